@@ -1,0 +1,86 @@
+/** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
+
+/**
+ * One life of a log file: from its creation to its truncation, replacement or deletion. The id is
+ * minted at first sight; an event's identity is (host, generation, byte offset).
+ */
+export interface Generation {
+  /** 16 hex digits, random. */
+  id: string;
+  stream: string;
+  /** Where the file was last seen. */
+  path: string;
+  device: number;
+  inode: number;
+  /** Bytes whose rows and rejects are durable: where reading goes on after a restart. */
+  offset: number;
+  /** Lines up to `offset`. */
+  lines: number;
+  /** SHA-256 (hex) of the first `headBytes` (1,024 at most) bytes; null until there are any. */
+  headSha256: string | null;
+  headBytes: number;
+  /** SHA-256 (hex) of the up to 4,096 bytes before `offset`; null at 0. */
+  tailSha256: string | null;
+  /** SHA-256 of the whole file, for imported files. */
+  contentSha256: string | null;
+  firstSeenMs: number;
+}
+
+/** Columns of parsed access log lines, all of one length, in file order. Text is null for NULL. */
+export interface AccessRows {
+  /** Microseconds since 1970, UTC. */
+  ts: bigint[];
+  remote_addr: (string | null)[];
+  remote_user: (string | null)[];
+  http_method: (string | null)[];
+  request: (string | null)[];
+  http_version: (string | null)[];
+  status: (number | null)[];
+  body_bytes_sent: (bigint | null)[];
+  http_referer: (string | null)[];
+  http_user_agent: (string | null)[];
+  request_time_ms: (number | null)[];
+  time_zone_min: (number | null)[];
+  /** "combined", "combined_time", "json", or null when `line_text` holds the line. */
+  layout: (string | null)[];
+  line_text: (string | null)[];
+  line_raw: (Uint8Array | null)[];
+  line_offset: number[];
+  /** Bytes with the line end. */
+  line_length: number[];
+}
+
+/** A line that no format could read. Its bytes are kept, cut to the line limit. */
+export interface Reject {
+  /** Microseconds since 1970: of the preceding good line, else of arrival. */
+  ts: bigint;
+  /** A short closed set, e.g. "no_format", "bad_time", "too_long". */
+  reason: string;
+  line: Uint8Array;
+  line_offset: number;
+  /** Bytes of the whole line with its end. */
+  length: number;
+}
+
+/** Consecutive lines of one generation. Every line is in exactly one of rows and rejects. */
+export interface Batch {
+  generation: string;
+  /** First byte of the batch, and the byte after its last line: the next batch starts there. */
+  startOffset: number;
+  endOffset: number;
+  lines: number;
+  rows: AccessRows;
+  rejects: Reject[];
+  /** The up to 4,096 bytes of the file before endOffset: a restart recognises the file by them. */
+  tail: Uint8Array;
+}
+
+/** The part of the store that ingest writes to. */
+export interface BatchSink {
+  /** Every generation of a stream that agent.db knows, with its durable offset. */
+  generations(stream: string): Generation[];
+  /** Adds a new generation, or new facts of one (path, head, content); durable with the next flush. */
+  putGeneration(generation: Generation): void;
+  /** Takes a batch; resolves when the reader may go on (back-pressure). Not durable until flushed. */
+  append(batch: Batch): Promise<void>;
+}

@@ -1,0 +1,23 @@
+/** Where a sealed chunk lies, on disk and in S3: Hive partitions that every engine reads. */
+
+export interface ChunkPlace {
+  stream: string;
+  region: string;
+  host: string;
+  /** UTC hour of the events, `2026-11-22T19`. */
+  hour: string;
+  /** 16 hex digits. */
+  chunk: string;
+}
+
+/** `stream=logs/region=eu-west-1/date=2026-11-22/hour=19/web-1.0123456789abcdef.parquet` */
+export function chunkPath(place: ChunkPlace): string {
+  const [date, hour] = place.hour.split("T");
+  return `stream=${place.stream}/region=${place.region}/date=${date}/hour=${hour}/` +
+    `${place.host}.${place.chunk}.parquet`;
+}
+
+/** The UTC hour of an instant, `2026-11-22T19`. */
+export function hourOf(epochMs: number): string {
+  return new Date(epochMs).toISOString().slice(0, 13);
+}

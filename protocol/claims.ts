@@ -1,0 +1,53 @@
+/** What an operator signs when asking: the SQL (by hash), who is asked, the range, now, limits. */
+import { z } from "zod";
+
+/** A request outlives its signing by at most this; agents remember ids for as long. */
+export const CLAIMS_LIFETIME_MAX_MS = 5 * 60_000;
+
+/** How far the clocks of operator and agent may differ. */
+export const CLOCK_SKEW_MAX_MS = 30_000;
+
+export const SQL_BYTES_MAX = 64 * 1024;
+
+const Instant = z.iso.datetime();
+
+/** Half-open range over `ts`, UTC. `implied`: the default range, dropped when WHERE bounds ts. */
+export const Range = z.object({
+  since: Instant.nullable(),
+  until: Instant.nullable(),
+  implied: z.boolean(),
+});
+export type Range = z.infer<typeof Range>;
+
+export const Limits = z.object({
+  /** Wall-clock time from the request to the answer. */
+  timeout_ms: z.number().int().min(1).max(3_600_000),
+  /** Rows shipped by all hosts together when the query cannot be split. */
+  rows_max: z.number().int().min(1).max(100_000_000),
+  /** Bytes shipped by all hosts together when the query cannot be split. */
+  bytes_max: z.number().int().min(1).max(1e12),
+});
+export type Limits = z.infer<typeof Limits>;
+
+export const QueryClaims = z.object({
+  kind: z.literal("query"),
+  /** Unique: agents refuse an id they have seen. */
+  id: z.uuid(),
+  /** Lower-case hex SHA-256 of the UTF-8 SQL that travels beside the signature. */
+  sql_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Selector text (selector.ts); empty asks every host. Agents check that they match. */
+  selector: z.string().max(4_096),
+  range: Range,
+  /** The literal that now(), today() and the like stand for, on every host. */
+  now: Instant,
+  limits: Limits,
+  issued_at_ms: z.number().int(),
+  expires_at_ms: z.number().int(),
+});
+export type QueryClaims = z.infer<typeof QueryClaims>;
+
+/** Lower-case hex SHA-256. */
+export async function sha256Hex(bytes: Uint8Array<ArrayBuffer> | string): Promise<string> {
+  const data = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
+}

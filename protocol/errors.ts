@@ -1,0 +1,51 @@
+/** The one error class of logvend: a code that is wire contract, and a sentence for people. */
+
+/** Every way a command or request can fail. The names travel on the wire: never rename one. */
+export type ErrorCode =
+  | "usage" // the command line or the request is malformed
+  | "bad_sql" // the SQL does not parse, bind or pass the gate
+  | "too_many_rows" // rows mode would ship more than the cap
+  | "unavailable" // broker, orchestrator or every asked host is out of reach
+  | "partial" // some asked hosts are missing from the answer
+  | "not_permitted" // unsigned, expired, replayed, altered, out of scope
+  | "bad_config" // a configuration file is wrong
+  | "timeout" // the deadline passed
+  | "cancelled" // the asker cancelled
+  | "internal"; // a defect of ours
+
+/** Process exit codes (sysexits.h where it has one; 130 is the shell's code for Ctrl-C). */
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  usage: 64,
+  bad_sql: 64,
+  too_many_rows: 64,
+  unavailable: 69,
+  internal: 70,
+  timeout: 75,
+  partial: 75,
+  not_permitted: 77,
+  bad_config: 78,
+  cancelled: 130,
+};
+
+/** Says whether a string from the wire is one of our codes. */
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(EXIT_CODES, value);
+}
+
+/** An expected failure. `message` says what happened and what to do; it is shown without a stack. */
+export class LogvendError extends Error {
+  override readonly name = "LogvendError";
+
+  constructor(readonly code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,137 @@
+/** The bodies of the MQTT messages between orchestrator and agent. Field names are wire contract. */
+import { z } from "zod";
+import { SQL_BYTES_MAX } from "./claims.ts";
+import { HostName, Labels, RegionName, StreamName } from "./names.ts";
+
+const RequestId = z.uuid();
+
+/** A column as DuckDB names its type, e.g. `{ name: "requests", type: "BIGINT" }`. */
+export const Column = z.object({ name: z.string(), type: z.string().max(4_096) });
+export type Column = z.infer<typeof Column>;
+
+/** Commands, on `a/{host}/cmd`; the envelope's `type` is the `kind` here. */
+export const QueryCommand = z.object({
+  request: RequestId,
+  orchestrator: HostName,
+  sql: z.string().max(SQL_BYTES_MAX),
+  /** Signed claims (signature.ts). */
+  token: z.string().max(8_192),
+  plan_version: z.number().int(),
+});
+export type QueryCommand = z.infer<typeof QueryCommand>;
+
+/** Cancels a running query. It is not signed: it names an unguessable id and can only stop it. */
+export const CancelCommand = z.object({ request: RequestId });
+export type CancelCommand = z.infer<typeof CancelCommand>;
+
+/** Acknowledges result message `seq` and all before it: the agent's flow control. */
+export const ResultAckCommand = z.object({ request: RequestId, seq: z.number().int() });
+export type ResultAckCommand = z.infer<typeof ResultAckCommand>;
+
+/** Result messages that may be unacknowledged: more fill the broker's queue for slow readers. */
+export const RESULTS_IN_FLIGHT_MAX = 8;
+
+/** An error as it travels. `position` is a 1-based "line:column" of the SQL. */
+export const WireError = z.object({
+  code: z.string().max(32),
+  message: z.string().max(8_192),
+  position: z.string().max(32).optional(),
+  /** Of too_many_rows: what this host alone would ship. */
+  rows: z.number().optional(),
+  bytes: z.number().optional(),
+});
+export type WireError = z.infer<typeof WireError>;
+
+/** On `a/{host}/ack`, at once, before the query runs. */
+export const QueryAck = z.object({
+  request: RequestId,
+  accepted: z.boolean(),
+  refused: WireError.optional(),
+});
+export type QueryAck = z.infer<typeof QueryAck>;
+
+/** What a host read for its part of an answer. */
+export const HostCoverage = z.object({
+  /** Parts and chunks opened. */
+  chunks: z.number().int(),
+  rows_scanned: z.number().int(),
+  bytes_read: z.number().int(),
+  /** Rejected lines in the asked range. */
+  rejects: z.number().int(),
+  /** Bytes in the log files that the tail has not read yet. */
+  behind_bytes: z.number().int(),
+});
+export type HostCoverage = z.infer<typeof HostCoverage>;
+
+/**
+ * A piece of one partial table. Small results travel as text: every value cast to VARCHAR, column
+ * by column, null for NULL. Larger ones, and nested types, as consecutive slices of a Parquet file.
+ */
+export const ResultPart = z.discriminatedUnion("encoding", [
+  z.object({
+    table: z.string(),
+    encoding: z.literal("text"),
+    columns: z.array(Column),
+    values: z.array(z.array(z.string().nullable())),
+  }),
+  z.object({
+    table: z.string(),
+    encoding: z.literal("parquet"),
+    offset: z.number().int(),
+    base64: z.string(),
+  }),
+]);
+export type ResultPart = z.infer<typeof ResultPart>;
+
+/** The last word of a host. `rows` counts what it shipped, by partial table. */
+export const ResultEnd = z.discriminatedUnion("ok", [
+  z.object({
+    ok: z.literal(true),
+    rows: z.record(z.string(), z.number().int()),
+    coverage: HostCoverage,
+    /** Time inside DuckDB, and from the command's arrival to this message. */
+    sql_ms: z.number(),
+    total_ms: z.number(),
+  }),
+  z.object({ ok: z.literal(false), error: WireError }),
+]);
+export type ResultEnd = z.infer<typeof ResultEnd>;
+
+/** On `a/{host}/res/{orchestrator}/{request}`. `seq` counts from 0; the last one has `end`. */
+export const ResultMessage = z.object({
+  request: RequestId,
+  seq: z.number().int().nonnegative(),
+  parts: z.array(ResultPart),
+  end: ResultEnd.optional(),
+});
+export type ResultMessage = z.infer<typeof ResultMessage>;
+
+/** Retained on `a/{host}/state`: on connecting, at every heartbeat, and (offline) as last will. */
+export const Presence = z.object({
+  host: HostName,
+  region: RegionName,
+  labels: Labels,
+  version: z.string().max(64),
+  plan_versions: z.array(z.number().int()),
+  streams: z.array(StreamName),
+  state: z.enum(["online", "offline"]),
+  /** New at every start of the agent. */
+  boot: z.uuid(),
+  /** Without a heartbeat for this long the host counts as offline. */
+  lease_ms: z.number().int(),
+  stats: z.object({
+    lines_per_s: z.number(),
+    behind_bytes: z.number().int(),
+    /** Age of the oldest unread byte, as far as the tail knows. */
+    behind_ms: z.number().int(),
+    rejects: z.number().int(),
+    stored_bytes: z.number().int(),
+  }).optional(),
+});
+export type Presence = z.infer<typeof Presence>;
+
+export const HEARTBEAT_MS = 5_000;
+export const LEASE_MS = 20_000;
+
+/** A host that cannot acknowledge within this is missing: nobody waits longer for it. */
+export const ACK_TIMEOUT_MS = 1_000;

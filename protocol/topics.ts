@@ -1,0 +1,46 @@
+/**
+ * MQTT topics under one prefix. At most 7 slashes, so that AWS IoT Core takes them.
+ *
+ *   {prefix}/a/{host}/cmd                              orchestrator -> agent
+ *   {prefix}/a/{host}/ack                              agent -> orchestrators: taken or refused
+ *   {prefix}/a/{host}/state                            agent, retained: presence
+ *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
+ */
+
+export const DEFAULT_PREFIX = "logvend";
+
+/** Topics of one agent. */
+export function agentTopics(prefix: string, host: string) {
+  const base = `${prefix}/a/${host}`;
+  return {
+    command: `${base}/cmd`,
+    ack: `${base}/ack`,
+    state: `${base}/state`,
+    result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
+  };
+}
+
+/** What one orchestrator subscribes to. */
+export function orchestratorTopics(prefix: string, orchestrator: string) {
+  return {
+    acks: `${prefix}/a/+/ack`,
+    states: `${prefix}/a/+/state`,
+    results: `${prefix}/a/+/res/${orchestrator}/+`,
+  };
+}
+
+/** A received topic, taken apart; null when it is none of ours. */
+export type ReceivedTopic =
+  | { kind: "ack" | "state"; host: string }
+  | { kind: "result"; host: string; orchestrator: string; request: string };
+
+export function parseTopic(prefix: string, topic: string): ReceivedTopic | null {
+  if (!topic.startsWith(`${prefix}/a/`)) return null;
+  const [host, kind, orchestrator, request, more] = topic.slice(prefix.length + 3).split("/");
+  if (!host || more !== undefined) return null;
+  if ((kind === "ack" || kind === "state") && orchestrator === undefined) return { kind, host };
+  if (kind === "res" && orchestrator && request) {
+    return { kind: "result", host, orchestrator, request };
+  }
+  return null;
+}

@@ -1,0 +1,97 @@
+/** One DuckDB instance with one connection, behind the few calls that logvend makes. */
+import { DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api";
+import type { Column } from "../../protocol/messages.ts";
+
+/** A materialised result. `rows` are arrays in column order, values as node-api gives them. */
+export interface ResultTable {
+  columns: Column[];
+  rows: DuckDBValue[][];
+}
+
+export interface EngineOptions {
+  /** @default 1 */
+  threads?: number;
+  /** DuckDB's memory_limit. @default 256 MiB */
+  memoryBytes?: number;
+  /** Where DuckDB may spill; without it a query that needs more memory fails. */
+  spillFolder?: string;
+}
+
+/** The same on every host: answers must not depend on a host's locale or on extensions. */
+const SETTINGS = [
+  "SET TimeZone = 'UTC'",
+  "SET autoinstall_known_extensions = false",
+  "SET autoload_known_extensions = false",
+  "SET allow_community_extensions = false",
+];
+
+/** Rows of a DuckDB data chunk. */
+const CHUNK_ROWS = 2_048;
+
+export class Engine implements AsyncDisposable {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
+
+  /** Opens an in-memory instance. */
+  static async open(options: EngineOptions = {}): Promise<Engine> {
+    const mib = Math.round((options.memoryBytes ?? 256 * 2 ** 20) / 2 ** 20);
+    const instance = await DuckDBInstance.create(":memory:", {
+      threads: String(options.threads ?? 1),
+      memory_limit: `${mib}MiB`,
+      temp_directory: options.spillFolder ?? "",
+    });
+    const engine = new Engine(instance, await instance.connect());
+    for (const setting of SETTINGS) await engine.run(setting);
+    return engine;
+  }
+
+  /** Runs one statement. `values` bind as `$name`. */
+  async run(sql: string, values?: Record<string, DuckDBValue>): Promise<void> {
+    await this.connection.run(sql, values);
+  }
+
+  /** Runs one statement and holds its whole result; throws when it fails midway. */
+  async read(sql: string, values?: Record<string, DuckDBValue>): Promise<ResultTable> {
+    const reader = await this.connection.runAndReadAll(sql, values);
+    const types = reader.columnTypes();
+    return {
+      columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
+      rows: reader.getRows(),
+    };
+  }
+
+  /** Appends columns (arrays of one length) to a table, through DuckDB's appender. */
+  async append(table: string, types: readonly DuckDBType[], columns: readonly DuckDBValue[][]) {
+    const rowCount = columns[0]?.length ?? 0;
+    if (rowCount === 0) return;
+    const appender = await this.connection.createAppender(table);
+    for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
+      const chunk = DuckDBDataChunk.create(types, Math.min(CHUNK_ROWS, rowCount - start));
+      chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
+      appender.appendDataChunk(chunk);
+    }
+    appender.closeSync();
+  }
+
+  /** Closes the file system to all later SQL, except for these exact paths; for good. */
+  async lockDown(allowedPaths: readonly string[]): Promise<void> {
+    const list = allowedPaths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");
+    await this.run(`SET allowed_paths = [${list}]`);
+    await this.run("SET enable_external_access = false");
+    await this.run("SET lock_configuration = true");
+  }
+
+  /** Stops the running statement: it throws. */
+  interrupt() {
+    this.connection.interrupt();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.connection.closeSync();
+    this.instance.closeSync();
+    return Promise.resolve();
+  }
+}
