@@ -1,0 +1,33 @@
+/** What the store lends to queries: the files that hold some tables, kept until given back. */
+
+/** Files that together hold the asked range of some tables; they stay until disposed (leases). */
+export interface Snapshot extends AsyncDisposable {
+  /** By table name, for every asked table, "rejects" included when it is asked. */
+  tables: ReadonlyMap<string, SnapshotTable>;
+  /** Rejected lines in the range, whether "rejects" is asked or not. */
+  rejects: number;
+}
+
+/** The files of one table. They may hold rows outside the range too: the view cuts those off. */
+export interface SnapshotTable {
+  /** Absolute paths of Parquet files; none: the table is empty. */
+  files: string[];
+  /** Rows in the files. */
+  rows: number;
+  bytes: number;
+}
+
+/** Half-open range over `ts`, UTC, ISO 8601; null is unbounded. */
+export interface SnapshotRequest {
+  tables: readonly string[];
+  since: string | null;
+  until: string | null;
+}
+
+/** The part of the store that queries read from. */
+export interface SnapshotSource {
+  /** Names of all tables: the streams, and "rejects". */
+  tables(): string[];
+  /** Leases the files of the asked range, the newest rows among them. */
+  snapshot(request: SnapshotRequest): Promise<Snapshot>;
+}
