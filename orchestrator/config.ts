@@ -1,0 +1,58 @@
+/** orchestrator.yaml: one schema with its defaults; paths are relative to the file's folder. */
+import { hostname } from "node:os";
+import { z } from "zod";
+import { BrokerUrl, readConfig } from "../protocol/config_file.ts";
+import { HostName } from "../protocol/names.ts";
+import { isPublicKey } from "../protocol/signature.ts";
+import { DEFAULT_PREFIX } from "../protocol/topics.ts";
+
+/** Where a server listens. Port 0 takes any free one. */
+export interface ListenAddress {
+  hostname: string;
+  port: number;
+}
+
+/** `127.0.0.1:8080`; loopback alone, for the given reason. */
+function loopback(reason: string) {
+  return z.string()
+    .refine((text) => /^.+:\d{1,5}$/.test(text), "an address, e.g. 127.0.0.1:8080")
+    .refine((text) => isLoopback(addressOf(text).hostname), `a loopback address: ${reason}`)
+    .transform(addressOf);
+}
+
+function addressOf(text: string): ListenAddress {
+  const colon = text.lastIndexOf(":");
+  const hostname = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  return { hostname, port: Number(text.slice(colon + 1)) };
+}
+
+function isLoopback(name: string): boolean {
+  return name === "localhost" || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+export const OrchestratorConfig = z.strictObject({
+  name: HostName.default(() => hostname()).describe("this orchestrator's name in MQTT topics"),
+  http: loopback("without TLS and tokens the API is for this machine only; reach it by ssh -L")
+    .prefault("127.0.0.1:8080").describe("where the HTTP API listens"),
+  broker: z.literal("embedded").or(BrokerUrl).default("embedded")
+    .describe("embedded, or the URL of an MQTT broker"),
+  broker_listen: loopback(
+    "the embedded broker has no TLS and no accounts; for agents on other machines " +
+      "run a broker such as Mosquitto and set broker: mqtts://…",
+  ).prefault("127.0.0.1:1883").describe("where the embedded broker listens"),
+  data_dir: z.string().min(1).describe("the orchestrator's own folder: orchestrator.db, scratch"),
+  topic_prefix: z.string().regex(/^[A-Za-z0-9._-]+$/).default(DEFAULT_PREFIX)
+    .describe("first level of every MQTT topic; the same on every agent"),
+  trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
+    .default([]).describe("operator keys that may ask; none: nobody may"),
+});
+
+export type OrchestratorConfig = z.infer<typeof OrchestratorConfig>;
+
+/** Reads orchestrator.yaml. @throws {LogvendError} bad_config, naming line, key, found and wanted */
+export async function readOrchestratorConfig(path: string): Promise<OrchestratorConfig> {
+  return await readConfig(path, OrchestratorConfig, {
+    environment: { LOGVEND_HTTP: ["http"], LOGVEND_BROKER: ["broker"] },
+    paths: [["data_dir"]],
+  });
+}

@@ -1,0 +1,41 @@
+/** The hosts that an orchestrator has met, kept over restarts: offline ones can still be named. */
+import type { DatabaseSync } from "node:sqlite";
+import { Presence } from "../../protocol/messages.ts";
+
+export interface KnownHost {
+  presence: Presence;
+  /** When it was last heard; null when only its last will is known. */
+  seenMs: number | null;
+}
+
+export class HostTable {
+  constructor(private readonly database: DatabaseSync) {}
+
+  /** Every host; a row that this version cannot read is left out until the host speaks again. */
+  load(): KnownHost[] {
+    const rows = this.database.prepare("SELECT presence, seen_ms FROM hosts").all();
+    return rows.flatMap(({ presence, seen_ms }) => {
+      const parsed = Presence.safeParse(JSON.parse(String(presence)));
+      return parsed.success
+        ? [{ presence: parsed.data, seenMs: seen_ms === null ? null : Number(seen_ms) }]
+        : [];
+    });
+  }
+
+  /** Writes hosts, all or none. */
+  save(hosts: readonly KnownHost[]): void {
+    const put = this.database.prepare(
+      "INSERT OR REPLACE INTO hosts (host, presence, seen_ms) VALUES ($host, $presence, $seen_ms)",
+    );
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const { presence, seenMs } of hosts) {
+        put.run({ host: presence.host, presence: JSON.stringify(presence), seen_ms: seenMs });
+      }
+      this.database.exec("COMMIT");
+    } catch (error) {
+      this.database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+}
