@@ -1,0 +1,172 @@
+/** What agent.db says: file generations, stored files (parts and chunks), sealings, seen requests. */
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { Generation } from "./batch.ts";
+import { transaction } from "./database.ts";
+
+/** A stretch of one generation whose lines a file holds (those of its stream and hour). */
+export interface Run {
+  generation: string;
+  start: number;
+  end: number;
+}
+
+/** A Parquet file of the store: a part (one flush) or a chunk (one sealed hour). */
+export interface StoredFile {
+  /** 16 hex digits. */
+  id: string;
+  kind: "part" | "chunk";
+  stream: string;
+  /** UTC hour of the events, `2026-11-22T19`. */
+  hour: string;
+  /** Relative to the data folder. */
+  path: string;
+  rows: number;
+  bytes: number;
+  /** Of the column ts, microseconds since 1970, both inclusive. */
+  tsMinUs: number;
+  tsMaxUs: number;
+  runs: Run[];
+  /** Of the file; chunks only. */
+  sha256: string | null;
+  createdMs: number;
+}
+
+/** A chunk that is about to be written: recorded first, so that a second try makes the same one. */
+export interface Sealing {
+  chunk: string;
+  stream: string;
+  hour: string;
+  /** Ids of the parts that go into it. */
+  parts: string[];
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+export class Catalog {
+  constructor(private readonly database: DatabaseSync) {}
+
+  generations(): Generation[] {
+    return this.database.prepare("SELECT * FROM generations ORDER BY first_seen_ms, rowid").all()
+      .map(generationOf);
+  }
+
+  /** One commit: the parts of a flush and how far every generation has become durable. */
+  commitFlush(parts: readonly StoredFile[], generations: readonly Generation[]) {
+    transaction(this.database, () => {
+      for (const part of parts) this.insertFile(part);
+      for (const generation of generations) this.putGeneration(generation);
+    });
+  }
+
+  /** Files in the order they were made; of one stream and, when given, touching a time range. */
+  files(stream: string, range: { sinceUs: number; untilUs: number } | null = null): StoredFile[] {
+    return this.database.prepare(
+      `SELECT * FROM files WHERE stream = $stream AND ts_max_us >= $since AND ts_min_us < $until
+       ORDER BY created_ms, rowid`,
+    ).all({
+      stream,
+      since: range?.sinceUs ?? Number.MIN_SAFE_INTEGER,
+      until: range?.untilUs ?? Number.MAX_SAFE_INTEGER,
+    }).map(fileOf);
+  }
+
+  allFiles(): StoredFile[] {
+    return this.database.prepare("SELECT * FROM files ORDER BY created_ms, rowid").all()
+      .map(fileOf);
+  }
+
+  /** Rows and bytes of a stream's files; of every stream without a name. */
+  totals(stream?: string): { rows: number; bytes: number } {
+    const row = this.database.prepare(
+      `SELECT coalesce(sum(rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes FROM files
+       WHERE $stream IS NULL OR stream = $stream`,
+    ).get({ stream: stream ?? null });
+    return { rows: Number(row?.rows), bytes: Number(row?.bytes) };
+  }
+
+  sealings(): Sealing[] {
+    return this.database.prepare("SELECT * FROM sealings").all().map((row) => ({
+      chunk: String(row.chunk),
+      stream: String(row.stream),
+      hour: String(row.hour),
+      parts: JSON.parse(String(row.parts)),
+    }));
+  }
+
+  beginSealing(sealing: Sealing) {
+    this.database.prepare("INSERT INTO sealings VALUES (?, ?, ?, ?)")
+      .run(sealing.chunk, sealing.stream, sealing.hour, JSON.stringify(sealing.parts));
+  }
+
+  /** One commit: the chunk is in, its parts are out. */
+  commitSealing(sealing: Sealing, chunk: StoredFile) {
+    transaction(this.database, () => {
+      this.insertFile(chunk);
+      const remove = this.database.prepare("DELETE FROM files WHERE id = ?");
+      for (const part of sealing.parts) remove.run(part);
+      this.database.prepare("DELETE FROM sealings WHERE chunk = ?").run(sealing.chunk);
+    });
+  }
+
+  /** Remembers a request id; false when it was known already. */
+  rememberRequest(id: string, expiresAtMs: number, nowMs: number): boolean {
+    return transaction(this.database, () => {
+      this.database.prepare("DELETE FROM seen WHERE expires_at_ms < ?").run(nowMs);
+      const result = this.database.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)")
+        .run(id, expiresAtMs);
+      return result.changes === 1;
+    });
+  }
+
+  private insertFile(file: StoredFile) {
+    this.database.prepare(
+      `INSERT INTO files VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
+         $tsMinUs, $tsMaxUs, $runs, $sha256, $createdMs)`,
+    ).run({ ...file, runs: JSON.stringify(file.runs) });
+  }
+
+  private putGeneration(generation: Generation) {
+    this.database.prepare(
+      `INSERT OR REPLACE INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
+         $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs)`,
+    ).run({ ...generation });
+  }
+}
+
+function fileOf(row: Row): StoredFile {
+  return {
+    id: String(row.id),
+    kind: row.kind === "chunk" ? "chunk" : "part",
+    stream: String(row.stream),
+    hour: String(row.hour),
+    path: String(row.path),
+    rows: Number(row.rows),
+    bytes: Number(row.bytes),
+    tsMinUs: Number(row.ts_min_us),
+    tsMaxUs: Number(row.ts_max_us),
+    runs: JSON.parse(String(row.runs)),
+    sha256: textOf(row.sha256),
+    createdMs: Number(row.created_ms),
+  };
+}
+
+function generationOf(row: Row): Generation {
+  return {
+    id: String(row.id),
+    stream: String(row.stream),
+    path: String(row.path),
+    device: Number(row.device),
+    inode: Number(row.inode),
+    offset: Number(row.durable_offset),
+    lines: Number(row.lines),
+    headSha256: textOf(row.head_sha256),
+    headBytes: Number(row.head_bytes),
+    tailSha256: textOf(row.tail_sha256),
+    contentSha256: textOf(row.content_sha256),
+    firstSeenMs: Number(row.first_seen_ms),
+  };
+}
+
+function textOf(value: SQLOutputValue | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}

@@ -1,0 +1,65 @@
+/** The store's clockwork: flushes on the clock's marks, seals the hours that have become ripe. */
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../protocol/errors.ts";
+import type { Store } from "./store.ts";
+
+/** How often hours are looked through for ripe ones. */
+const SEAL_CHECK_MS = 5_000;
+
+export interface MaintenanceOptions {
+  store: Store;
+  flushEveryMs: number;
+  signal: AbortSignal;
+}
+
+/** Runs until the signal; resolves when the last flush or sealing has ended. */
+export async function maintain({ store, flushEveryMs, signal }: MaintenanceOptions) {
+  const log = getLogger(["agent", "store"]);
+  const flushing = everyMark(flushEveryMs, signal, async () => await store.flush(), (error) => {
+    log.error("Cannot write parts, will try again: {error}", { error });
+  });
+  const sealing = everyMark(Math.min(SEAL_CHECK_MS, flushEveryMs), signal, async () => {
+    for (const chunk of await store.seal({ all: false })) {
+      const { stream, hour, rows, bytes } = chunk;
+      log.info("Sealed {stream} {hour}: {rows} rows, {bytes} bytes", { stream, hour, rows, bytes });
+    }
+  }, (error) => {
+    log.error("Cannot seal, will try again: {error}", { error });
+  });
+  await Promise.all([flushing, sealing]);
+}
+
+/** Runs `work` at every multiple of `periodMs` on the clock; a late run skips the marks it missed. */
+async function everyMark(
+  periodMs: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+  failed: (error: string) => void,
+) {
+  let broken = false;
+  while (await mark(periodMs, signal)) {
+    try {
+      await work();
+      broken = false;
+    } catch (error) {
+      if (!broken && !signal.aborted) failed(messageOf(error)); // once per outage
+      broken = true;
+    }
+  }
+}
+
+/** Waits for the next mark; false when the signal came first. */
+function mark(periodMs: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve(false);
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve(true);
+    }, periodMs - Date.now() % periodMs);
+    const stop = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}

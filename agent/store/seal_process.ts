@@ -1,0 +1,113 @@
+/**
+ * The short-lived process that writes a chunk: row groups of an hour need some 700 MB, which the
+ * agent itself must never hold. Both sides are here: the parent's call and the child's work.
+ */
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { PROGRAM_FOLDER, selfCommand } from "../self.ts";
+
+/** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
+const ROW_GROUP_ROWS = 500_000;
+/** What DuckDB may use in the seal process; more only helps row groups larger than ours. */
+const MEMORY_BYTES = 600 * 2 ** 20;
+
+const SealJob = z.object({
+  stream: z.string(),
+  /** Parts, in order. */
+  sources: z.array(z.string()),
+  target: z.string(),
+  /** JSON for the Parquet file's key-value metadata. */
+  metadata: z.string(),
+});
+export type SealJob = z.infer<typeof SealJob>;
+
+const SealResult = z.object({ bytes: z.number(), sha256: z.string() });
+export type SealResult = z.infer<typeof SealResult>;
+
+/** Runs a job in a process of its own. @throws {LogvendError} internal, with what it said */
+export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise<SealResult> {
+  signal.throwIfAborted();
+  const self = selfCommand(["worker-seal"], permissions(job));
+  const child = new Deno.Command(self.command, {
+    args: self.args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    signal,
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(JSON.stringify(job)));
+  await writer.close();
+  const { success, stdout, stderr } = await child.output();
+  if (!success) {
+    const said = new TextDecoder().decode(stderr).trim();
+    throw new LogvendError("internal", `Cannot seal into "${job.target}": ${said || "killed"}`);
+  }
+  return SealResult.parse(JSON.parse(new TextDecoder().decode(stdout)));
+}
+
+/** Just the program, the parts, and the folder of the chunk. */
+function permissions(job: SealJob): string[] {
+  return [
+    `--allow-read=${[PROGRAM_FOLDER, ...job.sources, dirname(job.target)].join(",")}`,
+    `--allow-write=${dirname(job.target)}`,
+    `--allow-ffi=${PROGRAM_FOLDER}`,
+    "--allow-env",
+    "--allow-sys",
+  ];
+}
+
+/** The child: reads one job from stdin, writes the file, prints the result as JSON. */
+export async function sealWorker(): Promise<number> {
+  try {
+    const job = SealJob.parse(await new Response(Deno.stdin.readable).json());
+    console.log(JSON.stringify(await writeChunk(job)));
+    return 0;
+  } catch (error) {
+    console.error(messageOf(error));
+    return 1;
+  }
+}
+
+/** Merges parts into one file and hashes it. */
+export async function writeChunk(job: SealJob): Promise<SealResult> {
+  await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
+  await engine.run(
+    `COPY (${chunkSelect(job.stream, job.sources)}) TO ${literal(job.target)}
+     (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
+      KV_METADATA {logvend: $metadata})`,
+    { metadata: job.metadata },
+  );
+  const hash = createHash("sha256");
+  let bytes = 0;
+  const file = await Deno.open(job.target); // closed by its readable
+  for await (const block of file.readable) {
+    hash.update(block);
+    bytes += block.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/**
+ * The rows of parts in their order. Positions are kept only where a row does not directly follow
+ * its predecessor, and line lengths only where they are not that of the line and one line feed:
+ * everything else derives from the lines themselves.
+ */
+function chunkSelect(stream: string, sources: readonly string[]): string {
+  const { physical } = schemaOf(stream);
+  const files = `read_parquet([${sources.map(literal).join(", ")}], union_by_name = true)`;
+  const typed = physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
+  const rows = `SELECT ${typed.join(", ")} WHERE false UNION ALL BY NAME SELECT * FROM ${files}`;
+  if (stream === REJECTS) return rows;
+  const follows = `coalesce(lag(generation) OVER () = generation
+    AND lag(line_offset) OVER () + lag(line_length) OVER () = line_offset, false)`;
+  return `SELECT * EXCLUDE (follows) REPLACE (
+      if(follows, NULL, generation) AS generation,
+      if(follows, NULL, line_offset) AS line_offset,
+      nullif(line_length, octet_length(${ACCESS.expressions.line_bytes}) + 1) AS line_length)
+    FROM (SELECT *, ${follows} AS follows FROM (${rows}))`;
+}

@@ -1,0 +1,260 @@
+/** The agent's store: newest rows in memory, parts, sealed chunks, and agent.db over them all. */
+import type { DatabaseSync } from "node:sqlite";
+import { getLogger } from "@logtape/logtape";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import type { Batch, BatchSink, Generation } from "./batch.ts";
+import { Catalog } from "./catalog.ts";
+import type { StoredFile } from "./catalog.ts";
+import { databasePath, openDatabase } from "./database.ts";
+import { flush } from "./flush.ts";
+import { Leases } from "./leases.ts";
+import { lockDataDir } from "./lock.ts";
+import { MemoryRows } from "./memory_rows.ts";
+import { Mutex } from "./mutex.ts";
+import { OpenFiles } from "./open_files.ts";
+import type { OpenFile } from "./open_files.ts";
+import { removeLeftovers } from "./recover.ts";
+import { planSealing, ripeHours, seal } from "./seal.ts";
+import type { SealContext } from "./seal.ts";
+import type { Snapshot, SnapshotRequest, SnapshotSource } from "./snapshot.ts";
+import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+
+/** Rows and line bytes that memory holds before a flush: more costs the host memory. */
+const MEMORY_ROWS_MAX = 100_000;
+const MEMORY_LINE_BYTES_MAX = 32 * 2 ** 20;
+/** Between two tries to write to a disk that is full or gone. */
+const RETRY_MS = 1_000;
+
+export interface StoreOptions {
+  dataDir: string;
+  host: string;
+  region: string;
+  streams: readonly string[];
+  sealAfterMs: number;
+  clock?: () => number;
+  /** Ends waits and seal processes. */
+  signal: AbortSignal;
+}
+
+export interface StoreStats {
+  /** Rejected lines kept. */
+  rejects: number;
+  /** Bytes of parts and chunks. */
+  storedBytes: number;
+}
+
+interface Parts {
+  options: StoreOptions;
+  lock: Disposable;
+  database: DatabaseSync;
+  catalog: Catalog;
+  memory: MemoryRows;
+}
+
+export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
+  private readonly log = getLogger(["agent", "store"]);
+  private readonly mutex = new Mutex();
+  private readonly leases = new Leases();
+  private readonly openFiles: OpenFiles;
+  private readonly byId: Map<string, Generation>;
+  private readonly changed = new Set<string>();
+  private readonly tails = new Map<string, Uint8Array>();
+  private readonly clock: () => number;
+
+  private constructor(private readonly parts: Parts) {
+    this.clock = parts.options.clock ?? Date.now;
+    this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, this.leases);
+    this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
+  }
+
+  /** Opens the store of a data folder, which nobody else may be writing. */
+  static async open(options: StoreOptions): Promise<Store> {
+    const lock = await lockDataDir(options.dataDir);
+    try {
+      const database = openDatabase(options.dataDir, { readOnly: false });
+      const catalog = new Catalog(database);
+      await removeLeftovers(options.dataDir, catalog);
+      const memory = await MemoryRows.open(options.host, options.streams);
+      return new Store({ options, lock, database, catalog, memory });
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  generations(stream: string): Generation[] {
+    return [...this.byId.values()].filter((g) => g.stream === stream).map((g) => ({ ...g }));
+  }
+
+  putGeneration(generation: Generation) {
+    this.byId.set(generation.id, { ...generation });
+    this.changed.add(generation.id);
+  }
+
+  async append(batch: Batch): Promise<void> {
+    await this.mutex.run(async () => {
+      const { memory } = this.parts;
+      const generation = this.byId.get(batch.generation);
+      if (generation === undefined) throw new Error(`Unknown generation ${batch.generation}`);
+      if (generation.offset !== batch.startOffset) {
+        throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
+      }
+      await memory.add(generation.stream, generation.path, batch);
+      generation.offset = batch.endOffset;
+      generation.lines += batch.lines;
+      this.tails.set(generation.id, batch.tail);
+      this.changed.add(generation.id);
+      if (memory.rows >= MEMORY_ROWS_MAX || memory.lineBytes >= MEMORY_LINE_BYTES_MAX) {
+        await this.flushUntilDone();
+      }
+    });
+  }
+
+  /** Makes everything appended so far durable. */
+  async flush(): Promise<void> {
+    await this.mutex.run(() => this.flushNow());
+  }
+
+  /** Seals the hours that are ripe; with `all`, every hour that has parts. */
+  async seal(options: { all: boolean }): Promise<StoredFile[]> {
+    const { catalog, options: { sealAfterMs } } = this.parts;
+    const sealed: StoredFile[] = [];
+    for (const sealing of catalog.sealings()) sealed.push(await seal(this.sealContext, sealing));
+    const files = catalog.allFiles();
+    const ripe = ripeHours(files, {
+      nowMs: options.all ? Infinity : this.clock(),
+      sealAfterMs,
+    });
+    for (const { parts } of ripe) {
+      sealed.push(await seal(this.sealContext, await planSealing(this.sealContext, parts)));
+    }
+    return sealed;
+  }
+
+  tables(): string[] {
+    return [...this.parts.options.streams, REJECTS];
+  }
+
+  async snapshot(request: SnapshotRequest): Promise<Snapshot> {
+    return await this.mutex.run(async () => {
+      const { catalog, memory, options: { dataDir } } = this.parts;
+      const copies = new Map<string, OpenFile | null>();
+      for (const name of request.tables) copies.set(name, await this.openFiles.copyOf(name));
+      // From here to the lease nothing may be awaited: sealing deletes parts at any other moment.
+      const tables = new Map(request.tables.map((name) => {
+        const table = filesOf({ catalog, dataDir, name, range: request });
+        const open = copies.get(name) ?? null;
+        if (open === null) return [name, table];
+        return [name, {
+          files: [...table.files, open.path],
+          rows: table.rows + memory.rowCount(name),
+          bytes: table.bytes + open.bytes,
+        }];
+      }));
+      const release = this.leases.take([...tables.values()].flatMap((table) => table.files));
+      const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
+      return snapshotOf(tables, rows + memory.rowCount(REJECTS), release);
+    });
+  }
+
+  /** Remembers a request id until it expires; false when it was known already. */
+  rememberRequest(id: string, expiresAtMs: number): boolean {
+    return this.parts.catalog.rememberRequest(id, expiresAtMs, this.clock());
+  }
+
+  stats(): StoreStats {
+    const { catalog, memory } = this.parts;
+    return {
+      rejects: catalog.totals(REJECTS).rows + memory.rowCount(REJECTS),
+      storedBytes: catalog.totals().bytes,
+    };
+  }
+
+  /** Flushes, then closes. Rows that cannot be written are read again after the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { lock, database, memory } = this.parts;
+    try {
+      await this.flush();
+    } finally {
+      await this.openFiles[Symbol.asyncDispose]();
+      await memory[Symbol.asyncDispose]();
+      database.close();
+      lock[Symbol.dispose]();
+    }
+  }
+
+  private async flushNow() {
+    const { memory, catalog, options: { dataDir } } = this.parts;
+    const changed: Generation[] = [];
+    for (const id of this.changed) {
+      const generation = this.byId.get(id);
+      if (generation === undefined) continue;
+      const tail = this.tails.get(id);
+      if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
+      changed.push(generation);
+    }
+    await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
+    this.changed.clear();
+    this.tails.clear();
+  }
+
+  /** Back-pressure: while the disk refuses, whoever appends waits. */
+  private async flushUntilDone() {
+    const { signal } = this.parts.options;
+    for (let tries = 0;; tries++) {
+      try {
+        return await this.flushNow();
+      } catch (error) {
+        if (tries === 0) {
+          this.log.error("Cannot write parts, reading pauses until it works: {error}", {
+            error: messageOf(error),
+          });
+        }
+        if (signal.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  private get sealContext(): SealContext {
+    const { catalog, options: { dataDir, host, region, signal } } = this.parts;
+    return { catalog, leases: this.leases, dataDir, host, region, clock: this.clock, signal };
+  }
+}
+
+/** Reads a data folder that no agent is writing: parts and chunks, no newest rows. */
+export function openStoredFiles(
+  dataDir: string,
+  streams: readonly string[],
+): SnapshotSource & Disposable {
+  let database: DatabaseSync;
+  try {
+    Deno.statSync(databasePath(dataDir));
+    database = openDatabase(dataDir, { readOnly: true });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    throw new LogvendError(
+      "unavailable",
+      `${dataDir} holds no data yet: start the agent or import some logs`,
+      { cause },
+    );
+  }
+  const catalog = new Catalog(database);
+  return {
+    tables: () => [...streams, REJECTS],
+    snapshot(request) {
+      const tables = new Map(request.tables.map((name) => {
+        const table = filesOf({ catalog, dataDir, name, range: request });
+        return [name, table];
+      }));
+      const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
+      return Promise.resolve(snapshotOf(tables, rows, () => Promise.resolve()));
+    },
+    [Symbol.dispose]: () => database.close(),
+  };
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toHex();
+}
