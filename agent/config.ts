@@ -17,14 +17,20 @@ const Stream = z.strictObject({
   files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
   read_from: z.enum(["beginning", "end"]).default("beginning")
     .describe("where a file seen for the first time is read from"),
-  ignore_older: Duration.default(24 * 3_600_000)
+  ignore_older: Duration.prefault("24h")
     .describe("files unchanged for longer are not read when first seen"),
 });
 
 export const AgentConfig = z.strictObject({
-  host: HostName.default(() => hostname()).describe("this host's name in the fleet"),
+  host: HostName.default(() => hostname()).meta({
+    description: "this host's name in the fleet",
+    default_text: "the hostname",
+  }),
   region: RegionName.default(() => Deno.env.get("LOGVEND_REGION") ?? "default")
-    .describe("default: LOGVEND_REGION"),
+    .meta({
+      description: "the region it stands in",
+      default_text: "`LOGVEND_REGION`, else `default`",
+    }),
   labels: Labels.default({}).describe("what selectors match, beside host and region"),
   data_dir: z.string().min(1).describe("the agent's own folder: agent.db, parts and chunks"),
   broker: BrokerUrl.optional().describe("MQTT broker; without one the agent works offline"),
@@ -32,10 +38,10 @@ export const AgentConfig = z.strictObject({
     .describe("first level of every MQTT topic"),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys whose queries are answered; none: none are"),
-  flush_every: Duration.default(10_000).describe("rows become durable at least this often"),
-  seal_after: Duration.default(120_000)
+  flush_every: Duration.prefault("10s").describe("rows become durable at least this often"),
+  seal_after: Duration.prefault("120s")
     .describe("a finished hour is sealed after this long without new rows"),
-  streams: z.array(Stream).min(1)
+  streams: z.array(Stream).min(1).describe("what is read; each stream is a table")
     .refine((streams) => new Set(streams.map((s) => s.name)).size === streams.length, {
       message: "stream names that differ",
     }),
