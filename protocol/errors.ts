@@ -32,12 +32,28 @@ export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(EXIT_CODES, value);
 }
 
+/** Facts of an error that travel and are shown beside its message. */
+export interface ErrorDetails {
+  /** Of bad_sql: where in the SQL, 1-based "line:column". */
+  position?: string;
+  /** Of too_many_rows: what one host alone would ship. */
+  rows?: number;
+  bytes?: number;
+}
+
 /** An expected failure. `message` says what happened and what to do; it is shown without a stack. */
 export class LogvendError extends Error {
   override readonly name = "LogvendError";
 
-  constructor(readonly code: ErrorCode, message: string, options?: ErrorOptions) {
+  readonly details: ErrorDetails;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: ErrorOptions & { details?: ErrorDetails } = {},
+  ) {
     super(message, options);
+    this.details = options.details ?? {};
   }
 
   get exitCode(): number {
