@@ -1,25 +1,23 @@
 /** YAML configuration: parsed, checked by a zod schema, errors with file, line and key. */
 import { dirname, isAbsolute, join } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
-import type { Document } from "yaml";
 import { z } from "zod";
+import { describeIssue, wantedBy } from "./config_errors.ts";
 import { LogvendError, messageOf } from "./errors.ts";
 import { parseBytes, parseDurationMs } from "./units.ts";
 
 /** A duration in YAML: `10s`, `24h`; milliseconds in the program. */
-export const Duration = z.union([z.string(), z.number()]).transform((value, context) =>
-  converted(() => typeof value === "number" ? value : parseDurationMs(value), context)
-);
+export const Duration = quantity(parseDurationMs, "a duration such as 250ms, 10s, 15m, 24h or 7d");
 
 /** A size in YAML: `64MB`; bytes in the program. */
-export const Bytes = z.union([z.string(), z.number()]).transform((value, context) =>
-  converted(() => typeof value === "number" ? value : parseBytes(value), context)
-);
+export const Bytes = quantity(parseBytes, "a size such as 512KiB, 64MB or 2GB");
+
+const BROKER_URL_WANTED = "a URL, e.g. mqtts://broker.example:8883";
 
 /** The URL of an MQTT broker. */
-export const BrokerUrl = z.string().refine(
+export const BrokerUrl = z.string(BROKER_URL_WANTED).refine(
   (text) => /^(mqtts?|wss?):$/.test(URL.parse(text)?.protocol ?? ""),
-  "a URL, e.g. mqtts://broker.example:8883",
+  BROKER_URL_WANTED,
 );
 
 export interface ReadOptions {
@@ -64,10 +62,12 @@ export function parseConfig<T>(request: ParseRequest<T>): T {
     }));
   }
   const value: unknown = document.toJS() ?? {};
-  overrideFromEnvironment(value, options.environment ?? {}, env);
-  const parsed = schema.safeParse(value, { reportInput: true });
+  const overridden = overrideFromEnvironment(value, options.environment ?? {}, env);
+  const parsed = schema.safeParse(value, { reportInput: true, error: wantedBy });
   if (!parsed.success) {
-    throw failure(parsed.error.issues.flatMap((issue) => describe(issue, document, counter, path)));
+    const file = { path, document, counter, schema, overridden };
+    const lines = parsed.error.issues.flatMap((issue) => describeIssue(issue, file));
+    throw failure(lines.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })));
   }
   for (const keys of options.paths ?? []) {
     absolute(parsed.data, keys, dirname(path));
@@ -80,77 +80,20 @@ function failure(lines: readonly string[]): LogvendError {
   return new LogvendError("bad_config", `${lines.join("\n")}\n${count}; nothing started (exit 78)`);
 }
 
-function describe(
-  issue: z.core.$ZodIssue,
-  document: Document,
-  counter: LineCounter,
-  file: string,
-): string[] {
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => {
-      const at = position(document, counter, [...issue.path, key]);
-      return `${file}${at} ${keyText([...issue.path, key])}: unknown key; ` +
-        "see docs/configuration.md for those that exist";
-    });
-  }
-  const at = position(document, counter, issue.path);
-  const wanted = `wanted ${wantedBy(issue)}`;
-  const found = issue.input === undefined ? "missing" : `found ${JSON.stringify(issue.input)}`;
-  return [`${file}${at} ${keyText(issue.path)}: ${found}; ${wanted}`];
-}
-
-const TYPE_WORDS: Readonly<Record<string, string>> = {
-  string: "a text",
-  array: "a list",
-  object: "keys and values",
-};
-
-/** What the schema asks for, in words. */
-function wantedBy(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_value":
-      return issue.values.map(String).join(" or ");
-    case "invalid_type":
-      return TYPE_WORDS[issue.expected] ?? `a ${issue.expected}`;
-    case "too_small":
-      return `at least ${issue.minimum}`;
-    case "too_big":
-      return `at most ${issue.maximum}`;
-    case "invalid_union":
-      return "a text such as 10s, or a number";
-    default:
-      return issue.message;
-  }
-}
-
-/** `:line:column` of the nearest node that the file has. */
-function position(document: Document, counter: LineCounter, path: readonly PropertyKey[]): string {
-  for (let depth = path.length; depth > 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true);
-    const range = node !== null && typeof node === "object" && "range" in node ? node.range : null;
-    if (Array.isArray(range)) {
-      const { line, col } = counter.linePos(range[0]);
-      return `:${line}:${col}`;
-    }
-  }
-  return ":1";
-}
-
-function keyText(path: readonly PropertyKey[]): string {
-  const text = path.map((key) => typeof key === "number" ? `[${key}]` : `.${String(key)}`).join("");
-  return text.replace(/^\./, "") || "(whole file)";
-}
-
+/** Sets keys from variables; returns the variables by the text of the key that they set. */
 function overrideFromEnvironment(
   value: unknown,
   variables: Readonly<Record<string, readonly string[]>>,
   env: Readonly<Record<string, string>>,
-) {
-  for (const [name, keys] of Object.entries(variables)) {
+): Map<string, string> {
+  const overridden = new Map<string, string>();
+  for (const [name, [key]] of Object.entries(variables)) {
     const text = env[name];
-    const key = keys[0];
-    if (text !== undefined && key !== undefined && isRecord(value)) value[key] = text;
+    if (text === undefined || key === undefined || !isRecord(value)) continue;
+    value[key] = text;
+    overridden.set(key, name);
   }
+  return overridden;
 }
 
 function absolute(value: unknown, keys: readonly string[], folder: string) {
@@ -168,11 +111,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function converted(convert: () => number, context: z.RefinementCtx): number {
-  try {
-    return convert();
-  } catch (error) {
-    context.addIssue({ code: "custom", message: messageOf(error) });
-    return z.NEVER;
-  }
+/** A schema for a number with a unit, or a plain number (not below 0) in the smallest unit. */
+function quantity(parse: (text: string) => number, wanted: string) {
+  return z.union([z.string(), z.number().nonnegative()], wanted).transform((value, context) => {
+    if (typeof value === "number") return value;
+    try {
+      return parse(value);
+    } catch {
+      context.addIssue({ code: "custom", message: wanted, input: value });
+      return z.NEVER;
+    }
+  });
 }
