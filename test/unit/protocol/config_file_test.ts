@@ -90,7 +90,7 @@ Deno.test("one wrong value gives one line", () => {
   );
   check(
     `${broker}streams:\n  - name: a\n    files: [b]\n    fromat: json`,
-    ":5:5 streams[0].fromat: unknown key; wanted name, format or files. Did you mean format?",
+    ":5:5 streams[0].fromat: unknown key; wanted name, format or files. Did you\n  mean format?",
   );
   check("broker: 'a", ":1:11 Missing closing 'quote");
   check("host: a\nhost: b", ":2:1 Map keys must be unique");
