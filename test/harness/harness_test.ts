@@ -1,0 +1,74 @@
+/** The harness itself: programs, ports, folders, waits, Mosquitto. */
+import assert from "node:assert/strict";
+import { connectAsync } from "mqtt";
+import { eventually } from "./eventually.ts";
+import { MOSQUITTO_IS_MISSING, startMosquitto } from "./mosquitto.ts";
+import { freePort, freePorts } from "./ports.ts";
+import { runProgram, startProgram } from "./program.ts";
+import { TempFolder } from "./temp_folder.ts";
+
+const script = (code: string) => ({ args: ["eval", "--no-lock", code] });
+
+Deno.test("a program's output, exit code and environment are its own", async () => {
+  const ended = await runProgram({
+    ...script(`console.log(Deno.env.get("WORD")); console.error("no"); Deno.exit(3)`),
+    env: { WORD: "yes" },
+  });
+  assert.deepEqual(ended, { code: 3, stdout: "yes\n", stderr: "no\n" });
+});
+
+Deno.test("a line can be waited for, and a program ends with its block", async () => {
+  const loop = script(`console.log("pid", Deno.pid); setInterval(() => {}, 1_000)`);
+  let program;
+  {
+    await using started = startProgram(loop);
+    const [, pid] = await started.waitForLine(/^pid (\d+)$/);
+    assert.equal(Number(pid), started.pid);
+    await assert.rejects(started.waitForLine(/never/, 50), /wrote no line \/never\/ within 50 ms/);
+    program = started;
+  }
+  assert.equal((await program.ended()).code, 143);
+  await assert.rejects(program.waitForLine(/never/), /ended without a line/);
+});
+
+Deno.test("a killed program has ended though its own child still holds its output", async () => {
+  await using program = startProgram({ command: "sh", args: ["-c", "sleep 30 & echo $!; wait"] });
+  const [child] = await program.waitForLine(/^\d+$/);
+  program.kill("SIGKILL");
+  assert.equal((await program.ended(5_000)).code, 137);
+  Deno.kill(Number(child), "SIGKILL");
+});
+
+Deno.test("free ports differ, and can be listened on", () => {
+  const ports = freePorts(3);
+  assert.equal(new Set(ports).size, 3);
+  for (const port of ports) Deno.listen({ hostname: "127.0.0.1", port }).close();
+});
+
+Deno.test("a temporary folder is gone after its block", async () => {
+  let path;
+  {
+    await using folder = await TempFolder.make();
+    path = await folder.write("a/b.txt", "text");
+    assert.equal(await Deno.readTextFile(folder.join("a", "b.txt")), "text");
+  }
+  await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
+});
+
+Deno.test("eventually waits for a value, and says what did not come", async () => {
+  let looks = 0;
+  assert.equal(await eventually(() => ++looks === 3 && "there"), "there");
+  await assert.rejects(eventually(() => false, 50), /Not so within 50 ms/);
+  await assert.rejects(eventually(() => assert.equal(1, 2), 50), /1 !== 2/);
+});
+
+Deno.test({
+  name: "Mosquitto takes connections on the port that was asked for",
+  ignore: MOSQUITTO_IS_MISSING,
+  async fn() {
+    await using broker = await startMosquitto({ port: freePort() });
+    const client = await connectAsync(broker.url);
+    await client.publishAsync("a", "b", { qos: 1 });
+    await client.endAsync();
+  },
+});

@@ -1,0 +1,66 @@
+/** A real Mosquitto for one test: its own port, its own folder. */
+import { join } from "node:path";
+import { startProgram } from "./program.ts";
+import type { Program } from "./program.ts";
+import { TempFolder } from "./temp_folder.ts";
+
+/** Debian puts it into a folder that is on root's path alone. */
+const FOLDERS = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+
+/** The program, or null where it is not installed. */
+export function findMosquitto(): string | null {
+  for (const folder of FOLDERS) {
+    const path = join(folder, "mosquitto");
+    try {
+      if (folder !== "" && Deno.statSync(path).isFile) return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+/** For tests that need Mosquitto: `Deno.test({ ignore: MOSQUITTO_IS_MISSING, … })`. */
+export const MOSQUITTO_IS_MISSING = findMosquitto() === null;
+
+/** A broker on loopback, open to everybody. */
+export interface Mosquitto extends AsyncDisposable {
+  port: number;
+  /** `mqtt://127.0.0.1:<port>` */
+  url: string;
+  program: Program;
+}
+
+/**
+ * Starts Mosquitto and resolves when it takes connections. The same port may be given again, to
+ * bring a broker back.
+ */
+export async function startMosquitto({ port }: { port: number }): Promise<Mosquitto> {
+  const path = findMosquitto();
+  if (path === null) throw new Error("Mosquitto is not installed");
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const config = await folder.write("mosquitto.conf", configuration(port));
+  const program = stack.use(startProgram({ command: path, args: ["-c", config] }));
+  await program.waitForLine(/mosquitto version \S+ running/);
+  const owned = stack.move();
+  return {
+    port,
+    url: `mqtt://127.0.0.1:${port}`,
+    program,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Without set_tcp_nodelay, small messages wait for the acknowledgement of those before: 40 ms. */
+function configuration(port: number): string {
+  return [
+    `listener ${port} 127.0.0.1`,
+    "allow_anonymous true",
+    "set_tcp_nodelay true",
+    "persistence false",
+    "log_dest stderr",
+    "log_type all",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,145 @@
+/** The style of the sources that no linter checks: who imports whom, sizes, comments, dead files. */
+import assert from "node:assert/strict";
+import { readSources } from "./harness/sources.ts";
+import type { SourceFile } from "./harness/sources.ts";
+
+/** Two screens' worth of these are all that one can hold in mind. */
+const FILE_LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 60;
+
+/** Folder by folder, what its files may import; docs, deploy and test stand above all. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  protocol: ["protocol"],
+  queries: ["protocol", "queries"],
+  agent: ["protocol", "queries", "agent"],
+  orchestrator: ["protocol", "queries", "orchestrator"],
+};
+
+/** These parts of the agent meet at agent/store only. */
+const AGENT_PARTS: ReadonlySet<string> = new Set(["archive", "ingest", "job", "query", "window"]);
+
+/** The programs: what none of them uses is dead. */
+const ENTRIES = [
+  "agent/main.ts",
+  "orchestrator/main.ts",
+  "deploy/build/main.ts",
+  "docs/generate.ts",
+  "test/run.ts",
+  "test/bench/main.ts",
+];
+
+const sources = await readSources();
+
+/** Checks every file and shows all that is wrong at once. */
+function each(isChecked: (path: string) => boolean, problems: (file: SourceFile) => string[]) {
+  const found = [...sources.values()].filter((file) => isChecked(file.path)).flatMap(problems);
+  assert.deepEqual(found, []);
+}
+
+const isAny = () => true;
+const isProduct = (path: string) => !path.startsWith("test/");
+
+Deno.test("imports go protocol <- queries <- agent and orchestrator, and never back or across", () => {
+  each(isAny, ({ path, imports }) => {
+    const allowed = MAY_IMPORT[folderOf(path)];
+    return imports.filter((used) => allowed?.includes(folderOf(used)) === false)
+      .map((used) => `${path} imports ${used}`);
+  });
+});
+
+Deno.test("the parts of the agent do not import each other, nor the file that composes them", () => {
+  each((path) => path.startsWith("agent/"), ({ path, imports }) => {
+    const part = partOf(path);
+    if (part === undefined) return [];
+    return imports.filter((used) => {
+      const other = partOf(used);
+      if (other === undefined) return /^agent\/(agent|main)\.ts$/.test(used);
+      return AGENT_PARTS.has(part) && AGENT_PARTS.has(other) && part !== other;
+    }).map((used) => `${path} imports ${used}`);
+  });
+});
+
+Deno.test("DuckDB is imported in queries/duckdb only", () => {
+  each(
+    (path) => isProduct(path) && !path.startsWith("queries/duckdb/"),
+    ({ path, packages }) =>
+      packages.filter((name) => name.startsWith("@duckdb/")).map((name) => `${path}: ${name}`),
+  );
+});
+
+Deno.test("every file is used by a program or a test", () => {
+  const alive = new Set<string>();
+  const visit = (path: string) => {
+    if (alive.has(path)) return;
+    alive.add(path);
+    const file = sources.get(path);
+    [...file?.imports ?? [], ...file?.names ?? []].forEach(visit);
+  };
+  ENTRIES.forEach(visit);
+  each(isProduct, ({ path }) => alive.has(path) ? [] : [`${path}: no program uses it`]);
+  [...sources.keys()].filter((path) => path.endsWith("_test.ts")).forEach(visit);
+  each(isAny, ({ path }) => alive.has(path) ? [] : [`${path}: no test uses it`]);
+});
+
+Deno.test("every file says its job first", () => {
+  each(isAny, ({ path, text }) => text.startsWith("/**") ? [] : [`${path}: no comment`]);
+});
+
+Deno.test("every exported function is documented", () => {
+  each(isProduct, ({ path, text }) => {
+    const lines = text.split("\n");
+    return lines.flatMap((line, i) =>
+      /^export (async )?function/.test(line) && !lines[i - 1]?.endsWith("*/")
+        ? [`${path}:${i + 1}: ${line}`]
+        : []
+    );
+  });
+});
+
+Deno.test("files and functions are short", () => {
+  each(isAny, ({ path, text }) => {
+    const lines = text.split("\n");
+    const long = lines.length > FILE_LINES_MAX ? [`${path}: ${lines.length} lines`] : [];
+    return isProduct(path) ? [...long, ...longFunctions(path, lines)] : long;
+  });
+});
+
+Deno.test("nothing is left to do, left out or waved through", () => {
+  const forbidden = [/\bTODO\b|\bFIXME\b/, /\.only\(/, /\bas any[;,)\]]/, /@ts-(ignore|nocheck)/];
+  each(
+    (path) => path !== "test/style_test.ts",
+    ({ path, text }) =>
+      text.split("\n").flatMap((line, i) =>
+        forbidden.some((pattern) => pattern.test(line)) ? [`${path}:${i + 1}: ${line.trim()}`] : []
+      ),
+  );
+});
+
+function folderOf(path: string): string {
+  return path.split("/")[0] ?? "";
+}
+
+/** `ingest` of `agent/ingest/tail.ts`; undefined for files outside of the agent's folders. */
+function partOf(path: string): string | undefined {
+  const [folder, part, file] = path.split("/");
+  return folder === "agent" && file !== undefined ? part : undefined;
+}
+
+const FUNCTION_START =
+  /^(\s*)(?:export |default |private |static |override |async )*(?:function\b.*|[\w#]+\(.*|const \w+ = (?:async )?\(.*)[({]$/;
+
+/** As deno fmt lays code out, a function ends at the first `}` as far in as its start. */
+function longFunctions(path: string, lines: readonly string[]): string[] {
+  return lines.flatMap((line, start) => {
+    const indent = FUNCTION_START.exec(line)?.[1];
+    if (indent === undefined) return [];
+    const next = lines.slice(start + 1).find((other) =>
+      /^\s*\S/.exec(other)?.[0].length === indent.length + 1
+    );
+    const isCall = line.endsWith("(") && next?.endsWith("{") !== true;
+    if (isCall) return [];
+    const end = lines.findIndex((other, i) => i > start && other.startsWith(`${indent}}`));
+    const length = end - start + 1;
+    return length > FUNCTION_LINES_MAX ? [`${path}:${start + 1}: ${length} lines`] : [];
+  });
+}
