@@ -1,0 +1,74 @@
+/** `agent query`: the whole answer from this host alone, without broker or orchestrator. */
+import type { Range } from "../../protocol/claims.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import type { Column, HostCoverage } from "../../protocol/messages.ts";
+import type { RowFormat } from "../../queries/answer/format.ts";
+import { renderTable } from "../../queries/answer/table.ts";
+import type { JsonValue, TableLook } from "../../queries/answer/table.ts";
+import { planOf, runPlan } from "./prepare.ts";
+import type { QueryParts } from "./prepare.ts";
+import { resultFile } from "./worker_protocol.ts";
+
+export interface LocalQuestion {
+  sql: string;
+  now: string;
+  range: Range;
+  format: RowFormat;
+  timeoutMs: number;
+}
+
+/** A finished answer; `file` holds its rows in the asked format until it is disposed. */
+export interface LocalAnswer extends AsyncDisposable {
+  columns: Column[];
+  rows: number;
+  file: string;
+  coverage: HostCoverage;
+  /** Time inside DuckDB. */
+  sqlMs: number;
+}
+
+/** A table for people is drawn in memory, and nobody reads a longer one. */
+const TABLE_ROWS_MAX = 10_000;
+
+/** Nothing is shipped, so nothing caps the rows that the merge reads. */
+const ROWS_MAX = Number.MAX_SAFE_INTEGER - 1;
+
+/** @throws {LogvendError} bad_sql, unavailable, timeout, cancelled or internal */
+export async function localQuery(
+  parts: QueryParts,
+  question: LocalQuestion,
+  signal: AbortSignal,
+): Promise<LocalAnswer> {
+  const { format, timeoutMs, ...asked } = question;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const plan = await planOf(parts, { ...asked, rowsMax: ROWS_MAX });
+  const output = { kind: "answer", merge_sql: plan.mergeSql, format } as const;
+  const { result, coverage, resultFolder } = await runPlan(parts, plan, output, until);
+  if (result.kind !== "answer") {
+    throw new LogvendError("internal", "The worker answered another question");
+  }
+  return {
+    columns: plan.columns,
+    rows: result.rows,
+    file: resultFile(resultFolder, 0),
+    coverage,
+    sqlMs: result.sql_ms,
+    [Symbol.asyncDispose]: () => Deno.remove(resultFolder, { recursive: true }),
+  };
+}
+
+/**
+ * Draws an answer that was asked for as jsonl.
+ * @throws {LogvendError} too_many_rows, over 10,000
+ */
+export async function drawAnswer(answer: LocalAnswer, look: TableLook): Promise<string> {
+  if (answer.rows > TABLE_ROWS_MAX) {
+    throw new LogvendError(
+      "too_many_rows",
+      `${answer.rows} rows are too many for a table: add LIMIT, or write them with -o csv`,
+    );
+  }
+  const lines = (await Deno.readTextFile(answer.file)).split("\n").filter((line) => line !== "");
+  const rows = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
+  return renderTable(answer.columns, rows, look);
+}

@@ -1,0 +1,99 @@
+/** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
+import type { Range } from "../../protocol/claims.ts";
+import type { HostCoverage } from "../../protocol/messages.ts";
+import { tableSelect } from "../../protocol/streams.ts";
+import type { Plan, Planner } from "../../queries/plan/planner.ts";
+import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
+import type { WorkerPool } from "./worker_pool.ts";
+import type { WorkerResult } from "./worker_process.ts";
+import type { WorkerQuery } from "./worker_protocol.ts";
+
+/** What queries need of the rest of the agent. */
+export interface QueryParts {
+  planner: Planner;
+  store: SnapshotSource;
+  workers: WorkerPool;
+  /** This host's region: a column of every table. */
+  region: string;
+  /** Where results lie until they are sent; the workers' folder. */
+  folder: string;
+  /** Bytes in log files that the tail has not read yet. */
+  behindBytes: () => number;
+}
+
+export interface Question {
+  sql: string;
+  now: string;
+  range: Range;
+  rowsMax: number;
+}
+
+/** Gate and plan. @throws {LogvendError} bad_sql */
+export async function planOf(parts: QueryParts, question: Question): Promise<Plan> {
+  return await parts.planner.plan({ ...question, tables: parts.store.tables() });
+}
+
+/** A result and the folder it lies in, which its owner removes. */
+export interface Finished {
+  result: WorkerResult;
+  coverage: HostCoverage;
+  resultFolder: string;
+}
+
+/**
+ * Runs a plan over a snapshot that is taken when its turn has come.
+ * @throws {LogvendError} the worker's, or `timeout` and `cancelled`; nothing is left behind then
+ */
+export async function runPlan(
+  parts: QueryParts,
+  plan: Plan,
+  output: WorkerQuery["output"],
+  signal: AbortSignal,
+): Promise<Finished> {
+  const resultFolder = await Deno.makeTempDir({ dir: parts.folder, prefix: "result-" });
+  try {
+    return await parts.workers.use(signal, async (worker) => {
+      await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...plan.range });
+      const coverage = coverageOf(snapshot, parts.behindBytes());
+      const query = workerQuery({ plan, snapshot, region: parts.region, output, resultFolder });
+      return { result: await worker.run(query, signal), coverage, resultFolder };
+    });
+  } catch (error) {
+    await Deno.remove(resultFolder, { recursive: true });
+    throw error;
+  }
+}
+
+interface WorkerQueryParts {
+  plan: Plan;
+  snapshot: Snapshot;
+  region: string;
+  output: WorkerQuery["output"];
+  resultFolder: string;
+}
+
+function workerQuery(parts: WorkerQueryParts): WorkerQuery {
+  const { plan, snapshot, region, output, resultFolder } = parts;
+  const { since, until } = plan.range;
+  return {
+    views: plan.tables.map((name) => {
+      const files = snapshot.tables.get(name)?.files ?? [];
+      return { name, sql: tableSelect(name, { files, region, since, until }) };
+    }),
+    files: [...snapshot.tables.values()].flatMap((table) => table.files),
+    partials: plan.partials.map(({ table, sql }) => ({ name: table, sql })),
+    output,
+    result_folder: resultFolder,
+  };
+}
+
+function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
+  const tables = [...snapshot.tables.values()];
+  return {
+    chunks: tables.reduce((sum, table) => sum + table.files.length, 0),
+    rows_scanned: tables.reduce((sum, table) => sum + table.rows, 0),
+    bytes_read: tables.reduce((sum, table) => sum + table.bytes, 0),
+    rejects: snapshot.rejects,
+    behind_bytes: behindBytes,
+  };
+}

@@ -1,0 +1,196 @@
+/** The query worker: a process that runs one query at a time, each in a DuckDB of its own. */
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { formatBytes } from "../../protocol/units.ts";
+import { toWireError } from "../../protocol/wire_error.ts";
+import { formatRows } from "../../queries/answer/format.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { exportTable } from "../../queries/transfer/export.ts";
+import { readJsonLines, writeJsonLine } from "./json_lines.ts";
+import { resultFile, WorkerRequest } from "./worker_protocol.ts";
+import type { Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
+
+/** DuckDB's share; what does not fit is spilled. Raising it lets one query starve the host. */
+const MEMORY_BYTES = 512 * 2 ** 20;
+/** More disk than this for one query is a query that should be asked differently. */
+const SPILL_BYTES_MAX = 2 * 2 ** 30;
+const THREADS_MAX = 2;
+/** A text table must fit one MQTT message (128 KiB) after JSON has escaped it. */
+const TEXT_JSON_BYTES_MAX = 110 * 1024;
+/** No stream is called this: their names start with a letter. */
+const ANSWER = "__answer";
+/** Rows that the size of a result over the cap is estimated from. */
+const SAMPLE_ROWS = 1_000;
+
+/** Serves queries from stdin until it ends. @returns the exit code */
+export async function queryWorker(spillFolder: string): Promise<number> {
+  const writer = Deno.stdout.writable.getWriter();
+  const reply = (message: WorkerReply) => writeJsonLine(writer, message);
+  let run = await Run.open(spillFolder);
+  await reply({ kind: "ready" });
+  for await (const line of readJsonLines(Deno.stdin.readable)) {
+    const request = WorkerRequest.parse(line);
+    if (request.kind === "interrupt") {
+      run.interrupt();
+      continue;
+    }
+    run.answer(request.query).then(async (message) => {
+      await reply(message);
+      await run[Symbol.asyncDispose]();
+      run = await Run.open(spillFolder); // ahead of the next query: it takes 12-19 ms
+      await reply({ kind: "ready" });
+    }).catch((error) => {
+      console.error(messageOf(error));
+      Deno.exit(1); // the agent starts another worker
+    });
+  }
+  return 0;
+}
+
+/** One query in an engine of its own. */
+class Run implements AsyncDisposable {
+  private interrupted = false;
+  private sqlMs = 0;
+
+  private constructor(private readonly engine: Engine, private readonly spillFolder: string) {}
+
+  static async open(spillFolder: string): Promise<Run> {
+    const engine = await Engine.open({
+      threads: Math.min(THREADS_MAX, navigator.hardwareConcurrency),
+      memoryBytes: MEMORY_BYTES,
+      spillFolder,
+    });
+    await engine.run(`SET max_temp_directory_size = '${SPILL_BYTES_MAX / 2 ** 20}MiB'`);
+    return new Run(engine, spillFolder);
+  }
+
+  interrupt() {
+    this.interrupted = true;
+    this.engine.interrupt();
+  }
+
+  async answer(query: WorkerQuery): Promise<WorkerReply> {
+    try {
+      await this.createViews(query.views);
+      const results = query.partials.map((_, i) => resultFile(query.result_folder, i));
+      await this.engine.lockDown([...query.files, ...results]);
+      return query.output.kind === "partials"
+        ? await this.ship(query, query.output.caps)
+        : await this.merge(query, query.output);
+    } catch (error) {
+      return { kind: "failed", error: toWireError(queryError(error)) };
+    }
+  }
+
+  /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
+  private async ship(query: WorkerQuery, caps: Caps): Promise<WorkerReply> {
+    const shipped: Shipped[] = [];
+    for (const [i, partial] of query.partials.entries()) {
+      const cap = caps.rows_max - sum(shipped, "rows");
+      await this.sql(
+        `CREATE TABLE "${partial.name}" AS SELECT * FROM (${partial.sql}) LIMIT ${cap + 1}`,
+      );
+      if (await this.count(`"${partial.name}"`) > cap) throw await this.tooMany(partial, caps);
+      shipped.push(await this.take(partial.name, resultFile(query.result_folder, i)));
+      const bytes = sum(shipped, "bytes");
+      if (bytes > caps.bytes_max) throw tooManyRows({ rows: sum(shipped, "rows"), bytes, caps });
+    }
+    return { kind: "partials", shipped, sql_ms: this.sqlMs };
+  }
+
+  private async take(table: string, file: string): Promise<Shipped> {
+    const exported = await this.timed(() => exportTable(this.engine, table, { file }));
+    const { rows, bytes } = exported;
+    if (exported.encoding === "parquet") return { table, encoding: "parquet", rows, bytes };
+    const { columns, values } = exported;
+    const length = new TextEncoder().encode(JSON.stringify({ columns, values })).length;
+    if (length <= TEXT_JSON_BYTES_MAX) {
+      return { table, encoding: "text", columns, values, rows, bytes };
+    }
+    const packed = await this.timed(() =>
+      exportTable(this.engine, table, { file, textBytesMax: 0 })
+    );
+    return { table, encoding: "parquet", rows, bytes: packed.bytes };
+  }
+
+  /** Answers here and now, as for a fleet of this host alone; the partials need not be kept. */
+  private async merge(query: WorkerQuery, output: AnswerOutput): Promise<WorkerReply> {
+    await this.createViews(query.partials);
+    await this.sql(`CREATE TABLE ${ANSWER} AS ${output.merge_sql}`);
+    const rows = await this.count(ANSWER);
+    // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
+    const bytes = formatRows(this.engine, ANSWER, output.format, this.spillFolder);
+    using file = await Deno.open(resultFile(query.result_folder, 0), {
+      write: true,
+      createNew: true,
+    });
+    const writer = file.writable.getWriter();
+    for await (const block of bytes) await writer.write(block);
+    await writer.close();
+    return { kind: "answer", rows, sql_ms: this.sqlMs };
+  }
+
+  /** What this host would ship without the cap. */
+  private async tooMany(partial: { name: string; sql: string }, caps: Caps) {
+    const rows = await this.count(`(${partial.sql})`);
+    const sample = await this.engine.read(
+      `SELECT avg(octet_length(encode(sample::VARCHAR)))
+       FROM (FROM "${partial.name}" LIMIT ${SAMPLE_ROWS}) AS sample`,
+    );
+    return tooManyRows({ rows, bytes: Math.round(Number(sample.rows[0]?.[0]) * rows), caps });
+  }
+
+  private async createViews(views: WorkerQuery["views"]) {
+    for (const { name, sql } of views) await this.sql(`CREATE VIEW "${name}" AS ${sql}`);
+  }
+
+  private async count(from: string): Promise<number> {
+    const { rows } = await this.timed(() => this.engine.read(`SELECT count(*) FROM ${from}`));
+    return Number(rows[0]?.[0]);
+  }
+
+  private sql(text: string): Promise<void> {
+    return this.timed(() => this.engine.run(text));
+  }
+
+  /** An interrupt stops the running statement only: the following ones must not start. */
+  private async timed<T>(work: () => Promise<T>): Promise<T> {
+    if (this.interrupted) throw new LogvendError("cancelled", "Interrupted");
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.sqlMs += performance.now() - start;
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.engine[Symbol.asyncDispose]();
+  }
+}
+
+type Caps = Extract<WorkerQuery["output"], { kind: "partials" }>["caps"];
+type AnswerOutput = Extract<WorkerQuery["output"], { kind: "answer" }>;
+
+function tooManyRows(size: { rows: number; bytes: number; caps: Caps }): LogvendError {
+  const { rows, bytes, caps } = size;
+  return new LogvendError(
+    "too_many_rows",
+    `Too many rows: about ${rows} (${formatBytes(bytes)}) from one host; the cap is ` +
+      `${caps.rows_max} rows or ${formatBytes(caps.bytes_max)}`,
+    { details: { rows, bytes } },
+  );
+}
+
+function sum(tables: readonly Shipped[], key: "rows" | "bytes"): number {
+  return tables.reduce((total, table) => total + table[key], 0);
+}
+
+/** DuckDB's errors that are no matter of the SQL or of the data it reads. */
+const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error/i;
+
+/** What DuckDB threw, with a code: mostly a defect of the SQL that shows on the data only. */
+function queryError(thrown: unknown): unknown {
+  const message = messageOf(thrown);
+  if (thrown instanceof LogvendError || !/^[\w ]+ Error: /.test(message)) return thrown;
+  return new LogvendError(OUR_FAULT.test(message) ? "internal" : "bad_sql", message);
+}

@@ -1,0 +1,94 @@
+/** The query workers of one host: one kept warm, few running, a bounded queue behind them. */
+import { LogvendError } from "../../protocol/errors.ts";
+import { abortError, WorkerProcess } from "./worker_process.ts";
+import type { WorkerOptions } from "./worker_process.ts";
+
+/** More would take the cores and 512 MiB each from the services that the host is there for. */
+const RUNNING_MAX = 2;
+/** More askers than this are told so at once instead of running into their timeouts. */
+const WAITING_MAX = 16;
+
+export class WorkerPool implements AsyncDisposable {
+  private idle: WorkerProcess | null = null;
+  private running = 0;
+  private readonly waiting: (() => void)[] = [];
+  private readonly busy = new Set<WorkerProcess>();
+  private closed = false;
+
+  private constructor(private readonly options: WorkerOptions) {}
+
+  /** Makes the folder and warms the first worker up. */
+  static async open(options: WorkerOptions): Promise<WorkerPool> {
+    await Deno.mkdir(options.folder, { recursive: true });
+    const pool = new WorkerPool(options);
+    pool.idle = new WorkerProcess(options);
+    return pool;
+  }
+
+  /**
+   * Runs `work` with a worker of its own, after those that asked before.
+   * @throws {LogvendError} unavailable, when too many wait; `timeout` or `cancelled` while waiting
+   */
+  async use<T>(signal: AbortSignal, work: (worker: WorkerProcess) => Promise<T>): Promise<T> {
+    await this.enter(signal);
+    try {
+      if (this.closed) throw new LogvendError("unavailable", "The agent is stopping");
+      const worker = await this.take();
+      this.busy.add(worker);
+      return await work(worker).finally(() => this.putBack(worker));
+    } finally {
+      this.leave();
+    }
+  }
+
+  private async enter(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw abortError(signal);
+    if (this.running < RUNNING_MAX) {
+      this.running++;
+      return;
+    }
+    if (this.waiting.length >= WAITING_MAX) {
+      throw new LogvendError(
+        "unavailable",
+        `Busy: ${RUNNING_MAX} queries run and ${WAITING_MAX} wait on this host; try again`,
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = () => {
+      this.waiting.splice(this.waiting.indexOf(resolve), 1);
+      reject(abortError(signal));
+    };
+    signal.addEventListener("abort", onAbort);
+    this.waiting.push(resolve);
+    await promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** Hands the place to the longest waiting. */
+  private leave() {
+    const next = this.waiting.shift();
+    if (next === undefined) this.running--;
+    else next();
+  }
+
+  private async take(): Promise<WorkerProcess> {
+    const { idle } = this;
+    this.idle = null;
+    if (idle?.alive) return idle;
+    await idle?.[Symbol.asyncDispose](); // something outside ended it
+    return new WorkerProcess(this.options);
+  }
+
+  private async putBack(worker: WorkerProcess) {
+    this.busy.delete(worker);
+    if (this.closed || this.idle !== null) await worker[Symbol.asyncDispose]();
+    else this.idle = worker.alive ? worker : new WorkerProcess(this.options);
+  }
+
+  /** Kills every worker: what runs fails, what waits is told so. */
+  async [Symbol.asyncDispose]() {
+    this.closed = true;
+    const workers = [...this.busy, ...(this.idle === null ? [] : [this.idle])];
+    this.idle = null;
+    await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
+  }
+}

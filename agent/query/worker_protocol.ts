@@ -1,0 +1,65 @@
+/** What the agent and its query worker say to each other: JSON lines over stdin and stdout. */
+import { z } from "zod";
+import { Column, WireError } from "../../protocol/messages.ts";
+import { ROW_FORMATS } from "../../queries/answer/format.ts";
+
+/** The hidden subcommand that runs the worker's side. */
+export const WORKER_COMMAND = "worker-query";
+
+/** What a query may ship, on this host. */
+const Caps = z.object({ rows_max: z.number(), bytes_max: z.number() });
+
+/** A view or table: a name and the SELECT that makes it. */
+const Relation = z.object({ name: z.string(), sql: z.string() });
+
+/** What becomes of the partials: they leave as they are, or are merged here into one file. */
+const Output = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("partials"), caps: Caps }),
+  z.object({ kind: z.literal("answer"), merge_sql: z.string(), format: z.enum(ROW_FORMATS) }),
+]);
+
+/** One query. Every SQL text here has passed the gate: a worker trusts it with its result files. */
+export const WorkerQuery = z.object({
+  /** The tables that the partials read. */
+  views: z.array(Relation),
+  /** What these views read, absolute. */
+  files: z.array(z.string()),
+  partials: z.array(Relation),
+  output: Output,
+  /** Exists and is empty; results go here: resultFile(folder, n). */
+  result_folder: z.string(),
+});
+export type WorkerQuery = z.infer<typeof WorkerQuery>;
+
+export const WorkerRequest = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("query"), query: WorkerQuery }),
+  z.object({ kind: z.literal("interrupt") }),
+]);
+export type WorkerRequest = z.infer<typeof WorkerRequest>;
+
+/** A finished table: its texts, or where it lies: resultFile(folder, n) of the n-th partial. */
+const Shipped = z.object({ table: z.string(), rows: z.number(), bytes: z.number() }).and(
+  z.discriminatedUnion("encoding", [
+    z.object({
+      encoding: z.literal("text"),
+      columns: z.array(Column),
+      values: z.array(z.array(z.string().nullable())),
+    }),
+    z.object({ encoding: z.literal("parquet") }),
+  ]),
+);
+export type Shipped = z.infer<typeof Shipped>;
+
+/** `ready` comes once at the start and again after each query: the next one may be sent. */
+export const WorkerReply = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("ready") }),
+  z.object({ kind: z.literal("partials"), shipped: z.array(Shipped), sql_ms: z.number() }),
+  z.object({ kind: z.literal("answer"), rows: z.number(), sql_ms: z.number() }),
+  z.object({ kind: z.literal("failed"), error: WireError }),
+]);
+export type WorkerReply = z.infer<typeof WorkerReply>;
+
+/** The path of the n-th result; both sides make it up, so that no path is taken on trust. */
+export function resultFile(folder: string, index: number): string {
+  return `${folder}/${index}`;
+}

@@ -1,0 +1,36 @@
+/** What the link asks of a host's query engine, and what comes back: the two meet here. */
+import type { Limits, Range } from "../../protocol/claims.ts";
+import type { Column, HostCoverage } from "../../protocol/messages.ts";
+
+/** One question to this host. Whether it may be asked has been checked. */
+export interface HostQuery {
+  sql: string;
+  /** The instant that now() and the like stand for: ISO 8601, UTC. */
+  now: string;
+  range: Range;
+  limits: Limits;
+}
+
+/** One partial table as it leaves the host: its texts, or a Parquet file. */
+export type AnswerTable =
+  & { table: string; rows: number; bytes: number }
+  & (
+    | {
+      encoding: "text";
+      columns: Column[];
+      /** Column by column, every value cast to VARCHAR, null for NULL. One MQTT message holds it. */
+      values: (string | null)[][];
+    }
+    | { encoding: "parquet"; file: string }
+  );
+
+/** A host's part of an answer. Its files stay until it is disposed. */
+export interface HostAnswer extends AsyncDisposable {
+  tables: AnswerTable[];
+  coverage: HostCoverage;
+  /** Time inside DuckDB. */
+  sqlMs: number;
+}
+
+/** Answers questions. @throws {LogvendError} bad_sql, too_many_rows, timeout, cancelled, … */
+export type HostAnswerer = (query: HostQuery, signal: AbortSignal) => Promise<HostAnswer>;
