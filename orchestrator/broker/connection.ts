@@ -29,6 +29,7 @@ export interface ConnectionOptions {
 }
 
 export class BrokerConnection implements AsyncDisposable {
+  /** Without user name and password. */
   readonly url: string;
   private readonly client: MqttClient;
   private attempts = 0;
@@ -37,14 +38,15 @@ export class BrokerConnection implements AsyncDisposable {
 
   /** Connects in the background, now and after every loss. */
   constructor(private readonly options: ConnectionOptions) {
-    this.url = options.url;
+    this.url = withoutPassword(options.url);
     this.client = connect(options.url, {
       clientId: options.clientId,
       clean: true,
       keepalive: KEEPALIVE_S,
       connectTimeout: 10_000,
       reconnectPeriod: RECONNECT_FIRST_MS,
-      queueQoSZero: false,
+      reconnectOnConnackError: true,
+      resubscribe: false,
     });
     this.client.on("connect", () => this.subscribe());
     this.client.prependListener("close", () => this.lost());
@@ -120,4 +122,11 @@ export class BrokerConnection implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.endAsync(true);
   }
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text);
+  url.username = "";
+  url.password = "";
+  return url.href;
 }

@@ -15,11 +15,10 @@ const TABLES = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-/** Opens or creates it in the data folder. @throws {LogvendError} bad_config */
+/** Opens or creates it in the data folder, which must exist. @throws {LogvendError} bad_config */
 export function openDatabase(dataFolder: string): DatabaseSync {
   const path = join(dataFolder, "orchestrator.db");
   try {
-    Deno.mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);

@@ -1,0 +1,49 @@
+/** Decides whose questions the orchestrator takes: those that a trusted key signed, each once. */
+import { CLAIMS_LIFETIME_MAX_MS } from "../../protocol/claims.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { verifyClaims } from "../../protocol/signature.ts";
+import type { Verified } from "../../protocol/signature.ts";
+
+/** Ids of the last 5 minutes that are remembered; beyond it questions are refused, not forgotten. */
+const REMEMBERED_MAX = 100_000;
+
+export interface AuthorityOptions {
+  /** Public keys. */
+  trust: readonly string[];
+  now: () => number;
+}
+
+export class Authority {
+  /** Ids that were seen, oldest first, with the time from which they are expired anyway. */
+  private readonly seen = new Map<string, number>();
+
+  constructor(private readonly options: AuthorityOptions) {}
+
+  /** @throws {LogvendError} not_permitted */
+  async check(question: { sql: string; token: string }): Promise<Verified> {
+    const nowMs = this.options.now();
+    let verified: Verified;
+    try {
+      verified = await verifyClaims({ ...question, trust: this.options.trust, nowMs });
+    } catch (cause) {
+      throw refusal(messageOf(cause), cause);
+    }
+    const { id } = verified.claims;
+    this.forget(nowMs);
+    if (this.seen.has(id)) throw refusal("this request was made before: sign a new one");
+    if (this.seen.size >= REMEMBERED_MAX) throw refusal("too many requests in 5 minutes");
+    this.seen.set(id, nowMs + 2 * CLAIMS_LIFETIME_MAX_MS);
+    return verified;
+  }
+
+  private forget(nowMs: number) {
+    for (const [id, untilMs] of this.seen) {
+      if (untilMs > nowMs) return;
+      this.seen.delete(id);
+    }
+  }
+}
+
+function refusal(reason: string, cause?: unknown): LogvendError {
+  return new LogvendError("not_permitted", `The orchestrator refuses: ${reason}`, { cause });
+}

@@ -1,0 +1,54 @@
+/** The HTTP API: its routes, and errors as JSON. */
+import { Hono } from "hono";
+import { LogvendError } from "../../protocol/errors.ts";
+import type { Fanout } from "../fanout/fanout.ts";
+import type { Fleet, Host } from "../fleet/fleet.ts";
+import { errorResponse } from "./errors.ts";
+import type { HostRecord } from "./events.ts";
+import { answerQuery } from "./query.ts";
+
+export interface AppParts {
+  fleet: Fleet;
+  fanout: Fanout;
+  /** Says whether queries can be sent to hosts at all. */
+  brokerReady: () => boolean;
+}
+
+export function createApp({ fleet, fanout, brokerReady }: AppParts): Hono {
+  const app = new Hono();
+  app.post("/v1/query", (context) => answerQuery(fanout, context.req.raw));
+  app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
+  app.get("/healthz", () => {
+    const ready = brokerReady();
+    const broker = ready ? "connected" : "not reachable";
+    return Response.json({ broker }, { status: ready ? 200 : 503 });
+  });
+  app.notFound((context) => {
+    const { method, path } = context.req;
+    const error = new LogvendError("usage", `There is no ${method} ${path}`);
+    return new Response(errorResponse(error).body, {
+      status: 404,
+      headers: { "content-type": "application/json" },
+    });
+  });
+  app.onError((error) => errorResponse(error));
+  return app;
+}
+
+function record({ presence, state, seenMs }: Host): HostRecord {
+  const { host, region, labels, version, streams, stats } = presence;
+  return {
+    host,
+    region,
+    labels,
+    state,
+    seen_at: seenMs === null ? null : new Date(seenMs).toISOString(),
+    version,
+    streams,
+    lines_per_s: stats?.lines_per_s ?? null,
+    behind_bytes: stats?.behind_bytes ?? null,
+    behind_ms: stats?.behind_ms ?? null,
+    rejects: stats?.rejects ?? null,
+    stored_bytes: stats?.stored_bytes ?? null,
+  };
+}

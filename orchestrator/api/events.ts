@@ -1,0 +1,88 @@
+/** The lines of a streamed answer, and its other shapes over HTTP. Field names are API contract. */
+import { z } from "zod";
+import { Column, WireError } from "../../protocol/messages.ts";
+import { Coverage, Missing } from "../fanout/coverage.ts";
+
+const Mode = z.enum(["aggregate", "top_k", "rows"]);
+
+/** The range that the hosts' tables were cut to: half-open, UTC; null is unbounded. */
+const AnswerRange = z.object({ since: z.string().nullable(), until: z.string().nullable() });
+
+/** The hosts have been asked. */
+const Accepted = z.object({
+  type: z.literal("accepted"),
+  query_id: z.string(),
+  mode: Mode,
+  asked: z.number().int(),
+});
+
+const Progress = z.object({
+  type: z.literal("progress"),
+  answered: z.number().int(),
+  asked: z.number().int(),
+});
+
+/** A piece of the rows in the asked format; one after the other they make it up. */
+const Data = z.object({ type: z.literal("data"), base64: z.string() });
+
+/** Everything about an answer but its rows. */
+export const AnswerEnd = z.object({
+  type: z.literal("end"),
+  query_id: z.string(),
+  mode: Mode,
+  range: AnswerRange,
+  columns: z.array(Column),
+  coverage: Coverage,
+  elapsed_ms: z.number(),
+});
+export type AnswerEnd = z.infer<typeof AnswerEnd>;
+
+/** What went wrong; `coverage` when it is that no host answered. */
+export const ApiError = WireError.extend({ coverage: Coverage.optional() });
+export type ApiError = z.infer<typeof ApiError>;
+
+/** The last line is `end` or `error`; without one the answer is cut off. */
+export const QueryEvent = z.discriminatedUnion("type", [
+  Accepted,
+  Progress,
+  Data,
+  AnswerEnd,
+  ApiError.extend({ type: z.literal("error") }),
+]);
+export type QueryEvent = z.infer<typeof QueryEvent>;
+
+/** The body of every response that is an error. */
+export const ErrorBody = z.object({ error: ApiError });
+
+/** What `explain` answers: what would run where, and that nothing did. */
+export const Explanation = z.object({
+  query_id: z.string(),
+  mode: Mode,
+  reason: z.string().nullable(),
+  range: AnswerRange,
+  columns: z.array(Column),
+  hosts: z.array(z.string()),
+  missing: z.array(Missing),
+  partials: z.array(z.object({ table: z.string(), sql: z.string() })),
+  merge_sql: z.string(),
+});
+export type Explanation = z.infer<typeof Explanation>;
+
+/** One host of `GET /v1/hosts`. */
+export const HostRecord = z.object({
+  host: z.string(),
+  region: z.string(),
+  labels: z.record(z.string(), z.string()),
+  state: z.enum(["online", "offline"]),
+  seen_at: z.iso.datetime().nullable(),
+  version: z.string(),
+  streams: z.array(z.string()),
+  lines_per_s: z.number().nullable(),
+  behind_bytes: z.number().nullable(),
+  behind_ms: z.number().nullable(),
+  rejects: z.number().nullable(),
+  stored_bytes: z.number().nullable(),
+});
+export type HostRecord = z.infer<typeof HostRecord>;
+
+export const HostList = z.object({ hosts: z.array(HostRecord) });

@@ -1,0 +1,188 @@
+/** `POST /v1/query`: SQL in, rows out, whole or as a stream of events. */
+import { SQL_BYTES_MAX } from "../../protocol/claims.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { ROW_FORMATS } from "../../queries/answer/format.ts";
+import type { RowFormat } from "../../queries/answer/format.ts";
+import type { Answer } from "../fanout/answer.ts";
+import type { Coverage } from "../fanout/coverage.ts";
+import type { Fanout, Question } from "../fanout/fanout.ts";
+import { toApiError } from "./errors.ts";
+import type { AnswerEnd, Explanation, QueryEvent } from "./events.ts";
+
+/** Rows travel base64-coded in lines of about this size. */
+const DATA_BYTES = 48 * 1024;
+
+/** Missing hosts named in the header of a plain answer; servers limit the size of headers. */
+const HEADER_MISSING_MAX = 20;
+
+const CONTENT_TYPES: Readonly<Record<RowFormat, string>> = {
+  json: "application/json",
+  jsonl: "application/jsonl",
+  csv: "text/csv; charset=utf-8",
+  parquet: "application/vnd.apache.parquet",
+  arrow: "application/vnd.apache.arrow.stream",
+};
+
+/** Answers one request. @throws {LogvendError} for what fails before the first byte of the answer */
+export async function answerQuery(fanout: Fanout, request: Request): Promise<Response> {
+  const parameters = new URL(request.url).searchParams;
+  const format = formatOf(parameters.get("format") ?? "json");
+  const question = await questionOf(request);
+  if (parameters.has("explain")) return await explain(fanout, question);
+  if (request.headers.get("accept")?.includes("application/x-ndjson")) {
+    return stream(fanout, { question, format, signal: request.signal });
+  }
+  return await plain(fanout, { question, format, signal: request.signal });
+}
+
+interface Wanted {
+  question: Question;
+  format: RowFormat;
+  /** Aborts when the client goes away. */
+  signal: AbortSignal;
+}
+
+function formatOf(text: string): RowFormat {
+  const format = ROW_FORMATS.find((name) => name === text);
+  if (format === undefined) {
+    throw new LogvendError("usage", `Unknown format "${text}"; wanted ${ROW_FORMATS.join(", ")}`);
+  }
+  return format;
+}
+
+async function questionOf(request: Request): Promise<Question> {
+  const token = request.headers.get("logvend-signature");
+  if (token === null) {
+    throw new LogvendError(
+      "not_permitted",
+      "The request has no Logvend-Signature header; logvend key sign makes one",
+    );
+  }
+  return { sql: await boundedText(request, SQL_BYTES_MAX), token };
+}
+
+async function boundedText(request: Request, bytesMax: number): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of request.body ?? []) {
+    size += piece.length;
+    if (size > bytesMax) throw new LogvendError("usage", `The SQL is over ${bytesMax} bytes`);
+    pieces.push(piece);
+  }
+  return await new Blob(pieces as BlobPart[]).text(); // BlobPart: none of them is shared memory
+}
+
+async function explain(fanout: Fanout, question: Question): Promise<Response> {
+  const { queryId, plan, audience } = await fanout.explain(question);
+  const body: Explanation = {
+    query_id: queryId,
+    mode: plan.mode,
+    reason: plan.reason,
+    range: plan.range,
+    columns: plan.columns,
+    hosts: audience.asked.map(({ presence }) => presence.host),
+    missing: audience.missing,
+    partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
+    merge_sql: plan.mergeSql,
+  };
+  return Response.json(body);
+}
+
+/** The rows as the body; 200 also when hosts are missing: `Logvend-Answer` says so. */
+async function plain(fanout: Fanout, { question, format, signal }: Wanted): Promise<Response> {
+  const answer = await fanout.ask(question, { signal });
+  return new Response(ReadableStream.from(plainBody(answer, format)), {
+    headers: {
+      "content-type": CONTENT_TYPES[format],
+      "logvend-answer": answer.complete ? "complete" : "partial",
+      "logvend-query": answer.facts.queryId,
+      "logvend-coverage": coverageHeader(answer.facts.coverage),
+    },
+  });
+}
+
+/** json is one object as `logvend query -o json` prints it; the others are the rows alone. */
+async function* plainBody(answer: Answer, format: RowFormat) {
+  await using owned = answer;
+  if (format !== "json") {
+    yield* owned.rows(format);
+    return;
+  }
+  const { type: _, ...rest } = endOf(owned);
+  const encoder = new TextEncoder();
+  yield encoder.encode(`{"columns":${JSON.stringify(rest.columns)},"rows":`);
+  yield* owned.rows("json");
+  const { coverage, mode, query_id, elapsed_ms } = rest;
+  const tail = JSON.stringify({ coverage, mode, query_id, elapsed_ms });
+  yield encoder.encode(`,${tail.slice(1)}\n`);
+}
+
+/** HTTP headers are ASCII: JSON escapes the rest. */
+function coverageHeader(coverage: Coverage): string {
+  const missing = coverage.missing.slice(0, HEADER_MISSING_MAX);
+  const behind = coverage.behind.slice(0, HEADER_MISSING_MAX);
+  return JSON.stringify({ ...coverage, missing, behind })
+    .replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Events as they happen, one JSON object a line. */
+function stream(fanout: Fanout, { question, format, signal }: Wanted): Response {
+  const gone = new AbortController();
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const encoder = new TextEncoder();
+  const send = (event: QueryEvent) => writer.write(encoder.encode(`${JSON.stringify(event)}\n`));
+  const lost = () => gone.abort();
+  writer.closed.catch(lost);
+  const run = async () => {
+    try {
+      await streamAnswer(fanout, {
+        question,
+        format,
+        signal: AbortSignal.any([signal, gone.signal]),
+        send,
+      });
+    } catch (error) {
+      if (!gone.signal.aborted) await send({ type: "error", ...toApiError(error) });
+    }
+    await writer.close();
+  };
+  run().catch(lost); // nobody reads any more
+  return new Response(readable, { headers: { "content-type": "application/x-ndjson" } });
+}
+
+interface Streamed extends Wanted {
+  send(event: QueryEvent): Promise<void>;
+}
+
+async function streamAnswer(fanout: Fanout, { question, format, signal, send }: Streamed) {
+  let accepted = false;
+  await using answer = await fanout.ask(question, {
+    signal,
+    onProgress: ({ queryId, mode, asked, answered }) => {
+      const event: QueryEvent = accepted
+        ? { type: "progress", answered, asked }
+        : { type: "accepted", query_id: queryId, mode, asked };
+      accepted = true;
+      send(event).catch(() => {}); // `closed` has seen it and cancels
+    },
+  });
+  for await (const bytes of answer.rows(format)) {
+    for (let at = 0; at < bytes.length; at += DATA_BYTES) {
+      await send({ type: "data", base64: bytes.subarray(at, at + DATA_BYTES).toBase64() });
+    }
+  }
+  await send(endOf(answer));
+}
+
+function endOf({ facts }: Answer): AnswerEnd {
+  return {
+    type: "end",
+    query_id: facts.queryId,
+    mode: facts.mode,
+    range: facts.range,
+    columns: facts.columns,
+    coverage: facts.coverage,
+    elapsed_ms: facts.elapsedMs,
+  };
+}

@@ -1,0 +1,71 @@
+/** Chooses whom to ask: the selected hosts that are there and can answer; the others are missing. */
+import { LogvendError } from "../../protocol/errors.ts";
+import { namedHosts, parseSelector } from "../../protocol/selector.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import type { Fleet, Host } from "../fleet/fleet.ts";
+import { silence } from "./coverage.ts";
+import type { Missing } from "./coverage.ts";
+
+export interface Audience {
+  asked: Host[];
+  missing: Missing[];
+}
+
+export interface AudienceRequest {
+  fleet: Fleet;
+  /** Selector text of the claims. */
+  selector: string;
+  /** Base tables of the query: hosts without such a stream have nothing to say. */
+  tables: readonly string[];
+  nowMs: number;
+}
+
+/** @throws {LogvendError} unavailable, when there is nobody to ask or to miss */
+export function chooseAudience(request: AudienceRequest): Audience {
+  const selector = parseSelector(request.selector);
+  const named = namedHosts(selector);
+  const asked: Host[] = [];
+  const missing: Missing[] = named.filter((host) => request.fleet.get(host) === undefined)
+    .map((host) => ({ host, kind: "unknown", reason: "never seen" }));
+  for (const candidate of request.fleet.select(selector)) {
+    const { host, streams } = candidate.presence;
+    const lacks = request.tables.find((table) => table !== REJECTS && !streams.includes(table));
+    if (lacks !== undefined && !named.includes(host)) continue;
+    const obstacle = obstacleTo(candidate, lacks, request.nowMs);
+    if (obstacle === null) asked.push(candidate);
+    else missing.push({ host, ...obstacle });
+  }
+  if (asked.length + missing.length === 0) throw nobody(request);
+  return { asked, missing };
+}
+
+function obstacleTo(
+  { presence, state, seenMs }: Host,
+  lacks: string | undefined,
+  nowMs: number,
+): Omit<Missing, "host"> | null {
+  if (lacks !== undefined) return { kind: "refused", reason: `has no stream "${lacks}"` };
+  if (state === "offline") {
+    return {
+      kind: "offline",
+      reason: silence(seenMs, nowMs),
+      ...(seenMs === null ? {} : { since: new Date(seenMs).toISOString() }),
+    };
+  }
+  if (!presence.plan_versions.includes(PLAN_VERSION)) {
+    return {
+      kind: "refused",
+      reason: `agent ${presence.version} cannot run plan version ${PLAN_VERSION}`,
+    };
+  }
+  return null;
+}
+
+function nobody({ fleet, selector }: AudienceRequest): LogvendError {
+  if (fleet.list().length === 0) {
+    return new LogvendError("unavailable", "No host has been seen yet: start an agent");
+  }
+  const where = selector === "" ? "the tables of this query" : `"${selector}" and the tables`;
+  return new LogvendError("unavailable", `No host has ${where}; logvend hosts lists them`);
+}

@@ -1,0 +1,200 @@
+/** Follows one query on every asked host until each has answered or is missing for a reason. */
+import { messageOf } from "../../protocol/errors.ts";
+import type { LogvendError } from "../../protocol/errors.ts";
+import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
+import type { HostCoverage, QueryAck, ResultMessage, WireError } from "../../protocol/messages.ts";
+import { formatDurationMs } from "../../protocol/units.ts";
+import type { MissingKind } from "./coverage.ts";
+import { HostInbox } from "./host_inbox.ts";
+import type { TablePart } from "./host_inbox.ts";
+
+/** Everything one host shipped: its rows count only when they are as many as it says. */
+export interface HostAnswer {
+  host: string;
+  parts: TablePart[];
+  /** Rows it says it shipped, by partial table. */
+  rows: Record<string, number>;
+  coverage: HostCoverage;
+  /** Size of its messages. */
+  byteCount: number;
+}
+
+/** How one host came out. `error` is what it said itself, where it said anything. */
+export type Outcome =
+  | { kind: "answered"; answer: HostAnswer }
+  | { kind: "missing"; host: string; why: MissingKind; reason: string; error?: WireError };
+
+export interface CollectorOptions {
+  hosts: readonly string[];
+  /** The partial tables of the plan. */
+  tables: readonly string[];
+  /** The folder for large results, made when it is needed. */
+  scratch: () => string;
+  /** From now on. */
+  timeoutMs: number;
+  /** What all hosts together may send. */
+  bytesMax: number;
+  /** The error when they send more. */
+  overflow(): LogvendError;
+  /** Tells a host how far its messages have come. */
+  acknowledge(host: string, seq: number): void;
+}
+
+interface Asked {
+  inbox: HostInbox;
+  accepted: boolean;
+  byteCount: number;
+}
+
+export class Collector implements Disposable {
+  /** Hosts that are neither through nor missing yet. */
+  private readonly open = new Map<string, Asked>();
+  /** Hosts that said themselves that they are through, or are gone: there is nothing to cancel. */
+  private readonly ended = new Set<string>();
+  private readonly settled: Outcome[] = [];
+  private failure: LogvendError | null = null;
+  private wake: () => void = () => {};
+  private byteCount = 0;
+  private readonly timers: ReturnType<typeof setTimeout>[];
+
+  /** The clock starts here: publish the query right after. */
+  constructor(private readonly options: CollectorOptions) {
+    for (const host of options.hosts) {
+      const inbox = new HostInbox({ host, tables: options.tables, scratch: options.scratch });
+      this.open.set(host, { inbox, accepted: false, byteCount: 0 });
+    }
+    this.timers = [
+      setTimeout(() => this.ackDeadline(), ACK_TIMEOUT_MS),
+      setTimeout(() => this.deadline(), options.timeoutMs),
+    ];
+  }
+
+  /** Each host once, as it comes out; ends after the last. @throws what `fail` was given */
+  async *outcomes(): AsyncGenerator<Outcome> {
+    for (;;) {
+      if (this.failure !== null) throw this.failure;
+      const outcome = this.settled.shift();
+      if (outcome !== undefined) {
+        yield outcome;
+        continue;
+      }
+      if (this.open.size === 0) return;
+      await new Promise<void>((resolve) => this.wake = resolve);
+    }
+  }
+
+  /** Asked hosts that may still be at work. */
+  unfinished(): string[] {
+    return this.options.hosts.filter((host) => !this.ended.has(host));
+  }
+
+  /** Ends the whole query: `outcomes` throws this. */
+  fail(error: LogvendError): void {
+    this.failure ??= error;
+    this.wake();
+  }
+
+  /** Shortens the deadline: hosts that are not through by then are missing. */
+  hurry(timeoutMs: number): void {
+    this.timers.push(setTimeout(() => this.deadline(), timeoutMs));
+  }
+
+  receiveAck(host: string, ack: QueryAck): void {
+    const asked = this.open.get(host);
+    if (asked === undefined) return;
+    // The first word counts: a command that MQTT delivers twice is accepted and then refused.
+    if (ack.accepted) asked.accepted = true;
+    else if (!asked.accepted) this.refuse(host, ack.refused);
+  }
+
+  /** @param byteCount the size of the message as it came */
+  receiveResult(host: string, message: ResultMessage, byteCount: number): void {
+    const asked = this.open.get(host);
+    if (asked === undefined) {
+      if (this.options.hosts.includes(host)) this.options.acknowledge(host, message.seq);
+      return;
+    }
+    asked.accepted = true; // its acknowledgement may have been lost
+    asked.byteCount += byteCount;
+    this.byteCount += byteCount;
+    if (this.byteCount > this.options.bytesMax) {
+      return this.fail(this.options.overflow());
+    }
+    try {
+      this.options.acknowledge(host, asked.inbox.take(message));
+      if (asked.inbox.end !== null) this.finish(host, asked);
+    } catch (error) {
+      this.miss(host, "failed", messageOf(error));
+    }
+  }
+
+  /** The host went away, or came back as a new process that knows nothing of this query. */
+  hostGone(host: string): void {
+    this.ended.add(host);
+    this.miss(host, "lost", "went away while the query ran");
+  }
+
+  private finish(host: string, asked: Asked) {
+    const { end } = asked.inbox;
+    if (end === null) return;
+    this.ended.add(host);
+    if (!end.ok) {
+      this.miss(host, "failed", end.error.message, end.error);
+      return;
+    }
+    this.settle(host, {
+      kind: "answered",
+      answer: {
+        host,
+        parts: asked.inbox.finish(),
+        rows: end.rows,
+        coverage: end.coverage,
+        byteCount: asked.byteCount,
+      },
+    });
+  }
+
+  private refuse(host: string, error: WireError | undefined) {
+    this.ended.add(host);
+    this.miss(host, "refused", error?.message ?? "gave no reason", error);
+  }
+
+  private ackDeadline() {
+    for (const [host, { accepted }] of this.open) {
+      if (!accepted) {
+        this.miss(host, "no_ack", `nothing within ${formatDurationMs(ACK_TIMEOUT_MS)}`);
+      }
+    }
+  }
+
+  private deadline() {
+    for (const host of this.open.keys()) {
+      this.miss(host, "timeout", `no result within ${formatDurationMs(this.options.timeoutMs)}`);
+    }
+  }
+
+  private miss(host: string, why: MissingKind, reason: string, error?: WireError) {
+    this.settle(host, {
+      kind: "missing",
+      host,
+      why,
+      reason,
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+
+  private settle(host: string, outcome: Outcome) {
+    const asked = this.open.get(host);
+    if (asked === undefined) return;
+    asked.inbox[Symbol.dispose]();
+    this.open.delete(host);
+    this.settled.push(outcome);
+    this.wake();
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const { inbox } of this.open.values()) inbox[Symbol.dispose]();
+    this.open.clear();
+  }
+}

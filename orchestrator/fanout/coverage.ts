@@ -1,0 +1,93 @@
+/** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
+import { z } from "zod";
+import type { HostCoverage } from "../../protocol/messages.ts";
+
+/** Why a host is missing from an answer. */
+export const MissingKind = z.enum([
+  "offline", // known, and not there: not waited for
+  "unknown", // asked for by name, and never seen
+  "no_ack", // did not take the query in time
+  "refused", // would not run it
+  "failed", // could not run it, or sent what does not add up
+  "lost", // went away while it ran
+  "timeout", // still running at the deadline
+]);
+export type MissingKind = z.infer<typeof MissingKind>;
+
+export const Missing = z.object({
+  host: z.string(),
+  kind: MissingKind,
+  /** For people: "silent since 10:14:07" (UTC). */
+  reason: z.string(),
+  /** Of an offline host: when it was last there, if known. */
+  since: z.iso.datetime().optional(),
+});
+export type Missing = z.infer<typeof Missing>;
+
+/** A host that answered without the newest lines of its log files. */
+export const Behind = z.object({
+  host: z.string(),
+  /** Bytes that its tail had not read yet. */
+  bytes: z.number(),
+  /** Age of the oldest of them by the host's last heartbeat; 0: less than that can tell. */
+  ms: z.number(),
+});
+export type Behind = z.infer<typeof Behind>;
+
+export const Coverage = z.object({
+  asked: z.number().int(),
+  answered: z.number().int(),
+  missing: z.array(Missing),
+  /** Sums over the hosts that answered: parts and chunks opened, rows and bytes read. */
+  chunks: z.number().int(),
+  rows_scanned: z.number().int(),
+  bytes_read: z.number().int(),
+  /** Lines in the asked range that no format could read. */
+  rejects: z.number().int(),
+  behind: z.array(Behind),
+});
+export type Coverage = z.infer<typeof Coverage>;
+
+export interface HostResultSummary {
+  host: string;
+  coverage: HostCoverage;
+  /** Age of the oldest unread byte, from presence. */
+  behindMs: number;
+}
+
+/** Sums up what hosts say; lists are in the order of host names. */
+export function coverageOf(
+  answered: readonly HostResultSummary[],
+  missing: readonly Missing[],
+): Coverage {
+  const total = (field: "chunks" | "rows_scanned" | "bytes_read" | "rejects") =>
+    answered.reduce((sum, { coverage }) => sum + coverage[field], 0);
+  return {
+    asked: answered.length + missing.length,
+    answered: answered.length,
+    missing: missing.toSorted(byHost),
+    chunks: total("chunks"),
+    rows_scanned: total("rows_scanned"),
+    bytes_read: total("bytes_read"),
+    rejects: total("rejects"),
+    behind: answered.filter(({ coverage }) => coverage.behind_bytes > 0)
+      .map(({ host, coverage, behindMs }) => ({
+        host,
+        bytes: coverage.behind_bytes,
+        ms: behindMs,
+      }))
+      .toSorted(byHost),
+  };
+}
+
+/** "silent since 10:14:07", with the date when that was more than a day ago; UTC. */
+export function silence(seenMs: number | null, nowMs: number): string {
+  if (seenMs === null) return "silent since before this orchestrator knew it";
+  const iso = new Date(seenMs).toISOString();
+  const time = iso.slice(11, 19);
+  return `silent since ${nowMs - seenMs < 86_400_000 ? time : `${iso.slice(0, 10)} ${time}`}`;
+}
+
+function byHost(a: { host: string }, b: { host: string }): number {
+  return a.host < b.host ? -1 : a.host > b.host ? 1 : 0;
+}

@@ -1,0 +1,218 @@
+/** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
+import { getLogger } from "@logtape/logtape";
+import type { QueryClaims } from "../../protocol/claims.ts";
+import { open, parseBody, seal } from "../../protocol/envelope.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
+import type { CancelCommand, QueryCommand, ResultAckCommand } from "../../protocol/messages.ts";
+import { agentTopics, parseTopic } from "../../protocol/topics.ts";
+import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import type { Plan, Planner } from "../../queries/plan/planner.ts";
+import type { Authority } from "../access/authority.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { queryIdOf, Scratch } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import { chooseAudience } from "./audience.ts";
+import type { Audience } from "./audience.ts";
+import { Collector } from "./collector.ts";
+import type { EnginePool } from "./engine_pool.ts";
+import { gather } from "./gather.ts";
+import { tooManyRows } from "./too_many_rows.ts";
+
+/** Each running query holds a DuckDB of its own. */
+const RUNNING_MAX = 16;
+
+const log = getLogger(["orchestrator", "fanout"]);
+
+export interface FanoutParts {
+  /** Sends to the broker. @throws {LogvendError} unavailable */
+  publish(topic: string, payload: Uint8Array): void;
+  fleet: Fleet;
+  planner: Planner;
+  engines: EnginePool;
+  authority: Authority;
+  /** Unique among the orchestrators of the broker: results come to topics of this name. */
+  name: string;
+  topicPrefix: string;
+  scratchFolder: string;
+  now: () => number;
+}
+
+export interface Question {
+  sql: string;
+  /** Signed claims. */
+  token: string;
+}
+
+export interface AskOptions {
+  /** Cancels on every host. */
+  signal: AbortSignal;
+  /** Called when the hosts have been asked, and whenever one of them has answered. */
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  queryId: string;
+  mode: Plan["mode"];
+  /** Hosts asked, those known to be missing included. */
+  asked: number;
+  answered: number;
+}
+
+interface Prepared {
+  claims: QueryClaims;
+  plan: Plan;
+  audience: Audience;
+}
+
+/** What would be done, without doing it. */
+export interface Explanation {
+  queryId: string;
+  plan: Plan;
+  audience: Audience;
+}
+
+export class Fanout {
+  private readonly running = new Map<string, Collector>();
+
+  constructor(private readonly parts: FanoutParts) {}
+
+  /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
+  async explain(question: Question): Promise<Explanation> {
+    const { claims, plan, audience } = await this.prepare(question);
+    return { queryId: queryIdOf(claims.id), plan, audience };
+  }
+
+  /**
+   * Asks and merges. An answer may lack hosts: its coverage names them.
+   * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
+   */
+  async ask(question: Question, options: AskOptions): Promise<Answer> {
+    const startedMs = performance.now();
+    if (this.running.size >= RUNNING_MAX) {
+      throw new LogvendError("unavailable", `${RUNNING_MAX} queries are running; try again later`);
+    }
+    const prepared = await this.prepare(question);
+    const { claims, plan, audience } = prepared;
+    const scratch = new Scratch(this.parts.scratchFolder, claims.id);
+    using collector = new Collector({
+      hosts: audience.asked.map(({ presence }) => presence.host),
+      tables: plan.partials.map(({ table }) => table),
+      scratch: () => scratch.make(),
+      timeoutMs: claims.limits.timeout_ms,
+      bytesMax: claims.limits.bytes_max,
+      overflow: () => tooManyBytes(prepared),
+      acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
+    });
+    this.running.set(claims.id, collector);
+    try {
+      this.publishQuery(question, prepared);
+      return await gather({
+        ...prepared,
+        ...options,
+        collector,
+        scratch,
+        engines: this.parts.engines,
+        now: this.parts.now,
+        startedMs,
+      });
+    } finally {
+      this.running.delete(claims.id);
+      for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });
+    }
+  }
+
+  /** Takes a message of `a/{host}/ack` or `a/{host}/res/…`; what is none of ours is logged. */
+  receive(topic: string, payload: Uint8Array): void {
+    const received = parseTopic(this.parts.topicPrefix, topic);
+    if (received === null) return;
+    try {
+      const { body } = open(payload);
+      if (received.kind === "ack") {
+        const ack = parseBody(QueryAck, body, "acknowledgement");
+        this.running.get(ack.request)?.receiveAck(received.host, ack);
+      } else if (received.kind === "result") {
+        const message = parseBody(ResultMessage, body, "result");
+        if (message.request !== received.request) return;
+        this.running.get(message.request)?.receiveResult(received.host, message, payload.length);
+      }
+    } catch (error) {
+      const { host } = received;
+      log.warning("Ignored a message of {host}: {reason}.", { host, reason: messageOf(error) });
+    }
+  }
+
+  /** A host went offline or restarted: its share of every running query is lost. */
+  hostGone(host: string): void {
+    for (const collector of this.running.values()) collector.hostGone(host);
+  }
+
+  /** Ends every running query: on the hosts too. */
+  stop(): void {
+    const error = new LogvendError("unavailable", "The orchestrator is stopping");
+    for (const collector of this.running.values()) collector.fail(error);
+  }
+
+  private async prepare(question: Question): Promise<Prepared> {
+    const { fleet, planner, authority, now } = this.parts;
+    const { claims } = await authority.check(question);
+    const plan = await planner.plan({
+      sql: question.sql,
+      tables: fleet.tables(),
+      now: claims.now,
+      range: claims.range,
+      rowsMax: claims.limits.rows_max,
+    });
+    const { selector } = claims;
+    const audience = chooseAudience({ fleet, selector, tables: plan.tables, nowMs: now() });
+    return { claims, plan, audience };
+  }
+
+  private publishQuery({ sql, token }: Question, { claims, audience }: Prepared) {
+    const command: QueryCommand = {
+      request: claims.id,
+      orchestrator: this.parts.name,
+      sql,
+      token,
+      plan_version: PLAN_VERSION,
+    };
+    const payload = this.seal("query", command, claims.expires_at_ms);
+    for (const { presence } of audience.asked) this.publish(presence.host, payload);
+  }
+
+  private acknowledge(host: string, command: ResultAckCommand) {
+    this.publish(host, this.seal("result_ack", command));
+  }
+
+  private cancel(host: string, command: CancelCommand) {
+    try {
+      this.publish(host, this.seal("cancel", command));
+    } catch (error) {
+      // The host stops by itself at the deadline that the operator signed.
+      log.warning("Cannot cancel on {host}: {reason}.", { host, reason: messageOf(error) });
+    }
+  }
+
+  private publish(host: string, payload: Uint8Array) {
+    this.parts.publish(agentTopics(this.parts.topicPrefix, host).command, payload);
+  }
+
+  private seal(type: string, body: unknown, expiresAtMs?: number): Uint8Array {
+    return seal({
+      type,
+      body,
+      issuedAtMs: this.parts.now(),
+      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    });
+  }
+}
+
+function tooManyBytes({ claims, plan, audience }: Prepared): LogvendError {
+  return tooManyRows({
+    hostCount: audience.asked.length,
+    heard: [],
+    limits: claims.limits,
+    reason: plan.reason,
+    rangeMs: null,
+  });
+}

@@ -1,0 +1,191 @@
+/** Merges what hosts answer as it comes, and says who is missing. */
+import { getLogger } from "@logtape/logtape";
+import type { QueryClaims } from "../../protocol/claims.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
+import type { Engine } from "../../queries/duckdb/engine.ts";
+import type { Plan } from "../../queries/plan/planner.ts";
+import { Answer, queryIdOf } from "./answer.ts";
+import type { Scratch } from "./answer.ts";
+import type { Audience } from "./audience.ts";
+import type { Collector, HostAnswer, Outcome } from "./collector.ts";
+import { coverageOf } from "./coverage.ts";
+import type { HostResultSummary, Missing } from "./coverage.ts";
+import type { EnginePool } from "./engine_pool.ts";
+import type { Progress } from "./fanout.ts";
+import { addHost, finishMerge, prepareMerge } from "./merge.ts";
+import { tooManyRows } from "./too_many_rows.ts";
+import type { HostRows } from "./too_many_rows.ts";
+import { unanswered } from "./unanswered.ts";
+import type { HostError } from "./unanswered.ts";
+
+const log = getLogger(["orchestrator", "fanout"]);
+
+export interface GatherRequest {
+  claims: QueryClaims;
+  plan: Plan;
+  audience: Audience;
+  collector: Collector;
+  engines: EnginePool;
+  scratch: Scratch;
+  signal: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+  now: () => number;
+  /** Of performance.now(). */
+  startedMs: number;
+}
+
+/**
+ * The answer, complete or not; it owns engine and scratch from here on.
+ * @throws {LogvendError} bad_sql, too_many_rows, cancelled, timeout, or unavailable when no host answered
+ */
+export async function gather(request: GatherRequest): Promise<Answer> {
+  const { claims, plan, collector, scratch, signal } = request;
+  const onAbort = () => collector.fail(new LogvendError("cancelled", "The query was cancelled"));
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  const engine = await request.engines.take();
+  try {
+    const received = await receiveAll(request, engine);
+    const coverage = coverageOf(received.answered, received.missing);
+    if (received.answered.length === 0) throw unanswered(received.errors, coverage);
+    await merge(request, engine);
+    const elapsedMs = Math.round(performance.now() - request.startedMs);
+    const queryId = queryIdOf(claims.id);
+    log.info("{query}: {answered} of {asked} hosts answered in {elapsedMs} ms.", {
+      query: queryId,
+      answered: coverage.answered,
+      asked: coverage.asked,
+      elapsedMs,
+    });
+    const { mode, range, columns } = plan;
+    return new Answer({ queryId, mode, range, columns, coverage, elapsedMs }, engine, scratch);
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    await scratch[Symbol.asyncDispose]();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+interface Received {
+  answered: HostResultSummary[];
+  missing: Missing[];
+  errors: HostError[];
+  /** What hosts ship, or would ship. */
+  amounts: HostRows[];
+  tooMany: boolean;
+}
+
+async function receiveAll(request: GatherRequest, engine: Engine): Promise<Received> {
+  const { claims, plan, audience, collector } = request;
+  const received: Received = {
+    answered: [],
+    missing: [...audience.missing],
+    errors: [],
+    amounts: [],
+    tooMany: false,
+  };
+  const asked = audience.asked.length + audience.missing.length;
+  const progress = () =>
+    request.onProgress?.({
+      queryId: queryIdOf(claims.id),
+      mode: plan.mode,
+      asked,
+      answered: received.answered.length,
+    });
+  progress();
+  await prepareMerge(engine, plan);
+  for await (const outcome of collector.outcomes()) {
+    if (outcome.kind === "missing") takeMissing(request, received, outcome);
+    else await takeAnswer({ request, engine, received, answer: outcome.answer });
+    progress();
+  }
+  if (received.tooMany) throw tooMany(request, received.amounts);
+  return received;
+}
+
+function takeMissing(
+  request: GatherRequest,
+  received: Received,
+  outcome: Extract<Outcome, { kind: "missing" }>,
+) {
+  const { host, why, reason, error } = outcome;
+  received.missing.push({ host, kind: why, reason });
+  if (error === undefined) return;
+  received.errors.push({ host, error });
+  if (error.code !== "too_many_rows") return;
+  const { rows = 0, bytes = 0 } = error;
+  received.amounts.push({ region: regionOf(request, host), rows, bytes });
+  giveUp(request, received);
+}
+
+interface AnswerTaken {
+  request: GatherRequest;
+  engine: Engine;
+  received: Received;
+  answer: HostAnswer;
+}
+
+async function takeAnswer({ request, engine, received, answer }: AnswerTaken) {
+  const { plan, claims } = request;
+  const { host, coverage, byteCount: bytes } = answer;
+  const rows = Object.values(answer.rows).reduce((sum, count) => sum + count, 0);
+  received.amounts.push({ region: regionOf(request, host), rows, bytes });
+  const rowCount = received.amounts.reduce((sum, amount) => sum + amount.rows, 0);
+  if (plan.mode === "rows" && rowCount > claims.limits.rows_max) giveUp(request, received);
+  if (received.tooMany) return; // only counted by now
+  try {
+    await addHost(engine, plan, answer);
+    received.answered.push({
+      host,
+      coverage,
+      behindMs: presenceOf(request, host)?.stats?.behind_ms ?? 0,
+    });
+  } catch (error) {
+    received.missing.push({ host, kind: "failed", reason: messageOf(error) });
+  }
+}
+
+/** The answer would be too large: waits a moment for what the others would ship, for the message. */
+function giveUp(request: GatherRequest, received: Received) {
+  if (!received.tooMany) request.collector.hurry(ACK_TIMEOUT_MS);
+  received.tooMany = true;
+}
+
+function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly HostRows[]) {
+  const { since, until } = plan.range;
+  const untilMs = Date.parse(until ?? claims.now);
+  return tooManyRows({
+    hostCount: audience.asked.length,
+    heard,
+    limits: claims.limits,
+    reason: plan.reason,
+    rangeMs: since === null ? null : untilMs - Date.parse(since),
+  });
+}
+
+/** Computes the answer within as long again as the hosts were given. */
+async function merge({ plan, claims, signal, scratch }: GatherRequest, engine: Engine) {
+  const bound = AbortSignal.any([signal, AbortSignal.timeout(claims.limits.timeout_ms)]);
+  const interrupt = () => engine.interrupt();
+  bound.addEventListener("abort", interrupt);
+  try {
+    await finishMerge(engine, plan, scratch.writablePaths);
+  } catch (error) {
+    if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
+    if (bound.aborted) throw new LogvendError("timeout", "The merge took longer than --timeout");
+    throw error;
+  } finally {
+    bound.removeEventListener("abort", interrupt);
+  }
+}
+
+function presenceOf({ audience }: GatherRequest, host: string) {
+  return audience.asked.find(({ presence }) => presence.host === host)?.presence;
+}
+
+function regionOf(request: GatherRequest, host: string): string {
+  return presenceOf(request, host)?.region ?? "";
+}

@@ -1,0 +1,91 @@
+/** Says why a query that cannot be split ships too much, and what to do about it. */
+import { LogvendError } from "../../protocol/errors.ts";
+import type { Limits } from "../../protocol/claims.ts";
+import { formatBytes, formatDurationMs } from "../../protocol/units.ts";
+
+interface Amount {
+  rows: number;
+  bytes: number;
+}
+
+export interface HostRows extends Amount {
+  region: string;
+}
+
+export interface TooManyRows {
+  /** Hosts that were asked. */
+  hostCount: number;
+  /** What hosts would ship, as far as they said; none: the cap was passed before they could. */
+  heard: readonly HostRows[];
+  limits: Limits;
+  /** Why the query ships rows: the plan's reason. */
+  reason: string | null;
+  /** How long the asked range is; null when it has no beginning. */
+  rangeMs: number | null;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Ranges to suggest, largest first. */
+const NARROWER_MS = [720, 360, 180, 60, 15, 5, 1].map((minutes) => minutes * MINUTE_MS);
+
+/** The error with the whole message. Figures are estimates: rounded, and said to be so. */
+export function tooManyRows(facts: TooManyRows): LogvendError {
+  const { hostCount, heard, limits, reason } = facts;
+  // Hosts that have not said count like the average of those that have.
+  const scale = hostCount / Math.max(1, heard.length);
+  const sum = total(heard);
+  const whole = { rows: sum.rows * scale, bytes: sum.bytes * scale };
+  const size = whole.bytes > 0 ? ` (${formatBytes(whole.bytes)})` : "";
+  const amount = heard.length === 0
+    ? `more than ${formatBytes(limits.bytes_max)}`
+    : `about ${significant(whole.rows, 4)}${size}`;
+  const narrow = heard.length === 0 ? [] : narrowings(facts, whole);
+  return new LogvendError(
+    "too_many_rows",
+    [
+      `Too many rows: ${amount} from ${hostCount === 1 ? "1 host" : `${hostCount} hosts`}; ` +
+      `the cap is ${limits.rows_max} rows or ${formatBytes(limits.bytes_max)}.`,
+      ...(reason === null ? [] : [`  Why rows: ${reason}.`]),
+      ...(narrow.length === 0 ? [] : [`  Narrow:   ${narrow.join(" or ")}`]),
+      `  Or export: -o parquet --max-bytes ` +
+      `${roomFor(Math.max(whole.bytes, limits.bytes_max))} > rows.parquet`,
+    ].join("\n"),
+  );
+}
+
+function narrowings({ heard, limits, rangeMs }: TooManyRows, whole: Amount): string[] {
+  const fits = ({ rows, bytes }: Amount, part = 1) =>
+    rows * part <= limits.rows_max && bytes * part <= limits.bytes_max;
+  const sinceMs = rangeMs === null
+    ? undefined
+    : NARROWER_MS.find((ms) => ms < rangeMs && fits(whole, ms / rangeMs));
+  const regions = Map.groupBy(heard, (host) => host.region);
+  const region = [...regions].find(([, hosts]) => fits(total(hosts)))?.[0];
+  return [
+    ...(sinceMs === undefined || rangeMs === null ? [] : [
+      `--since ${formatDurationMs(sinceMs).replace(" ", "")} ` +
+      `(about ${significant(whole.rows * sinceMs / rangeMs, 2)} rows)`,
+    ]),
+    ...(region === undefined || regions.size < 2 ? [] : [`--on 'region = ${region}'`]),
+  ];
+}
+
+function total(hosts: readonly HostRows[]): Amount {
+  return {
+    rows: hosts.reduce((rows, host) => rows + host.rows, 0),
+    bytes: hosts.reduce((bytes, host) => bytes + host.bytes, 0),
+  };
+}
+
+function significant(value: number, digits: number): number {
+  return Number(value.toPrecision(digits));
+}
+
+/** A round size with room for what is only an estimate: `2GB`. */
+function roomFor(bytes: number): string {
+  const wanted = bytes * 1.5;
+  const unit = 10 ** Math.floor(Math.log10(wanted));
+  const round = [1, 2, 5, 10].find((factor) => factor * unit >= wanted) ?? 10;
+  return formatBytes(round * unit).replace(/(\.0)? /, "");
+}

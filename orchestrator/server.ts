@@ -1,0 +1,109 @@
+/** One orchestrator process: puts its parts together, serves until it is disposed. */
+import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { LogvendError, messageOf } from "../protocol/errors.ts";
+import { orchestratorTopics, parseTopic } from "../protocol/topics.ts";
+import { Planner } from "../queries/plan/planner.ts";
+import { Authority } from "./access/authority.ts";
+import { createApp } from "./api/app.ts";
+import { BrokerConnection } from "./broker/connection.ts";
+import { startEmbeddedBroker } from "./broker/embedded.ts";
+import type { ListenAddress, OrchestratorConfig } from "./config.ts";
+import { EnginePool } from "./fanout/engine_pool.ts";
+import { Fanout } from "./fanout/fanout.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import { openDatabase } from "./state/database.ts";
+import { lockDataFolder } from "./state/lock.ts";
+import { HostTable } from "./state/hosts.ts";
+
+const log = getLogger(["orchestrator"]);
+
+export interface Orchestrator extends AsyncDisposable {
+  /** Of the HTTP API. */
+  url: string;
+  brokerUrl: string;
+}
+
+/** Starts everything. @throws {LogvendError} bad_config or unavailable; nothing is left running then */
+export async function startOrchestrator(config: OrchestratorConfig): Promise<Orchestrator> {
+  await using stack = new AsyncDisposableStack();
+  stack.use(await lockDataFolder(config.data_dir));
+  const database = openDatabase(config.data_dir);
+  stack.defer(() => database.close());
+  const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
+  const planner = stack.use(await Planner.open());
+  const engines = stack.use(new EnginePool({ scratchFolder }));
+  const brokerUrl = config.broker === "embedded"
+    ? stack.use(await startEmbeddedBroker(config.broker_listen)).url
+    : config.broker;
+
+  // Two processes of one name would take each other's results: every start has its own.
+  const name = `${config.name}-${crypto.randomUUID().slice(0, 8)}`;
+  const { topic_prefix: topicPrefix, trust } = config;
+  const authority = new Authority({ trust, now: Date.now });
+  const onGone = (host: string) => fanout.hostGone(host);
+  const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone }));
+  const connection = stack.use(
+    new BrokerConnection({
+      url: brokerUrl,
+      clientId: `logvend-${name}`,
+      topics: Object.values(orchestratorTopics(topicPrefix, name)),
+      onMessage: ({ topic, payload, retained }) => {
+        const received = parseTopic(topicPrefix, topic);
+        if (received?.kind === "state") fleet.receive(received.host, payload, retained);
+        else fanout.receive(topic, payload);
+      },
+    }),
+  );
+  const fanout = new Fanout({
+    publish: (topic, payload) => connection.publish(topic, payload),
+    fleet,
+    planner,
+    engines,
+    authority,
+    name,
+    topicPrefix,
+    scratchFolder,
+    now: Date.now,
+  });
+  const app = createApp({ fleet, fanout, brokerReady: () => connection.ready });
+  const server = listen(config.http, (request) => app.fetch(request));
+  stack.defer(() => server.shutdown());
+  stack.defer(() => fanout.stop()); // first: the server waits for the answers under way
+  const url = urlOf(server.addr);
+  log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
+  const running = stack.move();
+  return { url, brokerUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+function listen(
+  address: ListenAddress,
+  handler: (request: Request) => Response | Promise<Response>,
+) {
+  const { hostname, port } = address;
+  try {
+    return Deno.serve({ hostname, port, onListen: () => {} }, handler);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.AddrInUse
+      ? "the port is in use; stop what uses it or set another http"
+      : messageOf(cause);
+    throw new LogvendError("unavailable", `Cannot listen on ${hostname}:${port}: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+function urlOf({ hostname, port }: Deno.NetAddr): string {
+  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+/** Queries that a crash interrupted may have left files. */
+async function emptyFolder(path: string): Promise<string> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.mkdir(path, { mode: 0o700 });
+  return path;
+}
