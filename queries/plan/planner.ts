@@ -1,9 +1,31 @@
 /** Splits one SELECT into what every host runs and what merges their rows: the same on both sides. */
 import type { Range } from "../../protocol/claims.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
+import { schemaOf, tableSelect } from "../../protocol/streams.ts";
+import { bindFailure, positionText, printSql } from "../ast.ts";
+import { baseTable, isExpression, locationOf, select } from "../ast_nodes.ts";
+import type { QueryNode, SelectNode } from "../ast_nodes.ts";
+import { identifier } from "../columns.ts";
+import { Engine } from "../duckdb/engine.ts";
+import { admit } from "../gate.ts";
+import { carrierOf } from "../transfer/carriers.ts";
+import { aggregates, PARTIAL_TABLE, splitAggregate } from "./aggregate.ts";
+import type { Split } from "./aggregate.ts";
+import { conformed, distinctNames, emptySelect } from "./answer_columns.ts";
+import { freezeClock } from "./freeze.ts";
+import { boundsOf } from "./range.ts";
+import type { Bounds } from "./range.ts";
+import { neededColumns, shipRows } from "./rows.ts";
+import { isObstacle, singleTable } from "./shape.ts";
+import type { Obstacle } from "./shape.ts";
+import { splitTopK } from "./top_k.ts";
 
 /** Raised with every change that makes a host's partial differ; both sides must agree on it. */
 export const PLAN_VERSION = 1;
+
+/** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
+const PLAN_TIMEOUT_MS = 5_000;
 
 export interface PlanRequest {
   sql: string;
@@ -11,9 +33,9 @@ export interface PlanRequest {
   tables: readonly string[];
   /** The instant that now(), today() and the like stand for: ISO 8601, UTC. */
   now: string;
-  /** Dropped when it is implied and a conjunct of WHERE bounds ts or time_local. */
+  /** Dropped when it is implied and WHERE bounds ts or time_local. */
   range: Range;
-  /** The most rows that rows mode ships. */
+  /** The most rows that rows mode ships; a LIMIT above it does not make a top_k. */
   rowsMax: number;
 }
 
@@ -33,7 +55,7 @@ export interface Plan {
   /** Base tables that the SQL reads. */
   tables: string[];
   /** What the hosts' tables are cut to, half-open over `ts`. */
-  range: { since: string | null; until: string | null };
+  range: Bounds;
   partials: Partial[];
   /** Runs over the partial tables, each holding the rows of all hosts. */
   mergeSql: string;
@@ -41,18 +63,184 @@ export interface Plan {
   columns: Column[];
 }
 
+/** What every plan of one request has in common. */
+type Frame = Pick<Plan, "tables" | "range" | "columns">;
+
 export class Planner implements AsyncDisposable {
+  /** Tables that exist in the engine as empty views. */
+  private readonly views = new Set<string>();
+  private last: Promise<unknown> = Promise.resolve();
+
+  private constructor(private readonly engine: Engine) {}
+
   /** Opens a warm planner. Calls of `plan` may overlap. */
-  static open(): Promise<Planner> {
-    throw new Error("being written");
+  static async open(): Promise<Planner> {
+    const engine = await Engine.open();
+    await engine.run("SET errors_as_json = true");
+    return new Planner(engine);
   }
 
   /** @throws {LogvendError} bad_sql, with the position "line:column" */
-  plan(_request: PlanRequest): Promise<Plan> {
-    throw new Error("being written");
+  plan(request: PlanRequest): Promise<Plan> {
+    const plan = this.last.then(() => this.planInTime(request));
+    this.last = plan.catch(() => {}); // the caller has the error; the next call starts anew
+    return plan;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.last;
+    await this.engine[Symbol.asyncDispose]();
   }
+
+  private async planInTime(request: PlanRequest): Promise<Plan> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.engine.interrupt();
+    }, PLAN_TIMEOUT_MS);
+    try {
+      return await this.planNow(request);
+    } catch (cause) {
+      if (!late) throw cause;
+      const message = `The SQL takes longer than ${PLAN_TIMEOUT_MS / 1000} s to plan: simplify it`;
+      throw new LogvendError("bad_sql", message, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async planNow(request: PlanRequest): Promise<Plan> {
+    const { sql } = request;
+    await this.createViews(request.tables);
+    const { node, tables } = await admit(this.engine, sql, request.tables);
+    const columns = distinctNames(await this.describe(sql));
+    const frozen = freezeClock(sql, node, request.now);
+    const frame: Frame = { tables, columns, range: boundsOf(frozen, request.range) };
+
+    const way = wayOf(frozen, tables, columns, request.rowsMax);
+    if (way.mode === "aggregate") {
+      const plan = await this.planAggregate(way.split, frame);
+      if (plan !== null) return plan;
+    }
+    if (way.mode === "top_k") {
+      return await this.planRows(frozen, { mode: "top_k", reason: null, ...frame }, way.first);
+    }
+    const reason = way.mode === "rows"
+      ? await this.reasonText(sql, way.obstacle)
+      : "its groups cannot be computed from partial results";
+    return await this.planRows(frozen, { mode: "rows", reason, ...frame });
+  }
+
+  /** Null when the split does not bind, or gives types that cannot travel. */
+  private async planAggregate(split: Split, frame: Frame): Promise<Plan | null> {
+    const [partialSql = "", mergeSql = ""] = await printSql(this.engine, [
+      split.partial,
+      split.merge,
+    ]);
+    try {
+      const columns = await this.describe(partialSql);
+      if (columns.some(({ type }) => carrierOf(type) === null)) return null;
+      const hosts = `WITH ${identifier(PARTIAL_TABLE)} AS (${emptySelect(columns)}) `;
+      const merged = await this.describe(mergeSql, hosts);
+      return {
+        mode: "aggregate",
+        reason: null,
+        ...frame,
+        partials: [{ table: PARTIAL_TABLE, sql: partialSql, columns }],
+        mergeSql: conformed(mergeSql, merged, frame.columns),
+      };
+    } catch (thrown) {
+      if (thrown instanceof LogvendError && thrown.code === "bad_sql") return null;
+      throw thrown;
+    }
+  }
+
+  /** Ships rows of each table (`first`: the first rows of the only one) and runs the original. */
+  private async planRows(
+    node: QueryNode,
+    outline: Pick<Plan, "mode" | "reason"> & Frame,
+    first?: SelectNode,
+  ): Promise<Plan> {
+    const { tables } = outline;
+    const shipped = tables.map((table) => first ?? shipRows(node, table, columnNames(table)));
+    const [original = "", ...partials] = await printSql(this.engine, [node, ...shipped]);
+    const merged = await this.describe(original).catch((cause) => {
+      const why = messageOf(cause).split("\n")[0];
+      throw new LogvendError("bad_sql", `Cannot carry this SQL to hosts: ${why}. Rewrite it`, {
+        cause,
+      });
+    });
+    return {
+      ...outline,
+      partials: tables.map((table, i) => ({
+        table,
+        sql: partials[i] ?? "",
+        columns: schemaOf(table).logical.filter(({ name }) =>
+          neededColumns(node, columnNames(table)).includes(name)
+        ),
+      })),
+      mergeSql: conformed(original, merged, outline.columns),
+    };
+  }
+
+  /** Names and types of a SELECT's result. @throws {LogvendError} bad_sql, when it does not bind */
+  private async describe(sql: string, withClause = ""): Promise<Column[]> {
+    const prefix = `DESCRIBE ${withClause}`;
+    try {
+      const { rows } = await this.engine.read(prefix + sql);
+      return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
+    } catch (cause) {
+      throw bindFailure(sql, cause, prefix);
+    }
+  }
+
+  private async createViews(tables: readonly string[]) {
+    const nothing = { files: [], region: "", since: null, until: null };
+    for (const table of tables.filter((name) => !this.views.has(name))) {
+      const empty = tableSelect(table, nothing);
+      await this.engine.run(`CREATE OR REPLACE VIEW ${identifier(table)} AS ${empty}`);
+      this.views.add(table);
+    }
+  }
+
+  private async reasonText(sql: string, { subject, node, why }: Obstacle): Promise<string> {
+    let text = subject;
+    if (typeof text !== "string" && isExpression(text)) {
+      const bare = select([{ ...text, alias: "" }], { ...baseTable(""), type: "EMPTY" });
+      text = (await printSql(this.engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "";
+    }
+    const position = node === null ? null : positionText(sql, locationOf(node));
+    return [text, position === null ? "" : `at ${position}`, why].filter(Boolean).join(" ");
+  }
+}
+
+/** How hosts can do most of the work, or why they can only send rows. */
+type Way =
+  | { mode: "aggregate"; split: Split }
+  | { mode: "top_k"; first: SelectNode }
+  | { mode: "rows"; obstacle: Obstacle };
+
+function wayOf(
+  node: QueryNode,
+  tables: readonly string[],
+  answer: readonly Column[],
+  rowsMax: number,
+): Way {
+  const [table] = tables;
+  if (table === undefined) {
+    return { mode: "rows", obstacle: { subject: "", node: null, why: "it reads no table" } };
+  }
+  const single = singleTable(node);
+  if (isObstacle(single)) return { mode: "rows", obstacle: single };
+  const columns = columnNames(table);
+  if (aggregates(single)) {
+    const split = splitAggregate(single, columns, answer.map(({ name }) => name));
+    return "why" in split ? { mode: "rows", obstacle: split } : { mode: "aggregate", split };
+  }
+  const first = splitTopK(single, neededColumns(node, columns), rowsMax);
+  return isObstacle(first) ? { mode: "rows", obstacle: first } : { mode: "top_k", first };
+}
+
+function columnNames(table: string): string[] {
+  return schemaOf(table).logical.map(({ name }) => name);
 }

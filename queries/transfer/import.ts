@@ -1,6 +1,11 @@
 /** Loads what another machine exported into a table, exactly, or not at all. */
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
+import { literal } from "../../protocol/streams.ts";
+import { duckdbType } from "../duckdb/types.ts";
 import type { Engine } from "../duckdb/engine.ts";
+import { identifier, sameColumns } from "../columns.ts";
+import { carrierOf } from "./carriers.ts";
 
 /** One host's table (or a piece of it, when text) as it came. */
 export type Part =
@@ -8,23 +13,84 @@ export type Part =
   | { encoding: "parquet"; file: string };
 
 /** Creates the empty table that parts are loaded into: `columns` are those of the plan's partial. */
-export function createPartialTable(
-  _engine: Engine,
-  _table: string,
-  _columns: readonly Column[],
+export async function createPartialTable(
+  engine: Engine,
+  table: string,
+  columns: readonly Column[],
 ): Promise<void> {
-  throw new Error("being written");
+  const list = columns.map(({ name, type }) => `${identifier(name)} ${type}`);
+  await engine.run(`CREATE TABLE ${identifier(table)} (${list.join(", ")})`);
 }
 
 /**
  * Adds a part to a table made by createPartialTable, and returns how many rows it held.
  * @throws {LogvendError} usage, when the part has not exactly the expected columns and values
  */
-export function importPart(
-  _engine: Engine,
-  _table: string,
-  _columns: readonly Column[],
-  _part: Part,
+export async function importPart(
+  engine: Engine,
+  table: string,
+  columns: readonly Column[],
+  part: Part,
 ): Promise<number> {
-  throw new Error("being written");
+  try {
+    return part.encoding === "text"
+      ? await importText(engine, { table, columns }, part)
+      : await importParquet(engine, { table, columns }, part.file);
+  } catch (cause) {
+    if (cause instanceof LogvendError) throw cause;
+    throw refused(messageOf(cause), cause);
+  }
+}
+
+interface Target {
+  table: string;
+  columns: readonly Column[];
+}
+
+async function importText(
+  engine: Engine,
+  { table, columns }: Target,
+  part: Extract<Part, { encoding: "text" }>,
+): Promise<number> {
+  const rows = part.values[0]?.length ?? 0;
+  if (!sameColumns(part.columns, columns)) throw refused("the columns are not those expected");
+  if (
+    part.values.length !== columns.length || part.values.some((column) => column.length !== rows)
+  ) {
+    throw refused("the columns differ in length or number");
+  }
+  if (rows === 0) return 0;
+  const staging = `${table} text`;
+  const names = columns.map((_, i) => `c${i}`);
+  await engine.run(
+    `CREATE OR REPLACE TABLE ${identifier(staging)} (${names.map((n) => `${n} VARCHAR`)})`,
+  );
+  await engine.append(staging, columns.map(() => duckdbType("VARCHAR")), part.values);
+  const typed = columns.map(({ type }, i) => `CAST(c${i} AS ${type})`);
+  await engine.run(
+    `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")} FROM ${identifier(staging)}`,
+  );
+  await engine.run(`DROP TABLE ${identifier(staging)}`);
+  return rows;
+}
+
+async function importParquet(
+  engine: Engine,
+  { table, columns }: Target,
+  file: string,
+): Promise<number> {
+  const source = `read_parquet([${literal(file)}], hive_partitioning = false)`;
+  const { rows } = await engine.read(`DESCRIBE SELECT * FROM ${source}`);
+  const found = rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
+  const carried = columns.map(({ name, type }) => ({ name, type: carrierOf(type) ?? type }));
+  if (!sameColumns(found, carried)) throw refused("the columns are not those expected");
+  const typed = columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${type})`);
+  const inserted = await engine.read(
+    `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")} FROM ${source}`,
+  );
+  return Number(inserted.rows[0]?.[0]);
+}
+
+function refused(why: string, cause?: unknown): LogvendError {
+  return new LogvendError("usage", `Cannot take a host's result: ${why}`, { cause });
 }

@@ -1,0 +1,99 @@
+/** SQL to DuckDB's own AST, losslessly, and back: the text that comes back is what is executed. */
+import { LogvendError, messageOf } from "../protocol/errors.ts";
+import type { Engine } from "./duckdb/engine.ts";
+import { cast, constant, isNode, rewrite } from "./ast_nodes.ts";
+import type { AstNode, AstValue, QueryNode } from "./ast_nodes.ts";
+import { parseLossless, rawNumber } from "./lossless_json.ts";
+
+/**
+ * Parses exactly one SELECT (or VALUES, FROM, WITH …).
+ * @throws {LogvendError} bad_sql, with DuckDB's message, "line:column" and the line itself
+ */
+export async function parseSelect(engine: Engine, sql: string): Promise<QueryNode> {
+  const { rows } = await engine.read("SELECT json_serialize_sql($sql::VARCHAR)::VARCHAR", { sql });
+  const parsed = parseLossless(String(rows[0]?.[0]), rawNumber) as AstValue; // all JSON is
+  if (!isNode(parsed)) throw new LogvendError("internal", "DuckDB gave no syntax tree");
+  if (parsed["error"] === true) throw parseFailure(sql, parsed);
+  const statements = parsed["statements"];
+  const [first, second] = Array.isArray(statements) ? statements : [];
+  if (!isNode(first) || second !== undefined) {
+    throw sqlError(sql, "Exactly one SELECT statement is allowed", null);
+  }
+  return first["node"] as QueryNode; // DuckDB's serializer makes it
+}
+
+/** The SQL text of trees, in order: one round trip for all. */
+export async function printSql(engine: Engine, nodes: readonly QueryNode[]): Promise<string[]> {
+  const calls = nodes.map((_, i) => `json_deserialize_sql($tree${i}::JSON)`);
+  const values = nodes.map((node, i) => [`tree${i}`, serialized(node)]);
+  const { rows } = await engine.read(`SELECT ${calls.join(", ")}`, Object.fromEntries(values));
+  return (rows[0] ?? []).map(String);
+}
+
+function serialized(node: QueryNode): string {
+  return JSON.stringify({
+    error: false,
+    statements: [{ node: rewrite(node, exactDouble), named_param_map: [] }],
+  });
+}
+
+/** A DOUBLE literal would be printed as a DECIMAL; a cast of its digits stays a DOUBLE. */
+function exactDouble(node: AstNode): AstNode | undefined {
+  if (node["class"] !== "CONSTANT" || !isNode(node["value"])) return undefined;
+  const { type, value, is_null: isNull } = node["value"];
+  if (!isNode(type) || type["id"] !== "DOUBLE" || isNull === true) return undefined;
+  const text = cast(constant(JSON.stringify(value)), "DOUBLE");
+  return { ...text, alias: node["alias"] ?? "" };
+}
+
+function parseFailure(sql: string, failure: AstNode): LogvendError {
+  const message = String(failure["error_message"]);
+  if (failure["error_type"] === "not implemented") {
+    return sqlError(sql, "Only SELECT is allowed: write one SELECT statement", null);
+  }
+  const position = failure["position"];
+  return sqlError(sql, message, typeof position === "string" ? Number(position) : null);
+}
+
+/** What DuckDB threw while binding `prefix + sql`, as bad_sql. It needs `errors_as_json = true`. */
+export function bindFailure(sql: string, thrown: unknown, prefix = ""): LogvendError {
+  const text = messageOf(thrown);
+  let fault: { exception_message?: string; position?: string };
+  try {
+    fault = JSON.parse(text);
+  } catch {
+    return sqlError(sql, text, null);
+  }
+  const offset = Number(fault.position ?? NaN) - prefix.length;
+  return sqlError(sql, fault.exception_message ?? text, offset >= 0 ? offset : null);
+}
+
+/** A bad_sql error that points into the SQL. `location` is a byte offset of its UTF-8. */
+export function sqlError(sql: string, message: string, location: number | null): LogvendError {
+  if (location === null) return new LogvendError("bad_sql", message);
+  const { line, column, characters } = placeOf(sql, location);
+  const start = Math.max(0, column - QUOTE_CHARACTERS_MAX / 2);
+  const quote = characters.slice(start, start + QUOTE_CHARACTERS_MAX).join("");
+  const caret = `${" ".repeat(column - 1 - start)}^`;
+  return new LogvendError("bad_sql", `${message}\n  at ${line}:${column}\n  ${quote}\n  ${caret}`);
+}
+
+/** "line:column" of a byte offset of the SQL's UTF-8, both from 1; null without an offset. */
+export function positionText(sql: string, location: number | null): string | null {
+  if (location === null) return null;
+  const { line, column } = placeOf(sql, location);
+  return `${line}:${column}`;
+}
+
+/** Longest part of a line that an error quotes: generated SQL may be one endless line. */
+const QUOTE_CHARACTERS_MAX = 120;
+
+function placeOf(sql: string, location: number) {
+  const before = new TextDecoder().decode(new TextEncoder().encode(sql).subarray(0, location));
+  const linesBefore = before.split("\n");
+  return {
+    line: linesBefore.length,
+    column: [...linesBefore.at(-1) ?? ""].length + 1,
+    characters: [...sql.split("\n")[linesBefore.length - 1] ?? ""],
+  };
+}

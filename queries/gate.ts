@@ -1,0 +1,196 @@
+/** What SQL is allowed: an allow-list over the tree, so that what nobody thought of is refused. */
+import { SQL_BYTES_MAX } from "../protocol/claims.ts";
+import { LogvendError } from "../protocol/errors.ts";
+import { parseSelect, sqlError } from "./ast.ts";
+import { isBaseTable, isExpression, isFunctionCall, isNode, locationOf } from "./ast_nodes.ts";
+import type { AstNode, AstValue, BaseTable, QueryNode } from "./ast_nodes.ts";
+import type { Engine } from "./duckdb/engine.ts";
+import { AGGREGATES, exclusionOf, SCALARS, TABLE_FUNCTIONS } from "./gate_functions.ts";
+
+/** Nested deeper, DuckDB and this program recurse too far. */
+export const DEPTH_MAX = 100;
+
+/** More takes DuckDB longer to bind than a query is worth. */
+export const NODES_MAX = 5_000;
+
+/** A statement that passed. */
+export interface Admitted {
+  node: QueryNode;
+  /** Tables that it names, spelled as in the list of those that it may name. */
+  tables: string[];
+}
+
+/**
+ * Parses and checks SQL that may read `tables`.
+ * @throws {LogvendError} bad_sql: the rule, the position in the SQL, what is allowed instead
+ */
+export async function admit(
+  engine: Engine,
+  sql: string,
+  tables: readonly string[],
+): Promise<Admitted> {
+  const bytes = new TextEncoder().encode(sql).length;
+  if (bytes > SQL_BYTES_MAX) {
+    throw new LogvendError("bad_sql", `The SQL is ${bytes} bytes long; ${SQL_BYTES_MAX} at most`);
+  }
+  const node = await parseSelect(engine, sql);
+  const gate = new Gate(sql, tables);
+  gate.visit(node, { ctes: [], depth: 0 });
+  return { node, tables: [...gate.used] };
+}
+
+interface Scope {
+  /** Names, in lower case, that WITH gives a meaning here. */
+  ctes: readonly string[];
+  depth: number;
+}
+
+const EXPRESSIONS = new Set([
+  "BETWEEN",
+  "CASE",
+  "CAST",
+  "COLLATE",
+  "COLUMN_REF",
+  "COMPARISON",
+  "CONJUNCTION",
+  "CONSTANT",
+  "FUNCTION",
+  "LAMBDA",
+  "OPERATOR",
+  "POSITIONAL_REFERENCE",
+  "STAR",
+  "SUBQUERY",
+  "WINDOW",
+]);
+
+/** Query nodes, table references, modifiers and sort orders. */
+const PARTS = new Set([
+  "SELECT_NODE",
+  "SET_OPERATION_NODE",
+  "RECURSIVE_CTE_NODE",
+  "BASE_TABLE",
+  "EMPTY",
+  "EXPRESSION_LIST",
+  "JOIN",
+  "PIVOT",
+  "SUBQUERY",
+  "TABLE_FUNCTION",
+  "DISTINCT_MODIFIER",
+  "LIMIT_MODIFIER",
+  "LIMIT_PERCENT_MODIFIER",
+  "ORDER_MODIFIER",
+  "ASCENDING",
+  "DESCENDING",
+  "ORDER_DEFAULT",
+]);
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  PARAMETER: "Parameters are not allowed: write the value itself",
+  DEFAULT: "DEFAULT is not allowed: write the value itself",
+  SHOW_REF: "DESCRIBE, SHOW and SUMMARIZE are not allowed: write a SELECT",
+};
+
+class Gate {
+  readonly used = new Set<string>();
+  private nodeCount = 0;
+
+  constructor(private readonly sql: string, private readonly tables: readonly string[]) {}
+
+  visit(value: AstValue, scope: Scope) {
+    if (Array.isArray(value)) {
+      for (const item of value) this.visit(item, scope);
+    } else if (isNode(value)) {
+      const counts = typeof value["type"] === "string";
+      const inner = counts ? { ...scope, depth: scope.depth + 1 } : scope;
+      if (counts) this.check(value, inner);
+      this.descend(value, inner);
+    }
+  }
+
+  private check(node: AstNode, scope: Scope) {
+    if (++this.nodeCount > NODES_MAX) {
+      this.refuse(node, `The SQL has more than ${NODES_MAX} parts: write a shorter one`);
+    }
+    if (scope.depth > DEPTH_MAX) {
+      this.refuse(node, `The SQL is nested deeper than ${DEPTH_MAX} levels: flatten it`);
+    }
+    const kind = String(isExpression(node) ? node.class : node["type"]);
+    const known = isExpression(node)
+      ? EXPRESSIONS.has(kind)
+      : PARTS.has(kind) || kind.endsWith("_TYPE_INFO");
+    if (!known) {
+      this.refuse(node, REFUSALS[kind] ?? `${kind} is not allowed: write a plain SELECT`);
+    }
+    if (isBaseTable(node)) this.checkTable(node, scope);
+    if (isFunctionCall(node) || kind === "WINDOW") this.checkFunction(node);
+  }
+
+  private checkTable(table: BaseTable, scope: Scope) {
+    const name = table.table_name.toLowerCase();
+    const list = this.tables.join(", ");
+    if (table["schema_name"] !== "" || table["catalog_name"] !== "") {
+      this.refuse(table, `A table is named without schema and catalog; there are ${list}`);
+    }
+    if (table["at_clause"] !== null) this.refuse(table, "AT is not allowed: bound ts in WHERE");
+    if (scope.ctes.includes(name)) return;
+    const known = this.tables.find((allowed) => allowed.toLowerCase() === name);
+    if (known === undefined) {
+      this.refuse(table, `There is no table "${table.table_name}"; there are ${list}`);
+    }
+    this.used.add(known);
+  }
+
+  private checkFunction(node: AstNode) {
+    const name = String(node["function_name"]).toLowerCase();
+    const schema = String(node["schema"]).toLowerCase();
+    if ((schema !== "" && schema !== "main") || node["catalog"] !== "") {
+      this.refuse(node, `A function is called without schema and catalog: write ${name}(…)`);
+    }
+    if (node["export_state"] === true) this.refuse(node, "EXPORT_STATE is not allowed");
+    if (SCALARS.has(name) || AGGREGATES.has(name)) return;
+    const reason = exclusionOf(name);
+    this.refuse(
+      node,
+      reason === null
+        ? `There is no function ${name}() here: use DuckDB's scalar and aggregate functions`
+        : `${name}() is not allowed: it ${reason}`,
+    );
+  }
+
+  private descend(node: AstNode, scope: Scope) {
+    if (node["type"] === "TABLE_FUNCTION") return this.descendTableFunction(node, scope);
+    if (!("cte_map" in node)) {
+      for (const child of Object.values(node)) this.visit(child, scope);
+      return;
+    }
+    const { cte_map: withClause, ...rest } = node as QueryNode; // only query nodes have one
+    let inner = scope;
+    for (const { key, value } of withClause.map) {
+      const own = { ...inner, ctes: [...inner.ctes, key.toLowerCase()] };
+      this.visit(value, isRecursive(value) ? own : inner);
+      inner = own;
+    }
+    for (const child of Object.values(rest)) this.visit(child as AstValue, inner);
+  }
+
+  private descendTableFunction(node: AstNode, scope: Scope) {
+    const { function: called, ...rest } = node;
+    this.visit(Object.values(rest), scope);
+    if (!isNode(called)) return;
+    const name = String(called["function_name"]).toLowerCase();
+    if (!TABLE_FUNCTIONS.has(name) || called["schema"] !== "" || called["catalog"] !== "") {
+      const allowed = [...TABLE_FUNCTIONS].join(", ");
+      this.refuse(node, `${name}() is not allowed in FROM; allowed are tables and ${allowed}`);
+    }
+    this.visit(called["children"] ?? null, scope);
+  }
+
+  private refuse(node: AstNode, message: string): never {
+    throw sqlError(this.sql, message, locationOf(node));
+  }
+}
+
+function isRecursive(cte: AstNode): boolean {
+  const query = cte["query"];
+  return isNode(query) && isNode(query["node"]) && query["node"]["type"] === "RECURSIVE_CTE_NODE";
+}

@@ -1,0 +1,39 @@
+/** Columns of an answer: their names made distinct, their types made those of the original. */
+import type { Column } from "../../protocol/messages.ts";
+import { identifier, sameColumns } from "../columns.ts";
+
+/** Names as CREATE TABLE AS makes them: a second `a` becomes `a_1`. */
+export function distinctNames(columns: readonly Column[]): Column[] {
+  const counts = new Map<string, number>();
+  return columns.map(({ name, type }) => {
+    const own = name.toLowerCase();
+    let distinct = name;
+    for (let i = counts.get(own) ?? 0; counts.has(distinct.toLowerCase()); i++) {
+      distinct = `${name}_${i}`;
+      counts.set(own, i + 1);
+    }
+    counts.set(distinct.toLowerCase(), 1);
+    return { name: distinct, type };
+  });
+}
+
+/** SQL that gives `wanted`, from SQL that gives the same values as `given`. */
+export function conformed(
+  sql: string,
+  given: readonly Column[],
+  wanted: readonly Column[],
+): string {
+  if (sameColumns(given, wanted)) return sql;
+  const inner = wanted.map((_, i) => `c${i}`);
+  const outer = wanted.map(({ name, type }, i) => {
+    const value = given[i]?.type === type ? `c${i}` : `CAST(c${i} AS ${type})`;
+    return `${value} AS ${identifier(name)}`;
+  });
+  return `SELECT ${outer.join(", ")} FROM (${sql}) AS answer(${inner.join(", ")})`;
+}
+
+/** A SELECT with these columns and no row. */
+export function emptySelect(columns: readonly Column[]): string {
+  const nulls = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`);
+  return `SELECT ${nulls.join(", ")} WHERE false`;
+}
