@@ -3,8 +3,7 @@
  * `N passed, N failed`, and `, N skipped` when a program that some tests need is missing.
  */
 import { stripVTControlCharacters } from "node:util";
-import { ensureDebianPackage } from "../deploy/build/debian_package.ts";
-import { findMosquitto } from "./harness/mosquitto.ts";
+import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
 
 interface Counts {
   passed: number;
@@ -20,7 +19,7 @@ const TAIL_LENGTH = 2_000;
 if (import.meta.main) Deno.exit(await main());
 
 async function main(): Promise<number> {
-  const hasMosquitto = () => Promise.resolve(findMosquitto() !== null);
+  const hasMosquitto = () => Promise.resolve(findProgram("mosquitto") !== null);
   if (!await ensureDebianPackage("mosquitto", hasMosquitto)) {
     console.log("Mosquitto is missing: the tests that need it are skipped");
   }

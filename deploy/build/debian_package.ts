@@ -1,4 +1,5 @@
-/** Installs a Debian package that a build or a test needs, where that is possible. */
+/** Finds the programs that a build or a test needs; installs them where that is possible. */
+import { join } from "node:path";
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 
@@ -16,6 +17,22 @@ export async function ensureDebianPackage(
   // Package lists are often absent (containers) or outdated: refresh them when the first try fails.
   if (!await aptGet("install", name)) await aptGet("update") && await aptGet("install", name);
   return await isThere();
+}
+
+/** Folders beside the path: Debian has services in one that is on root's path alone. */
+const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/local/sbin"];
+
+/** The path of an installed program, or null. */
+export function findProgram(name: string): string | null {
+  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS]) {
+    const path = join(folder, name);
+    try {
+      if (folder !== "" && Deno.statSync(path).isFile) return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
 }
 
 async function isDebian(): Promise<boolean> {

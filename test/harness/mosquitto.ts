@@ -1,27 +1,11 @@
 /** A real Mosquitto for one test: its own port, its own folder. */
-import { join } from "node:path";
+import { findProgram } from "../../deploy/build/debian_package.ts";
 import { startProgram } from "./program.ts";
 import type { Program } from "./program.ts";
 import { TempFolder } from "./temp_folder.ts";
 
-/** Debian puts it into a folder that is on root's path alone. */
-const FOLDERS = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
-
-/** The program, or null where it is not installed. */
-export function findMosquitto(): string | null {
-  for (const folder of FOLDERS) {
-    const path = join(folder, "mosquitto");
-    try {
-      if (folder !== "" && Deno.statSync(path).isFile) return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return null;
-}
-
 /** For tests that need Mosquitto: `Deno.test({ ignore: MOSQUITTO_IS_MISSING, … })`. */
-export const MOSQUITTO_IS_MISSING = findMosquitto() === null;
+export const MOSQUITTO_IS_MISSING = findProgram("mosquitto") === null;
 
 /** A broker on loopback, open to everybody. */
 export interface Mosquitto extends AsyncDisposable {
@@ -36,7 +20,7 @@ export interface Mosquitto extends AsyncDisposable {
  * bring a broker back.
  */
 export async function startMosquitto({ port }: { port: number }): Promise<Mosquitto> {
-  const path = findMosquitto();
+  const path = findProgram("mosquitto");
   if (path === null) throw new Error("Mosquitto is not installed");
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
