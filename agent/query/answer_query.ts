@@ -17,8 +17,12 @@ export async function answerQuery(
   const { limits, ...question } = query;
   const until = AbortSignal.any([signal, AbortSignal.timeout(limits.timeout_ms)]);
   const plan = await planOf(parts, { ...question, rowsMax: limits.rows_max });
-  const caps = { rows_max: limits.rows_max, bytes_max: limits.bytes_max };
-  return hostAnswer(await runPlan(parts, plan, { kind: "partials", caps }, until));
+  const output = {
+    kind: "partials",
+    partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
+    caps: { rows_max: limits.rows_max, bytes_max: limits.bytes_max },
+  } as const;
+  return hostAnswer(await runPlan(parts, plan, output, until));
 }
 
 function hostAnswer({ result, coverage, resultFolder }: Finished): HostAnswer {

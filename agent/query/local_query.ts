@@ -5,6 +5,8 @@ import type { Column, HostCoverage } from "../../protocol/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { JsonValue, TableLook } from "../../queries/answer/table.ts";
+import { identifier } from "../../queries/columns.ts";
+import type { Plan } from "../../queries/plan/planner.ts";
 import { planOf, runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
@@ -23,6 +25,8 @@ export interface LocalAnswer extends AsyncDisposable {
   rows: number;
   file: string;
   coverage: HostCoverage;
+  /** The range it covers: the asked one, or none where the SQL bounds ts itself. */
+  range: Plan["range"];
   /** Time inside DuckDB. */
   sqlMs: number;
 }
@@ -42,7 +46,7 @@ export async function localQuery(
   const { format, timeoutMs, ...asked } = question;
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const plan = await planOf(parts, { ...asked, rowsMax: ROWS_MAX });
-  const output = { kind: "answer", merge_sql: plan.mergeSql, format } as const;
+  const output = { kind: "answer", sql: wholeSql(plan), format } as const;
   const { result, coverage, resultFolder } = await runPlan(parts, plan, output, until);
   if (result.kind !== "answer") {
     throw new LogvendError("internal", "The worker answered another question");
@@ -52,9 +56,17 @@ export async function localQuery(
     rows: result.rows,
     file: resultFile(resultFolder, 0),
     coverage,
+    range: plan.range,
     sqlMs: result.sql_ms,
     [Symbol.asyncDispose]: () => Deno.remove(resultFolder, { recursive: true }),
   };
+}
+
+/** The merge with this host's rows in place: a host's rows are its tables, unless aggregated. */
+function wholeSql({ mode, partials, mergeSql }: Plan): string {
+  if (mode !== "aggregate") return mergeSql;
+  const inPlace = partials.map(({ table, sql }) => `${identifier(table)} AS (${sql})`);
+  return `WITH ${inPlace.join(", ")} ${mergeSql}`;
 }
 
 /**

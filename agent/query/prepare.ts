@@ -6,7 +6,7 @@ import type { Plan, Planner } from "../../queries/plan/planner.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { WorkerResult } from "./worker_process.ts";
-import type { WorkerQuery } from "./worker_protocol.ts";
+import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
 /** What queries need of the rest of the agent. */
 export interface QueryParts {
@@ -47,7 +47,7 @@ export interface Finished {
 export async function runPlan(
   parts: QueryParts,
   plan: Plan,
-  output: WorkerQuery["output"],
+  output: Output,
   signal: AbortSignal,
 ): Promise<Finished> {
   const resultFolder = await Deno.makeTempDir({ dir: parts.folder, prefix: "result-" });
@@ -68,7 +68,7 @@ interface WorkerQueryParts {
   plan: Plan;
   snapshot: Snapshot;
   region: string;
-  output: WorkerQuery["output"];
+  output: Output;
   resultFolder: string;
 }
 
@@ -76,12 +76,11 @@ function workerQuery(parts: WorkerQueryParts): WorkerQuery {
   const { plan, snapshot, region, output, resultFolder } = parts;
   const { since, until } = plan.range;
   return {
-    views: plan.tables.map((name) => {
-      const files = snapshot.tables.get(name)?.files ?? [];
-      return { name, sql: tableSelect(name, { files, region, since, until }) };
+    views: plan.tables.map((table) => {
+      const files = snapshot.tables.get(table)?.files ?? [];
+      return { table, sql: tableSelect(table, { files, region, since, until }) };
     }),
     files: [...snapshot.tables.values()].flatMap((table) => table.files),
-    partials: plan.partials.map(({ table, sql }) => ({ name: table, sql })),
     output,
     result_folder: resultFolder,
   };

@@ -3,19 +3,18 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { formatRows } from "../../queries/answer/format.ts";
+import { identifier } from "../../queries/columns.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { exportTable } from "../../queries/transfer/export.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
 import { resultFile, WorkerRequest } from "./worker_protocol.ts";
-import type { Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
+import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 
 /** DuckDB's share; what does not fit is spilled. Raising it lets one query starve the host. */
 const MEMORY_BYTES = 512 * 2 ** 20;
 /** More disk than this for one query is a query that should be asked differently. */
 const SPILL_BYTES_MAX = 2 * 2 ** 30;
 const THREADS_MAX = 2;
-/** A text table must fit one MQTT message (128 KiB) after JSON has escaped it. */
-const TEXT_JSON_BYTES_MAX = 110 * 1024;
 /** No stream is called this: their names start with a letter. */
 const ANSWER = "__answer";
 /** Rows that the size of a result over the cap is estimated from. */
@@ -70,77 +69,58 @@ class Run implements AsyncDisposable {
 
   async answer(query: WorkerQuery): Promise<WorkerReply> {
     try {
-      await this.createViews(query.views);
-      const results = query.partials.map((_, i) => resultFile(query.result_folder, i));
-      await this.engine.lockDown([...query.files, ...results]);
+      for (const { table, sql } of query.views) {
+        await this.sql(`CREATE VIEW ${identifier(table)} AS ${sql}`);
+      }
       return query.output.kind === "partials"
-        ? await this.ship(query, query.output.caps)
-        : await this.merge(query, query.output);
+        ? await this.ship(query, query.output)
+        : await this.write(query, query.output);
     } catch (error) {
       return { kind: "failed", error: toWireError(queryError(error)) };
     }
   }
 
   /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
-  private async ship(query: WorkerQuery, caps: Caps): Promise<WorkerReply> {
+  private async ship(query: WorkerQuery, { partials, caps }: Partials): Promise<WorkerReply> {
+    const results = partials.map((_, i) => resultFile(query.result_folder, i));
+    await this.engine.lockDown([...query.files, ...results]);
     const shipped: Shipped[] = [];
-    for (const [i, partial] of query.partials.entries()) {
+    for (const [i, { table, sql }] of partials.entries()) {
+      const made = `__partial_${i}`; // a partial may be called like the table that it reads
       const cap = caps.rows_max - sum(shipped, "rows");
-      await this.sql(
-        `CREATE TABLE "${partial.name}" AS SELECT * FROM (${partial.sql}) LIMIT ${cap + 1}`,
-      );
-      if (await this.count(`"${partial.name}"`) > cap) throw await this.tooMany(partial, caps);
-      shipped.push(await this.take(partial.name, resultFile(query.result_folder, i)));
+      await this.sql(`CREATE TABLE ${made} AS SELECT * FROM (${sql}) LIMIT ${cap + 1}`);
+      if (await this.count(made) > cap) throw await this.tooMany(sql, made, caps);
+      const file = resultFile(query.result_folder, i);
+      shipped.push({
+        table,
+        ...await this.timed(() => exportTable(this.engine, made, { file })),
+      });
       const bytes = sum(shipped, "bytes");
       if (bytes > caps.bytes_max) throw tooManyRows({ rows: sum(shipped, "rows"), bytes, caps });
     }
     return { kind: "partials", shipped, sql_ms: this.sqlMs };
   }
 
-  private async take(table: string, file: string): Promise<Shipped> {
-    const exported = await this.timed(() => exportTable(this.engine, table, { file }));
-    const { rows, bytes } = exported;
-    if (exported.encoding === "parquet") return { table, encoding: "parquet", rows, bytes };
-    const { columns, values } = exported;
-    const length = new TextEncoder().encode(JSON.stringify({ columns, values })).length;
-    if (length <= TEXT_JSON_BYTES_MAX) {
-      return { table, encoding: "text", columns, values, rows, bytes };
-    }
-    const packed = await this.timed(() =>
-      exportTable(this.engine, table, { file, textBytesMax: 0 })
-    );
-    return { table, encoding: "parquet", rows, bytes: packed.bytes };
-  }
-
-  /** Answers here and now, as for a fleet of this host alone; the partials need not be kept. */
-  private async merge(query: WorkerQuery, output: AnswerOutput): Promise<WorkerReply> {
-    await this.createViews(query.partials);
-    await this.sql(`CREATE TABLE ${ANSWER} AS ${output.merge_sql}`);
+  /** Answers here and now, as for a fleet of this host alone. */
+  private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
+    await this.engine.lockDown(query.files);
+    await this.sql(`CREATE TABLE ${ANSWER} AS ${sql}`);
     const rows = await this.count(ANSWER);
     // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
-    const bytes = formatRows(this.engine, ANSWER, output.format, this.spillFolder);
-    using file = await Deno.open(resultFile(query.result_folder, 0), {
-      write: true,
-      createNew: true,
-    });
-    const writer = file.writable.getWriter();
-    for await (const block of bytes) await writer.write(block);
-    await writer.close();
+    const blocks = formatRows(this.engine, ANSWER, format, this.spillFolder);
+    const file = await Deno.create(resultFile(query.result_folder, 0));
+    await ReadableStream.from(blocks).pipeTo(file.writable);
     return { kind: "answer", rows, sql_ms: this.sqlMs };
   }
 
   /** What this host would ship without the cap. */
-  private async tooMany(partial: { name: string; sql: string }, caps: Caps) {
-    const rows = await this.count(`(${partial.sql})`);
+  private async tooMany(sql: string, made: string, caps: Partials["caps"]) {
+    const rows = await this.count(`(${sql})`);
     const sample = await this.engine.read(
       `SELECT avg(octet_length(encode(sample::VARCHAR)))
-       FROM (FROM "${partial.name}" LIMIT ${SAMPLE_ROWS}) AS sample`,
+       FROM (FROM ${made} LIMIT ${SAMPLE_ROWS}) AS sample`,
     );
     return tooManyRows({ rows, bytes: Math.round(Number(sample.rows[0]?.[0]) * rows), caps });
-  }
-
-  private async createViews(views: WorkerQuery["views"]) {
-    for (const { name, sql } of views) await this.sql(`CREATE VIEW "${name}" AS ${sql}`);
   }
 
   private async count(from: string): Promise<number> {
@@ -168,10 +148,10 @@ class Run implements AsyncDisposable {
   }
 }
 
-type Caps = Extract<WorkerQuery["output"], { kind: "partials" }>["caps"];
-type AnswerOutput = Extract<WorkerQuery["output"], { kind: "answer" }>;
+type Partials = Extract<Output, { kind: "partials" }>;
+type Answer = Extract<Output, { kind: "answer" }>;
 
-function tooManyRows(size: { rows: number; bytes: number; caps: Caps }): LogvendError {
+function tooManyRows(size: { rows: number; bytes: number; caps: Partials["caps"] }): LogvendError {
   const { rows, bytes, caps } = size;
   return new LogvendError(
     "too_many_rows",

@@ -17,8 +17,11 @@ export class WorkerPool implements AsyncDisposable {
 
   private constructor(private readonly options: WorkerOptions) {}
 
-  /** Makes the folder and warms the first worker up. */
+  /** Empties the folder, which is the pool's alone, and warms the first worker up. */
   static async open(options: WorkerOptions): Promise<WorkerPool> {
+    await Deno.remove(options.folder, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
     await Deno.mkdir(options.folder, { recursive: true });
     const pool = new WorkerPool(options);
     pool.idle = new WorkerProcess(options);

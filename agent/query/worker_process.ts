@@ -17,7 +17,7 @@ const STDERR_CHARACTERS_MAX = 2_000;
 const ENVIRONMENT = ["HOME", "DENO_DIR"];
 
 export interface WorkerOptions {
-  /** The only folder that workers write to; exists. */
+  /** The only folder that workers write to. */
   folder: string;
   /** The folder whose Parquet files they read. */
   dataDir: string;
@@ -163,10 +163,11 @@ function permissions(options: WorkerOptions): string[] {
 }
 
 function environment(): Record<string, string> {
-  return Object.fromEntries(ENVIRONMENT.flatMap((name) => {
+  const inherited = ENVIRONMENT.flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
-  }));
+  });
+  return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
 }
 
 async function lastWords(stderr: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

@@ -9,22 +9,23 @@ export const WORKER_COMMAND = "worker-query";
 /** What a query may ship, on this host. */
 const Caps = z.object({ rows_max: z.number(), bytes_max: z.number() });
 
-/** A view or table: a name and the SELECT that makes it. */
-const Relation = z.object({ name: z.string(), sql: z.string() });
+/** A table: its name and the SELECT that makes it. */
+const Relation = z.object({ table: z.string(), sql: z.string() });
+export type Relation = z.infer<typeof Relation>;
 
-/** What becomes of the partials: they leave as they are, or are merged here into one file. */
+/** What is wanted: tables for a merge elsewhere, or the whole answer as one file. */
 const Output = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("partials"), caps: Caps }),
-  z.object({ kind: z.literal("answer"), merge_sql: z.string(), format: z.enum(ROW_FORMATS) }),
+  z.object({ kind: z.literal("partials"), partials: z.array(Relation), caps: Caps }),
+  z.object({ kind: z.literal("answer"), sql: z.string(), format: z.enum(ROW_FORMATS) }),
 ]);
+export type Output = z.infer<typeof Output>;
 
 /** One query. Every SQL text here has passed the gate: a worker trusts it with its result files. */
 export const WorkerQuery = z.object({
-  /** The tables that the partials read. */
+  /** The tables that the SQL of the output reads. */
   views: z.array(Relation),
   /** What these views read, absolute. */
   files: z.array(z.string()),
-  partials: z.array(Relation),
   output: Output,
   /** Exists and is empty; results go here: resultFile(folder, n). */
   result_folder: z.string(),

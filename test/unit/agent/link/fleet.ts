@@ -1,0 +1,155 @@
+/** A broker and an orchestrator's end of it, for tests of the agent's link. */
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { Aedes } from "aedes";
+import { connectAsync } from "mqtt";
+import type { MqttClient } from "mqtt";
+import { QueryClaims, sha256Hex } from "../../../../protocol/claims.ts";
+import { open, seal } from "../../../../protocol/envelope.ts";
+import { Presence, QueryAck, ResultMessage } from "../../../../protocol/messages.ts";
+import { newOperatorKey, readOperatorKey, signClaims } from "../../../../protocol/signature.ts";
+import type { OperatorKey } from "../../../../protocol/signature.ts";
+import { parseTopic } from "../../../../protocol/topics.ts";
+import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
+import { eventually } from "../../../harness/eventually.ts";
+
+/** Starts a broker on a port of loopback; 0 is any free one. */
+export async function startBroker(port = 0) {
+  const broker = await Aedes.createBroker();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    broker.handle(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const address = server.address() as AddressInfo; // a TCP server has no other kind
+  return {
+    port: address.port,
+    url: `mqtt://127.0.0.1:${address.port}`,
+    /** Breaks every connection, as the death of the other machine does. */
+    breakConnections() {
+      for (const socket of sockets) socket.destroy();
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      this.breakConnections();
+      await closed;
+      await new Promise<void>((resolve) => broker.close(resolve));
+    },
+  };
+}
+
+export const ORCHESTRATOR = "test-orchestrator";
+
+/** Sees everything that agents send, and sends them commands. */
+export class Orchestrator implements AsyncDisposable {
+  readonly acks: QueryAck[] = [];
+  readonly results: ResultMessage[] = [];
+  readonly presences: Presence[] = [];
+  readonly messageBytes: number[] = [];
+  /** Acknowledge results as they come. */
+  acknowledging = true;
+
+  private constructor(
+    private readonly client: MqttClient,
+    private readonly host: string,
+    readonly key: OperatorKey,
+  ) {}
+
+  static async connect(url: string, host: string): Promise<Orchestrator> {
+    const client = await connectAsync(url);
+    const key = await readOperatorKey((await newOperatorKey()).pem);
+    const orchestrator = new Orchestrator(client, host, key);
+    noDelay(client);
+    client.on("connect", () => noDelay(client));
+    client.on("message", (topic, payload) => orchestrator.take(topic, payload));
+    await client.subscribeAsync("logvend/#", { qos: 1 });
+    return orchestrator;
+  }
+
+  private take(topic: string, payload: Uint8Array) {
+    const received = parseTopic("logvend", topic);
+    if (received === null) return;
+    const { body } = open(payload);
+    if (received.kind === "ack") this.acks.push(QueryAck.parse(body));
+    else if (received.kind === "state") this.presences.push(Presence.parse(body));
+    else {
+      const message = ResultMessage.parse(body);
+      this.results.push(message);
+      this.messageBytes.push(payload.length);
+      if (this.acknowledging) this.acknowledge(message);
+    }
+  }
+
+  acknowledge({ request, seq }: { request: string; seq: number }) {
+    this.command("result_ack", { request, seq });
+  }
+
+  command(type: string, body: unknown) {
+    this.raw(seal({ type, body, issuedAtMs: Date.now() }));
+  }
+
+  raw(payload: Uint8Array) {
+    this.client.publish(`logvend/a/${this.host}/cmd`, Buffer.from(payload), { qos: 1 });
+  }
+
+  /** Claims for an SQL text that are in order, but for what is given. */
+  async claims(sql: string, different: Partial<QueryClaims> = {}): Promise<QueryClaims> {
+    const nowMs = Date.now();
+    return {
+      kind: "query",
+      id: crypto.randomUUID(),
+      sql_sha256: await sha256Hex(sql),
+      selector: "",
+      range: { since: null, until: null, implied: false },
+      now: new Date(nowMs).toISOString(),
+      limits: { timeout_ms: 30_000, rows_max: 100_000, bytes_max: 64e6 },
+      issued_at_ms: nowMs,
+      expires_at_ms: nowMs + 60_000,
+      ...different,
+    };
+  }
+
+  /** Sends a query; returns its body, to send it again. */
+  async ask(sql: string, different: Asked = {}) {
+    const { key = this.key, sent = {}, ...claimed } = different;
+    const claims = await this.claims(sql, claimed);
+    const body = {
+      request: claims.id,
+      orchestrator: ORCHESTRATOR,
+      sql,
+      token: await signClaims(claims, key),
+      plan_version: PLAN_VERSION,
+      ...sent,
+    };
+    this.command("query", body);
+    return body;
+  }
+
+  ack(request: string): Promise<QueryAck> {
+    return eventually(() => this.acks.find((ack) => ack.request === request));
+  }
+
+  /** All messages of an answer, when its last has come. */
+  async answer(request: string): Promise<ResultMessage[]> {
+    const ours = () => this.results.filter((result) => result.request === request);
+    await eventually(() => ours().some(({ end }) => end !== undefined));
+    return ours();
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.client.endAsync(true);
+  }
+}
+
+/** What to do otherwise than a good orchestrator: sign with another key, send other fields. */
+export type Asked = Partial<QueryClaims> & {
+  key?: OperatorKey;
+  sent?: Partial<{ request: string; sql: string; token: string; plan_version: number }>;
+};
+
+function noDelay({ stream }: MqttClient) {
+  if ("setNoDelay" in stream && typeof stream.setNoDelay === "function") stream.setNoDelay(true);
+}

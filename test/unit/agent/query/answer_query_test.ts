@@ -1,0 +1,191 @@
+/** Questions from SQL to answer on one host: as the fleet asks, over MQTT, and locally. */
+import assert from "node:assert/strict";
+import { Link } from "../../../../agent/link/link.ts";
+import { answerQuery } from "../../../../agent/query/answer_query.ts";
+import { drawAnswer, localQuery } from "../../../../agent/query/local_query.ts";
+import type { QueryParts } from "../../../../agent/query/prepare.ts";
+import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
+import type { HostQuery } from "../../../../agent/store/answer.ts";
+import { MESSAGE_BYTES_MAX } from "../../../../protocol/envelope.ts";
+import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/messages.ts";
+import type { ResultMessage } from "../../../../protocol/messages.ts";
+import type { RowFormat } from "../../../../queries/answer/format.ts";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+import { Planner } from "../../../../queries/plan/planner.ts";
+import { eventually } from "../../../harness/eventually.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { Orchestrator, startBroker } from "../link/fleet.ts";
+import { FileStore, ROWS_PER_404, writeLogs } from "./logs.ts";
+
+const LOG_ROWS = 100_000;
+const NOW = "2026-11-22T20:00:00Z";
+const ALL = { since: null, until: null, implied: false };
+const LIMITS = { timeout_ms: 30_000, rows_max: 1_000_000, bytes_max: 1e9 };
+
+interface Host extends AsyncDisposable {
+  parts: QueryParts;
+  store: FileStore;
+  folder: TempFolder;
+}
+
+async function host(): Promise<Host> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const logs = folder.join("logs.parquet");
+  await writeLogs(logs, LOG_ROWS);
+  const store = new FileStore(logs, LOG_ROWS);
+  const queries = folder.join("query");
+  const workers = stack.use(await WorkerPool.open({ folder: queries, dataDir: folder.path }));
+  const planner = stack.use(await Planner.open());
+  const parts = { planner, store, workers, region: "r-1", folder: queries, behindBytes: () => 7 };
+  const owned = stack.move();
+  return { parts, store, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function question(sql: string, different: Partial<HostQuery> = {}): HostQuery {
+  return { sql, now: NOW, range: ALL, limits: LIMITS, ...different };
+}
+
+const never = () => new AbortController().signal;
+
+async function names(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+}
+
+Deno.test("a question is answered with partial tables, coverage, and nothing left behind", async () => {
+  await using here = await host();
+  {
+    const sql = "SELECT status, count(*) AS n, avg(body_bytes_sent) FROM logs GROUP BY 1";
+    await using answer = await answerQuery(here.parts, question(sql), never());
+    const [table, ...more] = answer.tables;
+    assert.equal(more.length, 0);
+    assert(table?.encoding === "text");
+    assert.equal(table.rows, 2);
+    assert.equal(here.store.lent, 0);
+    const { bytes_read, ...coverage } = answer.coverage;
+    assert(bytes_read > 0);
+    assert.deepEqual(coverage, {
+      chunks: 1,
+      rows_scanned: LOG_ROWS,
+      rejects: 5,
+      behind_bytes: 7,
+    });
+  }
+  assert.deepEqual(await names(here.parts.folder), []);
+});
+
+Deno.test("the range cuts the rows, and now() is the literal that was signed", async () => {
+  await using here = await host();
+  const range = { since: "2026-11-22T19:00:10Z", until: "2026-11-22T19:00:20Z", implied: false };
+  const asked = question("SELECT count(*) AS n FROM logs", { range });
+  await using answer = await answerQuery(here.parts, asked, never());
+  assert(answer.tables[0]?.encoding === "text");
+  assert.deepEqual(answer.tables[0].values, [["10"]]);
+  const recent = question(
+    "SELECT count(*) FROM logs WHERE ts < now() - INTERVAL 1 HOUR + INTERVAL 3 SECOND",
+  );
+  await using early = await answerQuery(here.parts, recent, never());
+  assert(early.tables[0]?.encoding === "text");
+  assert.deepEqual(early.tables[0].values, [["3"]]);
+});
+
+Deno.test("what fails leaves no lease and no file", async () => {
+  await using here = await host();
+  const { parts } = here;
+  const slow = question("SELECT count(*) FROM logs, range(1000000000000) AS other(i)", {
+    limits: { ...LIMITS, timeout_ms: 300 },
+  });
+  await assert.rejects(answerQuery(parts, slow, never()), { code: "timeout" });
+  const wide = question("SELECT request FROM logs", { limits: { ...LIMITS, rows_max: 10 } });
+  await assert.rejects(answerQuery(parts, wide, never()), { code: "too_many_rows" });
+  for (const sql of ["SELEC 1", "SELECT * FROM '/etc/passwd'", "DROP TABLE logs"]) {
+    await assert.rejects(answerQuery(parts, question(sql), never()), { code: "bad_sql" });
+  }
+  assert.equal(here.store.lent, 0);
+  assert.deepEqual(await names(parts.folder), []);
+});
+
+Deno.test("a large answer comes over MQTT whole, a few messages at a time", async () => {
+  await using here = await host();
+  await using broker = await startBroker();
+  await using orchestrator = await Orchestrator.connect(broker.url, "web-1");
+  await using _link = new Link({
+    url: broker.url,
+    topicPrefix: "logvend",
+    host: "web-1",
+    region: "r-1",
+    labels: {},
+    version: "0.1.0",
+    streams: ["logs"],
+    trust: [orchestrator.key.publicKey],
+    answer: (query, signal) => answerQuery(here.parts, query, signal),
+    remember: () => true,
+    stats: () => undefined,
+  });
+  await eventually(() => orchestrator.presences.length > 0);
+  orchestrator.acknowledging = false;
+  const { request } = await orchestrator.ask("SELECT request, ts FROM logs", { limits: LIMITS });
+  await eventually(() => orchestrator.results.length === RESULTS_IN_FLIGHT_MAX);
+  orchestrator.acknowledging = true;
+  for (const result of [...orchestrator.results]) orchestrator.acknowledge(result);
+  const messages = await orchestrator.answer(request);
+
+  assert(Math.max(...orchestrator.messageBytes) <= MESSAGE_BYTES_MAX);
+  assert(messages.length > RESULTS_IN_FLIGHT_MAX);
+  const end = messages.at(-1)?.end;
+  assert(end?.ok);
+  assert.deepEqual(end.rows, { logs: LOG_ROWS });
+  const file = await here.folder.write("received.parquet", bytesOf(messages));
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT count(DISTINCT request), count(DISTINCT ts) FROM read_parquet('${file}')`,
+  );
+  assert.deepEqual(rows, [[BigInt(LOG_ROWS), BigInt(LOG_ROWS)]]);
+});
+
+function bytesOf(messages: readonly ResultMessage[]): Uint8Array {
+  return Buffer.concat(
+    messages.flatMap(({ parts }) => parts).map((part) => {
+      assert(part.encoding === "parquet");
+      return Uint8Array.fromBase64(part.base64);
+    }),
+  );
+}
+
+const BY_STATUS = "SELECT status, count(*) AS n FROM logs GROUP BY 1 ORDER BY 1";
+const N_404 = LOG_ROWS / ROWS_PER_404;
+
+Deno.test("agent query answers whole: aggregates, first rows, and what cannot be split", async () => {
+  await using here = await host();
+  const check = async (sql: string, format: RowFormat, expected: string) => {
+    const asked = { sql, now: NOW, range: ALL, format, timeoutMs: 30_000 };
+    await using answer = await localQuery(here.parts, asked, never());
+    assert.equal(await Deno.readTextFile(answer.file), expected);
+  };
+  await check(BY_STATUS, "csv", `status,n\n200,${LOG_ROWS - N_404}\n404,${N_404}\n`);
+  await check(
+    "SELECT body_bytes_sent AS b, region FROM logs ORDER BY 1 DESC LIMIT 2",
+    "jsonl",
+    `{"b":${LOG_ROWS - 1},"region":"r-1"}\n{"b":${LOG_ROWS - 2},"region":"r-1"}\n`,
+  );
+  await check(
+    "SELECT a.status FROM logs a JOIN logs b USING (ts) WHERE a.body_bytes_sent = 3",
+    "csv",
+    "status\n404\n",
+  );
+  assert.deepEqual(await names(here.parts.folder), []);
+});
+
+Deno.test("an answer is drawn as a table, unless nobody could read it", async () => {
+  await using here = await host();
+  const ask = (sql: string) =>
+    localQuery(
+      here.parts,
+      { sql, now: NOW, range: ALL, format: "jsonl", timeoutMs: 30_000 },
+      never(),
+    );
+  await using small = await ask(BY_STATUS);
+  assert.match(await drawAnswer(small, {}), /404[^\n]*25000\n/);
+  await using large = await ask("SELECT ts FROM logs");
+  await assert.rejects(drawAnswer(large, {}), { code: "too_many_rows" });
+});

@@ -1,0 +1,240 @@
+/** Query workers as real processes: what they answer, what they refuse, what kills them. */
+import assert from "node:assert/strict";
+import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
+import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
+import { resultFile, WORKER_COMMAND } from "../../../../agent/query/worker_protocol.ts";
+import type { WorkerQuery } from "../../../../agent/query/worker_protocol.ts";
+import { selfCommand } from "../../../../agent/self.ts";
+import { tableSelect } from "../../../../protocol/streams.ts";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+import { eventually } from "../../../harness/eventually.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { ROWS_PER_404, writeLogs } from "./logs.ts";
+
+const LOG_ROWS = 20_000;
+
+interface Host extends AsyncDisposable {
+  workers: WorkerPool;
+  logs: string;
+  folder: string;
+  run(sql: string, options?: RunOptions): Promise<WorkerResult>;
+}
+
+interface RunOptions {
+  rowsMax?: number;
+  bytesMax?: number;
+  signal?: AbortSignal;
+  onStart?: (pid: number) => void;
+}
+
+/** A pool of workers over one file of logs. */
+async function host(): Promise<Host> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const logs = folder.join("logs.parquet");
+  await writeLogs(logs, LOG_ROWS);
+  const options = { folder: folder.join("query"), dataDir: folder.path };
+  const workers = stack.use(await WorkerPool.open(options));
+  const owned = stack.move();
+  return {
+    workers,
+    logs,
+    folder: folder.path,
+    async run(sql, { rowsMax = 1e6, bytesMax = 1e9, signal = never(), onStart } = {}) {
+      const query: WorkerQuery = {
+        views: [{
+          table: "logs",
+          sql: tableSelect("logs", { files: [logs], region: "r-1", since: null, until: null }),
+        }],
+        files: [logs],
+        output: {
+          kind: "partials",
+          partials: [{ table: "logs", sql }],
+          caps: { rows_max: rowsMax, bytes_max: bytesMax },
+        },
+        result_folder: await Deno.makeTempDir({ dir: options.folder }),
+      };
+      lastFolder = query.result_folder;
+      return await workers.use(signal, (worker) => {
+        onStart?.(worker.pid);
+        return worker.run(query, signal);
+      });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+let lastFolder = "";
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
+
+function shippedBy(result: WorkerResult) {
+  assert(result.kind === "partials");
+  const [shipped] = result.shipped;
+  assert(shipped !== undefined);
+  return shipped;
+}
+
+const COUNT = "SELECT status, count(*) AS n FROM logs GROUP BY status ORDER BY status";
+
+Deno.test("a query is answered from the files, and the worker is kept for the next", async () => {
+  await using here = await host();
+  const pids: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    const shipped = shippedBy(await here.run(COUNT, { onStart: (pid) => pids.push(pid) }));
+    assert(shipped.encoding === "text");
+    const n404 = LOG_ROWS / ROWS_PER_404;
+    assert.deepEqual(shipped.values, [["200", "404"], [`${LOG_ROWS - n404}`, `${n404}`]]);
+    assert.equal(shipped.rows, 2);
+  }
+  assert.equal(pids[0], pids[1]);
+});
+
+Deno.test("many rows are shipped as a Parquet file that holds them all", async () => {
+  await using here = await host();
+  const shipped = shippedBy(await here.run("SELECT ts, request FROM logs"));
+  assert.equal(shipped.encoding, "parquet");
+  assert.equal(shipped.rows, LOG_ROWS);
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT count(DISTINCT request) FROM read_parquet('${resultFile(lastFolder, 0)}')`,
+  );
+  assert.equal(rows[0]?.[0], BigInt(LOG_ROWS));
+});
+
+Deno.test("texts that JSON would blow up over a message become Parquet", async () => {
+  await using here = await host();
+  const shipped = shippedBy(await here.run("SELECT repeat(chr(1), 30000) AS text"));
+  assert.equal(shipped.encoding, "parquet");
+  assert.equal(shipped.rows, 1);
+});
+
+Deno.test("more rows or bytes than the cap are refused, with the size they would have", async () => {
+  await using here = await host();
+  await assert.rejects(here.run("SELECT request FROM logs", { rowsMax: 100 }), (error: unknown) => {
+    assert(error instanceof Error && "code" in error && "details" in error);
+    assert.equal(error.code, "too_many_rows");
+    const { rows, bytes } = error.details as { rows: number; bytes: number };
+    assert.equal(rows, LOG_ROWS);
+    assert(bytes > LOG_ROWS * 20 && bytes < LOG_ROWS * 60, `${bytes} bytes`);
+    return true;
+  });
+  const result = await here.run("SELECT request FROM logs LIMIT 100", { rowsMax: 100 });
+  assert.equal(shippedBy(result).rows, 100);
+  await assert.rejects(here.run("SELECT request FROM logs", { bytesMax: 1_000 }), {
+    code: "too_many_rows",
+  });
+});
+
+Deno.test("an error of the SQL is told as such", async () => {
+  await using here = await host();
+  await assert.rejects(here.run("SELECT request::INTEGER FROM logs"), {
+    code: "bad_sql",
+    message: /Conversion Error/,
+  });
+});
+
+Deno.test("a worker reads the query's files, writes its results, and knows no secrets", async () => {
+  Deno.env.set("LOGVEND_TEST_SECRET", "secret");
+  await using here = await host();
+  Deno.env.delete("LOGVEND_TEST_SECRET");
+  const other = `${here.folder}/other.parquet`;
+  await Deno.copyFile(here.logs, other);
+  let environment = "";
+  const onStart = (pid: number) => {
+    environment = Deno.readTextFileSync(`/proc/${pid}/environ`);
+  };
+  for (const path of [other, "/etc/passwd"]) {
+    await assert.rejects(here.run(`SELECT content FROM read_blob('${path}')`, { onStart }), {
+      message: /Permission Error/,
+    });
+  }
+  assert(environment.includes("NO_COLOR") && !environment.includes("secret"));
+});
+
+/** DuckDB does not look for interrupts in it, and it takes hours. */
+const UNSTOPPABLE = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))";
+const STOPPABLE = "SELECT count(*) FROM range(1000000000000) a, range(1000000000000) b";
+
+Deno.test("what runs too long is interrupted, and killed where that does not help", async () => {
+  await using here = await host();
+  for (const sql of [STOPPABLE, UNSTOPPABLE]) {
+    const start = performance.now();
+    await assert.rejects(here.run(sql, { signal: AbortSignal.timeout(300) }), { code: "timeout" });
+    assert(performance.now() - start < 2_500);
+    assert.equal(shippedBy(await here.run(COUNT)).rows, 2);
+  }
+});
+
+Deno.test("a cancelled query ends at once", async () => {
+  await using here = await host();
+  const cancel = new AbortController();
+  const onStart = () => void setTimeout(() => cancel.abort(), 100);
+  await assert.rejects(here.run(STOPPABLE, { signal: cancel.signal, onStart }), {
+    code: "cancelled",
+  });
+  await assert.rejects(here.run(COUNT, { signal: cancel.signal }), { code: "cancelled" });
+});
+
+Deno.test("a worker that dies fails its query only", async () => {
+  await using here = await host();
+  const onStart = (pid: number) => void setTimeout(() => Deno.kill(pid, "SIGKILL"), 300);
+  await assert.rejects(here.run(STOPPABLE, { onStart }), {
+    code: "internal",
+    message: /process ended \(SIGKILL\)/,
+  });
+  const crash = "SELECT json_structure(repeat('[', 3000000) || repeat(']', 3000000))";
+  await assert.rejects(here.run(crash));
+  assert.equal(shippedBy(await here.run(COUNT)).rows, 2);
+});
+
+Deno.test("an idle worker that dies is replaced", async () => {
+  await using here = await host();
+  let idle = 0;
+  await here.run(COUNT, { onStart: (pid) => idle = pid });
+  Deno.kill(idle, "SIGKILL");
+  await eventually(() => here.run(COUNT));
+});
+
+Deno.test("two queries run, sixteen wait in order, one more is turned away", async () => {
+  await using here = await host();
+  const gate = Promise.withResolvers<void>();
+  const order: number[] = [];
+  const enter = (i: number, signal = never()) =>
+    here.workers.use(signal, async () => {
+      order.push(i);
+      await gate.promise;
+    });
+  const running = Array.from({ length: 18 }, (_, i) => enter(i));
+  await assert.rejects(enter(18), { code: "unavailable", message: /Busy/ });
+  assert.deepEqual(order, [0, 1]);
+  gate.resolve();
+  await Promise.all(running);
+  assert.deepEqual(order, Array.from({ length: 18 }, (_, i) => i));
+});
+
+Deno.test("who gives up waiting leaves the queue", async () => {
+  await using here = await host();
+  const gate = Promise.withResolvers<void>();
+  const hold = () => here.workers.use(never(), () => gate.promise);
+  const running = [hold(), hold()];
+  const impatient = here.workers.use(AbortSignal.timeout(50), () => Promise.resolve());
+  await assert.rejects(impatient, { code: "timeout" });
+  gate.resolve();
+  await Promise.all(running);
+  assert.equal(shippedBy(await here.run(COUNT)).rows, 2);
+});
+
+Deno.test("a worker ends when the agent's end of its stdin does", async () => {
+  await using folder = await TempFolder.make();
+  const self = selfCommand([WORKER_COMMAND, folder.join("spill")]);
+  const child = new Deno.Command(self.command, {
+    args: self.args,
+    stdin: "piped",
+    stdout: "null",
+  }).spawn();
+  await child.stdin.close();
+  assert.equal((await child.status).code, 0);
+});
