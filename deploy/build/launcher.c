@@ -275,6 +275,7 @@ static int install(int self, const struct trailer *trailer, const char *cache, c
                        syncfs(lock)
                    ? -1
                    : 0;
+  int is_damaged = result && errno == EBADMSG;
   if (result) complain("unpack into", cache);
   /* A rename fails when another start has been faster: then its folder serves us too. */
   else if (rename(temporary, folder) && access(folder, F_OK)) {
@@ -284,6 +285,10 @@ static int install(int self, const struct trailer *trailer, const char *cache, c
   if (access(temporary, F_OK) == 0) remove_tree(temporary);
   if (lock >= 0) close(lock);
   free(temporary);
+  if (is_damaged) { /* no other cache will help */
+    fprintf(stderr, PROGRAM ": this file is damaged: fetch or build it again\n");
+    exit(EXIT_CANNOT_RUN);
+  }
   return result;
 }
 
@@ -292,7 +297,7 @@ static char *prepare(int self, const struct trailer *trailer, const char *cache)
   char *folder = format("%s/%.32s", cache, trailer->id);
   if (lock_unpacked(folder) >= 0) return folder;
   if (make_folders(cache) || !is_trusted(cache)) {
-    complain("use", cache);
+    complain("use (or trust, if others may write there)", cache);
     return NULL;
   }
   if (install(self, trailer, cache, folder)) return NULL;
