@@ -97,9 +97,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
   return remove(path);
 }
 
-static void remove_tree(const char *path) {
-  nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
+static void remove_tree(const char *path) { nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
 /* A folder that only we (or root) can have filled. */
 static int is_trusted(const char *path) {
@@ -298,12 +296,11 @@ static char *prepare(int self, const struct trailer *trailer, const char *cache)
   if (lock_unpacked(folder) >= 0) return folder;
   if (make_folders(cache) || !is_trusted(cache)) {
     complain("use (or trust, if others may write there)", cache);
-    return NULL;
+  } else if (install(self, trailer, cache, folder) == 0) {
+    remove_unused(cache, trailer->id);
+    if (lock_unpacked(folder) >= 0) return folder;
+    complain("use", folder);
   }
-  if (install(self, trailer, cache, folder)) return NULL;
-  remove_unused(cache, trailer->id);
-  if (lock_unpacked(folder) >= 0) return folder;
-  complain("use", folder);
   return NULL;
 }
 
