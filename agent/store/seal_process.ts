@@ -10,6 +10,9 @@ import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { PROGRAM_FOLDER, selfCommand } from "../self.ts";
 
+/** The hidden subcommand of the child. */
+export const SEAL_COMMAND = "worker-seal";
+
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
 const ROW_GROUP_ROWS = 500_000;
 /** What DuckDB may use in the seal process; more only helps row groups larger than ours. */
@@ -31,7 +34,7 @@ export type SealResult = z.infer<typeof SealResult>;
 /** Runs a job in a process of its own. @throws {LogvendError} internal, with what it said */
 export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise<SealResult> {
   signal.throwIfAborted();
-  const self = selfCommand(["worker-seal"], permissions(job));
+  const self = selfCommand([SEAL_COMMAND], permissions(job));
   const child = new Deno.Command(self.command, {
     args: self.args,
     stdin: "piped",

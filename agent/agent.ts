@@ -1,0 +1,96 @@
+/** The running agent: builds store, tail, query workers and link from the configuration. */
+import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { VERSION } from "../protocol/version.ts";
+import { Planner } from "../queries/plan/planner.ts";
+import type { AgentConfig } from "./config.ts";
+import { LineRate } from "./line_rate.ts";
+import { Tail } from "./ingest/tail.ts";
+import { Link } from "./link/link.ts";
+import { answerQuery } from "./query/answer_query.ts";
+import type { QueryParts } from "./query/prepare.ts";
+import { serveSnapshots } from "./query/socket.ts";
+import { WorkerPool } from "./query/worker_pool.ts";
+import { maintain } from "./store/maintenance.ts";
+import { Store } from "./store/store.ts";
+
+/** Runs until the signal; then flushes and leaves. @throws {LogvendError} when it cannot start */
+export async function runAgent(config: AgentConfig, signal: AbortSignal): Promise<void> {
+  const log = getLogger(["agent"]);
+  await using store = await openStore(config, signal);
+  await using workers = await WorkerPool.open({
+    folder: join(config.data_dir, "query"),
+    dataDir: config.data_dir,
+  });
+  await using planner = await Planner.open();
+  await using tail = Tail.start({ streams: config.streams, sink: store, signal });
+  const rate = new LineRate(() => tail.linesTotal());
+  const parts: QueryParts = {
+    planner,
+    store,
+    workers,
+    region: config.region,
+    folder: join(config.data_dir, "query"),
+    behindBytes: () => tail.behind().bytes,
+  };
+  await using _socket = await serveSnapshots(config.data_dir, store);
+  await using _link = openLink({ config, store, tail, rate, parts });
+  log.info("Agent {host} reads {streams} into {folder}", {
+    host: config.host,
+    streams: config.streams.map((stream) => stream.name).join(", "),
+    folder: config.data_dir,
+  });
+  await Promise.all([
+    maintain({ store, flushEveryMs: config.flush_every, signal }),
+    tail.finished,
+  ]);
+  log.info("Agent {host} stops", { host: config.host });
+}
+
+/** The store of a configuration; the only writer of its data folder. */
+export function openStore(config: AgentConfig, signal: AbortSignal): Promise<Store> {
+  return Store.open({
+    dataDir: config.data_dir,
+    host: config.host,
+    region: config.region,
+    streams: config.streams.map((stream) => stream.name),
+    sealAfterMs: config.seal_after,
+    signal,
+  });
+}
+
+interface LinkParts {
+  config: AgentConfig;
+  store: Store;
+  tail: Tail;
+  rate: LineRate;
+  parts: QueryParts;
+}
+
+/** Null without a broker: the agent then answers locally only. */
+function openLink({ config, store, tail, rate, parts }: LinkParts): Link | null {
+  if (config.broker === undefined) return null;
+  return new Link({
+    url: config.broker,
+    topicPrefix: config.topic_prefix,
+    host: config.host,
+    region: config.region,
+    labels: config.labels,
+    version: VERSION,
+    streams: config.streams.map((stream) => stream.name),
+    trust: config.trust,
+    answer: (query, signal) => answerQuery(parts, query, signal),
+    remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
+    stats: () => {
+      const { bytes, ms } = tail.behind();
+      const { rejects, storedBytes } = store.stats();
+      return {
+        lines_per_s: rate.perSecond(),
+        behind_bytes: bytes,
+        behind_ms: Math.round(ms),
+        rejects,
+        stored_bytes: storedBytes,
+      };
+    },
+  });
+}

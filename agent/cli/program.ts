@@ -1,0 +1,78 @@
+/** The commands of logvend-agent and their options. */
+import { Command, Option } from "commander";
+import { VERSION } from "../../protocol/version.ts";
+import { importCommand } from "./import.ts";
+import { queryCommand } from "./query.ts";
+import type { QueryOptions } from "./query.ts";
+import { runCommand } from "./run.ts";
+import { validateCommand } from "./validate.ts";
+
+const CONFIG = "the agent's configuration";
+
+/** Builds the command line. Commands set `Deno.exitCode`; errors they throw are the caller's. */
+export function agentProgram(): Command {
+  const program = new Command("logvend-agent")
+    .description("Reads logs where they are made, keeps them as Parquet, answers SQL.")
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError("(--help shows how)");
+  program.command("run")
+    .description("tail the configured logs and answer the fleet's queries until SIGTERM")
+    .addOption(configOption())
+    .addHelpText("after", examples("logvend-agent run -c /etc/logvend/agent.yaml"))
+    .action((options: { config: string }) => runCommand(options.config));
+  addQuery(program);
+  program.command("import")
+    .description("turn existing logs (.gz too) into sealed chunks; what is known adds nothing")
+    .argument("<file...>", "log files")
+    .addOption(configOption())
+    .option("--stream <name>", "the stream they belong to (default: the first one configured)")
+    .addHelpText("after", examples("logvend-agent import /var/log/nginx/access.log.*.gz"))
+    .action((files: string[], options: { config: string; stream?: string }) =>
+      importCommand(files, options)
+    );
+  program.command("validate")
+    .description("check a configuration and say which files it finds")
+    .addOption(configOption())
+    .addHelpText("after", examples("logvend-agent validate -c agent.yaml"))
+    .action((options: { config: string }) => validateCommand(options.config));
+  return program;
+}
+
+function addQuery(program: Command) {
+  program.command("query")
+    .description("answer SQL from this host alone, whether the agent runs or not")
+    .argument("<sql>", "one SELECT statement")
+    .addOption(configOption())
+    .option(
+      "--file <path>",
+      "ask a log file as it is (.gz too), without any configuration; may be repeated",
+      (path: string, others: string[] | undefined) => [...others ?? [], path],
+    )
+    .addOption(
+      new Option("-o, --output <format>", "how rows are printed")
+        .choices(["table", "json", "jsonl", "csv", "parquet", "arrow"]).default("table"),
+    )
+    .option(
+      "--since <when>",
+      "15m, 24h, 2026-11-22T19:00:00Z or all (default: 24h; all for --file)",
+    )
+    .option("--until <when>", "the end of the range, likewise")
+    .option("--timeout <duration>", "give up after this long", "60s")
+    .addHelpText(
+      "after",
+      examples(
+        'logvend-agent query "SELECT status, count(*) FROM logs GROUP BY 1" -c agent.yaml',
+        'logvend-agent query --file access.log.gz "SELECT * FROM rejects"',
+      ),
+    )
+    .action((sql: string, options: QueryOptions) => queryCommand(sql, options));
+}
+
+function configOption(): Option {
+  return new Option("-c, --config <file>", CONFIG).env("LOGVEND_CONFIG").default("agent.yaml");
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

@@ -1,0 +1,158 @@
+/** The agent on its own: import, local queries, bad input; without broker and orchestrator. */
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { combinedLine, jsonLine, manyLines } from "../harness/lines.ts";
+import { freePort } from "../harness/ports.ts";
+import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
+import type { Ended } from "../harness/program.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+
+const COUNT = "SELECT count(*) AS n FROM logs";
+
+function agent(...args: string[]): Promise<Ended> {
+  return runProgram({ args: ourProgram("agent/main.ts", ...args), env: { NO_COLOR: "1" } });
+}
+
+async function config(folder: TempFolder, extra = ""): Promise<string> {
+  return await folder.write(
+    "agent.yaml",
+    `host: web-1
+region: eu
+data_dir: ./data
+streams:
+  - { name: logs, format: auto, files: [ ./access.log* ] }
+${extra}`,
+  );
+}
+
+async function count(...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await agent("query", COUNT, "-o", "json", ...args);
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout).rows[0].n;
+}
+
+Deno.test("query --file answers from a log as it is, compressed too, without any config", async () => {
+  await using folder = await TempFolder.make();
+  const plain = await folder.write("a.log", manyLines(combinedLine, 0, 1_000) + "no log line\n");
+  const zipped = await folder.write("b.log.gz", gzipSync(manyLines(jsonLine, 0, 500)));
+  assert.equal(await count("--file", plain), 1_000);
+  assert.equal(await count("--file", zipped), 500);
+  assert.equal(await count("--file", plain, "--file", zipped), 1_500);
+  const table = await agent(
+    "query",
+    "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 2 DESC",
+    "--file",
+    plain,
+  );
+  assert.equal(
+    table.stdout,
+    [" status │ requests", "────────┼──────────", "    200 │      900", "    500 │      100"]
+      .join("\n") + "\n(2 rows)\n",
+  );
+  assert.match(table.stderr, /1000 rows.*1 rejects/);
+  const lines = await agent("query", "SELECT line FROM logs", "-o", "csv", "--file", zipped);
+  assert.equal(lines.stdout.split("\n").length - 2, 500);
+});
+
+Deno.test("import seals existing logs once: again, or compressed, adds nothing", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder);
+  const text = manyLines(combinedLine, 0, 3_000) + "no log line\n";
+  const plain = await folder.write("old.log", text);
+  const zipped = await folder.write("old.log.gz", gzipSync(text));
+  const first = await agent("import", plain, "-c", yaml);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /3001 lines, 3000 rows, 1 rejects · .* in, .* out \(0\.\d+\)/);
+  for (const file of [plain, zipped]) {
+    const again = await agent("import", file, "-c", yaml);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stdout, /0 lines, 0 rows, 0 rejects/);
+  }
+  assert.equal(await count("-c", yaml), 3_000);
+});
+
+Deno.test("query asks the running agent, and the data folder when none runs", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder, "flush_every: 1h");
+  await folder.write("access.log", manyLines(combinedLine, 0, 100));
+  {
+    await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+    await running.waitForLine(/Agent web-1 reads/);
+    const deadline = Date.now() + 10_000;
+    while (await count("-c", yaml) !== 100) assert.ok(Date.now() < deadline);
+    const refused = await agent("import", folder.join("access.log"), "-c", yaml);
+    assert.equal(refused.code, 69);
+    assert.match(refused.stderr, /in use by a running agent/);
+  }
+  assert.equal(await count("-c", yaml), 100, "the end of the agent made the rows durable");
+});
+
+Deno.test("kill -9 at any moment of the ingest loses no line and doubles none", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder, "flush_every: 100ms");
+  const log = folder.join("access.log");
+  for (let round = 0; round < 6; round++) {
+    await Deno.writeTextFile(log, manyLines(combinedLine, round * 4_000, 4_000), { append: true });
+    await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+    await running.waitForLine(/Agent web-1 reads/);
+    await new Promise((resolve) => setTimeout(resolve, round * 60)); // the moment is the point
+    running.kill("SIGKILL");
+    await running.ended();
+  }
+  await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+  await running.waitForLine(/Agent web-1 reads/);
+  const deadline = Date.now() + 15_000;
+  while (Number(await count("-c", yaml)) < 24_000) assert.ok(Date.now() < deadline);
+  const { stdout } = await agent(
+    "query",
+    "SELECT count(*) AS n, count(DISTINCT line) AS lines FROM logs",
+    ...["-o", "csv", "-c", yaml],
+  );
+  assert.equal(stdout, "n,lines\n24000,24000\n");
+});
+
+Deno.test("bad input is answered with what is wrong, its place and the exit code", async (t) => {
+  await using folder = await TempFolder.make();
+  const check = (name: string, args: string[], code: number, words: RegExp) =>
+    t.step(name, async () => {
+      const ended = await agent(...args);
+      assert.equal(ended.code, code, ended.stderr);
+      assert.match(ended.stderr, words);
+      assert.doesNotMatch(ended.stderr, /^\s+at /m, "a stack trace");
+    });
+  const bad = await folder.write(
+    "bad.yaml",
+    "data_dir: ./data\nstreams:\n  - { name: logs, format: ngnix, files: [ a.log ] }\n",
+  );
+  await check(
+    "a wrong value",
+    ["run", "-c", bad],
+    78,
+    /bad\.yaml:3:\d+ streams\[0\]\.format: found "ngnix"/,
+  );
+  await check("no such file", ["run", "-c", "/nowhere.yaml"], 78, /Cannot read \/nowhere\.yaml/);
+  await check("an unknown flag", ["query", "--nope", COUNT], 64, /unknown option '--nope'/);
+  const yaml = await config(folder);
+  await check("no data yet", ["query", COUNT, "-c", yaml], 69, /holds no data yet/);
+  const log = await folder.write("x.log", manyLines(combinedLine, 0, 10));
+  await check("bad SQL", ["query", "SELECT FROM WHERE", "--file", log], 64, /syntax error/);
+  await check("an unknown column", ["query", "SELECT nope FROM logs", "--file", log], 64, /nope/);
+  await check("no such log", ["query", COUNT, "--file", "/nowhere.log"], 69, /nowhere\.log/);
+  const readOnly = await folder.write("file", "");
+  const inFile = await folder.write(
+    "unwritable.yaml",
+    `data_dir: ${readOnly}/data\nstreams:\n  - { name: logs, files: [ a.log ] }\n`,
+  );
+  await check("an unwritable data_dir", ["run", "-c", inFile], 69, /Cannot write to data_dir/);
+});
+
+Deno.test("a broker that is down is said once, and the agent works on", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder, `broker: mqtt://127.0.0.1:${freePort()}`);
+  await folder.write("access.log", manyLines(combinedLine, 0, 10));
+  await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+  await running.waitForLine(/broker/i);
+  const deadline = Date.now() + 10_000;
+  while (await count("-c", yaml) !== 10) assert.ok(Date.now() < deadline);
+  assert.doesNotMatch(running.stderr, /^\s+at /m);
+});

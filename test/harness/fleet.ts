@@ -1,0 +1,182 @@
+/** A whole fleet of real processes: a broker, an orchestrator, agents, and the command line. */
+import { newOperatorKey } from "../../protocol/signature.ts";
+import { eventually } from "./eventually.ts";
+import { startMosquitto } from "./mosquitto.ts";
+import { freePorts } from "./ports.ts";
+import { ourProgram, runProgram, startProgram } from "./program.ts";
+import type { Ended, Program } from "./program.ts";
+import { TempFolder } from "./temp_folder.ts";
+
+export interface FleetOptions {
+  /** Region by host name. */
+  hosts: Readonly<Record<string, string>>;
+  broker: "embedded" | "mosquitto";
+}
+
+/** What `query -o json` prints. */
+export interface JsonAnswer {
+  columns: { name: string; type: string }[];
+  rows: Record<string, unknown>[];
+  coverage: {
+    asked: number;
+    answered: number;
+    missing: { host: string; reason: string }[];
+    chunks: number;
+    rows_scanned: number;
+    bytes_read: number;
+    rejects: number;
+  };
+  mode: string;
+  query_id: string;
+  elapsed_ms: number;
+}
+
+interface FleetParts {
+  folder: TempFolder;
+  stack: AsyncDisposableStack;
+  url: string;
+  brokerUrl: string;
+  pem: string;
+  publicKey: string;
+}
+
+export class TestFleet implements AsyncDisposable {
+  private readonly agents = new Map<string, Program>();
+
+  private constructor(private readonly parts: FleetParts) {}
+
+  /** Resolves when every host is online. */
+  static async start({ hosts, broker }: FleetOptions): Promise<TestFleet> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await TempFolder.make());
+    const [httpPort = 0, brokerPort = 0] = freePorts(2);
+    const { pem, publicKey } = await newOperatorKey();
+    await folder.write("operator.key", pem);
+    const brokerUrl = `mqtt://127.0.0.1:${brokerPort}`;
+    if (broker === "mosquitto") stack.use(await startMosquitto({ port: brokerPort }));
+    const config = await folder.write(
+      "orchestrator.yaml",
+      `http: 127.0.0.1:${httpPort}
+broker: ${broker === "embedded" ? "embedded" : brokerUrl}
+broker_listen: 127.0.0.1:${brokerPort}
+data_dir: ./orchestrator
+trust: [ "${publicKey}" ]
+`,
+    );
+    const server = startProgram({
+      args: ourProgram("orchestrator/main.ts", "serve", "-c", config),
+    });
+    stack.use(server);
+    await server.waitForLine(/Serving/);
+    const url = `http://127.0.0.1:${httpPort}`;
+    const fleet = new TestFleet({
+      folder,
+      stack: stack.move(),
+      url,
+      brokerUrl,
+      pem,
+      publicKey,
+    });
+    for (const [host, region] of Object.entries(hosts)) {
+      await fleet.configure(host, region);
+      fleet.startAgent(host);
+    }
+    await fleet.online(Object.keys(hosts).length);
+    return fleet;
+  }
+
+  get brokerUrl(): string {
+    return this.parts.brokerUrl;
+  }
+
+  /** The operator's private key, PEM. */
+  get pem(): string {
+    return this.parts.pem;
+  }
+
+  get url(): string {
+    return this.parts.url;
+  }
+
+  /** The path of a file of a host: its log, its data folder. */
+  path(host: string, ...names: string[]): string {
+    return this.parts.folder.join(host, ...names);
+  }
+
+  logFile(host: string): string {
+    return this.path(host, "access.log");
+  }
+
+  configFile(host: string): string {
+    return this.parts.folder.join(`${host}.yaml`);
+  }
+
+  startAgent(host: string): Program {
+    const args = ourProgram("agent/main.ts", "run", "-c", this.configFile(host));
+    const program = startProgram({ args });
+    this.agents.set(host, program);
+    return program;
+  }
+
+  agent(host: string): Program {
+    const program = this.agents.get(host);
+    if (program === undefined) throw new Error(`No agent runs on ${host}`);
+    return program;
+  }
+
+  /** kill -9, and the end of the process. */
+  async killAgent(host: string): Promise<void> {
+    const program = this.agent(host);
+    program.kill("SIGKILL");
+    await program.ended();
+  }
+
+  /** Resolves when exactly `count` hosts are online. */
+  async online(count: number): Promise<void> {
+    await eventually(async () => {
+      const response = await fetch(`${this.url}/v1/hosts`);
+      const { hosts } = await response.json() as { hosts: { state: string }[] };
+      return hosts.filter((host) => host.state === "online").length === count;
+    });
+  }
+
+  /** Runs `logvend` with this fleet's address and key. */
+  cli(...args: string[]): Promise<Ended> {
+    const env = {
+      LOGVEND_URL: this.url,
+      LOGVEND_KEY: this.parts.folder.join("operator.key"),
+      NO_COLOR: "1",
+    };
+    return runProgram({ args: ourProgram("orchestrator/main.ts", ...args), env });
+  }
+
+  /** `logvend query … -o json` and its answer. @throws when it printed none */
+  async query(sql: string, ...flags: string[]): Promise<{ code: number; answer: JsonAnswer }> {
+    const { code, stdout, stderr } = await this.cli("query", sql, "-o", "json", ...flags);
+    if (stdout === "") throw new Error(`exit ${code}: ${stderr}`);
+    return { code, answer: JSON.parse(stdout) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.agents.values()) await program[Symbol.asyncDispose]();
+    await this.parts.stack.disposeAsync();
+  }
+
+  private async configure(host: string, region: string) {
+    const { folder, publicKey, brokerUrl } = this.parts;
+    await Deno.mkdir(folder.join(host), { recursive: true });
+    await folder.write(
+      `${host}.yaml`,
+      `host: ${host}
+region: ${region}
+labels: { service: web-server }
+data_dir: ./${host}/data
+broker: ${brokerUrl}
+trust: [ "${publicKey}" ]
+flush_every: 500ms
+streams:
+  - { name: logs, format: auto, files: [ ./${host}/access.log* ] }
+`,
+    );
+  }
+}
