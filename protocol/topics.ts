@@ -29,11 +29,12 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
   };
 }
 
-/** A received topic, taken apart; null when it is none of ours. */
+/** A received topic, taken apart. */
 export type ReceivedTopic =
   | { kind: "ack" | "state"; host: string }
   | { kind: "result"; host: string; orchestrator: string; request: string };
 
+/** Takes a topic apart; null when it is none of ours. */
 export function parseTopic(prefix: string, topic: string): ReceivedTopic | null {
   if (!topic.startsWith(`${prefix}/a/`)) return null;
   const [host, kind, orchestrator, request, more] = topic.slice(prefix.length + 3).split("/");
