@@ -227,7 +227,7 @@ Deno.test("who gives up waiting leaves the queue", async () => {
   assert.equal(shippedBy(await here.run(COUNT)).rows, 2);
 });
 
-Deno.test("a worker ends when the agent's end of its stdin does", async () => {
+Deno.test("a worker ends when the agent's end of its stdin does, whatever it is doing", async () => {
   await using folder = await TempFolder.make();
   const self = selfCommand([WORKER_COMMAND, folder.join("spill")]);
   const child = new Deno.Command(self.command, {
@@ -235,6 +235,17 @@ Deno.test("a worker ends when the agent's end of its stdin does", async () => {
     stdin: "piped",
     stdout: "null",
   }).spawn();
-  await child.stdin.close();
+  const query: WorkerQuery = {
+    views: [],
+    files: [],
+    output: {
+      kind: "partials",
+      partials: [{ table: "logs", sql: UNSTOPPABLE }],
+      caps: { rows_max: 1, bytes_max: 1 },
+    },
+    result_folder: folder.path,
+  };
+  await ReadableStream.from([JSON.stringify({ kind: "query", query }) + "\n"])
+    .pipeThrough(new TextEncoderStream()).pipeTo(child.stdin);
   assert.equal((await child.status).code, 0);
 });
