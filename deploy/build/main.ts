@@ -34,8 +34,7 @@ async function build(target: string) {
     await report("deno compile", target);
     return;
   } catch (error) {
-    const reason = /^error: (.*)/m.exec(messageOf(error))?.[1] ?? messageOf(error);
-    console.log(`deno compile does not work here, so this builds the launcher: ${reason}`);
+    console.log(`deno compile does not work here (${rootCause(error)}): making the launcher`);
   }
   if (Deno.build.os !== "linux") throw new Error("the launcher runs on Linux only");
   const payload = await makePayload({ folder, programs: PROGRAMS });
@@ -44,6 +43,12 @@ async function build(target: string) {
   }
   await smoke(target);
   await report("launcher", target);
+}
+
+/** The last line of the error, without the numbers and traces that Deno adds to its causes. */
+function rootCause(error: unknown): string {
+  const [message = ""] = messageOf(error).split("\nStack backtrace:");
+  return message.trim().split("\n").at(-1)?.replace(/^\s*\d+: /, "") ?? "";
 }
 
 async function report(kind: string, target: string) {
