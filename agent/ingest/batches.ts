@@ -1,0 +1,164 @@
+/** Turns blocks of whole lines into batches of columns and rejects for the store. */
+import type { AccessRows, Batch, Reject } from "../store/batch.ts";
+import type { Cut } from "./blocks.ts";
+import { createLineParser } from "./formats/format.ts";
+import type { Format } from "./formats/format.ts";
+import type { AccessRow, RejectReason } from "./formats/row.ts";
+import { lastBytes, TAIL_BYTES } from "./identity.ts";
+
+/** More lines in a batch make the agent deaf for longer: parsing does not yield. */
+const BATCH_LINES_MAX = 20_000;
+
+const LINE_END = 0x0a;
+
+/** A cut that is lines or a reject. */
+export type LineCut = Exclude<Cut, { kind: "more" }>;
+
+/** Where a cut stands in its file. */
+export interface CutBytes {
+  cut: LineCut;
+  /** The bytes the cut was made from; its lines are at their front. */
+  window: Uint8Array;
+  /** The up to 4,096 bytes before the window. */
+  before: Uint8Array;
+}
+
+/** Makes the batches of one file generation. */
+export class BatchMaker {
+  private readonly parse;
+  private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** Time of the last good line; rejects take it. */
+  private lastTs: bigint | null = null;
+
+  constructor(
+    private readonly generation: string,
+    format: Format,
+    private readonly nowMs: () => number,
+  ) {
+    this.parse = createLineParser(format);
+  }
+
+  /** The batches of a cut, in order. */
+  *batches({ cut, window, before }: CutBytes): Generator<Batch> {
+    const bytes = window.subarray(0, cut.consumed);
+    if (cut.kind === "reject") {
+      const batch = this.emptyBatch(cut.offset);
+      this.reject(batch, cut.reason, cut.line, cut.length);
+      yield { ...batch, tail: lastBytes(before, bytes, TAIL_BYTES) };
+      return;
+    }
+    const text = this.textOf(bytes);
+    let batch = this.emptyBatch(cut.offset);
+    for (let start = 0, textStart = 0; start < bytes.length;) {
+      const lineEnd = bytes.indexOf(LINE_END, start);
+      const end = lineEnd < 0 ? bytes.length : lineEnd;
+      const next = lineEnd < 0 ? end : end + 1;
+      const line = bytes.subarray(start, end);
+      if (text === null) {
+        this.add(batch, { line, text: this.textOf(line), length: next - start });
+      } else {
+        const textEnd = lineEnd < 0 ? text.length : text.indexOf("\n", textStart);
+        this.add(batch, { line, text: text.slice(textStart, textEnd), length: next - start });
+        textStart = textEnd + 1;
+      }
+      start = next;
+      if (batch.lines === BATCH_LINES_MAX || start === bytes.length) {
+        yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
+        batch = this.emptyBatch(cut.offset + start);
+      }
+    }
+  }
+
+  private emptyBatch(offset: number): Batch {
+    return {
+      generation: this.generation,
+      startOffset: offset,
+      endOffset: offset,
+      lines: 0,
+      rows: emptyRows(),
+      rejects: [],
+      tail: new Uint8Array(),
+    };
+  }
+
+  private add(batch: Batch, { line, text, length }: LineText) {
+    const known = text ?? this.lossy.decode(line);
+    const row = this.parse(known);
+    if (typeof row === "string") {
+      this.reject(batch, row, line.slice(), length);
+      return;
+    }
+    if (text === null) row.layout = null;
+    this.lastTs = row.ts;
+    push(batch.rows, row);
+    batch.rows.line_text.push(row.layout === null ? known : null);
+    batch.rows.line_raw.push(text === null ? line.slice() : null);
+    batch.rows.line_offset.push(batch.endOffset);
+    batch.rows.line_length.push(length);
+    batch.lines++;
+    batch.endOffset += length;
+  }
+
+  private reject(batch: Batch, reason: RejectReason, line: Uint8Array, length: number) {
+    const ts = this.lastTs ?? BigInt(this.nowMs()) * 1_000n;
+    const reject: Reject = { ts, reason, line, line_offset: batch.endOffset, length };
+    batch.rejects.push(reject);
+    batch.lines++;
+    batch.endOffset += length;
+  }
+
+  /** The text of valid UTF-8, else null. */
+  private textOf(bytes: Uint8Array): string | null {
+    try {
+      return this.strict.decode(bytes);
+    } catch {
+      return null; // the decoder's way to say that the bytes are no UTF-8
+    }
+  }
+}
+
+interface LineText {
+  line: Uint8Array;
+  text: string | null;
+  /** Bytes with the line end. */
+  length: number;
+}
+
+function emptyRows(): AccessRows {
+  return {
+    ts: [],
+    remote_addr: [],
+    remote_user: [],
+    http_method: [],
+    request: [],
+    http_version: [],
+    status: [],
+    body_bytes_sent: [],
+    http_referer: [],
+    http_user_agent: [],
+    request_time_ms: [],
+    time_zone_min: [],
+    layout: [],
+    line_text: [],
+    line_raw: [],
+    line_offset: [],
+    line_length: [],
+  };
+}
+
+function push(rows: AccessRows, row: AccessRow) {
+  rows.ts.push(row.ts);
+  rows.remote_addr.push(row.remote_addr);
+  rows.remote_user.push(row.remote_user);
+  rows.http_method.push(row.http_method);
+  rows.request.push(row.request);
+  rows.http_version.push(row.http_version);
+  rows.status.push(row.status);
+  rows.body_bytes_sent.push(row.body_bytes_sent);
+  rows.http_referer.push(row.http_referer);
+  rows.http_user_agent.push(row.http_user_agent);
+  rows.request_time_ms.push(row.request_time_ms);
+  rows.time_zone_min.push(row.time_zone_min);
+  rows.layout.push(row.layout);
+}

@@ -1,0 +1,66 @@
+/** The bytes of a whole file, `.gz` unpacked while being read. */
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { readAt } from "./identity.ts";
+
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+export interface ByteSource {
+  /** Whether the file is gzip; offsets count unpacked bytes. */
+  packed: boolean;
+  info: Deno.FileInfo;
+  /** Chunks of any size from `offset` on. Closes the file, also when the caller stops early. */
+  bytes(offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
+}
+
+/** Looks at a file. @throws {LogvendError} usage, when it is no readable file */
+export async function openSource(path: string): Promise<ByteSource> {
+  try {
+    using file = await Deno.open(path);
+    const info = await file.stat();
+    if (!info.isFile) throw new Error("it is no file");
+    const start = await readAt(file, 0, new Uint8Array(GZIP_MAGIC.length));
+    const packed = start.length === GZIP_MAGIC.length && GZIP_MAGIC.every((b, i) => start[i] === b);
+    return { packed, info, bytes: packed ? unpacked(path) : plain(path) };
+  } catch (cause) {
+    throw new LogvendError("usage", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function plain(path: string): ByteSource["bytes"] {
+  return async function* (offset, signal) {
+    using file = await Deno.open(path);
+    await file.seek(offset, Deno.SeekMode.Start);
+    const buffer = new Uint8Array(256 * 1024);
+    for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+      signal?.throwIfAborted();
+      yield buffer.subarray(0, count);
+    }
+  };
+}
+
+function unpacked(path: string): ByteSource["bytes"] {
+  return async function* (offset, signal) {
+    // node:zlib reads all members of a file; DecompressionStream takes one.
+    const gunzip = createGunzip({ chunkSize: 256 * 1024 });
+    const file = await Deno.open(path);
+    // The loop below throws what the pipeline reports: it destroys gunzip with the error.
+    pipeline(Readable.from(file.readable), gunzip, () => {});
+    let skip = offset;
+    try {
+      for await (const chunk of gunzip) {
+        signal?.throwIfAborted();
+        if (!(chunk instanceof Uint8Array)) throw new TypeError("gunzip gave no bytes");
+        const rest = chunk.subarray(Math.min(skip, chunk.length));
+        skip -= chunk.length - rest.length;
+        if (rest.length > 0) yield rest;
+      }
+    } catch (cause) {
+      if (signal?.aborted) throw cause;
+      throw new LogvendError("usage", `Cannot unpack ${path}: ${messageOf(cause)}`, { cause });
+    } finally {
+      gunzip.destroy();
+    }
+  };
+}

@@ -1,0 +1,227 @@
+/** One file being followed: reads what was added, notices truncation, and can be closed meanwhile. */
+import { getLogger } from "@logtape/logtape";
+import type { Batch, BatchSink, Generation } from "../store/batch.ts";
+import { BatchMaker } from "./batches.ts";
+import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
+import type { Format } from "./formats/format.ts";
+import {
+  bytesBefore,
+  HEAD_BYTES,
+  lastBytes,
+  newGeneration,
+  openFileInfo,
+  readAt,
+  sha256,
+  TAIL_BYTES,
+} from "./identity.ts";
+import type { FileInfo } from "./identity.ts";
+
+/** A read overlaps what was read before: changed bytes there tell a truncated, regrown file. */
+export const READ_BYTES = TAIL_BYTES + WINDOW_BYTES;
+
+export interface FollowedFileOptions {
+  file: FileInfo;
+  generation: Generation;
+  format: Format;
+  sink: BatchSink;
+  nowMs: () => number;
+  /** Told the marks of a generation that ends here. */
+  ended: (generation: Generation) => void;
+}
+
+export class FollowedFile implements Disposable {
+  private readonly log = getLogger(["agent", "tail"]);
+  private handle: Deno.FsFile | null = null;
+  private cutter: LineCutter;
+  private maker: BatchMaker;
+  /** First bytes of the generation, up to 1 KiB. */
+  private head: Uint8Array = new Uint8Array();
+  /** Where the next read goes on; inside a line only when that is too long. */
+  private position: number;
+  private before: Uint8Array = new Uint8Array();
+  /** Size and time when it was last read to its end: the same again has nothing new. */
+  private seen = { size: -1, mtimeMs: -1 };
+  private size: number;
+
+  file: FileInfo;
+  generation: Generation;
+  /** Whether the last look found nothing new. */
+  caughtUp = false;
+  /** Looks so far. */
+  reads = 0;
+  /** When something was last read, by the monotonic clock. */
+  activeAtMs = 0;
+  /** No path of the stream leads to it any more. */
+  gone = false;
+  /** The file that had this path before: it is read to its end first. */
+  predecessor: FollowedFile | null = null;
+
+  private constructor(private readonly options: FollowedFileOptions) {
+    this.file = options.file;
+    this.size = options.file.size;
+    this.generation = options.generation;
+    this.position = options.generation.offset;
+    this.cutter = new LineCutter(this.position);
+    this.maker = this.newMaker();
+  }
+
+  /** Goes on with a generation where it stands; `handle` is taken over. */
+  static async open(options: FollowedFileOptions, handle: Deno.FsFile): Promise<FollowedFile> {
+    const followed = new FollowedFile(options);
+    const { offset } = options.generation;
+    followed.handle = handle;
+    followed.before = await bytesBefore(handle, offset);
+    followed.head = await readAt(handle, 0, new Uint8Array(Math.min(HEAD_BYTES, offset)));
+    return followed;
+  }
+
+  get isOpen(): boolean {
+    return this.handle !== null;
+  }
+
+  /** Bytes that were there at the last look and have not become rows or rejects. */
+  get behindBytes(): number {
+    return Math.max(0, this.size - this.generation.offset);
+  }
+
+  /** Bytes of the file as it was last seen. */
+  get bytes(): number {
+    return this.size;
+  }
+
+  /** Takes what a new look at the folder says: perhaps another path. */
+  sighted(file: FileInfo) {
+    this.gone = false;
+    this.size = file.size;
+    if (file.size !== this.seen.size || file.mtimeMs !== this.seen.mtimeMs) this.caughtUp = false;
+    if (file.path !== this.file.path) {
+      this.generation = { ...this.generation, path: file.path };
+      this.options.sink.putGeneration(this.generation);
+    }
+    this.file = file;
+  }
+
+  /** The open file; null when its path no longer leads to it. */
+  async opened(): Promise<Deno.FsFile | null> {
+    if (this.handle !== null) return this.handle;
+    const handle = await Deno.open(this.file.path);
+    const info = await openFileInfo(this.file.path, handle);
+    if (info?.inode !== this.file.inode || info.device !== this.file.device) {
+      handle.close();
+      return null;
+    }
+    this.handle = handle;
+    return handle;
+  }
+
+  close() {
+    this.handle?.close();
+    this.handle = null;
+  }
+
+  [Symbol.dispose]() {
+    this.close();
+  }
+
+  /**
+   * Reads the next window: bytes for consume(). Null: nothing to read. Overwrites `buffer`, which
+   * has READ_BYTES.
+   */
+  async read(buffer: Uint8Array): Promise<Uint8Array | null> {
+    const handle = await this.opened();
+    const info = handle === null ? null : await openFileInfo(this.file.path, handle);
+    if (handle === null || info === null) return this.rest();
+    const { size, mtimeMs } = info;
+    this.size = size;
+    this.reads++;
+    if (size === this.seen.size && mtimeMs === this.seen.mtimeMs) return this.rest();
+    const overlap = this.before.length;
+    const wanted = buffer.subarray(0, overlap + WINDOW_BYTES);
+    const read = await readAt(handle, this.position - overlap, wanted);
+    if (!startsWith(read, this.before)) {
+      this.startOver();
+      return new Uint8Array();
+    }
+    // With fewer bytes than the size said, the file is changing: look again.
+    if (this.position - overlap + read.length === size) this.seen = { size, mtimeMs };
+    return read.subarray(overlap);
+  }
+
+  /** Hands the whole lines of a window on, and returns how many. @throws what the sink throws */
+  async consume(window: Uint8Array): Promise<number> {
+    let lines = 0;
+    for (let rest = window;;) {
+      const cut = this.cutter.cut(rest, false);
+      if (cut.consumed === 0) return lines;
+      const bytes = rest.subarray(0, cut.consumed);
+      if (this.head.length < HEAD_BYTES) this.head = firstBytes(this.head, bytes);
+      if (cut.kind !== "more") {
+        for (const batch of this.maker.batches({ cut, window: rest, before: this.before })) {
+          await this.append(batch);
+          lines += batch.lines;
+        }
+      }
+      this.before = lastBytes(this.before, bytes, TAIL_BYTES);
+      this.position += cut.consumed;
+      rest = rest.subarray(cut.consumed);
+    }
+  }
+
+  /** The file was truncated, or written anew in place: another generation begins. */
+  startOver() {
+    const { sink, nowMs, ended } = this.options;
+    const { path } = this.file;
+    this.log.info("{path} was truncated after {offset} bytes and is read from its start", {
+      path,
+      offset: this.generation.offset,
+    });
+    ended(this.generation);
+    this.generation = newGeneration(this.generation.stream, this.file, nowMs());
+    sink.putGeneration(this.generation);
+    this.position = 0;
+    this.before = new Uint8Array();
+    this.head = new Uint8Array();
+    this.seen = { size: -1, mtimeMs: -1 };
+    this.cutter = new LineCutter(0);
+    this.maker = this.newMaker();
+    this.caughtUp = false;
+  }
+
+  private async append(batch: Batch) {
+    await this.options.sink.append(batch);
+    const { generation } = this;
+    this.generation = {
+      ...generation,
+      offset: batch.endOffset,
+      lines: generation.lines + batch.lines,
+      tailSha256: sha256(batch.tail),
+    };
+    // After the lines, so that no crash leaves a head in the store that is ahead of its offset.
+    const headBytes = Math.min(HEAD_BYTES, this.head.length, batch.endOffset);
+    if (headBytes > generation.headBytes) {
+      const headSha256 = sha256(this.head.subarray(0, headBytes));
+      this.generation = { ...this.generation, headBytes, headSha256 };
+      this.options.sink.putGeneration(this.generation);
+    }
+  }
+
+  private rest(): null {
+    this.caughtUp = true;
+    return null;
+  }
+
+  private newMaker(): BatchMaker {
+    return new BatchMaker(this.generation.id, this.options.format, this.options.nowMs);
+  }
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length >= start.length && start.every((byte, i) => bytes[i] === byte);
+}
+
+function firstBytes(head: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(Math.min(HEAD_BYTES, head.length + bytes.length));
+  joined.set(head);
+  joined.set(bytes.subarray(0, joined.length - head.length), head.length);
+  return joined;
+}

@@ -1,0 +1,33 @@
+/** The parser of a stream's format; `auto` tells JSON from combined by a line's first character. */
+import { parseCombined } from "./combined.ts";
+import { jsonTimeParser, parseJson } from "./json.ts";
+import { createRebuilder } from "./rebuild.ts";
+import type { LineParser } from "./row.ts";
+import { parseNginxTime, rememberingLast } from "./time.ts";
+
+export type Format = "auto" | "combined" | "json";
+
+/**
+ * Makes a parser for the lines of one file. The layout of a row stays only where rebuilding it
+ * gives the very line. A carriage return at the end, and zero bytes in front (left by a writer
+ * whose file was truncated), belong to the line but not to its fields.
+ */
+export function createLineParser(format: Format): LineParser {
+  const combinedTime = rememberingLast(parseNginxTime);
+  const jsonTime = jsonTimeParser();
+  const rebuild = createRebuilder();
+  return (line) => {
+    const text = fieldsOf(line);
+    const json = format === "json" || (format === "auto" && text.startsWith("{"));
+    const row = json ? parseJson(text, jsonTime) : parseCombined(text, combinedTime);
+    if (typeof row !== "string" && rebuild(row) !== line) row.layout = null;
+    return row;
+  };
+}
+
+function fieldsOf(line: string): string {
+  let start = 0;
+  while (line.charCodeAt(start) === 0) start++;
+  const end = line.endsWith("\r") ? line.length - 1 : line.length;
+  return line.slice(start, end);
+}

@@ -1,0 +1,311 @@
+/** Follows the files of one stream: finds them, tells what they are, reads what was added. */
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../protocol/errors.ts";
+import type { StreamConfig } from "../config.ts";
+import type { BatchSink, Generation } from "../store/batch.ts";
+import { discover, fileKey } from "./discover.ts";
+import type { Discovery } from "./discover.ts";
+import { WINDOW_BYTES } from "./blocks.ts";
+import { FollowedFile } from "./followed_file.ts";
+import { identify } from "./identify.ts";
+import type { Known } from "./identify.ts";
+import { generationFromEnd, newGeneration, openFileInfo } from "./identity.ts";
+import type { FileInfo } from "./identity.ts";
+import { Marks } from "./marks.ts";
+
+/** More open files cost the process descriptors; the rest is opened for each read. */
+const FILES_OPEN_MAX = 256;
+
+/** Files quiet for this long are looked at with the folder, not between. */
+const WARM_MS = 60_000;
+
+/** A file that was renamed away or deleted is kept open until it was quiet for this long. */
+const GONE_MS = 60_000;
+
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. */
+  nowMs(): number;
+  /** Never goes back. */
+  monotonicMs(): number;
+}
+
+export interface StreamTailOptions {
+  stream: StreamConfig;
+  sink: BatchSink;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** A file that matches and is not read, until it changes. */
+interface Ignored {
+  size: number;
+  mtimeMs: number;
+  /** Id of the generation that it is a copy of; null: it is too old. */
+  copyOf: string | null;
+}
+
+/** What a round over the files did. */
+export interface Round {
+  lines: number;
+  /** Some file has more than one read took. */
+  more: boolean;
+}
+
+export class StreamTail implements Disposable {
+  private readonly log = getLogger(["agent", "tail"]);
+  /** By device and inode. */
+  private readonly followed = new Map<string, FollowedFile>();
+  private readonly ignored = new Map<string, Ignored>();
+  /** The file last seen at a path. */
+  private readonly byPath = new Map<string, FollowedFile>();
+  /** Every generation of the stream, as it was when its file was last followed. */
+  private readonly history: Map<string, Generation>;
+  private readonly marks = new Marks();
+  /** What was complained about, until it is well again. */
+  private readonly complaints = new Set<string>();
+  /** Only files that were there before the agent ever was are read from their end. */
+  private fromEnd: boolean;
+  private openCount = 0;
+
+  constructor(private readonly options: StreamTailOptions) {
+    const { stream, sink } = options;
+    this.history = new Map(sink.generations(stream.name).map((g) => [g.id, g]));
+    this.fromEnd = stream.read_from === "end" && this.history.size === 0;
+  }
+
+  /** The files being followed. */
+  get files(): FollowedFile[] {
+    return [...this.followed.values()];
+  }
+
+  /** Looks at the folders: new, renamed, deleted, grown files. */
+  async look(): Promise<void> {
+    const found = await discover(this.options.stream.files, this.options.signal);
+    this.report(found);
+    for (const file of this.followed.values()) {
+      file.gone = true;
+      this.marks.add(file.generation);
+      this.history.set(file.generation.id, file.generation);
+    }
+    for (const file of found.files) {
+      const followed = this.followed.get(fileKey(file));
+      if (followed === undefined) await this.consider(file);
+      else followed.sighted(file);
+    }
+    this.fromEnd = false;
+    for (const file of this.followed.values()) this.forgetGone(file);
+  }
+
+  /** Reads one window of every file that may have something new. */
+  async round(buffer: Uint8Array): Promise<Round> {
+    const round: Round = { lines: 0, more: false };
+    const nowMs = this.options.clock.monotonicMs();
+    this.openCount = this.files.filter((file) => file.isOpen).length;
+    for (const file of this.followed.values()) {
+      if (this.options.signal.aborted) break;
+      if (!this.isDue(file, nowMs)) continue;
+      const wasOpen = file.isOpen;
+      const window = await this.read(file, buffer);
+      if (window !== null) {
+        round.lines += await file.consume(window);
+        round.more ||= window.length === WINDOW_BYTES;
+        file.activeAtMs = nowMs;
+      }
+      if (!wasOpen) this.keepOpen(file);
+    }
+    return round;
+  }
+
+  [Symbol.dispose]() {
+    for (const file of this.followed.values()) file.close();
+  }
+
+  private isDue(file: FollowedFile, nowMs: number): boolean {
+    const warm = file.isOpen && (file.gone || nowMs - file.activeAtMs < WARM_MS);
+    if (file.caughtUp && !warm) return false;
+    if (file.predecessor?.isOpen && !file.predecessor.caughtUp) return false;
+    file.predecessor = null;
+    return true;
+  }
+
+  /** Keeps a file that was just opened open, unless too many are. */
+  private keepOpen(file: FollowedFile) {
+    if (this.openCount >= FILES_OPEN_MAX) file.close();
+    else this.openCount++;
+  }
+
+  private async read(file: FollowedFile, buffer: Uint8Array): Promise<Uint8Array | null> {
+    const { path } = file.file;
+    try {
+      const window = await file.read(buffer);
+      this.complaints.delete(path);
+      return window;
+    } catch (error) {
+      file.close();
+      file.caughtUp = true; // the next look at the folder tries again
+      this.complain(path, `Cannot read ${path}, trying again: ${messageOf(error)}`);
+      return null;
+    }
+  }
+
+  /** Looks at a file that is not followed: it may be new, or another's content. */
+  private async consider(file: FileInfo): Promise<void> {
+    const ignored = this.ignored.get(fileKey(file));
+    if (ignored !== undefined && this.isStill(ignored, file)) return;
+    let handle: Deno.FsFile | null = null;
+    try {
+      handle = await Deno.open(file.path);
+      const opened = await openFileInfo(file.path, handle);
+      if (opened === null || fileKey(opened) !== fileKey(file)) return;
+      const generation = await this.generationOf(opened, handle, ignored?.copyOf ?? null);
+      this.complaints.delete(file.path);
+      if (generation === null) return;
+      await this.follow(opened, generation, handle);
+      handle = null;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return; // renamed since: the next look finds it
+      this.complain(file.path, `Cannot read ${file.path}, trying again: ${messageOf(error)}`);
+    } finally {
+      handle?.close();
+    }
+  }
+
+  /** The generation to read of a file; null when it is not to be read (now). */
+  private async generationOf(
+    file: FileInfo,
+    handle: Deno.FsFile,
+    copyOf: string | null,
+  ): Promise<Generation | null> {
+    const { stream, sink, clock } = this.options;
+    const identity = await identify(file, handle, this.known, copyOf);
+    switch (identity.kind) {
+      case "continues":
+      case "moved": {
+        const { path, device, inode } = file;
+        const old = identity.generation;
+        const generation = { ...old, path, device, inode };
+        if (old.path !== path || identity.kind === "moved") sink.putGeneration(generation);
+        return generation;
+      }
+      case "copy":
+        if (copyOf === null) {
+          this.log.info("{path} is a copy of what is read elsewhere", { path: file.path });
+        }
+        this.ignore(file, identity.generation.id);
+        return null;
+      case "undecided":
+        return null;
+      case "new": {
+        if (file.mtimeMs < clock.nowMs() - stream.ignore_older) {
+          this.log.info("{path} is not read: unchanged for too long", { path: file.path });
+          this.ignore(file, null);
+          return null;
+        }
+        const fresh = newGeneration(stream.name, file, clock.nowMs());
+        const generation = this.fromEnd ? await generationFromEnd(handle, file, fresh) : fresh;
+        sink.putGeneration(generation);
+        return generation;
+      }
+    }
+  }
+
+  private async follow(file: FileInfo, generation: Generation, handle: Deno.FsFile) {
+    const { stream, sink, clock } = this.options;
+    // Content that moved away left something new in the file it was read from.
+    const emptied = this.files.find((other) => other.generation.id === generation.id);
+    emptied?.startOver();
+    const followed = await FollowedFile.open({
+      file,
+      generation,
+      format: stream.format,
+      sink,
+      nowMs: () => clock.nowMs(),
+      ended: (ended) => this.history.set(ended.id, ended),
+    }, handle);
+    if (emptied !== undefined) emptied.predecessor = followed;
+    else followed.predecessor = this.byPath.get(file.path) ?? null;
+    followed.activeAtMs = clock.monotonicMs();
+    // A file that was renamed while nobody looked precedes the one that has its path now.
+    const oldPath = this.history.get(generation.id)?.path;
+    if (oldPath !== undefined && !this.byPath.has(oldPath)) this.byPath.set(oldPath, followed);
+    this.byPath.set(file.path, followed);
+    this.followed.set(fileKey(file), followed);
+    this.history.set(generation.id, generation);
+    this.ignored.delete(fileKey(file));
+    this.keepOpen(followed);
+  }
+
+  private forgetGone(file: FollowedFile) {
+    if (!file.gone) return;
+    const quietMs = this.options.clock.monotonicMs() - file.activeAtMs;
+    if (file.isOpen && !(file.caughtUp && quietMs >= GONE_MS)) {
+      file.caughtUp = false;
+      return;
+    }
+    if (file.behindBytes > 0) {
+      this.log.warn("{path} is gone; its last {bytes} bytes hold no whole line or were not read", {
+        path: file.file.path,
+        bytes: file.behindBytes,
+      });
+    }
+    file.close();
+    this.history.set(file.generation.id, file.generation);
+    this.followed.delete(fileKey(file.file));
+    for (const [path, other] of this.byPath) if (other === file) this.byPath.delete(path);
+  }
+
+  private get known(): Known {
+    return {
+      generations: [...this.history.values()],
+      marks: (generation) => this.marks.of(generation),
+      withOriginal: (generation, use) => this.withOriginal(generation, use),
+    };
+  }
+
+  private async withOriginal<T>(
+    generation: Generation,
+    use: (file: Deno.FsFile | null) => Promise<T>,
+  ): Promise<T> {
+    const followed = this.followed.get(fileKey(generation));
+    if (followed?.isOpen) return await use(await followed.opened());
+    try {
+      const path = followed?.file.path ?? generation.path;
+      using file = await Deno.open(path);
+      const info = await openFileInfo(path, file);
+      return await use(info !== null && fileKey(info) === fileKey(generation) ? file : null);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return await use(null);
+      throw error;
+    }
+  }
+
+  private ignore(file: FileInfo, copyOf: string | null) {
+    const { size, mtimeMs } = file;
+    this.ignored.set(fileKey(file), { size, mtimeMs, copyOf });
+  }
+
+  /** Whether nothing has changed for an ignored file: neither itself nor what it is a copy of. */
+  private isStill(ignored: Ignored, file: FileInfo): boolean {
+    if (ignored.size !== file.size || ignored.mtimeMs !== file.mtimeMs) return false;
+    if (ignored.copyOf === null) return true;
+    return this.files.some((other) => other.generation.id === ignored.copyOf);
+  }
+
+  private report({ unmatched, compressed }: Discovery) {
+    for (const pattern of this.options.stream.files) {
+      if (!unmatched.includes(pattern)) this.complaints.delete(pattern);
+    }
+    for (const pattern of unmatched) {
+      this.complain(pattern, `No readable file matches ${pattern}; looking again every second`);
+    }
+    for (const path of compressed) {
+      this.complain(path, `${path} is compressed and not followed; read it with import`);
+    }
+  }
+
+  private complain(about: string, sentence: string) {
+    if (this.complaints.has(about)) return;
+    this.complaints.add(about);
+    this.log.warn("{sentence}", { sentence });
+  }
+}

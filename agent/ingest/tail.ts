@@ -1,0 +1,181 @@
+/** Follows the log files of every stream and hands their lines to a sink, in order, once. */
+import { LogvendError } from "../../protocol/errors.ts";
+import type { StreamConfig } from "../config.ts";
+import type { BatchSink } from "../store/batch.ts";
+import { READ_BYTES } from "./followed_file.ts";
+import type { FollowedFile } from "./followed_file.ts";
+import { StreamTail } from "./stream_tail.ts";
+import type { Clock } from "./stream_tail.ts";
+
+/** How long lines may lie in a file before they are read. Lower costs CPU while nothing happens. */
+const POLL_MS = 200;
+/** How often folders are looked at for new and renamed files. */
+const LOOK_MS = 1_000;
+
+export interface TailOptions {
+  streams: readonly StreamConfig[];
+  sink: BatchSink;
+  /** Ends the tail, as disposing of it does. */
+  signal?: AbortSignal;
+  /** @default the system's clocks */
+  clock?: Clock;
+}
+
+/** How far the tail is behind the files. */
+export interface Behind {
+  /** Bytes that lie in files and have not become rows or rejects, unfinished lines included. */
+  bytes: number;
+  /** Since when, in milliseconds; 0 when every whole line was read at the last look. */
+  ms: number;
+}
+
+const SYSTEM_CLOCK: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** A file as it was when someone began to wait. */
+interface Target {
+  bytes: number;
+  reads: number;
+}
+
+/** Someone who waits until all that is readable now has been read. */
+interface Waiter {
+  /** What each file must reach; null until the folders have been looked at. */
+  targets: Map<FollowedFile, Target> | null;
+  settled: PromiseWithResolvers<void>;
+}
+
+export class Tail implements AsyncDisposable {
+  private readonly abort = new AbortController();
+  private readonly clock: Clock;
+  private readonly signal: AbortSignal;
+  private readonly streams: StreamTail[];
+  private waiters: Waiter[] = [];
+  private wake: (() => void) | null = null;
+  private caughtUpAtMs: number;
+  private more = true;
+  private lines = 0;
+
+  /** Settles when the tail ends; rejects with what the sink threw. */
+  readonly finished: Promise<void>;
+
+  private constructor({ streams, sink, signal, clock = SYSTEM_CLOCK }: TailOptions) {
+    this.clock = clock;
+    this.signal = signal === undefined
+      ? this.abort.signal
+      : AbortSignal.any([signal, this.abort.signal]);
+    this.caughtUpAtMs = clock.monotonicMs();
+    this.streams = streams.map((stream) =>
+      new StreamTail({ stream, sink, clock, signal: this.signal })
+    );
+    this.finished = this.run();
+  }
+
+  /** Begins at once; returns before anything was read. */
+  static start(options: TailOptions): Tail {
+    return new Tail(options);
+  }
+
+  behind(): Behind {
+    const files = this.streams.flatMap((stream) => stream.files);
+    return {
+      bytes: files.reduce((sum, file) => sum + file.behindBytes, 0),
+      ms: this.more ? Math.round(this.clock.monotonicMs() - this.caughtUpAtMs) : 0,
+    };
+  }
+
+  /** Lines handed to the sink since the start. */
+  linesTotal(): number {
+    return this.lines;
+  }
+
+  /**
+   * Resolves when every whole line that lies in the files now has been appended to the sink.
+   * @throws {LogvendError} cancelled, when the tail ends before
+   */
+  idle(): Promise<void> {
+    if (this.signal.aborted) return Promise.reject(ended());
+    const settled = Promise.withResolvers<void>();
+    this.waiters.push({ targets: null, settled });
+    this.wake?.();
+    return settled.promise;
+  }
+
+  /** Ends after the batch in hand, and closes the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort.abort();
+    await Promise.allSettled([this.finished]);
+  }
+
+  private async run(): Promise<void> {
+    const buffer = new Uint8Array(READ_BYTES);
+    let lookAtMs = this.clock.monotonicMs();
+    const stop = () => this.wake?.();
+    this.signal.addEventListener("abort", stop);
+    try {
+      while (!this.signal.aborted) {
+        if (this.clock.monotonicMs() >= lookAtMs || this.waiters.some((w) => w.targets === null)) {
+          lookAtMs = this.clock.monotonicMs() + LOOK_MS;
+          await this.look();
+        }
+        await this.round(buffer);
+        const waiting = this.waiters.length > 0 || this.signal.aborted;
+        if (!this.more && !waiting) await this.pause();
+      }
+    } finally {
+      this.signal.removeEventListener("abort", stop);
+      for (const stream of this.streams) stream[Symbol.dispose]();
+      for (const waiter of this.waiters) waiter.settled.reject(ended());
+    }
+  }
+
+  private async look(): Promise<void> {
+    const waiting = this.waiters.filter((waiter) => waiter.targets === null);
+    for (const stream of this.streams) {
+      if (!this.signal.aborted) await stream.look();
+    }
+    const files = this.streams.flatMap((stream) => stream.files);
+    for (const waiter of waiting) {
+      waiter.targets = new Map(
+        files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
+      );
+    }
+  }
+
+  private async round(buffer: Uint8Array): Promise<void> {
+    let more = false;
+    for (const stream of this.streams) {
+      const round = await stream.round(buffer);
+      this.lines += round.lines;
+      more ||= round.more;
+    }
+    this.more = more;
+    if (!more) this.caughtUpAtMs = this.clock.monotonicMs();
+    this.waiters = this.waiters.filter((waiter) => {
+      if (!isReached(waiter)) return true;
+      waiter.settled.resolve();
+      return false;
+    });
+  }
+
+  private async pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, POLL_MS);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = null;
+  }
+}
+
+function isReached({ targets }: Waiter): boolean {
+  if (targets === null) return false;
+  return [...targets].every(([file, { bytes, reads }]) =>
+    file.caughtUp || (file.reads > reads && file.generation.offset >= bytes)
+  );
+}
+
+function ended(): LogvendError {
+  return new LogvendError("cancelled", "The tail ended before every line was read");
+}

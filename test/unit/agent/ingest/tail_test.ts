@@ -1,0 +1,404 @@
+import assert from "node:assert/strict";
+import { Tail } from "../../../../agent/ingest/tail.ts";
+import type { StreamConfig } from "../../../../agent/config.ts";
+import { combinedLine } from "../../../harness/lines.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { eventually } from "../../../harness/eventually.ts";
+import { MemorySink } from "./memory_sink.ts";
+
+const DAY_MS = 86_400_000;
+
+interface Bench extends AsyncDisposable {
+  folder: TempFolder;
+  sink: MemorySink;
+  path: string;
+  /** Starts a tail of access.log* and waits until it has read everything. */
+  start(config?: Partial<StreamConfig>): Promise<Tail>;
+}
+
+async function bench(): Promise<Bench> {
+  const folder = await TempFolder.make();
+  const sink = new MemorySink();
+  return {
+    folder,
+    sink,
+    path: folder.join("access.log"),
+    async start(config = {}) {
+      const stream: StreamConfig = {
+        name: "logs",
+        format: "auto",
+        files: [folder.join("access.log*")],
+        read_from: "beginning",
+        ignore_older: DAY_MS,
+        ...config,
+      };
+      const tail = Tail.start({ streams: [stream], sink });
+      await tail.idle();
+      return tail;
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+function text(count: number, first = 0): string {
+  return Array.from({ length: count }, (_, i) => combinedLine(first + i)).join("");
+}
+
+async function append(path: string, content: string) {
+  await Deno.writeTextFile(path, content, { append: true });
+}
+
+/** Every number up to `count` has come once, as a row. */
+function assertAll(sink: MemorySink, count: number) {
+  assert.equal(sink.kept().length, sink.lines);
+  assert.equal(sink.rejects, 0);
+  const wanted = Array.from({ length: count }, (_, i) => `/item/${i}`).sort();
+  assert.deepEqual(sink.requests(), wanted);
+}
+
+Deno.test("lines are read as they come, files that appear later too", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  await using tail = await b.start();
+  assertAll(b.sink, 10);
+  await append(b.path, text(5, 10));
+  await append(b.folder.join("access.log-other"), text(5, 15));
+  await tail.idle();
+  assertAll(b.sink, 20);
+  assert.equal(tail.linesTotal(), 20);
+  assert.deepEqual(tail.behind(), { bytes: 0, ms: 0 });
+});
+
+Deno.test("new lines are read without anyone asking", async () => {
+  await using b = await bench();
+  await append(b.path, text(1));
+  await using _tail = await b.start();
+  await append(b.path, text(1, 1));
+  await eventually(() => b.sink.lines === 2);
+});
+
+Deno.test("an unfinished last line waits for its end", async () => {
+  await using b = await bench();
+  const line = combinedLine(1);
+  await append(b.path, combinedLine(0) + line.slice(0, 30));
+  await using tail = await b.start();
+  assertAll(b.sink, 1);
+  assert.deepEqual(tail.behind(), { bytes: 30, ms: 0 });
+  await append(b.path, line.slice(30, 60));
+  await tail.idle();
+  assertAll(b.sink, 1);
+  await append(b.path, line.slice(60));
+  await tail.idle();
+  assertAll(b.sink, 2);
+});
+
+Deno.test("rotation by rename loses and repeats nothing, in the glob and out of it", async () => {
+  for (const pattern of ["access.log*", "access.log"]) {
+    await using b = await bench();
+    await append(b.path, text(10));
+    await using tail = await b.start({ files: [b.folder.join(pattern)] });
+    let number = 10;
+    for (let rotation = 1; rotation <= 3; rotation++) {
+      using writer = await Deno.open(b.path, { append: true });
+      await Deno.rename(b.path, `${b.path}.${rotation}`);
+      await append(b.path, text(10, number));
+      await tail.idle();
+      writer.writeSync(new TextEncoder().encode(text(10, number + 10)));
+      await tail.idle();
+      number += 20;
+    }
+    assertAll(b.sink, number);
+    assert.equal(b.sink.generations("logs").length, 4);
+  }
+});
+
+Deno.test("the renamed file is read to its end before the one that took its path", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  await using tail = await b.start();
+  await append(b.path, text(30_000, 10));
+  await Deno.rename(b.path, `${b.path}.1`);
+  await append(b.path, text(10, 30_010));
+  await tail.idle();
+  const order = b.sink.batches.map(({ generation }) => generation);
+  const last = order.at(-1);
+  assert.equal(order.indexOf(last ?? ""), order.length - 1, "the new file comes last");
+  assertAll(b.sink, 30_020);
+});
+
+Deno.test("a truncated file is read from its start, also when it has grown past the old end", async () => {
+  await using b = await bench();
+  await append(b.path, text(100));
+  await using tail = await b.start();
+  await Deno.writeTextFile(b.path, text(10, 100));
+  await tail.idle();
+  await Deno.writeTextFile(b.path, text(500, 110));
+  await tail.idle();
+  await Deno.truncate(b.path);
+  await tail.idle();
+  await append(b.path, text(1, 610));
+  await tail.idle();
+  assertAll(b.sink, 611);
+});
+
+Deno.test("copytruncate is no second file: its copy adds only what was not read yet", async () => {
+  await using b = await bench();
+  await append(b.path, text(100));
+  await using tail = await b.start();
+  await Deno.copyFile(b.path, `${b.path}.1`);
+  await tail.idle();
+  assertAll(b.sink, 100);
+  await append(b.path, text(20, 100));
+  await Deno.copyFile(b.path, `${b.path}.1`);
+  await Deno.truncate(b.path);
+  await append(b.path, text(5, 120));
+  await tail.idle();
+  await tail.idle();
+  assertAll(b.sink, 125);
+});
+
+Deno.test("a copy that is being made, or that lacks the last lines, is not read again", async () => {
+  await using b = await bench();
+  await append(b.path, text(100));
+  await using tail = await b.start();
+  await append(`${b.path}.1`, text(40));
+  await tail.idle();
+  assertAll(b.sink, 100);
+  await append(`${b.path}.1`, text(60, 40));
+  await tail.idle();
+  await append(b.path, text(20, 100));
+  await tail.idle();
+  await Deno.truncate(b.path);
+  await append(b.path, text(10, 120));
+  await tail.idle();
+  await tail.idle();
+  assertAll(b.sink, 130);
+
+  // All at once, so that the tail sees neither the copy nor the original on the way.
+  await append(b.path, text(100, 130));
+  await tail.idle();
+  const cut = await Deno.readTextFile(b.path);
+  await append(b.path, text(10, 230));
+  await tail.idle();
+  await Deno.writeTextFile(`${b.path}.2`, cut);
+  await Deno.truncate(b.path);
+  await append(b.path, text(10, 240));
+  await tail.idle();
+  await tail.idle();
+  assertAll(b.sink, 250);
+});
+
+Deno.test("after a crash what was not flushed is read again, and nothing else", async () => {
+  await using b = await bench();
+  await append(b.path, text(5_000));
+  await append(`${b.path}.other`, text(3, 5_000));
+  for (let round = 1; round <= 3; round++) {
+    const tail = await b.start();
+    await append(b.path, text(1_000, 4_003 + round * 1_000));
+    await tail.idle();
+    if (round === 1) b.sink.flush();
+    await append(b.path, "unfinished");
+    await tail.idle();
+    await tail[Symbol.asyncDispose]();
+    b.sink.crash();
+    const content = await Deno.readTextFile(b.path);
+    await Deno.writeTextFile(b.path, content.slice(0, -"unfinished".length));
+  }
+  await using _tail = await b.start();
+  assertAll(b.sink, 8_003);
+});
+
+Deno.test("rotations while the agent is down are followed", async () => {
+  await using b = await bench();
+  await append(b.path, text(100));
+  await append(`${b.path}.other`, text(100, 100));
+  const tail = await b.start();
+  b.sink.flush();
+  await tail[Symbol.asyncDispose]();
+  await append(b.path, text(10, 200));
+  await Deno.rename(b.path, `${b.path}.2`);
+  await append(`${b.path}.1`, text(10, 210));
+  await append(b.path, text(10, 220));
+  // The other one was copied elsewhere and removed.
+  await Deno.copyFile(`${b.path}.other`, `${b.path}.moved`);
+  await Deno.remove(`${b.path}.other`);
+  await append(`${b.path}.moved`, text(10, 230));
+  await using _tail = await b.start();
+  assertAll(b.sink, 240);
+});
+
+Deno.test("small files with the same content are two files", async () => {
+  await using b = await bench();
+  await append(`${b.path}.a`, text(2));
+  await append(`${b.path}.b`, text(2));
+  const tail = await b.start();
+  assert.equal(b.sink.kept().length, 4);
+  b.sink.flush();
+  await tail[Symbol.asyncDispose]();
+  await using _tail = await b.start();
+  assert.equal(b.sink.kept().length, 4);
+});
+
+Deno.test("files with the same first KiB are told apart", async () => {
+  await using b = await bench();
+  const header = `${"#".repeat(2_000)}\n`;
+  await append(`${b.path}.a`, header + text(10));
+  await using tail = await b.start();
+  await append(`${b.path}.b`, header + text(5, 10));
+  await append(`${b.path}.c`, header + text(20, 15));
+  await tail.idle();
+  assert.equal(b.sink.rejects, 3);
+  assert.equal(new Set(b.sink.requests()).size, 35);
+  assert.equal(b.sink.kept().length, 38);
+});
+
+Deno.test("a new file with a reused inode is read from its start", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  let tail = await b.start();
+  b.sink.flush();
+  await Deno.remove(b.path);
+  await append(b.path, text(20, 10));
+  await tail.idle();
+  b.sink.flush();
+  await tail[Symbol.asyncDispose]();
+  const { ino } = await Deno.stat(b.path);
+  await Deno.remove(b.path);
+  await append(b.path, text(40, 30));
+  // Most file systems hand the inode out again at once; where not, this is one more new file.
+  if ((await Deno.stat(b.path)).ino === ino) assert.equal(b.sink.generations("logs").length, 2);
+  tail = await b.start();
+  assertAll(b.sink, 70);
+  await tail[Symbol.asyncDispose]();
+});
+
+Deno.test("the same inode under two paths is one file", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  await Deno.link(b.path, `${b.path}.hard`);
+  await Deno.symlink(b.path, `${b.path}.soft`);
+  await using _tail = await b.start();
+  assertAll(b.sink, 10);
+});
+
+Deno.test("read_from: end skips what is there, but not files that appear later", async () => {
+  await using b = await bench();
+  await append(b.path, text(10) + "unfin");
+  await append(`${b.path}.0`, "");
+  const tail = await b.start({ read_from: "end" });
+  assert.equal(b.sink.lines, 0);
+  await append(b.path, "ished\n" + text(10));
+  await append(`${b.path}.1`, text(10, 10));
+  await tail.idle();
+  assert.equal(b.sink.rejects, 1);
+  assert.equal(b.sink.lines, 21);
+  b.sink.flush();
+  await tail[Symbol.asyncDispose]();
+  await append(`${b.path}.2`, text(10, 20));
+  await using _tail = await b.start({ read_from: "end" });
+  assert.equal(b.sink.lines, 31);
+});
+
+Deno.test("ignore_older leaves old files alone until they change", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  const old = new Date(Date.now() - 2 * DAY_MS);
+  await Deno.utime(b.path, old, old);
+  await using tail = await b.start();
+  assert.equal(b.sink.lines, 0);
+  await append(b.path, text(1, 10));
+  await tail.idle();
+  assertAll(b.sink, 11);
+});
+
+Deno.test("compressed files are not followed", async () => {
+  await using b = await bench();
+  for (const ending of ["gz", "zst", "bz2", "xz"]) await append(`${b.path}.${ending}`, text(1));
+  await append(b.path, text(10));
+  await using _tail = await b.start();
+  assertAll(b.sink, 10);
+});
+
+Deno.test("a line over the limit is a reject, and the file goes on", async () => {
+  await using b = await bench();
+  const half = "x".repeat(1_500_000);
+  await append(b.path, text(10) + half);
+  await using tail = await b.start();
+  assert.equal(b.sink.lines, 10);
+  await append(b.path, `${half}\n${text(10, 10)}`);
+  await tail.idle();
+  const reject = b.sink.batches.flatMap((batch) => batch.rejects)[0];
+  assert.equal(reject?.reason, "too_long");
+  assert.equal(reject?.length, 3_000_001);
+  assert.equal(reject?.line.length, 2 ** 20);
+  assert.equal(b.sink.kept().length, 21);
+});
+
+Deno.test("a hole left by a writer that does not append is skipped", async () => {
+  await using b = await bench();
+  await append(b.path, text(200));
+  await using tail = await b.start();
+  const { size } = await Deno.stat(b.path);
+  {
+    using writer = await Deno.open(b.path, { write: true });
+    await writer.seek(size, Deno.SeekMode.Start);
+    await Deno.truncate(b.path);
+    await writer.write(new TextEncoder().encode(text(10, 200)));
+  }
+  await tail.idle();
+  const rejects = b.sink.batches.flatMap((batch) => batch.rejects);
+  assert.deepEqual(rejects.map(({ reason, length }) => [reason, length]), [["zero_bytes", size]]);
+  assert.equal(new Set(b.sink.requests()).size, 210);
+});
+
+Deno.test("bytes that are no UTF-8 are kept beside the text", async () => {
+  await using b = await bench();
+  const bytes = new TextEncoder().encode(combinedLine(0).replace("test/1.0", "caf?"));
+  bytes[bytes.indexOf(0x3f)] = 0xe9;
+  await Deno.writeFile(b.path, bytes);
+  await append(b.path, combinedLine(1));
+  await using _tail = await b.start();
+  const rows = b.sink.batches[0]?.rows;
+  assert.deepEqual(rows?.http_user_agent, ["caf\ufffd", "test/1.0"]);
+  assert.deepEqual(rows?.line_raw, [bytes.slice(0, -1), null]);
+  assert.equal(rows?.line_text[0]?.includes("caf\ufffd"), true);
+});
+
+Deno.test("rejects take the time of the good line before them", async () => {
+  await using b = await bench();
+  await append(b.path, `first\n${combinedLine(0)}second\n`);
+  const before = BigInt(Date.now()) * 1_000n;
+  await using _tail = await b.start();
+  const [first, second] = b.sink.batches.flatMap((batch) => batch.rejects);
+  assert(first !== undefined && first.ts >= before);
+  assert.equal(second?.ts, b.sink.batches[0]?.rows.ts[0]);
+});
+
+Deno.test("the tail waits for the sink, and ends with what it throws", async () => {
+  await using b = await bench();
+  await append(b.path, text(10));
+  const taken = Promise.withResolvers<void>();
+  b.sink.gate = () => taken.promise;
+  const started = b.start();
+  await append(b.path, text(10, 10));
+  taken.resolve();
+  const tail = await started;
+  assertAll(b.sink, 20);
+  b.sink.gate = () => Promise.reject(new Error("disk on fire"));
+  await append(b.path, text(1, 20));
+  await assert.rejects(tail.idle(), /ended/);
+  await assert.rejects(tail.finished, /disk on fire/);
+});
+
+Deno.test("a folder that is missing, vanishes and comes back is no reason to stop", async () => {
+  await using b = await bench();
+  const path = b.folder.join("sub", "access.log");
+  await using tail = await b.start({ files: [b.folder.join("sub", "*.log"), path] });
+  await b.folder.write("sub/access.log", text(10));
+  await tail.idle();
+  await Deno.remove(b.folder.join("sub"), { recursive: true });
+  await tail.idle();
+  await b.folder.write("sub/access.log", text(10, 10));
+  await tail.idle();
+  assertAll(b.sink, 20);
+});
