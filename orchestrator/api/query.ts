@@ -30,16 +30,14 @@ export async function answerQuery(fanout: Fanout, request: Request): Promise<Res
   const question = await questionOf(request);
   if (parameters.has("explain")) return await explain(fanout, question);
   if (request.headers.get("accept")?.includes("application/x-ndjson")) {
-    return stream(fanout, { question, format, signal: request.signal });
+    return stream(fanout, { question, format });
   }
-  return await plain(fanout, { question, format, signal: request.signal });
+  return await plain(fanout, { question, format }, request.signal);
 }
 
 interface Wanted {
   question: Question;
   format: RowFormat;
-  /** Aborts when the client goes away. */
-  signal: AbortSignal;
 }
 
 function formatOf(text: string): RowFormat {
@@ -88,8 +86,15 @@ async function explain(fanout: Fanout, question: Question): Promise<Response> {
   return Response.json(body);
 }
 
-/** The rows as the body; 200 also when hosts are missing: `Logvend-Answer` says so. */
-async function plain(fanout: Fanout, { question, format, signal }: Wanted): Promise<Response> {
+/**
+ * The rows as the body; 200 also when hosts are missing: `Logvend-Answer` says so.
+ * @param signal aborts when the client goes away
+ */
+async function plain(
+  fanout: Fanout,
+  { question, format }: Wanted,
+  signal: AbortSignal,
+): Promise<Response> {
   const answer = await fanout.ask(question, { signal });
   return new Response(ReadableStream.from(plainBody(answer, format)), {
     headers: {
@@ -125,8 +130,8 @@ function coverageHeader(coverage: Coverage): string {
     .replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Events as they happen, one JSON object a line. */
-function stream(fanout: Fanout, { question, format, signal }: Wanted): Response {
+/** Events as they happen, one JSON object a line. When nobody reads on, the query is cancelled. */
+function stream(fanout: Fanout, wanted: Wanted): Response {
   const gone = new AbortController();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -136,12 +141,7 @@ function stream(fanout: Fanout, { question, format, signal }: Wanted): Response 
   writer.closed.catch(lost);
   const run = async () => {
     try {
-      await streamAnswer(fanout, {
-        question,
-        format,
-        signal: AbortSignal.any([signal, gone.signal]),
-        send,
-      });
+      await streamAnswer(fanout, { ...wanted, signal: gone.signal, send });
     } catch (error) {
       if (!gone.signal.aborted) await send({ type: "error", ...toApiError(error) });
     }
@@ -152,6 +152,7 @@ function stream(fanout: Fanout, { question, format, signal }: Wanted): Response 
 }
 
 interface Streamed extends Wanted {
+  signal: AbortSignal;
   send(event: QueryEvent): Promise<void>;
 }
 

@@ -62,10 +62,7 @@ function obstacleTo(
   return null;
 }
 
-function nobody({ fleet, selector }: AudienceRequest): LogvendError {
-  if (fleet.list().length === 0) {
-    return new LogvendError("unavailable", "No host has been seen yet: start an agent");
-  }
+function nobody({ selector }: AudienceRequest): LogvendError {
   const where = selector === "" ? "the tables of this query" : `"${selector}" and the tables`;
   return new LogvendError("unavailable", `No host has ${where}; logvend hosts lists them`);
 }

@@ -156,6 +156,9 @@ export class Fanout {
   private async prepare(question: Question): Promise<Prepared> {
     const { fleet, planner, authority, now } = this.parts;
     const { claims } = await authority.check(question);
+    if (fleet.list().length === 0) {
+      throw new LogvendError("unavailable", "No host has been seen yet: start an agent");
+    }
     const plan = await planner.plan({
       sql: question.sql,
       tables: fleet.tables(),

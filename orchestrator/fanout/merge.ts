@@ -5,8 +5,8 @@ import type { Plan } from "../../queries/plan/planner.ts";
 import { createPartialTable, importPart } from "../../queries/transfer/import.ts";
 import type { HostAnswer } from "./collector.ts";
 
-/** The table that holds the finished answer. */
-export const ANSWER_TABLE = "answer";
+/** The table that holds the finished answer; no stream can have this name. */
+export const ANSWER_TABLE = "_answer";
 
 /** Creates the empty tables that hosts' rows go into. */
 export async function prepareMerge(engine: Engine, plan: Plan): Promise<void> {

@@ -1,0 +1,115 @@
+/** The HTTP API as the command line uses it. */
+import { z } from "zod";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { fromWireError } from "../../protocol/wire_error.ts";
+import type { RowFormat } from "../../queries/answer/format.ts";
+import { ErrorBody, Explanation, HostList, QueryEvent } from "../api/events.ts";
+import type { ApiError, HostRecord } from "../api/events.ts";
+import { UnansweredError } from "../fanout/unanswered.ts";
+
+/** Longer than any line of an answer: rows come in pieces, a coverage may name every host. */
+const LINE_LENGTH_MAX = 64 * 2 ** 20;
+
+export interface QueryRequest {
+  sql: string;
+  token: string;
+  format: RowFormat;
+  signal: AbortSignal;
+}
+
+export class ApiClient {
+  /** @param url of the orchestrator */
+  constructor(private readonly url: string) {
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
+      throw new LogvendError("usage", `--url ${url}: wanted a URL, e.g. http://127.0.0.1:8080`);
+    }
+  }
+
+  /** @throws {LogvendError} unavailable */
+  async hosts(signal: AbortSignal): Promise<HostRecord[]> {
+    const response = await this.fetch("/v1/hosts", { signal });
+    return this.parse(HostList, await response.json()).hosts;
+  }
+
+  /** @throws {LogvendError} the orchestrator's */
+  async explain(request: Omit<QueryRequest, "format">): Promise<Explanation> {
+    const response = await this.post("/v1/query?explain=1", request, "application/json");
+    return this.parse(Explanation, await response.json());
+  }
+
+  /** The events of a query; ends with `end`. @throws {LogvendError} the orchestrator's */
+  async *query(request: QueryRequest): AsyncGenerator<Exclude<QueryEvent, { type: "error" }>> {
+    const path = `/v1/query?format=${request.format}`;
+    const response = await this.post(path, request, "application/x-ndjson");
+    for await (const line of this.lines(response, request.signal)) {
+      const event = this.parse(QueryEvent, JSON.parse(line));
+      if (event.type === "error") throw errorOf(event);
+      yield event;
+      if (event.type === "end") return;
+    }
+    throw new LogvendError("unavailable", "The answer was cut off: the orchestrator went away");
+  }
+
+  private post(path: string, request: Omit<QueryRequest, "format">, accept: string) {
+    const { sql, token, signal } = request;
+    return this.fetch(path, {
+      method: "POST",
+      body: sql,
+      headers: { accept, "logvend-signature": token },
+      signal,
+    });
+  }
+
+  private async fetch(path: string, init: RequestInit & { signal: AbortSignal }) {
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, this.url), init);
+    } catch (cause) {
+      init.signal.throwIfAborted();
+      // The last of a chain of "…: …: Connection refused (os error 111)".
+      const whole = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
+      const reason = messageOf(whole).split(": ").at(-1);
+      throw new LogvendError(
+        "unavailable",
+        `Cannot reach the orchestrator at ${this.url}: ${reason}. Is logvend serve running? ` +
+          "(--url or LOGVEND_URL says where)",
+        { cause },
+      );
+    }
+    if (response.ok) return response;
+    const body = ErrorBody.safeParse(await response.json().catch(() => null));
+    if (body.success) throw errorOf(body.data.error);
+    throw new LogvendError("unavailable", `${this.url} answers ${response.status}: no logvend`);
+  }
+
+  private async *lines(response: Response, signal: AbortSignal): AsyncGenerator<string> {
+    let rest = "";
+    try {
+      for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        if (rest.length > LINE_LENGTH_MAX) throw new Error("a line without an end");
+        yield* lines;
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new LogvendError("unavailable", `The answer was cut off: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  private parse<T>(schema: z.ZodType<T>, value: unknown): T {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new LogvendError(
+      "unavailable",
+      `${this.url} answers in another form than this logvend knows: use the same version`,
+      { cause: parsed.error },
+    );
+  }
+}
+
+function errorOf(error: ApiError): LogvendError {
+  return error.coverage === undefined ? fromWireError(error) : new UnansweredError(error.coverage);
+}

@@ -1,0 +1,196 @@
+/** The commands of logvend and their options. */
+import { Argument, Command, Option } from "commander";
+import { VERSION } from "../../protocol/version.ts";
+import { ROW_FORMATS } from "../../queries/answer/format.ts";
+import { createKeyFile } from "../access/key_file.ts";
+import { hostsTable } from "../output.ts";
+import { ApiClient } from "./client.ts";
+import { completionScript, SHELLS } from "./completion.ts";
+import type { Shell } from "./completion.ts";
+import { generateCommand, LINE_FORMATS } from "./generate.ts";
+import type { GenerateFlags } from "./generate.ts";
+import { initFolder } from "./init.ts";
+import { queryCommand } from "./query.ts";
+import type { QueryOptions } from "./query.ts";
+import { addQuestionOptions, signedQuestion } from "./question.ts";
+import type { QuestionOptions } from "./question.ts";
+import { serveCommand } from "./serve.ts";
+import { processTerminal } from "./terminal.ts";
+
+const HOSTS_TIMEOUT_MS = 10_000;
+
+/** Builds the command line. Commands set `Deno.exitCode`; errors they throw are the caller's. */
+export function logvendProgram(): Command {
+  const program = new Command("logvend")
+    .description("Asks a fleet of hosts about their logs, with SQL that runs where the logs are.")
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError("(--help shows how)")
+    .addHelpText(
+      "after",
+      examples(
+        "logvend demo",
+        "logvend init ./logvend",
+        'logvend query "SELECT count(*) FROM logs"',
+      ),
+    );
+  addQuery(program);
+  addHosts(program);
+  addServe(program);
+  addInit(program);
+  addKey(program);
+  addGenerate(program);
+  addDemo(program);
+  addCompletion(program);
+  return program;
+}
+
+function addQuery(program: Command) {
+  const query = program.command("query")
+    .description("ask the fleet one SELECT; rows on stdout, what they cover on stderr")
+    .argument("[sql]", "one SELECT statement");
+  addQuestionOptions(query)
+    .addOption(
+      new Option("-o, --output <format>", "how rows are printed")
+        .choices(["table", ...ROW_FORMATS]).default("table"),
+    )
+    .addOption(
+      new Option("--source <source>", "live: what hosts hold; auto: that and the archive")
+        .choices(["auto", "live", "archive"]).default("auto"),
+    )
+    .option("--watch <interval>", "ask again and again, e.g. every 10s")
+    .option("--explain", "show what would run where, and run nothing")
+    .option("--allow-partial", "exit 0 although hosts are missing")
+    .option("-q, --quiet", "no progress and no summary")
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      examples(
+        'logvend query "SELECT status, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC"',
+        "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
+      ),
+    )
+    .action(async (sql: string | undefined, options: QueryOptions & { url: string }) => {
+      const client = new ApiClient(options.url);
+      Deno.exitCode = await queryCommand({ sql, options, client, terminal: processTerminal() });
+    });
+}
+
+function addHosts(program: Command) {
+  program.command("hosts")
+    .description("list the hosts of the fleet: there or not, and since when")
+    .addOption(
+      new Option("-o, --output <format>", "how they are printed")
+        .choices(["table", "json"]).default("table"),
+    )
+    .addOption(urlOption())
+    .addHelpText("after", examples("logvend hosts", "logvend hosts -o json"))
+    .action(async ({ url, output }: { url: string; output: "table" | "json" }) => {
+      const hosts = await new ApiClient(url).hosts(AbortSignal.timeout(HOSTS_TIMEOUT_MS));
+      const terminal = processTerminal();
+      await terminal.write(
+        output === "json"
+          ? `${JSON.stringify({ hosts }, null, 2)}\n`
+          : hostsTable(hosts, terminal.now()),
+      );
+    });
+}
+
+function addServe(program: Command) {
+  program.command("serve")
+    .description("run an orchestrator until SIGTERM or Ctrl-C")
+    .addOption(
+      new Option("-c, --config <file>", "its configuration")
+        .env("LOGVEND_CONFIG").default("orchestrator.yaml"),
+    )
+    .addHelpText("after", examples("logvend serve -c orchestrator.yaml"))
+    .action((options: { config: string }) => serveCommand(options.config));
+}
+
+function addInit(program: Command) {
+  program.command("init")
+    .description("write orchestrator.yaml, operator.key and an agent.yaml to copy to hosts")
+    .argument("<folder>", "where to")
+    .addHelpText("after", examples("logvend init ./logvend"))
+    .action(async (folder: string) => {
+      const { orchestrator, key, agent } = await initFolder(folder);
+      console.log(`${orchestrator}  start it: logvend serve -c ${orchestrator}`);
+      console.log(`${agent}  copy it to every host: logvend-agent run -c agent.yaml`);
+      console.log(`${key}  yours alone: export LOGVEND_KEY=${key}`);
+    });
+}
+
+function addKey(program: Command) {
+  const key = program.command("key").description("make operator keys, and sign with them")
+    .addHelpText("after", examples("logvend key new operator.key"));
+  key.command("new")
+    .description("write a new operator key and print its public half, for trust: in the YAMLs")
+    .argument("<file>", "where to; never overwritten")
+    .addHelpText("after", examples("logvend key new operator.key"))
+    .action(async (file: string) => console.log(await createKeyFile(file)));
+  const sign = key.command("sign")
+    .description("print the signature of a query, for curl; good for 5 minutes and one request")
+    .argument("[sql]", "one SELECT statement");
+  addQuestionOptions(sign)
+    .addHelpText(
+      "after",
+      examples(
+        'curl --data-binary @q.sql -H "Logvend-Signature: $(logvend key sign -f q.sql)" \\',
+        "    'http://127.0.0.1:8080/v1/query?format=csv'",
+      ),
+    )
+    .action(async (sql: string | undefined, options: QuestionOptions) => {
+      console.log((await signedQuestion(sql, options, Date.now())).token);
+    });
+}
+
+function addGenerate(program: Command) {
+  program.command("generate")
+    .description("write access logs as a web server would, to try things out")
+    .requiredOption("--out <file>", "appended to; opened anew after a rotation")
+    .addOption(
+      new Option("--format <format>", "combined_time: with a request time at the end")
+        .choices(LINE_FORMATS).default("combined"),
+    )
+    .option("--rate <lines>", "live lines a second; 0: the backlog alone", "10")
+    .option("--backlog <lines>", "lines written first", "0")
+    .option("--hours <hours>", "how far back the backlog goes", "24")
+    .option("--seed <number>", "the same seed writes the same traffic", "1")
+    .addHelpText(
+      "after",
+      examples(
+        "logvend generate --out access.log --rate 100",
+        "logvend generate --out access.log --backlog 1000000 --hours 24 --rate 0",
+      ),
+    )
+    .action((flags: GenerateFlags) => generateCommand(flags));
+}
+
+function addDemo(program: Command) {
+  program.command("demo")
+    .description("a fleet on this machine: one question, one killed host, the proof")
+    .option("--once", "end after the proof instead of staying up")
+    .addHelpText("after", examples("logvend demo", "logvend demo --once"))
+    .action(async ({ once = false }: { once?: boolean }) => {
+      const { demo } = await import("../demo/demo.ts");
+      const { signal } = processTerminal();
+      await demo({ once, print: (line) => console.log(line), signal });
+    });
+}
+
+function addCompletion(program: Command) {
+  program.command("completion")
+    .description("print a shell's completion script")
+    .addArgument(new Argument("<shell>", "which one").choices(SHELLS))
+    .addHelpText("after", examples('eval "$(logvend completion bash)"'))
+    .action((shell: Shell) => console.log(completionScript(program, shell)));
+}
+
+function urlOption(): Option {
+  return new Option("--url <url>", "the orchestrator").env("LOGVEND_URL")
+    .default("http://127.0.0.1:8080");
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

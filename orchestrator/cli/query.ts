@@ -1,0 +1,169 @@
+/** `logvend query`: one SQL statement to the fleet, the rows on stdout, the rest on stderr. */
+import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import { parseDurationMs } from "../../protocol/units.ts";
+import type { RowFormat } from "../../queries/answer/format.ts";
+import { renderTable } from "../../queries/answer/table.ts";
+import type { JsonValue } from "../../queries/answer/table.ts";
+import type { SignedQuestion } from "../access/sign.ts";
+import type { AnswerEnd } from "../api/events.ts";
+import { UnansweredError } from "../fanout/unanswered.ts";
+import { coverageLines, explanationText, summaryLine } from "../output.ts";
+import { ProgressLine } from "../progress.ts";
+import type { ApiClient } from "./client.ts";
+import { signedQuestion } from "./question.ts";
+import type { QuestionOptions } from "./question.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface QueryOptions extends QuestionOptions {
+  output: RowFormat | "table";
+  source: "auto" | "live" | "archive";
+  watch?: string;
+  explain?: true;
+  allowPartial?: true;
+  quiet?: true;
+}
+
+export interface QueryCommand {
+  sql: string | undefined;
+  options: QueryOptions;
+  client: ApiClient;
+  terminal: Terminal;
+}
+
+/** The orchestrator may merge for as long as the hosts may run, and needs a moment for the rest. */
+const GRACE_MS = 10_000;
+
+/** Runs it, again and again under --watch. Returns the exit code. @throws {LogvendError} */
+export async function queryCommand(command: QueryCommand): Promise<number> {
+  const { options, terminal } = command;
+  if (options.source === "archive") {
+    throw new LogvendError("unavailable", "No archive is configured; --source live asks the hosts");
+  }
+  if ((options.output === "parquet" || options.output === "arrow") && terminal.stdoutIsTerminal) {
+    throw new LogvendError("usage", `-o ${options.output} is binary: redirect it, > rows.parquet`);
+  }
+  if (options.watch === undefined) return await once(command);
+  const everyMs = Math.max(1_000, parseDurationMs(options.watch));
+  for (;;) {
+    if (terminal.stdoutIsTerminal) await terminal.write("\x1b[2J\x1b[H");
+    const startedMs = performance.now();
+    const code = await once(command);
+    if (code !== 0) return code;
+    await terminal.sleep(Math.max(0, everyMs - (performance.now() - startedMs)));
+  }
+}
+
+async function once(command: QueryCommand): Promise<number> {
+  const { sql, options, terminal } = command;
+  const question = await signedQuestion(sql, options, terminal.now());
+  const timeoutMs = 2 * question.claims.limits.timeout_ms + GRACE_MS;
+  const signal = AbortSignal.any([terminal.signal, AbortSignal.timeout(timeoutMs)]);
+  try {
+    if (options.explain) return await explain(command, question, signal);
+    const { end, rows } = await receive({ ...command, question, signal });
+    await printRows(command, end, rows);
+    return summarize(command, question, end);
+  } catch (error) {
+    if (error instanceof UnansweredError) {
+      terminal.error(`${error.message}: exit ${error.exitCode}`);
+      for (const line of coverageLines(error.coverage)) terminal.error(line);
+      return error.exitCode;
+    }
+    if (!terminal.signal.aborted && signal.aborted) {
+      throw new LogvendError("timeout", `No answer within ${timeoutMs / 1_000} s`);
+    }
+    throw error;
+  }
+}
+
+async function explain(
+  { options, client, terminal }: QueryCommand,
+  { sql, token, claims }: SignedQuestion,
+  signal: AbortSignal,
+): Promise<number> {
+  const explanation = await client.explain({ sql, token, signal });
+  await terminal.write(
+    options.output === "json"
+      ? `${JSON.stringify(explanation)}\n`
+      : explanationText(explanation, claims.range, terminal.now()),
+  );
+  return 0;
+}
+
+interface Received {
+  end: AnswerEnd;
+  /** The bytes of formats that need the end of the answer first; the others are printed already. */
+  rows: Uint8Array<ArrayBuffer>[];
+}
+
+interface Receiving extends QueryCommand {
+  question: SignedQuestion;
+  signal: AbortSignal;
+}
+
+async function receive(receiving: Receiving): Promise<Received> {
+  const { options, client, terminal, question, signal } = receiving;
+  const { sql, token } = question;
+  const format = options.output === "table" ? "jsonl" : options.output;
+  const held = options.output === "table" || options.output === "json";
+  const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
+  const rows: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    for await (const event of client.query({ sql, token, format, signal })) {
+      switch (event.type) {
+        case "accepted":
+          progress.show(`0/${event.asked} hosts`);
+          break;
+        case "progress":
+          progress.show(`${event.answered}/${event.asked} hosts`);
+          break;
+        case "data": {
+          progress.clear();
+          const bytes = Uint8Array.fromBase64(event.base64);
+          if (held) rows.push(bytes);
+          else await terminal.write(bytes);
+          break;
+        }
+        case "end":
+          return { end: event, rows };
+        default:
+          event satisfies never;
+      }
+    }
+  } finally {
+    progress.clear();
+  }
+  throw new LogvendError("unavailable", "The answer was cut off");
+}
+
+async function printRows(
+  { options, terminal }: QueryCommand,
+  end: AnswerEnd,
+  rows: readonly Uint8Array<ArrayBuffer>[],
+) {
+  const text = new Blob([...rows]).text();
+  if (options.output === "json") {
+    const { columns, coverage, mode, query_id, elapsed_ms } = end;
+    const rest = JSON.stringify({ coverage, mode, query_id, elapsed_ms }).slice(1);
+    const head = `{"columns":${JSON.stringify(columns)},"rows":`;
+    await terminal.write(`${head}${(await text).trimEnd()},${rest}\n`);
+  } else if (options.output === "table") {
+    const lines = (await text).split("\n").filter((line) => line !== "");
+    const values = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
+    await terminal.write(renderTable(end.columns, values, terminal.tableLook));
+  }
+}
+
+function summarize(
+  { options, terminal }: QueryCommand,
+  { claims }: SignedQuestion,
+  end: AnswerEnd,
+): number {
+  const partial = end.coverage.missing.length > 0;
+  if (!options.quiet) {
+    terminal.error(summaryLine({ end, asked: claims.range, nowMs: Date.parse(claims.now) }));
+    for (const line of coverageLines(end.coverage)) terminal.error(line);
+    if (partial && !options.allowPartial) terminal.error("exit 75 unless --allow-partial");
+  }
+  return partial && !options.allowPartial ? EXIT_CODES.partial : 0;
+}

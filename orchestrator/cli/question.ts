@@ -1,0 +1,122 @@
+/** The flags that say what is asked, of whom and within which limits; what gets signed. */
+import { Option } from "commander";
+import type { Command } from "commander";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { parseRange } from "../../protocol/range.ts";
+import { formatSelector, parseSelector } from "../../protocol/selector.ts";
+import type { Selector } from "../../protocol/selector.ts";
+import { parseBytes, parseDurationMs } from "../../protocol/units.ts";
+import { readKeyFile } from "../access/key_file.ts";
+import { signQuestion } from "../access/sign.ts";
+import type { SignedQuestion } from "../access/sign.ts";
+
+const ROWS_MAX = 100_000;
+const BYTES_MAX = 64e6;
+
+/** With --max-bytes alone the bytes are the limit, and this is as good as none. */
+const ROWS_UNLIMITED = 100_000_000;
+
+export interface QuestionOptions {
+  file?: string;
+  on?: string;
+  host?: string;
+  region?: string;
+  since?: string;
+  until?: string;
+  timeout: string;
+  maxRows?: string;
+  maxBytes?: string;
+  key?: string;
+}
+
+/** Adds the flags to a command. */
+export function addQuestionOptions(command: Command): Command {
+  return command
+    .option("-f, --file <path>", "read the SQL from a file; - is standard input")
+    .option("--on <selector>", "ask hosts by label, e.g. 'region = eu-west-1 and service = api'")
+    .option("--host <names>", "ask these hosts: a,b")
+    .option("--region <names>", "ask the hosts of these regions: a,b")
+    .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
+    .option("--until <when>", "the end of the range, likewise (default: now)")
+    .option("--timeout <duration>", "wait this long for hosts", "30s")
+    .option("--max-rows <count>", `rows that hosts may ship (default: ${ROWS_MAX})`)
+    .option("--max-bytes <size>", "bytes that hosts may ship; lifts --max-rows (default: 64MB)")
+    .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));
+}
+
+/** Reads, bounds and signs a question. @throws {LogvendError} usage */
+export async function signedQuestion(
+  sql: string | undefined,
+  options: QuestionOptions,
+  nowMs: number,
+): Promise<SignedQuestion> {
+  if (options.key === undefined) {
+    throw new LogvendError(
+      "usage",
+      "Queries are signed: name your key with --key or LOGVEND_KEY (logvend key new makes one)",
+    );
+  }
+  return await signQuestion({
+    sql: await sqlText(sql, options.file),
+    selector: selectorText(options),
+    range: parseRange({ since: options.since, until: options.until }, nowMs),
+    limits: {
+      timeout_ms: positive("--timeout", parseDurationMs(options.timeout)),
+      rows_max: rowsMax(options),
+      bytes_max: options.maxBytes === undefined
+        ? BYTES_MAX
+        : positive("--max-bytes", parseBytes(options.maxBytes)),
+    },
+    key: await readKeyFile(options.key),
+    nowMs,
+  });
+}
+
+/** --on, --host and --region together: every one of them must match. */
+function selectorText({ on, host, region }: QuestionOptions): string {
+  const parts: Selector[] = [
+    ...(on === undefined ? [] : [parseSelector(on)]),
+    ...oneOf("host", host),
+    ...oneOf("region", region),
+  ];
+  return formatSelector({ kind: "and", of: parts });
+}
+
+function oneOf(key: string, list: string | undefined): Selector[] {
+  if (list === undefined) return [];
+  const values = list.split(",").map((value) => value.trim()).filter((value) => value !== "");
+  if (values.length === 0) throw new LogvendError("usage", `--${key}: wanted names, e.g. a,b`);
+  return [{ kind: "in", key, values }];
+}
+
+function rowsMax({ maxRows, maxBytes }: QuestionOptions): number {
+  if (maxRows !== undefined) {
+    if (!/^\d+$/.test(maxRows)) {
+      throw new LogvendError("usage", `--max-rows ${maxRows}: wanted a number, e.g. 500000`);
+    }
+    return positive("--max-rows", Math.min(Number(maxRows), ROWS_UNLIMITED));
+  }
+  return maxBytes === undefined ? ROWS_MAX : ROWS_UNLIMITED;
+}
+
+function positive(flag: string, value: number): number {
+  if (value > 0) return value;
+  throw new LogvendError("usage", `${flag}: wanted more than 0`);
+}
+
+async function sqlText(sql: string | undefined, file: string | undefined): Promise<string> {
+  if (sql !== undefined && file !== undefined) {
+    throw new LogvendError("usage", "Give the SQL as an argument or with -f, not both");
+  }
+  if (sql !== undefined) return sql;
+  if (file === undefined) {
+    throw new LogvendError("usage", "No SQL: give it as an argument, or with -f FILE (- is stdin)");
+  }
+  try {
+    return file === "-"
+      ? await new Response(Deno.stdin.readable).text()
+      : await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new LogvendError("usage", `Cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,176 @@
+/** What people see beside the rows: the summary with its coverage, the hosts, an explanation. */
+import type { Range } from "../protocol/claims.ts";
+import { describeRange } from "../protocol/range.ts";
+import { formatBytes, formatDurationMs } from "../protocol/units.ts";
+import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
+import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
+
+/** A tail that is less behind than this is no news: logs are read in blocks. */
+const BEHIND_SHOWN_MS = 10_000;
+const BEHIND_SHOWN_BYTES = 1e6;
+
+/** Reasons listed for one kind of missing host; more are counted. */
+const REASONS_SHOWN_MAX = 5;
+
+const LABELS: Readonly<Record<MissingKind, string>> = {
+  offline: "offline",
+  unknown: "unknown",
+  no_ack: "no ack",
+  refused: "refused",
+  failed: "failed",
+  lost: "lost",
+  timeout: "timeout",
+};
+
+export interface SummaryFacts {
+  end: AnswerEnd;
+  /** The range that was asked. */
+  asked: Range;
+  nowMs: number;
+}
+
+/** `complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c` */
+export function summaryLine({ end, asked, nowMs }: SummaryFacts): string {
+  const { coverage, range } = end;
+  const inWhere = asked.implied && range.since === null && range.until === null;
+  return [
+    coverage.missing.length === 0 ? "complete" : "PARTIAL",
+    `${coverage.answered}/${coverage.asked} hosts`,
+    inWhere ? "time as in WHERE" : describeRange(range, nowMs),
+    `${coverage.rows_scanned} rows, ${counted(coverage.chunks, "chunk")}, ` +
+    `${formatBytes(coverage.bytes_read)} read`,
+    formatDurationMs(end.elapsed_ms),
+    end.query_id,
+  ].join(" · ");
+}
+
+/** One line a kind and reason of missing hosts, then hosts that are behind, then rejects. */
+export function coverageLines(coverage: Coverage): string[] {
+  const groups = [...missingGroups(coverage.missing), ...behindGroups(coverage)];
+  const countWidth = Math.max(0, ...groups.map(({ hosts }) => String(hosts.length).length));
+  const rows = groups.map(({ label, hosts, reason }) => ({
+    left: `  ${label.padEnd(7)} ${String(hosts.length).padEnd(countWidth)}  ${hostsText(hosts)}`,
+    reason,
+  }));
+  if (coverage.rejects > 0) {
+    rows.push({ left: `  rejects ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
+  }
+  const width = Math.max(0, ...rows.map(({ left }) => left.length));
+  return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);
+}
+
+/** The hosts as a table, and how many are there. */
+export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string {
+  const header = ["HOST", "REGION", "STATE", "SEEN", "VERSION", "LINES/S", "BEHIND", "REJECTS"];
+  const rightAligned = new Set(["LINES/S", "REJECTS"]);
+  const rows = hosts.map((host) => hostCells(host, nowMs));
+  const widths = header.map((name, i) =>
+    Math.max(name.length, ...rows.map((row) => (row[i] ?? "").length))
+  );
+  const lines = [header, ...rows].map((row) =>
+    row.map((cell, i) => {
+      const width = widths[i] ?? 0;
+      return rightAligned.has(header[i] ?? "") ? cell.padStart(width) : cell.padEnd(width);
+    }).join("  ").trimEnd()
+  );
+  const online = hosts.filter(({ state }) => state === "online").length;
+  const total = counted(hosts.length, "host");
+  return [...lines, `${total}: ${online} online, ${hosts.length - online} offline`, ""].join("\n");
+}
+
+/** What a query would do, without doing it. */
+export function explanationText(explanation: Explanation, asked: Range, nowMs: number): string {
+  const { mode, reason, range, hosts, missing, partials, merge_sql } = explanation;
+  const inWhere = asked.implied && range.since === null && range.until === null;
+  return [
+    `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
+    `range  ${inWhere ? "time as in WHERE" : describeRange(range, nowMs)}`,
+    `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
+    ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
+    ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
+    "",
+    "merge:",
+    indented(merge_sql),
+    "",
+  ].join("\n");
+}
+
+interface HostGroup {
+  label: string;
+  hosts: string[];
+  reason: string;
+}
+
+function missingGroups(missing: readonly Missing[]): HostGroup[] {
+  return Object.entries(LABELS).flatMap(([kind, label]) => {
+    const ofKind = missing.filter((one) => one.kind === kind);
+    if (ofKind.length === 0) return [];
+    if (kind === "offline") return [offlineGroup(label, ofKind)];
+    const byReason = [...Map.groupBy(ofKind, ({ reason }) => oneLine(reason))]
+      .map(([reason, same]) => ({ label, reason, hosts: same.map(({ host }) => host) }))
+      .sort((a, b) => b.hosts.length - a.hosts.length);
+    const others = byReason.splice(REASONS_SHOWN_MAX).flatMap(({ hosts }) => hosts);
+    return others.length === 0
+      ? byReason
+      : [...byReason, { label, hosts: others, reason: "for other reasons (-o json has them)" }];
+  });
+}
+
+/** Offline hosts went at times of their own: one line says when the first did. */
+function offlineGroup(label: string, missing: readonly Missing[]): HostGroup {
+  const earliest = missing.toSorted((a, b) => (a.since ?? "") < (b.since ?? "") ? -1 : 1)[0];
+  const reason = oneLine(earliest?.reason ?? "");
+  const same = missing.every((one) => one.reason === earliest?.reason);
+  return {
+    label,
+    hosts: missing.map(({ host }) => host),
+    reason: same ? reason : reason.replace(/^silent since/, "silent, the first since"),
+  };
+}
+
+function behindGroups(coverage: Coverage): HostGroup[] {
+  return coverage.behind
+    .filter(({ ms, bytes }) => ms >= BEHIND_SHOWN_MS || bytes >= BEHIND_SHOWN_BYTES)
+    .map(({ host, bytes, ms }) => {
+      const time = formatDurationMs(ms).replace(/ m$/, " min");
+      const amount = ms > 0 ? `${time} (${formatBytes(bytes)})` : formatBytes(bytes);
+      return { label: "behind", hosts: [host], reason: `answered; last ${amount} unread` };
+    });
+}
+
+/** Up to three names; of more, the first two. */
+function hostsText(hosts: readonly string[]): string {
+  return hosts.length <= 3 ? hosts.join(" ") : `${hosts.slice(0, 2).join(" ")} …`;
+}
+
+function hostCells(host: HostRecord, nowMs: number): string[] {
+  const online = host.state === "online";
+  const ageMs = host.seen_at === null ? null : nowMs - Date.parse(host.seen_at);
+  return [
+    host.host,
+    host.region,
+    host.state,
+    ageMs === null ? "-" : formatDurationMs(Math.max(1, Math.round(ageMs / 1_000)) * 1_000),
+    host.version,
+    online && host.lines_per_s !== null ? String(Math.round(host.lines_per_s)) : "-",
+    online && host.behind_ms !== null ? behindText(host.behind_ms) : "-",
+    host.rejects === null ? "-" : String(host.rejects),
+  ];
+}
+
+function behindText(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : formatDurationMs(ms);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function indented(text: string): string {
+  return text.split("\n").map((line) => `  ${line}`).join("\n");
+}
+
+/** The first line of what a host says, without what could steer a terminal. */
+export function oneLine(text: string): string {
+  return (text.split("\n")[0] ?? "").replace(/\p{Cc}/gu, "?");
+}

@@ -1,0 +1,160 @@
+/** A real orchestrator with its embedded broker on free ports, and scripted agents around it. */
+import { newOperatorKey, readOperatorKey } from "../../../protocol/signature.ts";
+import type { OperatorKey } from "../../../protocol/signature.ts";
+import { parseRange } from "../../../protocol/range.ts";
+import type { Limits } from "../../../protocol/claims.ts";
+import type { QueryCommand } from "../../../protocol/messages.ts";
+import { schemaOf } from "../../../protocol/streams.ts";
+import { Planner } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/planner.ts";
+import type { RowFormat } from "../../../queries/answer/format.ts";
+import { signQuestion } from "../../../orchestrator/access/sign.ts";
+import type { AnswerEnd } from "../../../orchestrator/api/events.ts";
+import { ApiClient } from "../../../orchestrator/cli/client.ts";
+import { OrchestratorConfig } from "../../../orchestrator/config.ts";
+import { startOrchestrator } from "../../../orchestrator/server.ts";
+import type { Orchestrator } from "../../../orchestrator/server.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { TempFolder } from "../../harness/temp_folder.ts";
+import { ScriptedAgent } from "./scripted_agent.ts";
+import type { ScriptedAgentOptions } from "./scripted_agent.ts";
+
+export interface Ask {
+  sql: string;
+  selector?: string;
+  since?: string;
+  limits?: Partial<Limits>;
+  format?: RowFormat;
+  signal?: AbortSignal;
+}
+
+export interface Asked {
+  end: AnswerEnd;
+  bytes: Uint8Array;
+  rows: Record<string, unknown>[];
+}
+
+const LIMITS: Limits = { timeout_ms: 5_000, rows_max: 100_000, bytes_max: 64e6 };
+
+export class Scene implements AsyncDisposable {
+  private readonly stack: AsyncDisposableStack;
+
+  private constructor(
+    stack: AsyncDisposableStack,
+    readonly orchestrator: Orchestrator,
+    readonly key: OperatorKey,
+    readonly dataFolder: string,
+    private readonly planner: Planner,
+  ) {
+    this.stack = stack.move();
+  }
+
+  static async start(): Promise<Scene> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await TempFolder.make());
+    const planner = stack.use(await Planner.open());
+    const key = await readOperatorKey((await newOperatorKey()).pem);
+    const config = OrchestratorConfig.parse({
+      name: "test",
+      http: "127.0.0.1:0",
+      broker_listen: "127.0.0.1:0",
+      data_dir: folder.join("data"),
+      trust: [key.publicKey],
+    });
+    const orchestrator = stack.use(await startOrchestrator(config));
+    const scene = new Scene(stack, orchestrator, key, config.data_dir, planner);
+    await eventually(async () => (await scene.get("/healthz")).ok);
+    return scene;
+  }
+
+  /** Starts an agent and waits until the orchestrator knows it. */
+  async agent(
+    options: Omit<ScriptedAgentOptions, "brokerUrl" | "plan">,
+  ): Promise<ScriptedAgent> {
+    const agent = this.stack.use(
+      await ScriptedAgent.start({
+        ...options,
+        brokerUrl: this.orchestrator.brokerUrl,
+        plan: (command) => this.plan(command),
+      }),
+    );
+    await this.hostIs(options.host, "online");
+    return agent;
+  }
+
+  async hostIs(host: string, state: "online" | "offline"): Promise<void> {
+    const client = new ApiClient(this.orchestrator.url);
+    await eventually(async () => {
+      const hosts = await client.hosts(AbortSignal.timeout(5_000));
+      return hosts.some((record) => record.host === host && record.state === state);
+    });
+  }
+
+  /** Signs a question and asks it over HTTP. @throws what the orchestrator says */
+  async ask(ask: Ask): Promise<Asked> {
+    const { token } = await this.sign(ask);
+    const client = new ApiClient(this.orchestrator.url);
+    const signal = ask.signal ?? AbortSignal.timeout(20_000);
+    const format = ask.format ?? "jsonl";
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    let end: AnswerEnd | undefined;
+    for await (const event of client.query({ sql: ask.sql, token, format, signal })) {
+      if (event.type === "data") pieces.push(Uint8Array.fromBase64(event.base64));
+      if (event.type === "end") end = event;
+    }
+    if (end === undefined) throw new Error("No end came");
+    const bytes = await new Blob(pieces).bytes();
+    const lines = format === "jsonl" ? new TextDecoder().decode(bytes).split("\n") : [];
+    return {
+      end,
+      bytes,
+      rows: lines.filter((line) => line !== "").map((line) => JSON.parse(line)),
+    };
+  }
+
+  /** What a query would do. */
+  async explain(sql: string) {
+    const { token } = await this.sign({ sql });
+    const signal = AbortSignal.timeout(5_000);
+    return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
+  }
+
+  sign({ sql, selector = "", since, limits }: Ask) {
+    const nowMs = Date.now();
+    return signQuestion({
+      sql,
+      selector,
+      range: parseRange({ since }, nowMs),
+      limits: { ...LIMITS, ...limits },
+      key: this.key,
+      nowMs,
+    });
+  }
+
+  get(path: string): Promise<Response> {
+    return fetch(new URL(path, this.orchestrator.url));
+  }
+
+  /** What an agent derives from a command by itself. */
+  private plan({ sql, token }: QueryCommand): Promise<Plan> {
+    const payload = token.split(".")[1] ?? "";
+    const bytes = Uint8Array.fromBase64(payload, { alphabet: "base64url" });
+    const { now, range, limits } = JSON.parse(new TextDecoder().decode(bytes));
+    const tables = ["logs", "rejects"];
+    return this.planner.plan({ sql, tables, now, range, rowsMax: limits.rows_max });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stack.disposeAsync();
+  }
+}
+
+/** Rows of `logs` with these statuses, for a ScriptedAgent. */
+export function logsWith(statuses: readonly number[]): string {
+  const columns = schemaOf("logs").logical.map(({ name, type }) =>
+    name === "status" ? "unnest(statuses)::INTEGER AS status" : `NULL::${type} AS ${name}`
+  );
+  return `SELECT ${columns.join(", ")} FROM (SELECT [${
+    statuses.join(", ")
+  }]::INTEGER[] AS statuses)`;
+}

@@ -1,0 +1,192 @@
+/**
+ * The other side of the wire: an agent that runs real partial SQL over given rows, and answers,
+ * or misbehaves, as a test says.
+ */
+import { connectAsync } from "mqtt";
+import type { MqttClient } from "mqtt";
+import { open, parseBody, seal } from "../../../protocol/envelope.ts";
+import {
+  CancelCommand,
+  LEASE_MS,
+  QueryCommand,
+  ResultAckCommand,
+} from "../../../protocol/messages.ts";
+import type {
+  HostCoverage,
+  Presence,
+  QueryAck,
+  ResultEnd,
+  ResultMessage,
+  ResultPart,
+} from "../../../protocol/messages.ts";
+import { agentTopics } from "../../../protocol/topics.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import { PLAN_VERSION } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/planner.ts";
+import { exportTable } from "../../../queries/transfer/export.ts";
+import { TempFolder } from "../../harness/temp_folder.ts";
+
+/** What a script has in its hands when a query comes. */
+export interface Incoming {
+  command: QueryCommand;
+  ack(ack?: Partial<QueryAck>): void;
+  send(message: Omit<ResultMessage, "request">): void;
+  /** This host's real answer: parts, and the end that goes with them. */
+  compute(options?: { textBytesMax?: number }): Promise<{ parts: ResultPart[]; end: ResultEnd }>;
+  /** The connection breaks: the broker publishes the last will. */
+  die(): void;
+  /** Resolves with the next `result_ack`. */
+  acknowledged(): Promise<ResultAckCommand>;
+}
+
+export type Script = (incoming: Incoming) => void | Promise<void>;
+
+/** Acknowledges, runs, answers: a good agent. */
+export const answering: Script = async ({ ack, compute, send }) => {
+  ack();
+  send({ seq: 0, ...await compute() });
+};
+
+export const silent: Script = () => {};
+
+export interface ScriptedAgentOptions {
+  brokerUrl: string;
+  host: string;
+  region?: string;
+  labels?: Record<string, string>;
+  /** SELECT that stands for this host's log files; columns of `logs`. */
+  logs?: string;
+  plan: (command: QueryCommand) => Promise<Plan>;
+  script?: Script;
+  coverage?: Partial<HostCoverage>;
+  presence?: Partial<Presence>;
+}
+
+const SLICE_BYTES = 1_024;
+
+export class ScriptedAgent implements AsyncDisposable {
+  readonly cancelled: string[] = [];
+  readonly acknowledgements: ResultAckCommand[] = [];
+  readonly failures: unknown[] = [];
+  private wake: (ack: ResultAckCommand) => void = () => {};
+
+  private constructor(
+    private readonly options: ScriptedAgentOptions,
+    private readonly client: MqttClient,
+  ) {}
+
+  static async start(options: ScriptedAgentOptions): Promise<ScriptedAgent> {
+    const topics = agentTopics("logvend", options.host);
+    const client = await connectAsync(options.brokerUrl, {
+      reconnectPeriod: 0,
+      will: {
+        topic: topics.state,
+        payload: Buffer.from(presenceOf(options, "offline")),
+        qos: 1,
+        retain: true,
+      },
+    });
+    const agent = new ScriptedAgent(options, client);
+    client.on("message", (_topic, payload) => {
+      agent.receive(payload).catch((error) => agent.failures.push(error));
+    });
+    await client.subscribeAsync(topics.command, { qos: 1 });
+    const online = Buffer.from(presenceOf(options, "online"));
+    await client.publishAsync(topics.state, online, { qos: 1, retain: true });
+    return agent;
+  }
+
+  private async receive(payload: Uint8Array) {
+    const { type, body } = open(payload);
+    if (type === "cancel") this.cancelled.push(parseBody(CancelCommand, body, "cancel").request);
+    if (type === "result_ack") {
+      const ack = parseBody(ResultAckCommand, body, "result_ack");
+      this.acknowledgements.push(ack);
+      this.wake(ack);
+    }
+    if (type !== "query") return;
+    const command = parseBody(QueryCommand, body, "query");
+    await (this.options.script ?? answering)(this.incoming(command));
+  }
+
+  private incoming(command: QueryCommand): Incoming {
+    const { request } = command;
+    const topics = agentTopics("logvend", this.options.host);
+    const publish = (topic: string, type: string, body: unknown) => {
+      const payload = seal({ type, body, issuedAtMs: Date.now() });
+      this.client.publish(topic, Buffer.from(payload), { qos: 1 });
+    };
+    return {
+      command,
+      ack: (ack) => publish(topics.ack, "ack", { request, accepted: true, ...ack }),
+      send: (message) =>
+        publish(topics.result(command.orchestrator, request), "result", { request, ...message }),
+      compute: (options) => this.compute(command, options),
+      die: () => this.client.stream.destroy(),
+      acknowledged: () => new Promise((resolve) => this.wake = resolve),
+    };
+  }
+
+  private async compute(command: QueryCommand, { textBytesMax }: { textBytesMax?: number } = {}) {
+    const plan = await this.options.plan(command);
+    await using engine = await Engine.open();
+    await using folder = await TempFolder.make();
+    const logs = this.options.logs ?? "SELECT NULL::INTEGER AS status WHERE false";
+    await engine.run(`CREATE SCHEMA host; CREATE TABLE host.logs AS ${logs}`);
+    const parts: ResultPart[] = [];
+    const rows: Record<string, number> = {};
+    for (const { table, sql } of plan.partials) {
+      await engine.run("SET search_path = 'host'");
+      await engine.run(`CREATE TABLE memory.main."${table}" AS ${sql}`);
+      await engine.run("SET search_path = 'main'");
+      const exported = await exportTable(engine, table, {
+        file: folder.join(`${table}.parquet`),
+        ...(textBytesMax === undefined ? {} : { textBytesMax }),
+      });
+      rows[table] = exported.rows;
+      if (exported.encoding === "text") {
+        const { encoding, columns, values } = exported;
+        parts.push({ table, encoding, columns, values });
+      } else parts.push(...slices(table, await Deno.readFile(exported.file)));
+    }
+    const coverage = {
+      chunks: 1,
+      rows_scanned: 10,
+      bytes_read: 1_000,
+      rejects: 0,
+      behind_bytes: 0,
+      ...this.options.coverage,
+    };
+    return { parts, end: { ok: true as const, rows, coverage, sql_ms: 1, total_ms: 2 } };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.endAsync(true);
+    if (this.failures.length > 0) throw this.failures[0];
+  }
+}
+
+function slices(table: string, bytes: Uint8Array): ResultPart[] {
+  const parts: ResultPart[] = [];
+  for (let offset = 0; offset < bytes.length; offset += SLICE_BYTES) {
+    const base64 = bytes.subarray(offset, offset + SLICE_BYTES).toBase64();
+    parts.push({ table, encoding: "parquet", offset, base64 });
+  }
+  return parts;
+}
+
+function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Uint8Array {
+  const body: Presence = {
+    host: options.host,
+    region: options.region ?? "eu-west-1",
+    labels: options.labels ?? {},
+    version: "0.1.0",
+    plan_versions: [PLAN_VERSION],
+    streams: ["logs"],
+    state,
+    boot: crypto.randomUUID(),
+    lease_ms: LEASE_MS,
+    ...options.presence,
+  };
+  return seal({ type: "presence", body: { ...body, state }, issuedAtMs: Date.now() });
+}
