@@ -1,0 +1,16 @@
+/** The benchmarks: `deno task bench NAME`. Each prints its figures; none of them judges. */
+import { benchIngest } from "./ingest.ts";
+import { benchQuery } from "./query.ts";
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
+  query: benchQuery,
+  ingest: benchIngest,
+};
+
+const [name = ""] = Deno.args.filter((argument) => argument !== "--");
+const run = BENCHMARKS[name];
+if (run === undefined) {
+  console.error(`Which benchmark? deno task bench ${Object.keys(BENCHMARKS).join(" | ")}`);
+  Deno.exit(64);
+}
+await run();

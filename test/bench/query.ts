@@ -1,0 +1,94 @@
+/**
+ * What the way through the fleet adds to a query: signing, HTTP, planning at both ends, MQTT, the
+ * snapshot, the worker, the merge. Own time is what DuckDB takes on the slowest host, as hosts
+ * report it on the wire; the rest of the answer's time is overhead.
+ */
+import { connectAsync } from "mqtt";
+import { open, parseBody } from "../../protocol/envelope.ts";
+import { ResultMessage } from "../../protocol/messages.ts";
+import { readOperatorKey } from "../../protocol/signature.ts";
+import { ApiClient } from "../../orchestrator/cli/client.ts";
+import { signQuestion } from "../../orchestrator/access/sign.ts";
+import { eventually } from "../harness/eventually.ts";
+import { TestFleet } from "../harness/fleet.ts";
+import { combinedLine, manyLines } from "../harness/lines.ts";
+import { spread } from "./figures.ts";
+
+const HOSTS = { "web-1": "eu-west-1", "web-2": "eu-west-1", "web-3": "us-east-1" };
+const LINES_PER_HOST = 10_000;
+const WARM_UP = 20;
+const ROUNDS = 200;
+
+const QUERIES: Readonly<Record<string, string>> = {
+  "GROUP BY status": "SELECT status, count(*) AS n FROM logs GROUP BY 1 ORDER BY 2 DESC",
+  "count(*)": "SELECT count(*) AS n FROM logs",
+  "top 10": "SELECT ts, request FROM logs ORDER BY ts DESC LIMIT 10",
+};
+
+export async function benchQuery(): Promise<void> {
+  await using fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded" });
+  for (const host of Object.keys(HOSTS)) {
+    await Deno.writeTextFile(fleet.logFile(host), manyLines(combinedLine, 0, LINES_PER_HOST));
+  }
+  const total = Object.keys(HOSTS).length * LINES_PER_HOST;
+  const sql = "SELECT count(*) AS n FROM logs";
+  await eventually(async () => (await fleet.query(sql)).answer.rows[0]?.n === total);
+  const observer = await connectAsync(fleet.brokerUrl);
+  const ownMs = new Map<string, number>();
+  observer.on("message", (_topic, payload) => {
+    const { request, end } = parseBody(ResultMessage, open(payload).body, "result");
+    if (end?.ok) ownMs.set(request, Math.max(end.sql_ms, ownMs.get(request) ?? 0));
+  });
+  await observer.subscribeAsync("logvend/a/+/res/+/+");
+  console.log(`${Object.keys(HOSTS).length} hosts x ${LINES_PER_HOST} rows, ms, ${ROUNDS} rounds`);
+  for (const [name, text] of Object.entries(QUERIES)) {
+    await measure({ fleet, name, sql: text, ownMs });
+  }
+  await observer.endAsync();
+}
+
+interface Measured {
+  fleet: TestFleet;
+  name: string;
+  sql: string;
+  /** The slowest host's time inside DuckDB, by request id. */
+  ownMs: Map<string, number>;
+}
+
+async function measure({ fleet, name, sql, ownMs }: Measured) {
+  const totals: number[] = [];
+  const own: number[] = [];
+  const overhead: number[] = [];
+  for (let round = 0; round < WARM_UP + ROUNDS; round++) {
+    const { id, elapsedMs } = await ask(fleet, sql);
+    const hostMs = ownMs.get(id);
+    if (hostMs === undefined) throw new Error("No host reported its time");
+    if (round < WARM_UP) continue;
+    totals.push(elapsedMs);
+    own.push(hostMs);
+    overhead.push(elapsedMs - hostMs);
+  }
+  console.log(`${name}\n  answer    ${spread(totals)}`);
+  console.log(`  own       ${spread(own)}\n  overhead  ${spread(overhead)}`);
+}
+
+/** One query over HTTP, from signing to the last byte. */
+async function ask(fleet: TestFleet, sql: string) {
+  const startedMs = performance.now();
+  const { token, claims } = await signQuestion({
+    sql,
+    selector: "",
+    range: { since: null, until: null, implied: false },
+    limits: { timeout_ms: 10_000, rows_max: 100_000, bytes_max: 64e6 },
+    key: await readOperatorKey(fleet.pem),
+    nowMs: Date.now(),
+  });
+  const signal = AbortSignal.timeout(20_000);
+  const events = new ApiClient(fleet.url).query({ sql, token, format: "jsonl", signal });
+  for await (const event of events) {
+    if (event.type === "end" && event.coverage.missing.length > 0) {
+      throw new Error(JSON.stringify(event.coverage.missing));
+    }
+  }
+  return { id: claims.id, elapsedMs: performance.now() - startedMs };
+}
