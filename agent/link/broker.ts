@@ -115,7 +115,9 @@ export class BrokerConnection {
     }
     // Not by force, or the broker would publish the last will after the goodbye.
     const force = !this.connected;
-    await within(GOODBYE_MS, this.client.endAsync(force)).catch(() => this.client.endAsync(true));
+    await within(GOODBYE_MS, this.client.endAsync(force)).catch(() => {
+      this.client.stream.destroy(); // a broker that takes nothing any more must not hold us up
+    });
   }
 }
 

@@ -272,7 +272,7 @@ function joined(messages: readonly ResultMessage[]): Uint8Array {
     slices.push(slice);
     length += slice.length;
   }
-  return new Uint8Array(slices.flatMap((slice) => [...slice]));
+  return new Uint8Array(Buffer.concat(slices));
 }
 
 Deno.test("presence is retained, and says offline after a graceful end", async () => {
@@ -346,6 +346,14 @@ Deno.test("a broker that is down is one warning, and found when it comes up", as
   } finally {
     resetSync();
   }
+});
+
+Deno.test("an agent whose broker is away ends at once", async () => {
+  const { port } = await unusedPort();
+  const link = new Link(linkOptions(`mqtt://127.0.0.1:${port}`, {}));
+  const start = performance.now();
+  await link[Symbol.asyncDispose]();
+  assert(performance.now() - start < 1_000);
 });
 
 async function unusedPort() {
