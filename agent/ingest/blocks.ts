@@ -38,6 +38,7 @@ interface Unfinished {
   length: number;
 }
 
+/** Cuts one generation from front to end. */
 export class LineCutter {
   private unfinished: Unfinished | null = null;
 

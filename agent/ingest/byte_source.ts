@@ -1,11 +1,13 @@
 /** The bytes of a whole file, `.gz` unpacked while being read. */
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { reasonOf } from "./file_error.ts";
 import { readAt } from "./identity.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 
+/** A file that can be read from any offset, as often as wanted. */
 export interface ByteSource {
   /** Whether the file is gzip; offsets count unpacked bytes. */
   packed: boolean;
@@ -24,7 +26,7 @@ export async function openSource(path: string): Promise<ByteSource> {
     const packed = start.length === GZIP_MAGIC.length && GZIP_MAGIC.every((b, i) => start[i] === b);
     return { packed, info, bytes: packed ? unpacked(path) : plain(path) };
   } catch (cause) {
-    throw new LogvendError("usage", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw new LogvendError("usage", `Cannot read ${path}: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -58,7 +60,7 @@ function unpacked(path: string): ByteSource["bytes"] {
       }
     } catch (cause) {
       if (signal?.aborted) throw cause;
-      throw new LogvendError("usage", `Cannot unpack ${path}: ${messageOf(cause)}`, { cause });
+      throw new LogvendError("usage", `Cannot unpack ${path}: ${reasonOf(cause)}`, { cause });
     } finally {
       gunzip.destroy();
     }

@@ -6,6 +6,7 @@ import type { FileInfo } from "./identity.ts";
 /** Compressed files are not followed: they do not grow; `import` reads them. */
 const COMPRESSED = /\.(gz|zst|bz2|xz)$/;
 
+/** What a look at the folders found. */
 export interface Discovery {
   /** In the order of their last change, so that rotated files come before their successors. */
   files: FileInfo[];

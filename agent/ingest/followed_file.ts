@@ -19,6 +19,7 @@ import type { FileInfo } from "./identity.ts";
 /** A read overlaps what was read before: changed bytes there tell a truncated, regrown file. */
 export const READ_BYTES = TAIL_BYTES + WINDOW_BYTES;
 
+/** What following a file needs. */
 export interface FollowedFileOptions {
   file: FileInfo;
   generation: Generation;
@@ -29,6 +30,7 @@ export interface FollowedFileOptions {
   ended: (generation: Generation) => void;
 }
 
+/** A file of one generation at a time, with the place where reading goes on. */
 export class FollowedFile implements Disposable {
   private readonly log = getLogger(["agent", "tail"]);
   private handle: Deno.FsFile | null = null;
@@ -75,6 +77,7 @@ export class FollowedFile implements Disposable {
     return followed;
   }
 
+  /** Whether it holds a descriptor; reading opens it again. */
   get isOpen(): boolean {
     return this.handle !== null;
   }
@@ -114,6 +117,7 @@ export class FollowedFile implements Disposable {
     return handle;
   }
 
+  /** Gives the descriptor back; it may be opened again. */
   close() {
     this.handle?.close();
     this.handle = null;

@@ -3,6 +3,7 @@ import type { Generation } from "../store/batch.ts";
 import { bytesBefore, HEAD_BYTES, headHash, holds, openFileInfo, sha256 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 
+/** What a file turned out to be. */
 export type Identity =
   /** The inode that the generation was read from. */
   | { kind: "continues"; generation: Generation }

@@ -4,6 +4,7 @@ import type { Generation } from "../store/batch.ts";
 
 /** Files shorter than this are told apart by their inode only. */
 export const HEAD_BYTES = 1_024;
+/** How much before its offset a generation is recognised by. */
 export const TAIL_BYTES = 4_096;
 
 /** How far back a line end is looked for when a file is read from its end. */

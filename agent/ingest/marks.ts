@@ -6,6 +6,7 @@ import type { Mark } from "./identify.ts";
 const MARKS_MAX = 8;
 const GENERATIONS_MAX = 1_000;
 
+/** The last marks of each generation. */
 export class Marks {
   private readonly byGeneration = new Map<string, Mark[]>();
 

@@ -8,6 +8,7 @@ import type { ByteSource } from "./byte_source.ts";
 import type { Format } from "./formats/format.ts";
 import { HEAD_BYTES, lastBytes, newGeneration, sha256, TAIL_BYTES } from "./identity.ts";
 
+/** What is read, and where to. */
 export interface ReadFileOptions {
   path: string;
   stream: string;

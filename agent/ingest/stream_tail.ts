@@ -1,10 +1,10 @@
 /** Follows the files of one stream: finds them, tells what they are, reads what was added. */
 import { getLogger } from "@logtape/logtape";
-import { messageOf } from "../../protocol/errors.ts";
 import type { StreamConfig } from "../config.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
 import { discover, fileKey } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
+import { reasonOf } from "./file_error.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
 import { identify } from "./identify.ts";
@@ -22,6 +22,7 @@ const WARM_MS = 60_000;
 /** A file that was renamed away or deleted is kept open until it was quiet for this long. */
 const GONE_MS = 60_000;
 
+/** Where the tail gets its times from. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
@@ -29,6 +30,7 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+/** What a stream's tail needs. */
 export interface StreamTailOptions {
   stream: StreamConfig;
   sink: BatchSink;
@@ -51,6 +53,7 @@ export interface Round {
   more: boolean;
 }
 
+/** The files of a stream that are followed, and those that are left alone. */
 export class StreamTail implements Disposable {
   private readonly log = getLogger(["agent", "tail"]);
   /** By device and inode. */
@@ -143,7 +146,7 @@ export class StreamTail implements Disposable {
     } catch (error) {
       file.close();
       file.caughtUp = true; // the next look at the folder tries again
-      this.complain(path, `Cannot read ${path}, trying again: ${messageOf(error)}`);
+      this.complain(path, `Cannot read ${path}, trying again: ${reasonOf(error)}`);
       return null;
     }
   }
@@ -164,7 +167,7 @@ export class StreamTail implements Disposable {
       handle = null;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return; // renamed since: the next look finds it
-      this.complain(file.path, `Cannot read ${file.path}, trying again: ${messageOf(error)}`);
+      this.complain(file.path, `Cannot read ${file.path}, trying again: ${reasonOf(error)}`);
     } finally {
       handle?.close();
     }

@@ -12,6 +12,7 @@ const POLL_MS = 200;
 /** How often folders are looked at for new and renamed files. */
 const LOOK_MS = 1_000;
 
+/** What a tail needs. */
 export interface TailOptions {
   streams: readonly StreamConfig[];
   sink: BatchSink;
@@ -44,6 +45,7 @@ interface Waiter {
   settled: PromiseWithResolvers<void>;
 }
 
+/** Follows files until disposed of; one loop reads them all, a window of each in turn. */
 export class Tail implements AsyncDisposable {
   private readonly abort = new AbortController();
   private readonly clock: Clock;

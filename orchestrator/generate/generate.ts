@@ -11,6 +11,7 @@ const TICK_MS = 100;
 const WRITE_CHARS = 256 * 1024;
 const HOUR_MS = 3_600_000;
 
+/** What is written where, and how fast. */
 export interface GenerateOptions {
   /** Appended to; its folders are made. Opened anew when it is renamed or removed (rotation). */
   file: string;

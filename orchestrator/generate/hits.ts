@@ -3,6 +3,7 @@ import { drawing, drawNormal, drawRank, scramble } from "./random.ts";
 import type { Random } from "./random.ts";
 import * as words from "./vocabulary.ts";
 
+/** What a server logs of a request. */
 export interface Hit {
   address: string;
   user: string;

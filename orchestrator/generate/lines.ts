@@ -4,10 +4,12 @@ import type { Hit } from "./hits.ts";
 import { createRandom } from "./random.ts";
 import { hourProfile } from "./hour_profile.ts";
 
+/** Formats that agents read; JSON has the keys and order of nginx's canonical form. */
 export type LineFormat = "combined" | "combined_time" | "json";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/** Which lines. */
 export interface LinesOptions {
   /** The same seed gives the same lines. */
   seed: number;

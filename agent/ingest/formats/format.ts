@@ -5,6 +5,7 @@ import { createRebuilder } from "./rebuild.ts";
 import type { LineParser } from "./row.ts";
 import { parseNginxTime, rememberingLast } from "./time.ts";
 
+/** What a stream's lines look like, as configured. */
 export type Format = "auto" | "combined" | "json";
 
 /**

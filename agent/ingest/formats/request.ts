@@ -1,5 +1,6 @@
 /** The request line of HTTP: method, target, version (RFC 9112, section 3). */
 
+/** Its three parts. */
 export interface RequestLine {
   method: string;
   /** As the client sent it; clients also send blanks. */

@@ -1,5 +1,6 @@
 /** Timestamps of log lines: nginx's and Apache's, ISO 8601, and seconds since 1970. */
 
+/** An instant and the zone it was written in. */
 export interface LogTime {
   /** Microseconds since 1970, UTC. */
   ts: bigint;
@@ -13,6 +14,7 @@ export type TimeParser = (text: string) => LogTime | null;
 /** Characters of `10/Oct/2000:13:55:36 -0700`. */
 export const NGINX_TIME_LENGTH = 26;
 
+/** English month names, three letters each. */
 export const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /** Engines that count nanoseconds in 64 bits (Arrow, pandas) end in the year 2262. */
