@@ -18,32 +18,56 @@ const ZSTD_LEVEL = 12;
 
 /**
  * Packs a staged folder, with Deno and the arguments of every program. One payload serves all of
- * them, so that they share one unpacked copy.
+ * them, so that they share one unpacked copy. Returns its path.
  */
 export async function makePayload(
   { folder, programs }: { folder: string; programs: readonly BuiltProgram[] },
 ): Promise<string> {
-  await requireTools();
+  const missing = await missingLauncherTools();
+  if (missing.length > 0) {
+    throw new Error(`The launcher needs ${missing.join(", ")} (Debian's names): install and retry`);
+  }
   await Deno.copyFile(Deno.execPath(), join(folder, "deno"));
   await Deno.chmod(join(folder, "deno"), 0o755);
   for (const program of programs) {
     await Deno.writeTextFile(join(folder, `${program.name}.args`), launchArguments(program));
   }
   const payload = join(dirname(folder), "payload.tar.zst");
-  const sameEverywhere = ["--sort=name", "--owner=0", "--group=0", "--mtime=@0"];
-  const args = ["--format=ustar", ...sameEverywhere, `--use-compress-program=${zstd()}`];
-  const entries = (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).toSorted();
-  await run("tar", [...args, "--create", `--file=${payload}`, `--directory=${folder}`, ...entries]);
+  await pack(folder, payload);
   return payload;
 }
 
-/** Makes `output`: launcher, payload, trailer. */
+/** Packs a folder's entries; the same files give the same bytes. */
+export async function pack(folder: string, payload: string) {
+  const sameEverywhere = ["--sort=name", "--owner=0", "--group=0", "--mtime=@0"];
+  const compressor = `--use-compress-program=zstd -${ZSTD_LEVEL} --threads=0 --quiet`;
+  const settings = ["--format=ustar", ...sameEverywhere, compressor];
+  const entries = (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).toSorted();
+  const target = ["--create", `--file=${payload}`, `--directory=${folder}`];
+  await run("tar", [...settings, ...target, ...entries]);
+}
+
+/** Debian packages that are missing here and could not be installed. */
+export async function missingLauncherTools(): Promise<string[]> {
+  const hasProgram = (name: string) => () => Promise.resolve(findProgram(name) !== null);
+  const tools = [
+    { name: "gcc", isThere: hasProgram("gcc") },
+    { name: "zstd", isThere: hasProgram("zstd") },
+    { name: "libzstd-dev", isThere: canLinkZstd },
+  ];
+  const missing: string[] = [];
+  for (const { name, isThere } of tools) {
+    if (!await ensureDebianPackage(name, isThere)) missing.push(name);
+  }
+  return missing;
+}
+
+/** Makes `output`, an executable: launcher, payload, trailer. `name` is the program's. */
 export async function makeLauncher(
-  { payload, program, output }: { payload: string; program: BuiltProgram; output: string },
+  { payload, name, output }: { payload: string; name: string; output: string },
 ) {
   const flags = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s"];
-  const name = `-DPROGRAM="${program.name}"`;
-  await run("gcc", [...flags, name, SOURCE, "-lzstd", "-o", output]);
+  await run("gcc", [...flags, `-DPROGRAM="${name}"`, SOURCE, "-lzstd", "-o", output]);
   const offset = (await Deno.stat(output)).size;
   const bytes = await Deno.readFile(payload);
   const trailer = await trailerOf(bytes, offset);
@@ -66,26 +90,6 @@ async function trailerOf(payload: Uint8Array<ArrayBuffer>, offset: number) {
 function launchArguments(program: BuiltProgram): string {
   const settings = ["--no-prompt", "--cached-only", ...program.permissions];
   return `${["run", ...settings, `{root}/app/${program.name}.js`].join("\n")}\n`;
-}
-
-function zstd(): string {
-  return `zstd -${ZSTD_LEVEL} --threads=0 --quiet`;
-}
-
-async function requireTools() {
-  const hasProgram = (name: string) => () => Promise.resolve(findProgram(name) !== null);
-  const tools = [
-    { name: "gcc", isThere: hasProgram("gcc") },
-    { name: "zstd", isThere: hasProgram("zstd") },
-    { name: "libzstd-dev", isThere: canLinkZstd },
-  ];
-  const missing: string[] = [];
-  for (const { name, isThere } of tools) {
-    if (!await ensureDebianPackage(name, isThere)) missing.push(name);
-  }
-  if (missing.length > 0) {
-    throw new Error(`The launcher needs ${missing.join(", ")} (Debian's names): install and retry`);
-  }
 }
 
 /** Header and static library may lie anywhere: the compiler knows. */

@@ -38,8 +38,8 @@ async function build(target: string) {
   }
   if (Deno.build.os !== "linux") throw new Error("the launcher runs on Linux only");
   const payload = await makePayload({ folder, programs: PROGRAMS });
-  for (const program of PROGRAMS) {
-    await makeLauncher({ payload, program, output: join(target, program.name) });
+  for (const { name } of PROGRAMS) {
+    await makeLauncher({ payload, name, output: join(target, name) });
   }
   await smoke(target);
   await report("launcher", target);
