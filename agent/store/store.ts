@@ -186,16 +186,22 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   private async flushNow() {
     const { memory, catalog, options: { dataDir } } = this.parts;
-    const changed: Generation[] = [];
-    for (const id of this.changed) {
-      const generation = this.byId.get(id);
-      if (generation === undefined) continue;
-      const tail = this.tails.get(id);
-      if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
-      changed.push(generation);
+    const ids = [...this.changed];
+    this.changed.clear(); // what changes from here on waits for the next flush
+    try {
+      const changed: Generation[] = [];
+      for (const id of ids) {
+        const generation = this.byId.get(id);
+        if (generation === undefined) continue;
+        const tail = this.tails.get(id);
+        if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
+        changed.push(generation);
+      }
+      await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
+    } catch (error) {
+      for (const id of ids) this.changed.add(id);
+      throw error;
     }
-    await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
-    this.changed.clear();
     this.tails.clear();
   }
 

@@ -131,6 +131,22 @@ Deno.test("a flush makes rows and offset durable together; what was not flushed 
   assert.deepEqual(await read(store, COUNT), [[5, 5]]);
 });
 
+Deno.test("facts of a generation that come during a flush are durable after the next", async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 5, () => START_MS));
+    const flushing = store.flush();
+    const [known = GENERATION] = store.generations("logs");
+    await Promise.resolve();
+    store.putGeneration({ ...known, path: "/var/log/access.log.1" });
+    await flushing;
+  }
+  await using store = await open(data.path);
+  assert.equal(store.generations("logs")[0]?.path, "/var/log/access.log.1");
+});
+
 Deno.test("files that no commit names are deleted at start", async () => {
   await using data = await folder();
   {
