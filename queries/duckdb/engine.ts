@@ -1,5 +1,5 @@
 /** One DuckDB instance with one connection, behind the few calls that logvend makes. */
-import { DuckDBDataChunk, DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBDataChunk, DuckDBInstance, LIST, listValue, VARCHAR } from "@duckdb/node-api";
 import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api";
 import type { Column } from "../../protocol/messages.ts";
 
@@ -61,6 +61,16 @@ export class Engine implements AsyncDisposable {
       columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
       rows: reader.getRows(),
     };
+  }
+
+  /** Runs one statement in which `$name` is a VARCHAR[]: a column of texts, null for NULL. */
+  async runOnTexts(sql: string, texts: Record<string, readonly (string | null)[]>): Promise<void> {
+    const columns = Object.entries(texts);
+    await this.connection.run(
+      sql,
+      Object.fromEntries(columns.map(([name, column]) => [name, listValue(column)])),
+      Object.fromEntries(columns.map(([name]) => [name, LIST(VARCHAR)])),
+    );
   }
 
   /** Appends columns (arrays of one length) to a table, through DuckDB's appender. */

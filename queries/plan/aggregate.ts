@@ -128,8 +128,11 @@ class Splitter {
   constructor(private readonly whole: SelectNode) {
     this.keys = groupKeys(whole);
     for (const [i, key] of this.keys.entries()) {
-      // Constants stay as they are: some functions take nothing else.
+      // Constants stay as they are, for some functions take nothing else.
       if (key.class !== "CONSTANT") this.keyColumns.set(identity(key), partialColumn(`__k${i}`));
+      else if (whole.group_sets.length > 1) {
+        throw new Unmergeable(obstacle(key, "is NULL in some grouping sets"));
+      }
     }
   }
 

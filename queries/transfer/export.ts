@@ -39,14 +39,13 @@ export async function exportTable(
 ): Promise<Exported> {
   const { textBytesMax = TEXT_BYTES_MAX, file } = options;
   const columns = await columnsOf(engine, table);
-  const rows = await rowCountOf(engine, table);
-  const fitsText = rows <= textBytesMax && columns.every(({ type }) => !isNested(type));
-  if (fitsText && await textLength(engine, table, columns) <= textBytesMax) {
+  if (await fitsText(engine, { table, columns, textBytesMax })) {
     const values = await textOf(engine, table, columns);
     const bytes = new TextEncoder().encode(JSON.stringify(values)).length;
+    const rows = values[0]?.length ?? 0;
     if (bytes <= textBytesMax) return { encoding: "text", columns, values, rows, bytes };
   }
-  await writeParquet(engine, { table, columns, file });
+  const rows = await writeParquet(engine, { table, columns, file });
   return { encoding: "parquet", columns, file, rows, bytes: (await Deno.stat(file)).size };
 }
 
@@ -56,18 +55,23 @@ export async function columnsOf(engine: Engine, table: string): Promise<Column[]
   return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
 }
 
-async function rowCountOf(engine: Engine, table: string): Promise<number> {
-  const { rows } = await engine.read(`SELECT count(*) FROM ${identifier(table)}`);
-  return Number(rows[0]?.[0]);
-}
+/** Two quotes and a comma for every value, at least. */
+const VALUE_BYTES_MIN = 3;
 
-/** Bytes of all values as text, without quotes and commas. */
-async function textLength(engine: Engine, table: string, columns: Column[]): Promise<number> {
-  const lengths = columns.map(({ name }) =>
-    `coalesce(sum(strlen(${identifier(name)}::VARCHAR)), 0)`
+/** Says whether the values may be short enough, looking at no more rows than could be. */
+async function fitsText(
+  engine: Engine,
+  { table, columns, textBytesMax }: { table: string; columns: Column[]; textBytesMax: number },
+): Promise<boolean> {
+  if (columns.some(({ type }) => isNested(type))) return false;
+  const rowsMax = Math.floor(textBytesMax / (VALUE_BYTES_MIN * columns.length));
+  const lengths = columns.map(({ name }) => `coalesce(strlen(${identifier(name)}::VARCHAR), 0)`);
+  const { rows } = await engine.read(
+    `SELECT count(*), coalesce(sum(${lengths.join(" + ")}), 0)
+      FROM (FROM ${identifier(table)} LIMIT ${rowsMax + 1})`,
   );
-  const { rows } = await engine.read(`SELECT ${lengths.join(" + ")} FROM ${identifier(table)}`);
-  return Number(rows[0]?.[0]);
+  const [rowCount, length] = rows[0] ?? [];
+  return Number(rowCount) <= rowsMax && Number(length) <= textBytesMax;
 }
 
 async function textOf(engine: Engine, table: string, columns: Column[]) {
@@ -79,7 +83,7 @@ async function textOf(engine: Engine, table: string, columns: Column[]) {
 async function writeParquet(
   engine: Engine,
   { table, columns, file }: { table: string; columns: Column[]; file: string },
-) {
+): Promise<number> {
   const list = columns.map(({ name, type }) => {
     const carrier = carrierOf(type);
     if (carrier === null) {
@@ -89,8 +93,9 @@ async function writeParquet(
       ? identifier(name)
       : `${identifier(name)}::${carrier} AS ${identifier(name)}`;
   });
-  await engine.run(
+  const { rows } = await engine.read(
     `COPY (SELECT ${list.join(", ")} FROM ${identifier(table)}) TO ${literal(file)}
       (FORMAT parquet, COMPRESSION zstd)`,
   );
+  return Number(rows[0]?.[0]);
 }

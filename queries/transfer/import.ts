@@ -2,7 +2,6 @@
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { literal } from "../../protocol/streams.ts";
-import { duckdbType } from "../duckdb/types.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { identifier, sameColumns } from "../columns.ts";
 import { carrierOf } from "./carriers.ts";
@@ -60,17 +59,11 @@ async function importText(
     throw refused("the columns differ in length or number");
   }
   if (rows === 0) return 0;
-  const staging = `${table} text`;
-  const names = columns.map((_, i) => `c${i}`);
-  await engine.run(
-    `CREATE OR REPLACE TABLE ${identifier(staging)} (${names.map((n) => `${n} VARCHAR`)})`,
+  const typed = columns.map(({ type }, i) => `CAST(unnest($c${i}) AS ${type})`);
+  await engine.runOnTexts(
+    `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")}`,
+    Object.fromEntries(part.values.map((column, i) => [`c${i}`, column])),
   );
-  await engine.append(staging, columns.map(() => duckdbType("VARCHAR")), part.values);
-  const typed = columns.map(({ type }, i) => `CAST(c${i} AS ${type})`);
-  await engine.run(
-    `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")} FROM ${identifier(staging)}`,
-  );
-  await engine.run(`DROP TABLE ${identifier(staging)}`);
   return rows;
 }
 

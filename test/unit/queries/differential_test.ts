@@ -1,0 +1,241 @@
+/** Random queries over five hosts give what one DuckDB with every row gives: values and types. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { DuckDBValue } from "@duckdb/node-api";
+import { schemaOf } from "../../../protocol/streams.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import { Planner } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/planner.ts";
+import { columnsOf, exportTable } from "../../../queries/transfer/export.ts";
+import { createPartialTable, importPart } from "../../../queries/transfer/import.ts";
+import type { Part } from "../../../queries/transfer/import.ts";
+import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
+import type { RandomQuery } from "./random_query.ts";
+
+const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 300);
+const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+
+const TABLES = ["logs", "rejects"];
+const NOW = "2026-11-22T19:00:00.250Z";
+const NOW_SQL = "'2026-11-22 19:00:00.25+00'::TIMESTAMPTZ";
+
+/** How rows are dealt to hosts; the last host never has any. */
+const HOSTS = 5;
+const DEALS: Readonly<Record<string, string>> = {
+  "by host": `CASE host WHEN 'web-1' THEN 0 WHEN 'web-2' THEN 1 WHEN 'web-3' THEN 2 ELSE 3 END`,
+  "at random": `hash(host, ts, 7) % ${HOSTS - 1}`,
+  "all to one": "2",
+};
+
+/** SQL of a whole number below `end` that depends on `i`. */
+const spread = (salt: number, end: number) => `(hash(i, ${salt}) % ${end})::INTEGER`;
+
+const SAMPLE_LOGS = `
+  SELECT TIMESTAMP '2026-11-22 17:00:00' + to_seconds(i * 20 + ${
+  spread(1, 9)
+}) AS ts, ts AS time_local,
+    '10.0.0.' || ${spread(2, 5)} AS remote_addr,
+    [NULL, 'anna', 'bob'][1 + ${spread(3, 3)}] AS remote_user,
+    ['GET', 'POST', 'get'][1 + ${spread(4, 3)}] AS http_method,
+    ['/a', '/ab', '/é"', ''][1 + ${spread(5, 4)}] AS request, 'HTTP/1.1' AS http_version,
+    [200, 200, 304, 404, 500, NULL][1 + ${spread(6, 6)}]::INTEGER AS status,
+    CASE WHEN ${spread(7, 4)} > 0 THEN ${spread(8, 1000)} END::BIGINT AS body_bytes_sent,
+    NULL::VARCHAR AS http_referer, 'curl' AS http_user_agent,
+    CASE WHEN ${spread(9, 5)} > 0 THEN (${spread(10, 24)}) / 8 END::DOUBLE AS request_time,
+    'web-' || 1 + ${spread(11, 3)} AS host, 'eu-west-1' AS region, 'line ' || i AS line,
+    encode(line) AS line_bytes
+  FROM range(400) t(i)`;
+
+const SAMPLE_REJECTS = `
+  SELECT TIMESTAMP '2026-11-22 18:00:00' AS ts, 'logs' AS stream, 'web-' || 1 + i % 2 AS host,
+    'eu-west-1' AS region, 'access.log' AS file, 'g' AS generation, i AS line_offset,
+    ['no_format', 'bad_time'][1 + i % 2] AS reason, i * 3 AS length, '\\x00'::BLOB AS line
+  FROM range(12) t(i)`;
+
+/** One DuckDB with a schema for every host, one for the merge, and one with every row. */
+class Fleet implements AsyncDisposable {
+  private constructor(readonly engine: Engine, private readonly folder: string) {}
+
+  static async open(): Promise<Fleet> {
+    const fleet = new Fleet(await Engine.open(), await Deno.makeTempDir());
+    for (const schema of ["whole", "merge", ...hostNames()]) {
+      await fleet.engine.run(`CREATE SCHEMA "${schema}"`);
+    }
+    for (const [table, sample] of [["logs", SAMPLE_LOGS], ["rejects", SAMPLE_REJECTS]] as const) {
+      const columns = schemaOf(table).logical.map(({ name, type }) =>
+        `${name}::${type} AS ${name}`
+      );
+      await fleet.engine.run(
+        `CREATE TABLE whole.${table} AS SELECT ${columns.join(", ")} FROM (${sample})`,
+      );
+    }
+    return fleet;
+  }
+
+  async deal(to: string) {
+    for (const [i, host] of hostNames().entries()) {
+      for (const table of TABLES) {
+        await this.engine.run(
+          `CREATE OR REPLACE TABLE "${host}".${table} AS
+            SELECT * FROM whole.${table} WHERE (${to}) = ${i}`,
+        );
+      }
+    }
+  }
+
+  /** Creates `whole.answer`. */
+  async askWhole(sql: string) {
+    await this.engine.run("USE whole");
+    await this.engine.run(`CREATE OR REPLACE TABLE shape AS ${sql} WITH NO DATA`);
+    await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${sql.replaceAll("now()", NOW_SQL)}`);
+  }
+
+  /** Creates `merge.answer`, as orchestrator and agents do. */
+  async askHosts(plan: Plan, hosts = hostNames()) {
+    await this.engine.run("DROP SCHEMA merge CASCADE; CREATE SCHEMA merge");
+    for (const { table, sql, columns } of plan.partials) {
+      await this.engine.run("USE merge");
+      await createPartialTable(this.engine, table, columns);
+      for (const host of hosts) {
+        await this.engine.run(`USE "${host}"`);
+        await this.engine.run(`CREATE OR REPLACE TABLE result AS ${sql}`);
+        const file = join(this.folder, `${crypto.randomUUID()}.parquet`);
+        const exported = await exportTable(this.engine, "result", { file, textBytesMax: 4_000 });
+        const part: Part = exported.encoding === "text" ? exported : { encoding: "parquet", file };
+        await this.engine.run("USE merge");
+        const rows = await importPart(this.engine, table, columns, part);
+        assert.equal(rows, exported.rows);
+      }
+    }
+    await this.engine.run("USE merge");
+    await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${plan.mergeSql}`);
+  }
+
+  /** Names and types as the SQL itself gives them, and the rows. */
+  async answer(schema: "whole" | "merge", ordered: boolean) {
+    await this.engine.run(`USE ${schema}`);
+    const { rows } = await this.engine.read("SELECT * FROM answer");
+    const texts = rows.map((row) => row.map(comparable).join(" | "));
+    return {
+      columns: await columnsOf(this.engine, schema === "whole" ? "shape" : "answer"),
+      rows: ordered ? texts : texts.sort(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function hostNames(): string[] {
+  return Array.from({ length: HOSTS }, (_, i) => `host-${i}`);
+}
+
+/** Sums of doubles in another order differ in their last digits. */
+function comparable(value: DuckDBValue): string {
+  return typeof value === "number" ? String(Number(value.toPrecision(12))) : String(value);
+}
+
+async function check(fleet: Fleet, planner: Planner, query: RandomQuery): Promise<Plan | null> {
+  try {
+    await fleet.askWhole(query.sql);
+  } catch {
+    return null; // the generator made up something that DuckDB itself refuses
+  }
+  const plan = await planner.plan({
+    sql: query.sql,
+    tables: TABLES,
+    now: NOW,
+    range: { since: null, until: null, implied: false },
+    rowsMax: 100,
+  });
+  await fleet.askHosts(plan);
+  const [expected, actual] = [
+    await fleet.answer("whole", query.ordered),
+    await fleet.answer("merge", query.ordered),
+  ];
+  const context = `${query.sql}\n${plan.mode}\n${
+    plan.partials.map(({ sql }) => sql).join("\n")
+  }\n${plan.mergeSql}`;
+  assert.deepEqual(actual, expected, context);
+  assert.deepEqual(plan.columns, expected.columns, context);
+  return plan;
+}
+
+Deno.test(`${COUNT} random queries equal one DuckDB (LOGVEND_SEED=${SEED})`, async () => {
+  await using fleet = await Fleet.open();
+  await using planner = await Planner.open();
+  const dice = new Dice(SEED);
+  const modes = { aggregate: 0, top_k: 0, rows: 0 };
+  const deals = Object.values(DEALS);
+  for (let i = 0; i < COUNT; i++) {
+    if (i % Math.ceil(COUNT / deals.length) === 0) {
+      await fleet.deal(deals[Math.floor(i * deals.length / COUNT)] ?? "0");
+    }
+    const query = dice.chance(0.6) ? groupedQuery(dice) : rowsQuery(dice);
+    const plan = await check(fleet, planner, query);
+    if (plan !== null) modes[plan.mode]++;
+  }
+  assert.ok(modes.aggregate > COUNT / 4, `too few aggregates: ${JSON.stringify(modes)}`);
+  assert.ok(modes.top_k > COUNT / 50 && modes.rows > COUNT / 10, JSON.stringify(modes));
+});
+
+const AGGREGATES = [
+  "count(*)",
+  "count(X)",
+  "sum(X)",
+  "avg(X)",
+  "min(X)",
+  "max(X)",
+  "bool_or(X > 1)",
+];
+
+Deno.test("each aggregate is right over NULLs, no rows, a filter and one group", async () => {
+  await using fleet = await Fleet.open();
+  await using planner = await Planner.open();
+  await fleet.deal(DEALS["at random"] ?? "0");
+  for (const argument of ["status", "request_time", "status::DECIMAL(9,3)", "NULL::INTEGER"]) {
+    const list = AGGREGATES.map((call) => call.replace("X", argument));
+    const filtered = list.map((call) => `${call} FILTER (WHERE status = 404)`);
+    for (
+      const sql of [
+        `SELECT ${list} FROM logs`,
+        `SELECT ${list} FROM logs WHERE false`,
+        `SELECT ${filtered} FROM logs`,
+        `SELECT ${filtered} FROM logs WHERE status <> 404`,
+        `SELECT 'one', ${list} FROM logs GROUP BY 1`,
+        `SELECT host, ${list} FROM logs WHERE false GROUP BY host`,
+        `SELECT status IS NULL, ${filtered} FROM logs GROUP BY ALL`,
+      ]
+    ) {
+      const plan = await check(fleet, planner, { sql, ordered: false });
+      assert.equal(plan?.mode, "aggregate", sql);
+    }
+  }
+});
+
+Deno.test("without any host the answer is that of an empty table", async () => {
+  await using fleet = await Fleet.open();
+  await using planner = await Planner.open();
+  await fleet.engine.run("DELETE FROM whole.logs");
+  for (
+    const sql of [
+      "SELECT count(*), sum(status), avg(request_time), min(ts) FROM logs",
+      "SELECT host, count(*) FROM logs GROUP BY host",
+      "SELECT host, count(*) FROM logs GROUP BY ROLLUP (host)",
+      "SELECT * FROM logs ORDER BY ts LIMIT 3",
+      "SELECT line FROM logs",
+    ]
+  ) {
+    await fleet.askWhole(sql);
+    const range = { since: null, until: null, implied: false };
+    const plan = await planner.plan({ sql, tables: TABLES, now: NOW, range, rowsMax: 100 });
+    await fleet.askHosts(plan, []);
+    const [expected, actual] = [
+      await fleet.answer("whole", true),
+      await fleet.answer("merge", true),
+    ];
+    assert.deepEqual(actual, expected, sql);
+  }
+});
