@@ -15,7 +15,10 @@ export interface ListenAddress {
 /** `127.0.0.1:8080`; loopback alone, for the given reason. */
 function loopback(reason: string) {
   return z.string()
-    .refine((text) => /^.+:\d{1,5}$/.test(text), "an address, e.g. 127.0.0.1:8080")
+    .refine((text) => /^.+:\d{1,5}$/.test(text), {
+      error: "an address, e.g. 127.0.0.1:8080",
+      abort: true,
+    })
     .refine((text) => isLoopback(addressOf(text).hostname), `a loopback address: ${reason}`)
     .transform(addressOf);
 }
@@ -31,7 +34,10 @@ function isLoopback(name: string): boolean {
 }
 
 export const OrchestratorConfig = z.strictObject({
-  name: HostName.default(() => hostname()).describe("this orchestrator's name in MQTT topics"),
+  name: HostName.default(() => hostname()).meta({
+    description: "this orchestrator's name in MQTT topics",
+    default_text: "the hostname",
+  }),
   http: loopback("without TLS and tokens the API is for this machine only; reach it by ssh -L")
     .prefault("127.0.0.1:8080").describe("where the HTTP API listens"),
   broker: z.literal("embedded").or(BrokerUrl).default("embedded")

@@ -9,8 +9,8 @@ import { createApp } from "./api/app.ts";
 import { BrokerConnection } from "./broker/connection.ts";
 import { startEmbeddedBroker } from "./broker/embedded.ts";
 import type { ListenAddress, OrchestratorConfig } from "./config.ts";
-import { EnginePool } from "./fanout/engine_pool.ts";
 import { Fanout } from "./fanout/fanout.ts";
+import { WorkspacePool } from "./fanout/workspace.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
 import { lockDataFolder } from "./state/lock.ts";
@@ -32,7 +32,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   stack.defer(() => database.close());
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
   const planner = stack.use(await Planner.open());
-  const engines = stack.use(new EnginePool({ scratchFolder }));
+  const workspaces = stack.use(new WorkspacePool(scratchFolder));
   const brokerUrl = config.broker === "embedded"
     ? stack.use(await startEmbeddedBroker(config.broker_listen)).url
     : config.broker;
@@ -59,11 +59,10 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
     publish: (topic, payload) => connection.publish(topic, payload),
     fleet,
     planner,
-    engines,
+    workspaces,
     authority,
     name,
     topicPrefix,
-    scratchFolder,
     now: Date.now,
   });
   const app = createApp({ fleet, fanout, brokerReady: () => connection.ready });

@@ -1,41 +1,15 @@
 /** What the fleet says to one question: the merged rows, with their coverage. */
-import { join } from "node:path";
 import type { Column } from "../../protocol/messages.ts";
 import { formatRows } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
-import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
 import type { Coverage } from "./coverage.ts";
 import { ANSWER_TABLE } from "./merge.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** A short name for people, of the id that the operator signed: `q-7f3a2c`. */
 export function queryIdOf(claimsId: string): string {
   return `q-${claimsId.slice(0, 6)}`;
-}
-
-/** A folder for large results, made at first use: small answers touch no disk. */
-export class Scratch implements AsyncDisposable {
-  readonly path: string;
-  private made = false;
-
-  constructor(folder: string, name: string) {
-    this.path = join(folder, name);
-  }
-
-  /** What the merging engine may write: the formatted answer. */
-  get writablePaths(): string[] {
-    return [];
-  }
-
-  make(): string {
-    if (!this.made) Deno.mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    this.made = true;
-    return this.path;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.made) await Deno.remove(this.path, { recursive: true });
-  }
 }
 
 export interface AnswerFacts {
@@ -47,12 +21,11 @@ export interface AnswerFacts {
   elapsedMs: number;
 }
 
-/** Owns the engine that holds the rows. */
+/** Owns the workspace that holds the rows. */
 export class Answer implements AsyncDisposable {
   constructor(
     readonly facts: AnswerFacts,
-    private readonly engine: Engine,
-    private readonly scratch: Scratch,
+    private readonly workspace: Workspace,
   ) {}
 
   /** True when every asked host is in it. */
@@ -61,11 +34,11 @@ export class Answer implements AsyncDisposable {
   }
 
   rows(format: RowFormat): AsyncIterable<Uint8Array<ArrayBuffer>> {
-    return formatRows(this.engine, ANSWER_TABLE, format, this.scratch.make());
+    const { workspace } = this;
+    return formatRows(workspace.engine, ANSWER_TABLE, format, workspace.folder());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.engine[Symbol.asyncDispose]();
-    await this.scratch[Symbol.asyncDispose]();
+    await this.workspace[Symbol.asyncDispose]();
   }
 }

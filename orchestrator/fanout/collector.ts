@@ -29,7 +29,7 @@ export interface CollectorOptions {
   /** The partial tables of the plan. */
   tables: readonly string[];
   /** The folder for large results, made when it is needed. */
-  scratch: () => string;
+  folder: () => string;
   /** From now on. */
   timeoutMs: number;
   /** What all hosts together may send. */
@@ -60,7 +60,7 @@ export class Collector implements Disposable {
   /** The clock starts here: publish the query right after. */
   constructor(private readonly options: CollectorOptions) {
     for (const host of options.hosts) {
-      const inbox = new HostInbox({ host, tables: options.tables, scratch: options.scratch });
+      const inbox = new HostInbox({ host, tables: options.tables, folder: options.folder });
       this.open.set(host, { inbox, accepted: false, byteCount: 0 });
     }
     this.timers = [
@@ -69,17 +69,13 @@ export class Collector implements Disposable {
     ];
   }
 
-  /** Each host once, as it comes out; ends after the last. @throws what `fail` was given */
-  async *outcomes(): AsyncGenerator<Outcome> {
+  /** Each host once: those that came out since the last batch. @throws what `fail` was given */
+  async *batches(): AsyncGenerator<Outcome[]> {
     for (;;) {
       if (this.failure !== null) throw this.failure;
-      const outcome = this.settled.shift();
-      if (outcome !== undefined) {
-        yield outcome;
-        continue;
-      }
-      if (this.open.size === 0) return;
-      await new Promise<void>((resolve) => this.wake = resolve);
+      if (this.settled.length > 0) yield this.settled.splice(0);
+      else if (this.open.size === 0) return;
+      else await new Promise<void>((resolve) => this.wake = resolve);
     }
   }
 
@@ -88,7 +84,7 @@ export class Collector implements Disposable {
     return this.options.hosts.filter((host) => !this.ended.has(host));
   }
 
-  /** Ends the whole query: `outcomes` throws this. */
+  /** Ends the whole query: `batches` throws this. */
   fail(error: LogvendError): void {
     this.failure ??= error;
     this.wake();

@@ -82,7 +82,7 @@ export function coverageOf(
 
 /** "silent since 10:14:07", with the date when that was more than a day ago; UTC. */
 export function silence(seenMs: number | null, nowMs: number): string {
-  if (seenMs === null) return "silent since before this orchestrator knew it";
+  if (seenMs === null) return "never heard by this orchestrator";
   const iso = new Date(seenMs).toISOString();
   const time = iso.slice(11, 19);
   return `silent since ${nowMs - seenMs < 86_400_000 ? time : `${iso.slice(0, 10)} ${time}`}`;

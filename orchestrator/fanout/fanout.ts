@@ -10,17 +10,18 @@ import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Plan, Planner } from "../../queries/plan/planner.ts";
 import type { Authority } from "../access/authority.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { queryIdOf, Scratch } from "./answer.ts";
-import type { Answer } from "./answer.ts";
+import { Answer, queryIdOf } from "./answer.ts";
+import type { AnswerFacts } from "./answer.ts";
 import { chooseAudience } from "./audience.ts";
 import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
-import type { EnginePool } from "./engine_pool.ts";
+import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
 import { tooManyRows } from "./too_many_rows.ts";
+import type { WorkspacePool } from "./workspace.ts";
 
 /** Each running query holds a DuckDB of its own. */
-const RUNNING_MAX = 16;
+const ASKING_MAX = 16;
 
 const log = getLogger(["orchestrator", "fanout"]);
 
@@ -29,12 +30,11 @@ export interface FanoutParts {
   publish(topic: string, payload: Uint8Array): void;
   fleet: Fleet;
   planner: Planner;
-  engines: EnginePool;
+  workspaces: WorkspacePool;
   authority: Authority;
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
   name: string;
   topicPrefix: string;
-  scratchFolder: string;
   now: () => number;
 }
 
@@ -74,6 +74,7 @@ export interface Explanation {
 
 export class Fanout {
   private readonly running = new Map<string, Collector>();
+  private asking = 0;
 
   constructor(private readonly parts: FanoutParts) {}
 
@@ -88,17 +89,27 @@ export class Fanout {
    * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
    */
   async ask(question: Question, options: AskOptions): Promise<Answer> {
-    const startedMs = performance.now();
-    if (this.running.size >= RUNNING_MAX) {
-      throw new LogvendError("unavailable", `${RUNNING_MAX} queries are running; try again later`);
+    if (this.asking >= ASKING_MAX) {
+      throw new LogvendError("unavailable", `${ASKING_MAX} queries are running; try again later`);
     }
+    this.asking++;
+    try {
+      return await this.askHosts(question, options);
+    } finally {
+      this.asking--;
+    }
+  }
+
+  private async askHosts(question: Question, options: AskOptions): Promise<Answer> {
+    const startedMs = performance.now();
     const prepared = await this.prepare(question);
     const { claims, plan, audience } = prepared;
-    const scratch = new Scratch(this.parts.scratchFolder, claims.id);
+    await using owned = new AsyncDisposableStack();
+    const workspace = owned.use(await this.parts.workspaces.take());
     using collector = new Collector({
       hosts: audience.asked.map(({ presence }) => presence.host),
       tables: plan.partials.map(({ table }) => table),
-      scratch: () => scratch.make(),
+      folder: () => workspace.folder(),
       timeoutMs: claims.limits.timeout_ms,
       bytesMax: claims.limits.bytes_max,
       overflow: () => tooManyBytes(prepared),
@@ -107,15 +118,11 @@ export class Fanout {
     this.running.set(claims.id, collector);
     try {
       this.publishQuery(question, prepared);
-      return await gather({
-        ...prepared,
-        ...options,
-        collector,
-        scratch,
-        engines: this.parts.engines,
-        now: this.parts.now,
-        startedMs,
-      });
+      const { engine } = workspace;
+      const coverage = await gather({ ...prepared, ...options, collector, engine });
+      const elapsedMs = Math.round(performance.now() - startedMs);
+      owned.move(); // to the answer
+      return new Answer(factsOf(prepared, coverage, elapsedMs), workspace);
     } finally {
       this.running.delete(claims.id);
       for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });
@@ -208,6 +215,18 @@ export class Fanout {
       ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     });
   }
+}
+
+function factsOf({ claims, plan }: Prepared, coverage: Coverage, elapsedMs: number): AnswerFacts {
+  const { mode, range, columns } = plan;
+  const facts = { queryId: queryIdOf(claims.id), mode, range, columns, coverage, elapsedMs };
+  log.info("{query}: {answered} of {asked} hosts answered in {elapsedMs} ms.", {
+    query: facts.queryId,
+    answered: coverage.answered,
+    asked: coverage.asked,
+    elapsedMs,
+  });
+  return facts;
 }
 
 function tooManyBytes({ claims, plan, audience }: Prepared): LogvendError {

@@ -1,69 +1,47 @@
 /** Merges what hosts answer as it comes, and says who is missing. */
-import { getLogger } from "@logtape/logtape";
 import type { QueryClaims } from "../../protocol/claims.ts";
-import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
-import { Answer, queryIdOf } from "./answer.ts";
-import type { Scratch } from "./answer.ts";
+import { queryIdOf } from "./answer.ts";
 import type { Audience } from "./audience.ts";
 import type { Collector, HostAnswer, Outcome } from "./collector.ts";
 import { coverageOf } from "./coverage.ts";
-import type { HostResultSummary, Missing } from "./coverage.ts";
-import type { EnginePool } from "./engine_pool.ts";
+import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
-import { addHost, finishMerge, prepareMerge } from "./merge.ts";
+import { addAnswers, finishMerge, prepareMerge } from "./merge.ts";
 import { tooManyRows } from "./too_many_rows.ts";
 import type { HostRows } from "./too_many_rows.ts";
 import { unanswered } from "./unanswered.ts";
 import type { HostError } from "./unanswered.ts";
-
-const log = getLogger(["orchestrator", "fanout"]);
 
 export interface GatherRequest {
   claims: QueryClaims;
   plan: Plan;
   audience: Audience;
   collector: Collector;
-  engines: EnginePool;
-  scratch: Scratch;
+  /** Of the query's own workspace. */
+  engine: Engine;
   signal: AbortSignal;
   onProgress?: (progress: Progress) => void;
-  now: () => number;
-  /** Of performance.now(). */
-  startedMs: number;
 }
 
 /**
- * The answer, complete or not; it owns engine and scratch from here on.
+ * Makes the answer table in the engine and returns whom it covers, complete or not.
  * @throws {LogvendError} bad_sql, too_many_rows, cancelled, timeout, or unavailable when no host answered
  */
-export async function gather(request: GatherRequest): Promise<Answer> {
-  const { claims, plan, collector, scratch, signal } = request;
+export async function gather(request: GatherRequest): Promise<Coverage> {
+  const { collector, signal } = request;
   const onAbort = () => collector.fail(new LogvendError("cancelled", "The query was cancelled"));
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
-  const engine = await request.engines.take();
   try {
-    const received = await receiveAll(request, engine);
+    const received = await receiveAll(request);
     const coverage = coverageOf(received.answered, received.missing);
     if (received.answered.length === 0) throw unanswered(received.errors, coverage);
-    await merge(request, engine);
-    const elapsedMs = Math.round(performance.now() - request.startedMs);
-    const queryId = queryIdOf(claims.id);
-    log.info("{query}: {answered} of {asked} hosts answered in {elapsedMs} ms.", {
-      query: queryId,
-      answered: coverage.answered,
-      asked: coverage.asked,
-      elapsedMs,
-    });
-    const { mode, range, columns } = plan;
-    return new Answer({ queryId, mode, range, columns, coverage, elapsedMs }, engine, scratch);
-  } catch (error) {
-    await engine[Symbol.asyncDispose]();
-    await scratch[Symbol.asyncDispose]();
-    throw error;
+    await merge(request);
+    return coverage;
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -78,8 +56,8 @@ interface Received {
   tooMany: boolean;
 }
 
-async function receiveAll(request: GatherRequest, engine: Engine): Promise<Received> {
-  const { claims, plan, audience, collector } = request;
+async function receiveAll(request: GatherRequest): Promise<Received> {
+  const { claims, plan, audience, collector, engine } = request;
   const received: Received = {
     answered: [],
     missing: [...audience.missing],
@@ -97,9 +75,12 @@ async function receiveAll(request: GatherRequest, engine: Engine): Promise<Recei
     });
   progress();
   await prepareMerge(engine, plan);
-  for await (const outcome of collector.outcomes()) {
-    if (outcome.kind === "missing") takeMissing(request, received, outcome);
-    else await takeAnswer({ request, engine, received, answer: outcome.answer });
+  for await (const batch of collector.batches()) {
+    for (const outcome of batch) {
+      if (outcome.kind === "missing") takeMissing(request, received, outcome);
+    }
+    const answers = batch.flatMap((one) => one.kind === "answered" ? [one.answer] : []);
+    await takeAnswers(request, received, answers);
     progress();
   }
   if (received.tooMany) throw tooMany(request, received.amounts);
@@ -121,30 +102,25 @@ function takeMissing(
   giveUp(request, received);
 }
 
-interface AnswerTaken {
-  request: GatherRequest;
-  engine: Engine;
-  received: Received;
-  answer: HostAnswer;
-}
-
-async function takeAnswer({ request, engine, received, answer }: AnswerTaken) {
+async function takeAnswers(
+  request: GatherRequest,
+  received: Received,
+  answers: readonly HostAnswer[],
+) {
   const { plan, claims } = request;
-  const { host, coverage, byteCount: bytes } = answer;
-  const rows = Object.values(answer.rows).reduce((sum, count) => sum + count, 0);
-  received.amounts.push({ region: regionOf(request, host), rows, bytes });
-  const rowCount = received.amounts.reduce((sum, amount) => sum + amount.rows, 0);
+  for (const { host, rows, byteCount: bytes } of answers) {
+    const rowCount = Object.values(rows).reduce((sum, count) => sum + count, 0);
+    received.amounts.push({ region: regionOf(request, host), rows: rowCount, bytes });
+  }
+  const rowCount = received.amounts.reduce((sum, { rows }) => sum + rows, 0);
   if (plan.mode === "rows" && rowCount > claims.limits.rows_max) giveUp(request, received);
   if (received.tooMany) return; // only counted by now
-  try {
-    await addHost(engine, plan, answer);
-    received.answered.push({
-      host,
-      coverage,
-      behindMs: presenceOf(request, host)?.stats?.behind_ms ?? 0,
-    });
-  } catch (error) {
-    received.missing.push({ host, kind: "failed", reason: messageOf(error) });
+  const rejected = await addAnswers(request.engine, plan, answers);
+  for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
+  for (const { host, coverage } of answers) {
+    if (rejected.some((one) => one.host === host)) continue;
+    const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
+    received.answered.push({ host, coverage, behindMs });
   }
 }
 
@@ -167,12 +143,12 @@ function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly Host
 }
 
 /** Computes the answer within as long again as the hosts were given. */
-async function merge({ plan, claims, signal, scratch }: GatherRequest, engine: Engine) {
+async function merge({ plan, claims, signal, engine }: GatherRequest) {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(claims.limits.timeout_ms)]);
   const interrupt = () => engine.interrupt();
   bound.addEventListener("abort", interrupt);
   try {
-    await finishMerge(engine, plan, scratch.writablePaths);
+    await finishMerge(engine, plan);
   } catch (error) {
     if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
     if (bound.aborted) throw new LogvendError("timeout", "The merge took longer than --timeout");

@@ -16,7 +16,7 @@ export interface HostInboxOptions {
   /** The partial tables that the plan has; others are refused. */
   tables: readonly string[];
   /** The folder for Parquet files, made when the first one comes. */
-  scratch: () => string;
+  folder: () => string;
 }
 
 interface SliceFile {
@@ -93,7 +93,7 @@ export class HostInbox implements Disposable {
 
   private create(table: string): SliceFile {
     const index = this.options.tables.indexOf(table);
-    const path = join(this.options.scratch(), `${this.options.host}.${index}.parquet`);
+    const path = join(this.options.folder(), `${this.options.host}.${index}.parquet`);
     const file = Deno.openSync(path, { write: true, createNew: true });
     const slices = { path, file, size: 0 };
     this.files.set(table, slices);

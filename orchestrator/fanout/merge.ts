@@ -1,9 +1,14 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import type { Column } from "../../protocol/messages.ts";
+import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
-import type { Plan } from "../../queries/plan/planner.ts";
+import type { Partial, Plan } from "../../queries/plan/planner.ts";
 import { createPartialTable, importPart } from "../../queries/transfer/import.ts";
+import type { Part } from "../../queries/transfer/import.ts";
 import type { HostAnswer } from "./collector.ts";
+
+type TextPart = Extract<Part, { encoding: "text" }>;
 
 /** The table that holds the finished answer; no stream can have this name. */
 export const ANSWER_TABLE = "_answer";
@@ -13,25 +18,46 @@ export async function prepareMerge(engine: Engine, plan: Plan): Promise<void> {
   for (const { table, columns } of plan.partials) await createPartialTable(engine, table, columns);
 }
 
+/** A host whose rows do not count, and why. */
+export interface RejectedAnswer {
+  host: string;
+  reason: string;
+}
+
 /**
- * Adds one host's rows.
- * @throws {LogvendError} usage, when they are not what the plan and the host itself say; then none count
+ * Adds what hosts shipped, together: a transaction a host would cost a millisecond each. Of a host
+ * whose rows are not what the plan and the host itself say, none count; it is found by halving.
  */
-export async function addHost(engine: Engine, plan: Plan, answer: HostAnswer): Promise<void> {
+export async function addAnswers(
+  engine: Engine,
+  plan: Plan,
+  answers: readonly HostAnswer[],
+): Promise<RejectedAnswer[]> {
+  const [first, ...others] = answers;
+  if (first === undefined) return [];
+  try {
+    await addTogether(engine, plan, answers);
+    return [];
+  } catch (error) {
+    if (others.length === 0) return [{ host: first.host, reason: messageOf(error) }];
+  }
+  const half = Math.ceil(answers.length / 2);
+  return [
+    ...await addAnswers(engine, plan, answers.slice(0, half)),
+    ...await addAnswers(engine, plan, answers.slice(half)),
+  ];
+}
+
+/** All of them or none. @throws {LogvendError} usage */
+async function addTogether(engine: Engine, plan: Plan, answers: readonly HostAnswer[]) {
+  const [only, ...others] = plan.partials;
+  const isText = answers.every(({ parts }) => parts.every(({ part }) => part.encoding === "text"));
+  if (only !== undefined && others.length === 0 && isText) {
+    return await addTable(engine, only, answers); // one INSERT, which is all or nothing by itself
+  }
   await engine.run("BEGIN TRANSACTION");
   try {
-    const loaded = new Map<string, number>();
-    for (const { table, part } of answer.parts) {
-      const columns = plan.partials.find((partial) => partial.table === table)?.columns ?? [];
-      const rows = await importPart(engine, table, columns, part);
-      loaded.set(table, (loaded.get(table) ?? 0) + rows);
-    }
-    for (const { table } of plan.partials) {
-      const [said, came] = [answer.rows[table] ?? 0, loaded.get(table) ?? 0];
-      if (said !== came) {
-        throw new LogvendError("usage", `says it sent ${said} rows, and ${came} came`);
-      }
-    }
+    for (const partial of plan.partials) await addTable(engine, partial, answers);
     await engine.run("COMMIT");
   } catch (error) {
     await engine.run("ROLLBACK");
@@ -39,16 +65,46 @@ export async function addHost(engine: Engine, plan: Plan, answer: HostAnswer): P
   }
 }
 
-/**
- * Computes the answer table. From here on the engine can write only to `writablePaths`.
- * @throws {LogvendError} bad_sql, when the rows make the SQL fail (a cast, a division)
- */
-export async function finishMerge(
+async function addTable(
   engine: Engine,
-  plan: Plan,
-  writablePaths: readonly string[],
-): Promise<void> {
-  await engine.lockDown(writablePaths);
+  { table, columns }: Partial,
+  answers: readonly HostAnswer[],
+) {
+  const texts: TextPart[] = [];
+  for (const { parts, rows } of answers) {
+    let came = 0;
+    for (const { part } of parts.filter((one) => one.table === table)) {
+      if (part.encoding === "text") {
+        checkText(part, columns);
+        came += part.values[0]?.length ?? 0;
+        texts.push(part);
+      } else came += await importPart(engine, table, columns, part);
+    }
+    const said = rows[table] ?? 0;
+    if (said !== came) {
+      throw new LogvendError("usage", `says it sent ${said} rows, and ${came} came`);
+    }
+  }
+  await importPart(engine, table, columns, {
+    encoding: "text",
+    columns: [...columns],
+    values: columns.map((_, i) => texts.flatMap((part) => part.values[i] ?? [])),
+  });
+}
+
+/** What importPart checks, for one of the parts that it is given together. */
+function checkText(part: TextPart, columns: readonly Column[]) {
+  const rowCount = part.values[0]?.length;
+  if (
+    !sameColumns(part.columns, columns) || part.values.length !== columns.length ||
+    part.values.some((column) => column.length !== rowCount)
+  ) {
+    throw new LogvendError("usage", "sent other columns than the plan's");
+  }
+}
+
+/** Computes the answer table. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
+export async function finishMerge(engine: Engine, plan: Plan): Promise<void> {
   try {
     await engine.run(`CREATE TABLE ${ANSWER_TABLE} AS ${plan.mergeSql}`);
   } catch (cause) {

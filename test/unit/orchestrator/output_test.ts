@@ -1,0 +1,242 @@
+/** output.ts: the designed outputs, to the letter. */
+import assert from "node:assert/strict";
+import type { AnswerEnd, HostRecord } from "../../../orchestrator/api/events.ts";
+import type { Coverage, Missing } from "../../../orchestrator/fanout/coverage.ts";
+import { coverageOf, silence } from "../../../orchestrator/fanout/coverage.ts";
+import {
+  coverageLines,
+  explanationText,
+  hostsTable,
+  summaryLine,
+} from "../../../orchestrator/output.ts";
+import { parseRange } from "../../../protocol/range.ts";
+
+const NOW_MS = Date.parse("2026-11-22T10:14:09Z");
+
+const COMPLETE: Coverage = {
+  asked: 3,
+  answered: 3,
+  missing: [],
+  chunks: 14,
+  rows_scanned: 57_803,
+  bytes_read: 412_345,
+  rejects: 0,
+  behind: [],
+};
+
+function end(coverage: Coverage, more: Partial<AnswerEnd> = {}): AnswerEnd {
+  return {
+    type: "end",
+    query_id: "q-7f3a2c",
+    mode: "aggregate",
+    range: { since: "2026-11-21T10:14:09.000Z", until: null },
+    columns: [],
+    coverage,
+    elapsed_ms: 31,
+    ...more,
+  };
+}
+
+Deno.test("the summary of a complete answer is one line", () => {
+  const asked = parseRange({}, NOW_MS);
+  assert.equal(
+    summaryLine({ end: end(COMPLETE), asked, nowMs: NOW_MS }),
+    "complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c",
+  );
+  assert.deepEqual(coverageLines(COMPLETE), []);
+});
+
+Deno.test("the summary names the range that was read", () => {
+  const check = (range: AnswerEnd["range"], text: { since?: string }, expected: string) => {
+    const asked = parseRange(text, NOW_MS);
+    const line = summaryLine({ end: end(COMPLETE, { range }), asked, nowMs: NOW_MS });
+    assert.equal(line.split(" · ")[2], expected);
+  };
+  const all = { since: null, until: null };
+  check({ since: "2026-11-22T09:59:09.000Z", until: null }, { since: "15m" }, "last 15 m");
+  check(all, { since: "all" }, "all time");
+  check(all, {}, "time as in WHERE");
+});
+
+Deno.test("one killed host is named with its silence", () => {
+  const missing: Missing = {
+    host: "web-2",
+    kind: "offline",
+    reason: silence(Date.parse("2026-11-22T10:14:07Z"), NOW_MS),
+    since: "2026-11-22T10:14:07.000Z",
+  };
+  const partial = { ...COMPLETE, answered: 2, missing: [missing] };
+  const asked = parseRange({}, NOW_MS);
+  assert.match(
+    summaryLine({ end: end(partial), asked, nowMs: NOW_MS }),
+    /^PARTIAL · 2\/3 hosts · last 24 h · /,
+  );
+  assert.deepEqual(coverageLines(partial), ["  offline 1  web-2  silent since 10:14:07"]);
+});
+
+Deno.test("missing hosts are grouped by kind and reason, then those behind, then rejects", () => {
+  const offline = Array.from({ length: 9 }, (_, i): Missing => ({
+    host: `web-${17 + i}`,
+    kind: "offline",
+    reason: "silent since 02:41:00",
+    since: "2026-11-22T02:41:00.000Z",
+  }));
+  const noAck = ["api-3", "api-4"].map((host): Missing => ({
+    host,
+    kind: "no_ack",
+    reason: "nothing within 1 s",
+  }));
+  const coverage: Coverage = {
+    ...COMPLETE,
+    asked: 400,
+    answered: 388,
+    missing: [
+      ...offline,
+      ...noAck,
+      { host: "web-90", kind: "refused", reason: "clock 6 min ahead" },
+    ],
+    rejects: 12,
+    behind: [
+      { host: "api-31", bytes: 2.1e9, ms: 14 * 60_000 },
+      { host: "api-32", bytes: 900, ms: 100 },
+    ],
+  };
+  assert.equal(
+    coverageLines(coverage).join("\n"),
+    `
+  offline 9  web-17 web-18 …  silent since 02:41:00
+  no ack  2  api-3 api-4      nothing within 1 s
+  refused 1  web-90           clock 6 min ahead
+  behind  1  api-31           answered; last 14 min (2.1 GB) unread
+  rejects 12                  SELECT * FROM rejects`.slice(1),
+  );
+});
+
+Deno.test("offline hosts of different silence are one line, hosts that fail differently several", () => {
+  const offline = (host: string, time: string): Missing => ({
+    host,
+    kind: "offline",
+    reason: `silent since ${time}`,
+    since: `2026-11-22T${time}.000Z`,
+  });
+  const failed = Array.from({ length: 7 }, (_, i): Missing => ({
+    host: `db-${i}`,
+    kind: "failed",
+    reason: `reason ${i}\nwith more \x1b[31mlines`,
+  }));
+  const missing = [offline("web-2", "03:00:00"), offline("web-1", "02:00:00"), ...failed];
+  assert.equal(
+    coverageLines({ ...COMPLETE, missing }).join("\n"),
+    `
+  offline 2  web-2 web-1  silent, the first since 02:00:00
+  failed  1  db-0         reason 0
+  failed  1  db-1         reason 1
+  failed  1  db-2         reason 2
+  failed  1  db-3         reason 3
+  failed  1  db-4         reason 4
+  failed  2  db-5 db-6    for other reasons (-o json has them)`.slice(1),
+  );
+});
+
+Deno.test("a host's words cannot steer the terminal", () => {
+  const missing: Missing[] = [{ host: "web-1", kind: "refused", reason: "no\x1b[2J\r!" }];
+  assert.deepEqual(coverageLines({ ...COMPLETE, missing }), ["  refused 1  web-1  no?[2J?!"]);
+});
+
+Deno.test("the coverage adds up what hosts say", () => {
+  const host = (name: string, behind: number) => ({
+    host: name,
+    coverage: { chunks: 1, rows_scanned: 2, bytes_read: 3, rejects: 4, behind_bytes: behind },
+    behindMs: 9,
+  });
+  const missing: Missing[] = [{ host: "c", kind: "timeout", reason: "late" }];
+  assert.deepEqual(coverageOf([host("b", 5), host("a", 0)], missing), {
+    asked: 3,
+    answered: 2,
+    missing,
+    chunks: 2,
+    rows_scanned: 4,
+    bytes_read: 6,
+    rejects: 8,
+    behind: [{ host: "b", bytes: 5, ms: 9 }],
+  });
+});
+
+Deno.test("a silence of more than a day has its date", () => {
+  assert.equal(silence(NOW_MS - 2 * 86_400_000, NOW_MS), "silent since 2026-11-20 10:14:09");
+  assert.equal(silence(null, NOW_MS), "never heard by this orchestrator");
+});
+
+function record(host: string, more: Partial<HostRecord>): HostRecord {
+  return {
+    host,
+    region: "eu-west-1",
+    labels: {},
+    state: "online",
+    seen_at: null,
+    version: "0.3.1",
+    streams: ["logs"],
+    lines_per_s: null,
+    behind_bytes: null,
+    behind_ms: null,
+    rejects: null,
+    stored_bytes: null,
+    ...more,
+  };
+}
+
+Deno.test("hosts are a table with their state at a glance", () => {
+  const seen = (agoMs: number) => new Date(NOW_MS - agoMs).toISOString();
+  const hosts = [
+    record("web-1", { seen_at: seen(2_000), lines_per_s: 9_812, behind_ms: 400, rejects: 0 }),
+    record("web-2", { seen_at: seen(4_000), lines_per_s: 9_790, behind_ms: 200, rejects: 12 }),
+    record("web-17", {
+      state: "offline",
+      seen_at: seen(41 * 60_000),
+      version: "0.3.0",
+      lines_per_s: 1,
+      behind_ms: 1,
+      rejects: 0,
+    }),
+  ];
+  assert.equal(
+    hostsTable(hosts, NOW_MS),
+    `
+HOST    REGION     STATE    SEEN  VERSION  LINES/S  BEHIND  REJECTS
+web-1   eu-west-1  online   2 s   0.3.1       9812  0.4 s         0
+web-2   eu-west-1  online   4 s   0.3.1       9790  0.2 s        12
+web-17  eu-west-1  offline  41 m  0.3.0          -  -             0
+3 hosts: 2 online, 1 offline
+`.slice(1),
+  );
+});
+
+Deno.test("an explanation shows what would run where", () => {
+  const explanation = {
+    query_id: "q-7f3a2c",
+    mode: "rows" as const,
+    reason: "string_agg(request) at 1:8 cannot be merged from partial results",
+    range: { since: "2026-11-21T10:14:09.000Z", until: null },
+    columns: [],
+    hosts: ["web-1", "web-3"],
+    missing: [{ host: "web-2", kind: "offline" as const, reason: "silent since 10:14:07" }],
+    partials: [{ table: "logs", sql: "SELECT request\nFROM logs" }],
+    merge_sql: "SELECT string_agg(request) FROM logs",
+  };
+  assert.equal(
+    explanationText(explanation, parseRange({}, NOW_MS), NOW_MS),
+    `
+mode   rows: string_agg(request) at 1:8 cannot be merged from partial results
+range  last 24 h
+hosts  2: web-1 web-3
+       not asked: web-2 silent since 10:14:07
+
+each host, into logs:
+  SELECT request
+  FROM logs
+
+merge:
+  SELECT string_agg(request) FROM logs
+`.slice(1),
+  );
+});
