@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { tableFromIPC } from "apache-arrow";
+import { formatRows } from "../../../../queries/answer/format.ts";
+import type { RowFormat } from "../../../../queries/answer/format.ts";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+import { columnsOf } from "../../../../queries/transfer/export.ts";
+
+/** An engine with a table `answer`, and the bytes that a format makes of it. */
+async function answer(sql: string, check: (scene: Scene) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await using engine = await Engine.open();
+    await engine.run(`CREATE TABLE answer AS ${sql}`);
+    const bytes = async (format: RowFormat) => {
+      const pieces = await Array.fromAsync(formatRows(engine, "answer", format, folder));
+      return new Uint8Array(await new Blob(pieces).arrayBuffer());
+    };
+    const text = async (format: RowFormat) => new TextDecoder().decode(await bytes(format));
+    await check({ engine, folder, bytes, text });
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(folder)), [], "scratch files are deleted");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+interface Scene {
+  engine: Engine;
+  folder: string;
+  bytes: (format: RowFormat) => Promise<Uint8Array<ArrayBuffer>>;
+  text: (format: RowFormat) => Promise<string>;
+}
+
+const SAMPLE = `
+  SELECT 200 AS status, 9007199254740993 AS big, 5::BIGINT AS small,
+    170141183460469231731687303715884105727 AS huge, 0.1::DOUBLE AS share, 'nan'::DOUBLE AS none,
+    '-inf'::DOUBLE AS least, 1.50::DECIMAL(5, 2) AS price, 0.1::FLOAT AS single,
+    12345678901234567890.123456789::DECIMAL(38, 9) AS precise,
+    TIMESTAMP '2026-11-22 19:00:00.123456' AS ts, '2026-11-22 19:00:00+00'::TIMESTAMPTZ AS zoned,
+    DATE '2026-11-22' AS day, INTERVAL 90 MINUTE AS span, '\\x00a'::BLOB AS raw, 'a"é' AS text,
+    NULL::INTEGER AS missing, true AS yes, [1, NULL] AS list,
+    {'a': 9007199254740993, 'b': ['x'], 'c': 99999999999999999999::HUGEINT} AS nested,
+    ['nan'::DOUBLE] AS odd, '{"k": [1.0]}'::JSON AS json`;
+
+Deno.test("JSON rows hold numbers where a double is exact, and text where it is not", async () => {
+  await answer(SAMPLE, async ({ text }) => {
+    const expected = {
+      status: 200,
+      big: "9007199254740993",
+      small: 5,
+      huge: "170141183460469231731687303715884105727",
+      share: 0.1,
+      none: "nan",
+      least: "-inf",
+      price: 1.5,
+      single: 0.1,
+      precise: "12345678901234567890.123456789",
+      ts: "2026-11-22 19:00:00.123456",
+      zoned: "2026-11-22 19:00:00+00",
+      day: "2026-11-22",
+      span: "01:30:00",
+      raw: "\\x00a",
+      text: 'a"é',
+      missing: null,
+      yes: true,
+      list: [1, null],
+      nested: { a: "9007199254740993", b: ["x"], c: "99999999999999999999" },
+      odd: ["nan"],
+      json: { k: [1] },
+    };
+    const { odd, ...row } = JSON.parse(await text("json"))[0];
+    assert.deepEqual({ ...row, odd: ["nan"] }, expected);
+    assert.match(JSON.stringify(odd), /nan/i);
+    assert.deepEqual(JSON.parse(await text("jsonl")).nested, expected.nested);
+  });
+});
+
+Deno.test("long answers come whole and in order, in every format", async () => {
+  await answer("SELECT i, 'row ' || i AS t FROM range(5000) r(i)", async (scene) => {
+    const { engine, folder, bytes, text } = scene;
+    const rows = JSON.parse(await text("json"));
+    assert.equal(rows.length, 5000);
+    assert.ok(rows.every((row: { i: number; t: string }, i: number) => row.i === i));
+    const lines = (await text("jsonl")).trimEnd().split("\n");
+    assert.equal(lines.length, 5000);
+    assert.equal(lines[4999], '{"i":4999,"t":"row 4999"}');
+    const csv = (await text("csv")).trimEnd().split("\n");
+    assert.deepEqual([csv.length, csv[0], csv[5000]], [5001, "i,t", "4999,row 4999"]);
+    const arrow = tableFromIPC(await bytes("arrow"));
+    assert.equal(arrow.numRows, 5000);
+    assert.equal(arrow.get(4999)?.["t"], "row 4999");
+    const file = join(folder, "check.parquet");
+    await Deno.writeFile(file, await bytes("parquet"));
+    const { rows: counted } = await engine.read(
+      `SELECT count(*), sum(i), any_value(t) FILTER (i = 4999) FROM read_parquet('${file}')`,
+    );
+    assert.deepEqual(counted, [[5000n, 12497500n, "row 4999"]]);
+    await Deno.remove(file);
+  });
+});
+
+Deno.test("an answer without rows is an answer in every format", async () => {
+  await answer("SELECT 1 AS a, 'x' AS b WHERE false", async ({ bytes, text }) => {
+    assert.deepEqual(JSON.parse(await text("json")), []);
+    assert.equal(await text("jsonl"), "");
+    assert.equal(await text("csv"), "a,b\n");
+    const arrow = tableFromIPC(await bytes("arrow"));
+    assert.deepEqual([arrow.numRows, arrow.schema.names], [0, ["a", "b"]]);
+    assert.ok((await bytes("parquet")).length > 0);
+  });
+});
+
+Deno.test("Parquet keeps the digits of sums", async () => {
+  await answer(SAMPLE, async ({ engine, folder, bytes }) => {
+    await engine.run("CREATE TABLE sums AS SELECT sum(status) AS s, max(zoned) AS z FROM answer");
+    const file = join(folder, "sums.parquet");
+    const pieces = await Array.fromAsync(formatRows(engine, "sums", "parquet", folder));
+    await Deno.writeFile(file, new Blob(pieces).stream());
+    await engine.run(`CREATE TABLE back AS FROM read_parquet('${file}')`);
+    assert.deepEqual(await columnsOf(engine, "back"), [
+      { name: "s", type: "DECIMAL(38,0)" },
+      { name: "z", type: "TIMESTAMP WITH TIME ZONE" },
+    ]);
+    await Deno.remove(file);
+    await assert.rejects(bytes("parquet"), /DECIMAL/); // the largest HUGEINT has 39 digits
+  });
+});
+
+Deno.test("Arrow columns have the types and values of the answer", async () => {
+  const sql = SAMPLE.replace("SELECT 200 AS", "SELECT unnest([200, NULL]) AS").replace(
+    /1701\d+ AS huge/,
+    "-12345678901234567890::HUGEINT AS huge",
+  );
+  await answer(sql, async ({ bytes }) => {
+    const table = tableFromIPC(await bytes("arrow"));
+    const types = Object.fromEntries(
+      table.schema.fields.map(({ name, type }) => [name, `${type}`]),
+    );
+    assert.equal(types["status"], "Int32");
+    assert.equal(types["big"], "Int64");
+    assert.equal(types["ts"], "Timestamp<MICROSECOND>");
+    assert.equal(types["zoned"], "Timestamp<MICROSECOND, UTC>");
+    assert.equal(types["raw"], "Binary");
+    const column = (name: string) => table.getChild(name);
+    assert.deepEqual([...column("status") ?? []], [200, null]);
+    assert.equal(column("big")?.get(0), 9007199254740993n);
+    assert.equal(column("ts")?.data[0]?.values[0], 1795374000123456n);
+    assert.equal(column("day")?.data[0]?.values[0], 20779);
+    assert.deepEqual([...column("raw")?.get(0) ?? []], [0, 97]);
+    assert.equal(column("yes")?.get(1), true);
+    assert.equal(column("missing")?.get(0), null);
+    assert.equal(column("list")?.get(0), "[1, NULL]");
+    const [low = 0n, high = 0n] = new BigUint64Array(
+      new Uint32Array(column("huge")?.get(0)).buffer,
+    );
+    assert.equal(BigInt.asIntN(128, (high << 64n) | low), -12345678901234567890n);
+  });
+});
