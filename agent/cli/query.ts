@@ -73,31 +73,43 @@ async function answer({ sql, options, source, folder, signal }: Asked) {
     },
     signal,
   );
-  await print(answer, options.output);
+  const elapsedMs = Date.now() - nowMs;
+  await print(answer, options.output, elapsedMs);
   const { coverage } = answer;
   console.error([
     "this host",
     describeRange(answer.range, nowMs),
     `${coverage.rows_scanned} rows, ${coverage.chunks} chunks, ` +
     `${formatBytes(coverage.bytes_read)} read`,
-    formatDurationMs(Date.now() - nowMs),
+    formatDurationMs(elapsedMs),
     ...(coverage.rejects > 0 ? [`${coverage.rejects} rejects`] : []),
   ].join(" · "));
 }
 
-async function print(answer: LocalAnswer, output: QueryOptions["output"]) {
-  if (output === "table") {
-    const look = Deno.stdout.isTerminal()
-      ? { width: Deno.consoleSize().columns, color: !Deno.noColor }
-      : {};
-    await write(new TextEncoder().encode(await drawAnswer(answer, look)));
-    return;
+async function print(answer: LocalAnswer, output: QueryOptions["output"], elapsedMs: number) {
+  const { columns, coverage } = answer;
+  switch (output) {
+    case "table": {
+      const look = Deno.stdout.isTerminal()
+        ? { width: Deno.consoleSize().columns, color: !Deno.noColor }
+        : {};
+      return await write(await drawAnswer(answer, look));
+    }
+    case "json": {
+      const rest = JSON.stringify({ coverage, elapsed_ms: elapsedMs }).slice(1);
+      await write(`{"columns":${JSON.stringify(columns)},"rows":`);
+      await write((await Deno.readTextFile(answer.file)).trimEnd());
+      return await write(`,${rest}\n`);
+    }
+    default: {
+      const file = await Deno.open(answer.file);
+      await file.readable.pipeTo(Deno.stdout.writable, { preventClose: true });
+    }
   }
-  const file = await Deno.open(answer.file);
-  for await (const block of file.readable) await write(block);
 }
 
-async function write(bytes: Uint8Array) {
+async function write(text: string) {
+  const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }
 

@@ -107,6 +107,7 @@ class Run implements AsyncDisposable {
     await this.sql(`CREATE TABLE ${ANSWER} AS ${sql}`);
     const rows = await this.count(ANSWER);
     // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
+    await Deno.mkdir(this.spillFolder, { recursive: true });
     const blocks = formatRows(this.engine, ANSWER, format, this.spillFolder);
     const file = await Deno.create(resultFile(query.result_folder, 0));
     await ReadableStream.from(blocks).pipeTo(file.writable);

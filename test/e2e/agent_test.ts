@@ -77,7 +77,7 @@ Deno.test("query asks the running agent, and the data folder when none runs", as
   await folder.write("access.log", manyLines(combinedLine, 0, 100));
   {
     await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
-    await running.waitForLine(/Agent web-1 reads/);
+    await running.waitForLine(/Agent .*web-1.* reads/);
     const deadline = Date.now() + 10_000;
     while (await count("-c", yaml) !== 100) assert.ok(Date.now() < deadline);
     const refused = await agent("import", folder.join("access.log"), "-c", yaml);
@@ -94,13 +94,13 @@ Deno.test("kill -9 at any moment of the ingest loses no line and doubles none", 
   for (let round = 0; round < 6; round++) {
     await Deno.writeTextFile(log, manyLines(combinedLine, round * 4_000, 4_000), { append: true });
     await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
-    await running.waitForLine(/Agent web-1 reads/);
+    await running.waitForLine(/Agent .*web-1.* reads/);
     await new Promise((resolve) => setTimeout(resolve, round * 60)); // the moment is the point
     running.kill("SIGKILL");
     await running.ended();
   }
   await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
-  await running.waitForLine(/Agent web-1 reads/);
+  await running.waitForLine(/Agent .*web-1.* reads/);
   const deadline = Date.now() + 15_000;
   while (Number(await count("-c", yaml)) < 24_000) assert.ok(Date.now() < deadline);
   const { stdout } = await agent(
@@ -118,7 +118,7 @@ Deno.test("bad input is answered with what is wrong, its place and the exit code
       const ended = await agent(...args);
       assert.equal(ended.code, code, ended.stderr);
       assert.match(ended.stderr, words);
-      assert.doesNotMatch(ended.stderr, /^\s+at /m, "a stack trace");
+      assert.doesNotMatch(ended.stderr, /\.ts:\d+/, "a stack trace");
     });
   const bad = await folder.write(
     "bad.yaml",
@@ -137,7 +137,7 @@ Deno.test("bad input is answered with what is wrong, its place and the exit code
   const log = await folder.write("x.log", manyLines(combinedLine, 0, 10));
   await check("bad SQL", ["query", "SELECT FROM WHERE", "--file", log], 64, /syntax error/);
   await check("an unknown column", ["query", "SELECT nope FROM logs", "--file", log], 64, /nope/);
-  await check("no such log", ["query", COUNT, "--file", "/nowhere.log"], 69, /nowhere\.log/);
+  await check("no such log", ["query", COUNT, "--file", "/nowhere.log"], 64, /nowhere\.log/);
   const readOnly = await folder.write("file", "");
   const inFile = await folder.write(
     "unwritable.yaml",
@@ -154,5 +154,5 @@ Deno.test("a broker that is down is said once, and the agent works on", async ()
   await running.waitForLine(/broker/i);
   const deadline = Date.now() + 10_000;
   while (await count("-c", yaml) !== 10) assert.ok(Date.now() < deadline);
-  assert.doesNotMatch(running.stderr, /^\s+at /m);
+  assert.doesNotMatch(running.stderr, /\.ts:\d+/);
 });
