@@ -27,7 +27,7 @@ export class Workspace implements AsyncDisposable {
     return new Workspace(engine, path);
   }
 
-  /** The folder, made at first use: small answers touch no disk. */
+  /** The folder, made at first use. */
   folder(): string {
     if (!this.hasFolder) Deno.mkdirSync(this.path, { recursive: true, mode: 0o700 });
     this.hasFolder = true;
