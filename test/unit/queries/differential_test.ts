@@ -12,7 +12,7 @@ import type { Part } from "../../../queries/transfer/import.ts";
 import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
 import type { RandomQuery } from "./random_query.ts";
 
-const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 300);
+const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 200);
 const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
 
 const TABLES = ["logs", "rejects"];

@@ -30,7 +30,7 @@ Deno.test("large whole numbers keep their digits, and stay at the right", () => 
 Deno.test("NULL differs from an empty text, and is dim in colour", () => {
   const rows = [{ line: null }, { line: "" }];
   assert.deepEqual(renderTable([LINE], rows).split("\n").slice(2, 4), [" NULL", ""]);
-  assert.match(renderTable([LINE], rows, { color: true }), /\x1b\[2mNULL\x1b\[22m/);
+  assert.ok(renderTable([LINE], rows, { color: true }).includes("\x1b[2mNULL\x1b[22m"));
 });
 
 Deno.test("rows are cut to the terminal, and only then", () => {

@@ -1,0 +1,174 @@
+/** SQL that reads anything but the tables it may read is refused, with the rule and the place. */
+import assert from "node:assert/strict";
+import { LogvendError } from "../../../protocol/errors.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import { admit, DEPTH_MAX, NODES_MAX } from "../../../queries/gate.ts";
+import { AGGREGATES, exclusionOf, SCALARS } from "../../../queries/gate_functions.ts";
+
+const TABLES = ["logs", "rejects"];
+
+/** SQL, and what the refusal says. */
+const ATTACKS: readonly (readonly [string, RegExp])[] = [
+  // Not one SELECT
+  ["DROP TABLE logs", /Only SELECT/],
+  ["DELETE FROM logs", /Only SELECT/],
+  ["INSERT INTO logs SELECT * FROM logs", /Only SELECT/],
+  ["UPDATE logs SET status = 1", /Only SELECT/],
+  ["CREATE TABLE x AS SELECT 1", /Only SELECT/],
+  ["CREATE MACRO f() AS 1", /Only SELECT/],
+  ["COPY logs TO '/tmp/x'", /Only SELECT/],
+  ["COPY (SELECT 1) TO 'x.parquet'", /Only SELECT/],
+  ["EXPORT DATABASE '/tmp/x'", /Only SELECT/],
+  ["ATTACH '/tmp/x.db'", /Only SELECT/],
+  ["INSTALL httpfs", /Only SELECT/],
+  ["LOAD httpfs", /Only SELECT/],
+  ["SET memory_limit = '1TB'", /Only SELECT/],
+  ["RESET threads", /Only SELECT/],
+  ["PRAGMA disable_optimizer", /Only SELECT/],
+  ["CALL pragma_version()", /Only SELECT/],
+  ["EXPLAIN ANALYZE SELECT 1", /Only SELECT/],
+  ["CHECKPOINT", /Only SELECT/],
+  ["BEGIN", /Only SELECT/],
+  ["PREPARE p AS SELECT 1", /Only SELECT/],
+  ["EXECUTE p", /Only SELECT/],
+  ["USE memory", /Only SELECT/],
+  ["SELECT 1; DROP VIEW logs", /Exactly one SELECT|Only SELECT/],
+  ["SELECT 1; SELECT 2", /Exactly one SELECT/],
+  ["DESCRIBE logs", /DESCRIBE, SHOW and SUMMARIZE/],
+  ["SUMMARIZE logs", /DESCRIBE, SHOW and SUMMARIZE/],
+  ["SHOW TABLES", /DESCRIBE, SHOW and SUMMARIZE|Only SELECT/],
+  ["SELECT * FROM (DESCRIBE logs)", /DESCRIBE, SHOW and SUMMARIZE/],
+  ["WITH x AS (DELETE FROM logs RETURNING *) SELECT * FROM x", /CTE needs a SELECT/],
+  ["", /./],
+  // Files, catalog, settings
+  ["SELECT * FROM '/etc/passwd'", /There is no table "\/etc\/passwd"; there are logs, rejects/],
+  ["SELECT * FROM 'x.parquet'", /There is no table/],
+  ['SELECT * FROM "s3://bucket/x.parquet"', /There is no table/],
+  ["SELECT * FROM read_csv('/etc/passwd')", /read_csv\(\) is not allowed in FROM/],
+  ["SELECT * FROM read_parquet(['x.parquet'])", /not allowed in FROM/],
+  ["SELECT * FROM read_text('/etc/passwd')", /not allowed in FROM/],
+  ["SELECT * FROM glob('/*')", /not allowed in FROM/],
+  ["SELECT * FROM logs, read_blob('/etc/passwd')", /not allowed in FROM/],
+  ["SELECT * FROM logs JOIN LATERAL (FROM read_json(logs.line)) ON true", /not allowed in FROM/],
+  ["SELECT (SELECT content FROM read_text('/etc/passwd'))", /not allowed in FROM/],
+  ["SELECT * FROM query('SELECT 1')", /not allowed in FROM/],
+  ["SELECT * FROM query_table('logs')", /not allowed in FROM/],
+  ["SELECT * FROM json_execute_serialized_sql('{}')", /not allowed in FROM/],
+  ["SELECT * FROM duckdb_settings()", /not allowed in FROM/],
+  ["SELECT * FROM main.range(3)", /not allowed in FROM/],
+  ["SELECT * FROM pragma_table_info('logs')", /not allowed in FROM/],
+  ["SELECT * FROM duckdb_tables", /There is no table/],
+  ["SELECT * FROM sqlite_master", /There is no table/],
+  ["SELECT * FROM information_schema.tables", /without schema and catalog/],
+  ["SELECT * FROM main.logs", /without schema and catalog/],
+  ["SELECT * FROM memory.main.logs", /without schema and catalog/],
+  ["SELECT * FROM logs AT (VERSION => 1)", /AT is not allowed/],
+  ["SELECT * FROM secrets", /There is no table/],
+  // Names from WITH count only where WITH gives them
+  ["SELECT * FROM x, (WITH x AS (SELECT 1) SELECT * FROM x)", /There is no table "x"/],
+  ["WITH x AS (SELECT * FROM x) SELECT * FROM x", /There is no table "x"/],
+  ["WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", /There is no table "b"/],
+  ["(WITH x AS (SELECT 1) SELECT * FROM x) UNION SELECT * FROM x", /There is no table "x"/],
+  // Functions
+  ["SELECT getenv('HOME')", /There is no function getenv/],
+  ["SELECT current_setting('threads')", /current_setting\(\) is not allowed: it shows/],
+  ["SELECT getvariable('x')", /not allowed/],
+  ["SELECT nextval('s')", /not allowed/],
+  ["SELECT sleep_ms(1000)", /it only waits/],
+  ["SELECT pg_sleep(10)", /not allowed/],
+  ["SELECT setseed(0.5)", /not allowed/],
+  ["SELECT write_log('x')", /not allowed/],
+  ["SELECT json_structure(line) FROM logs", /end the whole process/],
+  ["SELECT count(*) FROM logs WHERE json_contains(line, '1')", /end the whole process/],
+  ["SELECT status FROM logs ORDER BY json_merge_patch(line, line)", /end the whole process/],
+  ["SELECT json_deserialize_sql(line::JSON) FROM logs", /turns text into SQL/],
+  ["SELECT system.main.abs(1)", /without schema and catalog/],
+  ["SELECT pg_catalog.pg_get_viewdef(1)", /without schema and catalog/],
+  ["SELECT sum(status) EXPORT_STATE FROM logs", /EXPORT_STATE is not allowed/],
+  ["SELECT ago(INTERVAL 1 DAY)", /write now\(\)/],
+  ["SELECT list_transform([1], lambda x: getenv('HOME'))", /getenv/],
+  ["SELECT $1", /Parameters are not allowed/],
+  ["SELECT ?", /Parameters are not allowed/],
+];
+
+Deno.test("every attack is refused, as bad SQL", async () => {
+  await using engine = await Engine.open();
+  for (const [sql, expected] of ATTACKS) {
+    await assert.rejects(admit(engine, sql, TABLES), (error) => {
+      assert.ok(error instanceof LogvendError, `${sql}: ${error}`);
+      assert.equal(error.code, "bad_sql");
+      assert.match(error.message, expected, sql);
+      return true;
+    }, sql);
+  }
+});
+
+Deno.test("plain analysis passes, and names its tables", async () => {
+  await using engine = await Engine.open();
+  const check = async (sql: string, tables: string[]) =>
+    assert.deepEqual((await admit(engine, sql, TABLES)).tables.sort(), tables, sql);
+  await check("SELECT 1", []);
+  await check("FROM logs", ["logs"]);
+  await check('SELECT * FROM LOGS AS l, "Rejects" r', ["logs", "rejects"]);
+  await check("WITH x AS (SELECT * FROM logs) SELECT * FROM x", ["logs"]);
+  await check("WITH logs AS (SELECT * FROM rejects) SELECT * FROM logs", ["rejects"]);
+  await check("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) FROM n LIMIT 3", []);
+  await check("SELECT * FROM range(3), unnest([1]), generate_series(1, 2)", []);
+  await check("VALUES (1), (2)", []);
+  await check("PIVOT logs ON status IN (200, 404) USING count(*) GROUP BY host", ["logs"]);
+  await check("SELECT {'a': 1}.a, [x + 1 for x in [1, 2]], CASE WHEN 1 IN (2) THEN 3 END", []);
+  await check("SELECT line->>'$.user', strftime(ts, '%H'), regexp_extract(line, 'a') FROM logs", [
+    "logs",
+  ]);
+  await check("SELECT DISTINCT ON (host) * FROM logs QUALIFY rank() OVER (ORDER BY ts) = 1", [
+    "logs",
+  ]);
+  await check("SELECT status FROM logs UNION BY NAME SELECT reason FROM rejects ORDER BY ALL", [
+    "logs",
+    "rejects",
+  ]);
+});
+
+Deno.test("a refusal shows where in the SQL", async () => {
+  await using engine = await Engine.open();
+  const sql = "SELECT status,\n  'é' AS e, getenv('HOME')\nFROM logs";
+  await assert.rejects(admit(engine, sql, TABLES), {
+    message: [
+      "There is no function getenv() here: use DuckDB's scalar and aggregate functions",
+      "  at 2:13",
+      "    'é' AS e, getenv('HOME')",
+      "              ^",
+    ].join("\n"),
+  });
+});
+
+Deno.test("SQL that is too long, too deep or too large is refused without harm", async () => {
+  await using engine = await Engine.open();
+  const check = (sql: string, expected: RegExp) =>
+    assert.rejects(admit(engine, sql, TABLES), { name: "LogvendError", message: expected });
+  await check(`SELECT '${"x".repeat(64 * 1024)}'`, /65536 at most/);
+  await check(`SELECT ${"abs(".repeat(DEPTH_MAX)}1${")".repeat(DEPTH_MAX)}`, /nested deeper/);
+  await check(`SELECT ${Array(NODES_MAX).fill("1").join(", ")}`, /more than 5000 parts/);
+  await check(`SELECT ${Array(30_000).fill("1").join("+")}`, /./);
+  await check(`SELECT ${"(".repeat(60_000)}`, /./);
+  await check(`SELECT ${"(SELECT ".repeat(2_000)}1${")".repeat(2_000)}`, /./);
+  await check(`SELECT ${"[".repeat(20_000)}1${"]".repeat(20_000)}`, /./);
+  await check(`SELECT ${"NOT ".repeat(15_000)} true`, /./);
+  assert.deepEqual((await admit(engine, "SELECT 1", TABLES)).tables, []);
+});
+
+Deno.test("every function of DuckDB is either allowed or left out for a reason", async () => {
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT DISTINCT lower(function_name) FROM duckdb_functions()
+      WHERE function_type IN ('scalar', 'aggregate', 'macro')`,
+  );
+  const names = new Set(rows.map(([name]) => String(name)));
+  for (const name of names) {
+    const allowed = SCALARS.has(name) || AGGREGATES.has(name);
+    assert.notEqual(allowed, exclusionOf(name) !== null, `${name} must be decided, once`);
+  }
+  for (const name of [...SCALARS, ...AGGREGATES]) {
+    assert.ok(names.has(name) || name === "unnest", `DuckDB has no ${name}`);
+  }
+});
