@@ -111,6 +111,7 @@ class Run implements AsyncDisposable {
     const blocks = formatRows(this.engine, ANSWER, format, this.spillFolder);
     const file = await Deno.create(resultFile(query.result_folder, 0));
     await ReadableStream.from(blocks).pipeTo(file.writable);
+    await Deno.remove(this.spillFolder, { recursive: true });
     return { kind: "answer", rows, sql_ms: this.sqlMs };
   }
 

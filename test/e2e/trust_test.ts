@@ -9,6 +9,7 @@ import { QueryAck } from "../../protocol/messages.ts";
 import { newOperatorKey, readOperatorKey, signClaims } from "../../protocol/signature.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { MOSQUITTO_IS_MISSING } from "../harness/mosquitto.ts";
 
@@ -25,7 +26,7 @@ Deno.test({
     await using fleet = await TestFleet.start({ hosts: { [HOST]: "eu" }, broker: "mosquitto" });
     const client = await connectAsync(fleet.brokerUrl);
     try {
-      await client.subscribeAsync(topics.ack);
+      await client.subscribeAsync([topics.ack, topics.result("test", "+")]);
       await refusals(t, fleet, client);
     } finally {
       await client.endAsync(true);
@@ -60,8 +61,13 @@ async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClien
       assert.match(ack.refused?.message ?? "", refused);
     });
 
+  const ended = new Set<string>();
+  client.on("message", (topic) => ended.add(topic.split("/").at(-1) ?? ""));
+  const answered = (request: string) => eventually(() => ended.has(request));
+
   const good = await signed();
   await check("signed by the pinned key", () => Promise.resolve(good), null);
+  await answered(good.request);
   await check("sent again", () => Promise.resolve(good), /seen before/);
   await check(
     "unsigned",
@@ -81,9 +87,11 @@ async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClien
   await check("altered claims", async () => {
     const { token, ...asked } = await signed();
     const [header, , signature] = token.split(".");
-    const wider = new TextEncoder().encode(JSON.stringify(await claims({ id: asked.request })))
+    const limits = { timeout_ms: 10_000, rows_max: 1_000_000, bytes_max: 1_000_000 };
+    const wider = await claims({ id: asked.request, limits });
+    const payload = new TextEncoder().encode(JSON.stringify(wider))
       .toBase64({ alphabet: "base64url", omitPadding: true });
-    return { ...asked, token: `${header}.${wider}.${signature}` };
+    return { ...asked, token: `${header}.${payload}.${signature}` };
   }, /signature does not match/);
   await check(
     "another id than signed",
@@ -120,7 +128,8 @@ interface Asked {
 async function ask(client: MqttClient, { request, token, sql }: Asked): Promise<QueryAck> {
   const acked = new Promise<QueryAck>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("no acknowledgement")), 5_000);
-    const receive = (_topic: string, payload: Uint8Array) => {
+    const receive = (topic: string, payload: Uint8Array) => {
+      if (topic !== topics.ack) return;
       const ack = parseBody(QueryAck, open(payload).body, "ack");
       if (ack.request !== request) return;
       clearTimeout(timer);
