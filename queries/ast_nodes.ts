@@ -80,22 +80,27 @@ export function isNode(value: AstValue | undefined): value is AstNode {
     !isRawNumber(value);
 }
 
+/** Expressions have a class; query nodes, tables and modifiers have none. */
 export function isExpression(node: AstNode): node is Expression {
   return typeof node["class"] === "string";
 }
 
+/** Also SQL's words without parentheses, such as current_date. */
 export function isColumnRef(node: AstNode): node is ColumnRef {
   return node["class"] === "COLUMN_REF";
 }
 
+/** Scalar and aggregate functions, operators too; not window functions. */
 export function isFunctionCall(node: AstNode): node is FunctionCall {
   return node["class"] === "FUNCTION";
 }
 
+/** A table by name: of the fleet, or from WITH. */
 export function isBaseTable(node: AstNode): node is BaseTable {
   return node["type"] === "BASE_TABLE" && !isExpression(node);
 }
 
+/** SELECT … FROM … WHERE …, not UNION and the like. */
 export function isSelect(node: AstNode): node is SelectNode {
   return node["type"] === "SELECT_NODE";
 }
@@ -166,6 +171,7 @@ export function integerOf(expression: AstNode | null): number | null {
 
 const NOWHERE = 0;
 
+/** `a` or `table.a`. */
 export function columnRef(...names: string[]): ColumnRef {
   return {
     class: "COLUMN_REF",
@@ -176,6 +182,7 @@ export function columnRef(...names: string[]): ColumnRef {
   };
 }
 
+/** `name(children)`; the name `/` is an operator. */
 export function call(name: string, ...children: Expression[]): FunctionCall {
   return {
     class: "FUNCTION",
@@ -194,6 +201,7 @@ export function call(name: string, ...children: Expression[]): FunctionCall {
   };
 }
 
+/** `COALESCE(children)`. */
 export function coalesce(...children: Expression[]): Expression {
   return {
     class: "OPERATOR",
@@ -217,6 +225,7 @@ export function cast(child: Expression, type: string): Expression {
   };
 }
 
+/** A BIGINT or a VARCHAR literal. */
 export function constant(value: number | string): Expression {
   return {
     class: "CONSTANT",
@@ -231,6 +240,7 @@ export function constant(value: number | string): Expression {
   };
 }
 
+/** The children joined by AND; null for none. */
 export function conjunction(children: Expression[]): Expression | null {
   if (children.length < 2) return children[0] ?? null;
   return {
@@ -242,6 +252,7 @@ export function conjunction(children: Expression[]): Expression | null {
   };
 }
 
+/** A table by its name. */
 export function baseTable(name: string): BaseTable {
   return {
     type: "BASE_TABLE",
@@ -256,6 +267,7 @@ export function baseTable(name: string): BaseTable {
   };
 }
 
+/** `(node) AS alias`. */
 export function subqueryTable(node: QueryNode, alias: string): TableRef {
   return {
     type: "SUBQUERY",
@@ -285,6 +297,7 @@ export function select(list: Expression[], from: TableRef): SelectNode {
   };
 }
 
+/** `expression AS alias`; an empty alias takes it off. */
 export function named(expression: Expression, alias: string): Expression {
   return { ...expression, alias };
 }

@@ -2,7 +2,7 @@
 import { columnRef, constant, find, integerOf, named, select } from "../ast_nodes.ts";
 import { subqueryTable } from "../ast_nodes.ts";
 import type { LimitModifier, SelectNode } from "../ast_nodes.ts";
-import { isClass } from "./shape.ts";
+import { isClass, stringsOf } from "./shape.ts";
 import type { Obstacle, SingleTable } from "./shape.ts";
 
 /**
@@ -25,6 +25,10 @@ export function splitTopK(
     whole.modifiers.find(({ type }) => type === "DISTINCT_MODIFIER");
   if (ties !== undefined) {
     return { subject: "", node: null, why: "a window or DISTINCT looks at other rows too" };
+  }
+  const names = stringsOf(whole);
+  if (columns.some((_, i) => names.has(`__c${i}`))) {
+    return { subject: "", node: null, why: "it uses names such as __c0, which are reserved" };
   }
   // The list as asked stays inside: ORDER BY may name its aliases and positions.
   const shipped = columns.map((name, i) => named(columnRef(name), `__c${i}`));

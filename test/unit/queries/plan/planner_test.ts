@@ -89,6 +89,10 @@ Deno.test("rows mode says why, with the place in the SQL", async () => {
       "SELECT avg(ts) FROM logs",
       "its groups cannot be computed from partial results",
     );
+    await check(
+      "SELECT 1 AS __c0 FROM logs LIMIT 1",
+      "it uses names such as __c0, which are reserved",
+    );
     await check("SELECT 1", "it reads no table");
     await check(
       "SELECT count(*) FROM (SELECT 1 FROM logs)",

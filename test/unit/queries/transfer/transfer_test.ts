@@ -113,7 +113,7 @@ Deno.test("any doubles, texts and bytes come through, both ways", async () => {
   await using engine = await Engine.open();
   const row = fc.record({
     double: fc.option(fc.double()),
-    text: fc.option(fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"))),
+    text: fc.option(fc.string({ unit: "binary" })),
     bytes: fc.option(fc.uint8Array({ maxLength: 20 })),
     huge: fc.option(fc.bigInt({ min: -(2n ** 127n), max: 2n ** 127n - 1n })),
   });
