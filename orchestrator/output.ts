@@ -151,7 +151,7 @@ function hostCells(host: HostRecord, nowMs: number): string[] {
     host.region,
     host.state,
     ageMs === null ? "-" : formatDurationMs(Math.max(1, Math.round(ageMs / 1_000)) * 1_000),
-    host.version,
+    oneLine(host.version),
     online && host.lines_per_s !== null ? String(Math.round(host.lines_per_s)) : "-",
     online && host.behind_ms !== null ? behindText(host.behind_ms) : "-",
     host.rejects === null ? "-" : String(host.rejects),

@@ -38,7 +38,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
     : config.broker;
 
   // Two processes of one name would take each other's results: every start has its own.
-  const name = `${config.name}-${crypto.randomUUID().slice(0, 8)}`;
+  const name = `${config.name.slice(0, 100)}-${crypto.randomUUID().slice(0, 8)}`;
   const { topic_prefix: topicPrefix, trust } = config;
   const authority = new Authority({ trust, now: Date.now });
   const onGone = (host: string) => fanout.hostGone(host);

@@ -33,7 +33,7 @@ export interface QueryCommand {
 /** The orchestrator may merge for as long as the hosts may run, and needs a moment for the rest. */
 const GRACE_MS = 10_000;
 
-/** Runs it, again and again under --watch. Returns the exit code. @throws {LogvendError} */
+/** Runs it; under --watch until an error or Ctrl-C. Returns the exit code. @throws {LogvendError} */
 export async function queryCommand(command: QueryCommand): Promise<number> {
   const { options, terminal } = command;
   if (options.source === "archive") {
@@ -47,8 +47,7 @@ export async function queryCommand(command: QueryCommand): Promise<number> {
   for (;;) {
     if (terminal.stdoutIsTerminal) await terminal.write("\x1b[2J\x1b[H");
     const startedMs = performance.now();
-    const code = await once(command);
-    if (code !== 0) return code;
+    await once(command); // hosts that are missing now may be there the next time
     await terminal.sleep(Math.max(0, everyMs - (performance.now() - startedMs)));
   }
 }

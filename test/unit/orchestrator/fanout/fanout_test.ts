@@ -291,6 +291,23 @@ Deno.test("only selected hosts are asked", async () => {
   assert.deepEqual(rows, [{ status: 500, requests: 1 }]);
 });
 
+Deno.test("hosts without the stream are not asked, unless by name; those of another plan version refuse", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  await scene.agent({ host: "db-1", presence: { streams: ["slow"] } });
+  await scene.agent({ host: "old-1", presence: { plan_versions: [0], version: "0.0.9" } });
+  const { end } = await scene.ask({ sql: COUNTS });
+  assert.deepEqual(named(end.coverage.missing), [
+    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 1" },
+  ]);
+  const byName = await scene.ask({ sql: COUNTS, selector: "host in (db-1, web-1)" });
+  assert.deepEqual(named(byName.end.coverage.missing), [
+    { host: "db-1", kind: "refused", reason: 'has no stream "logs"' },
+  ]);
+  const nobody = await error(scene.ask({ sql: COUNTS, selector: "region = moon" }));
+  assert.match(nobody.message, /^No host has "region = moon" and the tables; logvend hosts/);
+});
+
 Deno.test("too many rows over all hosts is refused, with what they would ship", async () => {
   await using scene = await Scene.start();
   await scene.agent({ host: "web-1", logs: logsWith(Array(30).fill(200)) });

@@ -1,0 +1,39 @@
+/** workspace.ts: one answer's DuckDB and folder, closed to everything else. */
+import assert from "node:assert/strict";
+import { Workspace, WorkspacePool } from "../../../../orchestrator/fanout/workspace.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+
+Deno.test("SQL in a workspace reaches its own folder and nothing beside it", async () => {
+  await using folder = await TempFolder.make();
+  const secret = await folder.write("secret.csv", "a\n1\n");
+  await using workspace = await Workspace.open(folder.join("w"));
+  const { engine } = workspace;
+  const own = `${workspace.folder()}/own.csv`;
+  await engine.run(`COPY (SELECT 1 AS a) TO '${own}'`);
+  assert.deepEqual((await engine.read(`SELECT a::INTEGER FROM '${own}'`)).rows, [[1]]);
+  const refused = async (sql: string) => {
+    await assert.rejects(engine.run(sql), /disabled by configuration|has been locked/);
+  };
+  await refused(`SELECT * FROM read_csv('${secret}')`);
+  await refused(`SELECT * FROM read_csv('${folder.join("w")}/../secret.csv')`);
+  await refused(`COPY (SELECT 1) TO '${folder.join("other.csv")}'`);
+  await refused("SET allowed_directories = ['/']");
+});
+
+Deno.test("a workspace leaves nothing behind", async () => {
+  await using folder = await TempFolder.make();
+  {
+    await using workspace = await Workspace.open(folder.join("w"));
+    await Deno.writeTextFile(`${workspace.folder()}/a`, "");
+  }
+  await using _unused = await Workspace.open(folder.join("v"));
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+});
+
+Deno.test("nobody gets the workspace of another", async () => {
+  await using folder = await TempFolder.make();
+  await using pool = new WorkspacePool(folder.path);
+  const taken = await Promise.all([pool.take(), pool.take(), pool.take()]);
+  assert.equal(new Set(taken.map((workspace) => workspace.folder())).size, 3);
+  for (const workspace of taken) await workspace[Symbol.asyncDispose]();
+});
