@@ -2,6 +2,7 @@
  * Runs the tests: `deno task test [PATH or deno test flag …]`. Its last line is plain, for machines:
  * `N passed, N failed`, and `, N skipped` when a program that some tests need is missing.
  */
+import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
 
@@ -12,6 +13,12 @@ interface Counts {
 }
 
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed.*? \| (\d+) failed(?:.*? \| (\d+) ignored)?/gm;
+
+/** See free_native.ts. */
+const FREE_NATIVE = [
+  "--v8-flags=--expose-gc",
+  `--preload=${fileURLToPath(new URL("./harness/free_native.ts", import.meta.url))}`,
+];
 
 /** The summary is deno test's last line but for an empty one. */
 const TAIL_LENGTH = 2_000;
@@ -36,7 +43,7 @@ async function main(): Promise<number> {
 /** Runs `deno test` with its output shown as it comes; returns the output's end. */
 async function denoTest(args: readonly string[]): Promise<{ code: number; tail: string }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", ...args],
+    args: ["test", "--allow-all", ...FREE_NATIVE, ...args],
     stdout: "piped",
   }).spawn();
   let tail = "";
