@@ -131,11 +131,15 @@ export interface TableSource {
   /** Half-open, UTC, ISO 8601; null is unbounded. */
   since: string | null;
   until: string | null;
+  /** Only these logical columns, in any order. @default all of them */
+  columns?: readonly string[];
 }
 
 /** The SELECT that shows files as the table `stream`: typed, in order, cut to the range. */
 export function tableSelect(stream: string, source: TableSource): string {
-  const { physical, logical, expressions } = schemaOf(stream);
+  const { physical, expressions } = schemaOf(stream);
+  const logical = schemaOf(stream).logical
+    .filter(({ name }) => source.columns?.includes(name) ?? true);
   if (source.files.length === 0) {
     const nulls = logical.map((column) => `NULL::${column.type} AS ${column.name}`);
     return `SELECT ${nulls.join(", ")} WHERE false`;

@@ -78,7 +78,8 @@ function workerQuery(parts: WorkerQueryParts): WorkerQuery {
   return {
     views: plan.tables.map((table) => {
       const files = snapshot.tables.get(table)?.files ?? [];
-      return { table, sql: tableSelect(table, { files, region, since, until }) };
+      const columns = plan.columnsRead[table] ?? [];
+      return { table, sql: tableSelect(table, { files, region, since, until, columns }) };
     }),
     files: [...snapshot.tables.values()].flatMap((table) => table.files),
     output,

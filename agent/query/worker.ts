@@ -70,7 +70,7 @@ class Run implements AsyncDisposable {
   async answer(query: WorkerQuery): Promise<WorkerReply> {
     try {
       for (const { table, sql } of query.views) {
-        await this.sql(`CREATE VIEW ${identifier(table)} AS ${sql}`);
+        await this.timed(() => this.engine.run(`CREATE VIEW ${identifier(table)} AS ${sql}`));
       }
       return query.output.kind === "partials"
         ? await this.ship(query, query.output)
@@ -88,12 +88,12 @@ class Run implements AsyncDisposable {
     for (const [i, { table, sql }] of partials.entries()) {
       const made = `__partial_${i}`; // a partial may be called like the table that it reads
       const cap = caps.rows_max - sum(shipped, "rows");
-      await this.sql(`CREATE TABLE ${made} AS SELECT * FROM (${sql}) LIMIT ${cap + 1}`);
-      if (await this.count(made) > cap) throw await this.tooMany(sql, made, caps);
+      const rows = await this.create(made, `SELECT * FROM (${sql}) LIMIT ${cap + 1}`);
+      if (rows > cap) throw await this.tooMany(sql, made, caps);
       const file = resultFile(query.result_folder, i);
       shipped.push({
         table,
-        ...await this.timed(() => exportTable(this.engine, made, { file })),
+        ...await this.timed(() => exportTable(this.engine, made, { file, rows })),
       });
       const bytes = sum(shipped, "bytes");
       if (bytes > caps.bytes_max) throw tooManyRows({ rows: sum(shipped, "rows"), bytes, caps });
@@ -104,8 +104,7 @@ class Run implements AsyncDisposable {
   /** Answers here and now, as for a fleet of this host alone. */
   private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
     await this.engine.lockDown(query.files);
-    await this.sql(`CREATE TABLE ${ANSWER} AS ${sql}`);
-    const rows = await this.count(ANSWER);
+    const rows = await this.create(ANSWER, sql);
     // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
     await Deno.mkdir(this.spillFolder, { recursive: true });
     const blocks = formatRows(this.engine, ANSWER, format, this.spillFolder);
@@ -130,8 +129,8 @@ class Run implements AsyncDisposable {
     return Number(rows[0]?.[0]);
   }
 
-  private sql(text: string): Promise<void> {
-    return this.timed(() => this.engine.run(text));
+  private create(table: string, select: string): Promise<number> {
+    return this.timed(() => this.engine.createTable(table, select));
   }
 
   /** An interrupt stops the running statement only: the following ones must not start. */

@@ -3,9 +3,6 @@ import { join } from "node:path";
 import { literal } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 
-/** Opening waits for this long after a take: it must not compete with the query that took. */
-const REFILL_DELAY_MS = 50;
-
 /** Of one merge; larger ones spill into the folder. */
 const MEMORY_BYTES = 512 * 2 ** 20;
 const THREADS = 2;
@@ -13,10 +10,17 @@ const THREADS = 2;
 export class Workspace implements AsyncDisposable {
   private hasFolder = false;
 
-  private constructor(readonly engine: Engine, private readonly path: string) {}
+  private constructor(
+    readonly engine: Engine,
+    private readonly path: string,
+    private readonly onEnd: () => void,
+  ) {}
 
-  /** @param path of the folder: of this workspace alone, not there yet */
-  static async open(path: string): Promise<Workspace> {
+  /**
+   * @param path of the folder: of this workspace alone, not there yet
+   * @param onEnd called when it has been disposed of
+   */
+  static async open(path: string, onEnd = () => {}): Promise<Workspace> {
     const engine = await Engine.open({
       threads: THREADS,
       memoryBytes: MEMORY_BYTES,
@@ -24,7 +28,7 @@ export class Workspace implements AsyncDisposable {
     });
     await engine.run(`SET allowed_directories = [${literal(`${path}/`)}]`);
     await engine.lockDown([]);
-    return new Workspace(engine, path);
+    return new Workspace(engine, path, onEnd);
   }
 
   /** The folder, made at first use. */
@@ -40,41 +44,45 @@ export class Workspace implements AsyncDisposable {
       await Deno.remove(this.path, { recursive: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error; // it was never made
+    } finally {
+      this.onEnd();
     }
   }
 }
 
-/** Keeps one workspace open ahead: opening one costs 12-19 ms, and no query should wait for that. */
+/**
+ * Keeps one workspace open ahead: opening one costs 12-19 ms, and no query should wait for that.
+ * The next is opened when a query has ended, so that it takes no time from it.
+ */
 export class WorkspacePool implements AsyncDisposable {
   private opened = 0;
   private next: Promise<Workspace> | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
 
   /** @param path of the folder that workspaces have theirs in */
   constructor(private readonly path: string) {
     this.refill();
   }
 
-  /** A fresh one, the caller's to dispose; another is opened behind its back. */
+  /** A fresh one, the caller's to dispose. */
   async take(): Promise<Workspace> {
     const workspace = this.next ?? this.open();
     this.next = null;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.refill(), REFILL_DELAY_MS);
     return await workspace;
   }
 
   private refill() {
+    if (this.closed || this.next !== null) return;
     this.next = this.open();
     this.next.catch(() => {}); // thrown to whoever takes it
   }
 
   private open(): Promise<Workspace> {
-    return Workspace.open(join(this.path, String(this.opened++)));
+    return Workspace.open(join(this.path, String(this.opened++)), () => this.refill());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearTimeout(this.timer);
+    this.closed = true;
     await (await this.next)?.[Symbol.asyncDispose]();
   }
 }

@@ -2,7 +2,7 @@
 import { timestamp } from "../../protocol/streams.ts";
 import { sqlError } from "../ast.ts";
 import { cast, constant, isColumnRef, isFunctionCall, locationOf } from "../ast_nodes.ts";
-import { named, rewrite, walk } from "../ast_nodes.ts";
+import { named, rewrite, some, walk } from "../ast_nodes.ts";
 import type { AstNode, Expression, QueryNode } from "../ast_nodes.ts";
 
 type ClockType = "TIMESTAMP WITH TIME ZONE" | "TIMESTAMP" | "DATE" | "TIME WITH TIME ZONE" | "TIME";
@@ -26,6 +26,18 @@ const WORDS: Readonly<Record<string, ClockType>> = {
   localtime: "TIME",
   current_date: "DATE",
 };
+
+/** Says whether a query's meaning hangs on when it is asked. */
+export function readsClock(node: QueryNode): boolean {
+  return some(
+    node,
+    (part) =>
+      isFunctionCall(part)
+        ? Object.hasOwn(FUNCTIONS, part.function_name.toLowerCase())
+        : isColumnRef(part) && part.column_names.length === 1 &&
+          Object.hasOwn(WORDS, String(part.column_names[0]).toLowerCase()),
+  );
+}
 
 /**
  * The tree with every reading of the clock replaced by `now` (ISO 8601, UTC).

@@ -13,8 +13,9 @@ import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, PARTIAL_TABLE, splitAggregate } from "./aggregate.ts";
 import type { Split } from "./aggregate.ts";
 import { conformed, distinctNames, emptySelect } from "./answer_columns.ts";
-import { freezeClock } from "./freeze.ts";
-import { boundsOf } from "./range.ts";
+import { freezeClock, readsClock } from "./freeze.ts";
+import { PlanCache } from "./plan_cache.ts";
+import { boundsOf, boundsTime } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { neededColumns, shipRows } from "./rows.ts";
 import { isObstacle, singleTable } from "./shape.ts";
@@ -54,6 +55,8 @@ export interface Plan {
   reason: string | null;
   /** Base tables that the SQL reads. */
   tables: string[];
+  /** The columns that it may read, by table. */
+  columnsRead: Record<string, string[]>;
   /** What the hosts' tables are cut to, half-open over `ts`. */
   range: Bounds;
   partials: Partial[];
@@ -64,11 +67,12 @@ export interface Plan {
 }
 
 /** What every plan of one request has in common. */
-type Frame = Pick<Plan, "tables" | "range" | "columns">;
+type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
 
 export class Planner implements AsyncDisposable {
   /** Tables that exist in the engine as empty views. */
   private readonly views = new Set<string>();
+  private readonly cache = new PlanCache();
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly engine: Engine) {}
@@ -82,6 +86,8 @@ export class Planner implements AsyncDisposable {
 
   /** @throws {LogvendError} bad_sql, with the position "line:column" */
   plan(request: PlanRequest): Promise<Plan> {
+    const known = this.cache.find(request);
+    if (known !== null) return Promise.resolve(known);
     const plan = this.last.then(() => this.planInTime(request));
     this.last = plan.catch(() => {}); // the caller has the error; the next call starts anew
     return plan;
@@ -115,8 +121,19 @@ export class Planner implements AsyncDisposable {
     const { node, tables } = await admit(this.engine, sql, request.tables);
     const columns = distinctNames(await this.describe(sql));
     const frozen = freezeClock(sql, node, request.now);
-    const frame: Frame = { tables, columns, range: boundsOf(frozen, request.range) };
+    const columnsRead = Object.fromEntries(
+      tables.map((table) => [table, [...neededColumns(node, columnNames(table))]]),
+    );
+    const sqlBoundsTime = boundsTime(frozen);
+    const range = boundsOf(request.range, sqlBoundsTime);
+    const plan = await this.split(request, frozen, { tables, columnsRead, columns, range });
+    if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
+    return plan;
+  }
 
+  private async split(request: PlanRequest, frozen: QueryNode, frame: Frame): Promise<Plan> {
+    const { sql } = request;
+    const { tables, columns } = frame;
     const way = wayOf(frozen, tables, columns, request.rowsMax);
     if (way.mode === "aggregate") {
       const plan = await this.planAggregate(way.split, frame);
@@ -176,7 +193,7 @@ export class Planner implements AsyncDisposable {
         table,
         sql: partials[i] ?? "",
         columns: schemaOf(table).logical.filter(({ name }) =>
-          neededColumns(node, columnNames(table)).includes(name)
+          outline.columnsRead[table]?.includes(name)
         ),
       })),
       mergeSql: conformed(original, merged, outline.columns),

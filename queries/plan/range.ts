@@ -9,14 +9,16 @@ export interface Bounds {
   until: string | null;
 }
 
-/** The implied range is dropped where every SELECT that reads a table bounds ts or time_local. */
-export function boundsOf(node: QueryNode, range: Range): Bounds {
-  const { since, until, implied } = range;
-  if (!implied) return { since, until };
+/** The range that is read; an implied one is dropped where the SQL bounds the time itself. */
+export function boundsOf({ since, until, implied }: Range, sqlBoundsTime: boolean): Bounds {
+  return implied && sqlBoundsTime ? { since: null, until: null } : { since, until };
+}
+
+/** Says whether every SELECT that reads a table bounds ts or time_local. */
+export function boundsTime(node: QueryNode): boolean {
   const readers = walk(node).filter(isSelect)
     .filter((select) => baseTablesOf(select.from_table).length > 0).toArray();
-  const bounded = readers.length > 0 && readers.every(boundsTime);
-  return bounded ? { since: null, until: null } : { since, until };
+  return readers.length > 0 && readers.every(selectBoundsTime);
 }
 
 const COMPARISONS = new Set([
@@ -29,7 +31,7 @@ const COMPARISONS = new Set([
   "COMPARE_IN",
 ]);
 
-function boundsTime(select: SelectNode): boolean {
+function selectBoundsTime(select: SelectNode): boolean {
   return conjunctsOf(select.where_clause).some((conjunct) => {
     if (!COMPARISONS.has(conjunct.type)) return false;
     const { left, right, input, children } = conjunct;

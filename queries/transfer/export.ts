@@ -11,6 +11,8 @@ export interface ExportOptions {
   file: string;
   /** Tables that are longer than this as JSON text become Parquet. @default 65536 */
   textBytesMax?: number;
+  /** Of the table, where the caller knows it: that saves counting a small one. */
+  rows?: number;
 }
 
 /** A table outside DuckDB. `bytes` is the length of its texts as JSON, or of its file. */
@@ -37,9 +39,9 @@ export async function exportTable(
   table: string,
   options: ExportOptions,
 ): Promise<Exported> {
-  const { textBytesMax = TEXT_BYTES_MAX, file } = options;
+  const { textBytesMax = TEXT_BYTES_MAX, file, rows: known = null } = options;
   const columns = await columnsOf(engine, table);
-  if (await fitsText(engine, { table, columns, textBytesMax })) {
+  if (await fitsText(engine, { table, columns, textBytesMax, rows: known })) {
     const values = await textOf(engine, table, columns);
     const bytes = new TextEncoder().encode(JSON.stringify(values)).length;
     const rows = values[0]?.length ?? 0;
@@ -55,15 +57,27 @@ export async function columnsOf(engine: Engine, table: string): Promise<Column[]
   return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
 }
 
+/** So few values are read without asking first how long they are. */
+const FEW_VALUES = 100;
+
 /** Two quotes and a comma for every value, at least. */
 const VALUE_BYTES_MIN = 3;
+
+interface Size {
+  table: string;
+  columns: Column[];
+  /** Null when nobody has counted yet. */
+  rows: number | null;
+  textBytesMax: number;
+}
 
 /** Says whether the values may be short enough, looking at no more rows than could be. */
 async function fitsText(
   engine: Engine,
-  { table, columns, textBytesMax }: { table: string; columns: Column[]; textBytesMax: number },
+  { table, columns, textBytesMax, rows: knownRows }: Size,
 ): Promise<boolean> {
   if (columns.some(({ type }) => isNested(type))) return false;
+  if (knownRows !== null && knownRows * columns.length <= FEW_VALUES) return true;
   const rowsMax = Math.floor(textBytesMax / (VALUE_BYTES_MIN * columns.length));
   const lengths = columns.map(({ name }) => `coalesce(strlen(${identifier(name)}::VARCHAR), 0)`);
   const { rows } = await engine.read(
