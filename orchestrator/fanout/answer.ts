@@ -21,11 +21,12 @@ export interface AnswerFacts {
   elapsedMs: number;
 }
 
-/** Owns the workspace that holds the rows. */
+/** Holds the workspace with the rows until it is disposed of. */
 export class Answer implements AsyncDisposable {
   constructor(
     readonly facts: AnswerFacts,
     private readonly workspace: Workspace,
+    private readonly owned: AsyncDisposable,
   ) {}
 
   /** True when every asked host is in it. */
@@ -39,6 +40,6 @@ export class Answer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.workspace[Symbol.asyncDispose]();
+    await this.owned[Symbol.asyncDispose]();
   }
 }

@@ -105,7 +105,8 @@ export class Fanout {
     const prepared = await this.prepare(question);
     const { claims, plan, audience } = prepared;
     await using owned = new AsyncDisposableStack();
-    const workspace = owned.use(await this.parts.workspaces.take());
+    const { workspaces } = this.parts;
+    const workspace = owned.adopt(await workspaces.take(), (taken) => workspaces.giveBack(taken));
     using collector = new Collector({
       hosts: audience.asked.map(({ presence }) => presence.host),
       tables: plan.partials.map(({ table }) => table),
@@ -121,8 +122,7 @@ export class Fanout {
       const { engine } = workspace;
       const coverage = await gather({ ...prepared, ...options, collector, engine });
       const elapsedMs = Math.round(performance.now() - startedMs);
-      owned.move(); // to the answer
-      return new Answer(factsOf(prepared, coverage, elapsedMs), workspace);
+      return new Answer(factsOf(prepared, coverage, elapsedMs), workspace, owned.move());
     } finally {
       this.running.delete(claims.id);
       for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });

@@ -35,5 +35,5 @@ Deno.test("nobody gets the workspace of another", async () => {
   await using pool = new WorkspacePool(folder.path);
   const taken = await Promise.all([pool.take(), pool.take(), pool.take()]);
   assert.equal(new Set(taken.map((workspace) => workspace.folder())).size, 3);
-  for (const workspace of taken) await workspace[Symbol.asyncDispose]();
+  for (const workspace of taken) pool.giveBack(workspace);
 });
