@@ -3,9 +3,8 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { formatRows } from "../../queries/answer/format.ts";
-import { identifier } from "../../queries/columns.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { exportTable } from "../../queries/transfer/export.ts";
+import { columnsOf, exportTable } from "../../queries/transfer/export.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
 import { resultFile, WorkerRequest } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
@@ -75,9 +74,6 @@ class Run implements AsyncDisposable {
 
   async answer(query: WorkerQuery): Promise<WorkerReply> {
     try {
-      for (const { table, sql } of query.views) {
-        await this.timed(() => this.engine.run(`CREATE VIEW ${identifier(table)} AS ${sql}`));
-      }
       return query.output.kind === "partials"
         ? await this.ship(query, query.output)
         : await this.write(query, query.output);
@@ -89,7 +85,7 @@ class Run implements AsyncDisposable {
   /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
   private async ship(query: WorkerQuery, { partials, caps }: Partials): Promise<WorkerReply> {
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
-    await this.engine.lockDown([...query.files, ...results]);
+    await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
     const shipped: Shipped[] = [];
     for (const [i, { table, sql }] of partials.entries()) {
       const made = `__partial_${i}`; // a partial may be called like the table that it reads
@@ -109,11 +105,12 @@ class Run implements AsyncDisposable {
 
   /** Answers here and now, as for a fleet of this host alone. */
   private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
-    await this.engine.lockDown(query.files);
+    await this.timed(() => this.engine.lockDown(query.files, query.views));
     const rows = await this.create(ANSWER, sql);
     // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
     await Deno.mkdir(this.spillFolder, { recursive: true });
-    const blocks = formatRows(this.engine, ANSWER, format, this.spillFolder);
+    const table = { name: ANSWER, columns: await columnsOf(this.engine, ANSWER) };
+    const blocks = formatRows(this.engine, table, format, this.spillFolder);
     const file = await Deno.create(resultFile(query.result_folder, 0));
     await ReadableStream.from(blocks).pipeTo(file.writable);
     await Deno.remove(this.spillFolder, { recursive: true });

@@ -36,7 +36,8 @@ export class Answer implements AsyncDisposable {
 
   rows(format: RowFormat): AsyncIterable<Uint8Array<ArrayBuffer>> {
     const { workspace } = this;
-    return formatRows(workspace.engine, ANSWER_TABLE, format, workspace.folder());
+    const table = { name: ANSWER_TABLE, columns: this.facts.columns };
+    return formatRows(workspace.engine, table, format, workspace.folder());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,8 +2,8 @@
 import * as arrow from "apache-arrow";
 import { identifier } from "../columns.ts";
 import type { Engine } from "../duckdb/engine.ts";
-import { columnsOf } from "../transfer/export.ts";
 import { pagesOf } from "./json_rows.ts";
+import type { FinishedTable } from "./json_rows.ts";
 
 type Values = readonly unknown[];
 
@@ -17,9 +17,8 @@ interface Encoding {
 /** Batches of rows, one after another, after the schema. */
 export async function* arrowStream(
   engine: Engine,
-  table: string,
+  { name: table, columns }: FinishedTable,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const columns = await columnsOf(engine, table);
   const encodings = columns.map(({ type }) => encodingOf(type));
   const fields = columns.map(({ name }, i) => new arrow.Field(name, typeAt(encodings, i), true));
   const schema = new arrow.Schema(fields);

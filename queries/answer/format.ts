@@ -4,21 +4,20 @@ import { literal } from "../../protocol/streams.ts";
 import { identifier } from "../columns.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
-import { columnsOf } from "../transfer/export.ts";
-import { arrowStream } from "./arrow.ts";
 import { jsonPages } from "./json_rows.ts";
+import type { FinishedTable } from "./json_rows.ts";
 
 export const ROW_FORMATS = ["json", "jsonl", "csv", "parquet", "arrow"] as const;
 /** json: an array of row objects; jsonl: one row object a line; csv: with a header. */
 export type RowFormat = typeof ROW_FORMATS[number];
 
 /**
- * The rows of the table `table` of this engine. Formats that DuckDB writes go through a file in
+ * The rows of a table of this engine. Formats that DuckDB writes go through a file in
  * `scratchFolder`, which is deleted when the bytes have been read or are abandoned.
  */
 export function formatRows(
   engine: Engine,
-  table: string,
+  table: FinishedTable,
   format: RowFormat,
   scratchFolder: string,
 ): AsyncIterable<Uint8Array<ArrayBuffer>> {
@@ -28,7 +27,7 @@ export function formatRows(
     case "jsonl":
       return jsonLines(engine, table);
     case "arrow":
-      return arrowStream(engine, table);
+      return lazyArrow(engine, table);
     case "csv":
       return copied(engine, { table, options: "FORMAT csv, HEADER", scratchFolder });
     case "parquet":
@@ -36,7 +35,13 @@ export function formatRows(
   }
 }
 
-async function* jsonArray(engine: Engine, table: string) {
+/** Loads the library when it is wanted: it costs a program's start 55 ms and more. */
+async function* lazyArrow(engine: Engine, table: FinishedTable) {
+  const { arrowStream } = await import("./arrow.ts");
+  yield* arrowStream(engine, table);
+}
+
+async function* jsonArray(engine: Engine, table: FinishedTable) {
   const encoder = new TextEncoder();
   let before = "[";
   for await (const rows of jsonPages(engine, table)) {
@@ -47,7 +52,7 @@ async function* jsonArray(engine: Engine, table: string) {
   yield encoder.encode(before === "[" ? "[]" : "]");
 }
 
-async function* jsonLines(engine: Engine, table: string) {
+async function* jsonLines(engine: Engine, table: FinishedTable) {
   const encoder = new TextEncoder();
   for await (const rows of jsonPages(engine, table)) {
     yield encoder.encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
@@ -55,7 +60,7 @@ async function* jsonLines(engine: Engine, table: string) {
 }
 
 interface Copy {
-  table: string;
+  table: FinishedTable;
   /** Of DuckDB's COPY. */
   options: string;
   scratchFolder: string;
@@ -64,9 +69,9 @@ interface Copy {
 async function* copied(engine: Engine, { table, options, scratchFolder }: Copy) {
   const path = join(scratchFolder, `${crypto.randomUUID()}.answer`);
   try {
-    const list = options.startsWith("FORMAT parquet") ? await parquetList(engine, table) : "*";
+    const list = options.startsWith("FORMAT parquet") ? parquetList(table) : "*";
     await engine.run(
-      `COPY (SELECT ${list} FROM ${identifier(table)}) TO ${literal(path)} (${options})`,
+      `COPY (SELECT ${list} FROM ${identifier(table.name)}) TO ${literal(path)} (${options})`,
     );
     using file = await Deno.open(path);
     for await (const bytes of file.readable) yield bytes;
@@ -76,8 +81,7 @@ async function* copied(engine: Engine, { table, options, scratchFolder }: Copy) 
 }
 
 /** Parquet would round HUGEINT (every sum of integers) to a DOUBLE, and others likewise. */
-async function parquetList(engine: Engine, table: string): Promise<string> {
-  const columns = await columnsOf(engine, table);
+function parquetList({ columns }: FinishedTable): string {
   return columns.map(({ name, type }) => {
     const kept = type === "HUGEINT" ? "DECIMAL(38, 0)" : carrierOf(type) ?? "VARCHAR";
     return kept === type ? identifier(name) : `${identifier(name)}::${kept} AS ${identifier(name)}`;

@@ -1,9 +1,9 @@
 /** Rows of a table as JSON values: no digit is lost, no value is invented. */
+import type { Column } from "../../protocol/messages.ts";
 import { isNested } from "../transfer/carriers.ts";
 import { identifier } from "../columns.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { parseLossless } from "../lossless_json.ts";
-import { columnsOf } from "../transfer/export.ts";
 
 /** A value as JSON answers hold it. Numbers that a double cannot hold exactly are strings. */
 export type JsonValue =
@@ -16,6 +16,12 @@ export type JsonValue =
 
 export type JsonRow = Record<string, JsonValue>;
 
+/** A table of an engine: its name, and its columns as DESCRIBE gives them. */
+export interface FinishedTable {
+  name: string;
+  columns: readonly Column[];
+}
+
 /** Rows read at once: memory is bounded, however long the table. */
 export const PAGE_ROWS = 2_048;
 
@@ -26,8 +32,10 @@ interface Reading {
 }
 
 /** Pages of at most PAGE_ROWS rows, in the table's order; at least one. */
-export async function* jsonPages(engine: Engine, table: string): AsyncGenerator<JsonRow[]> {
-  const columns = await columnsOf(engine, table);
+export async function* jsonPages(
+  engine: Engine,
+  { name: table, columns }: FinishedTable,
+): AsyncGenerator<JsonRow[]> {
   const readings = columns.map(({ type }) => readingOf(type));
   const list = columns.map(({ name }, i) => readings[i]?.sql(identifier(name)));
   for await (const rows of pagesOf(engine, table, list.join(", "))) {

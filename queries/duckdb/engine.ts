@@ -2,6 +2,7 @@
 import { DuckDBDataChunk, DuckDBInstance, LIST, listValue, VARCHAR } from "@duckdb/node-api";
 import type { DuckDBConnection, DuckDBType, DuckDBValue } from "@duckdb/node-api";
 import type { Column } from "../../protocol/messages.ts";
+import { identifier } from "../columns.ts";
 
 /** A materialised result. `rows` are arrays in column order, values as node-api gives them. */
 export interface ResultTable {
@@ -92,13 +93,22 @@ export class Engine implements AsyncDisposable {
     appender.closeSync();
   }
 
-  /** Closes the file system to all later SQL, except for these exact paths; for good. */
-  async lockDown(allowedPaths: readonly string[]): Promise<void> {
+  /**
+   * Closes the file system to all later SQL, except for these exact paths; for good. Views that
+   * read them are made on the way: one round trip does it all.
+   */
+  async lockDown(
+    allowedPaths: readonly string[],
+    views: readonly { table: string; sql: string }[] = [],
+  ): Promise<void> {
     const list = allowedPaths.map((path) => `'${path.replaceAll("'", "''")}'`).join(", ");
-    await this.run( // in one round trip
-      `SET allowed_paths = [${list}]; SET enable_external_access = false;
-       SET lock_configuration = true`,
-    );
+    const statements = [
+      `SET allowed_paths = [${list}]`,
+      "SET enable_external_access = false",
+      "SET lock_configuration = true",
+      ...views.map(({ table, sql }) => `CREATE VIEW ${identifier(table)} AS ${sql}`),
+    ];
+    await this.run(statements.join("; "));
   }
 
   /** Stops the running statement: it throws. */
