@@ -1,6 +1,10 @@
 /** How the agent starts itself again, as one of its own worker processes. */
 import { fileURLToPath } from "node:url";
 
+/** Hidden subcommands: the children of a running agent. */
+export const WORKER_COMMAND = "worker-query";
+export const SEAL_COMMAND = "worker-seal";
+
 /** Sources end in .ts; a bundle keeps all of its .js files in one folder, its entry among them. */
 const FROM_SOURCE = import.meta.url.endsWith(".ts");
 

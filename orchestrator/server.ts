@@ -1,12 +1,12 @@
 /** One orchestrator process: puts its parts together, serves until it is disposed. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import { BrokerConnection } from "../protocol/broker_connection.ts";
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import { orchestratorTopics, parseTopic } from "../protocol/topics.ts";
 import { Planner } from "../queries/plan/planner.ts";
 import { Authority } from "./access/authority.ts";
 import { createApp } from "./api/app.ts";
-import { BrokerConnection } from "./broker/connection.ts";
 import { startEmbeddedBroker } from "./broker/embedded.ts";
 import type { ListenAddress, OrchestratorConfig } from "./config.ts";
 import { Fanout } from "./fanout/fanout.ts";
@@ -17,6 +17,9 @@ import { lockDataFolder } from "./state/lock.ts";
 import { HostTable } from "./state/hosts.ts";
 
 const log = getLogger(["orchestrator"]);
+
+/** One process comes back, not a fleet: it need not wait for long. */
+const RECONNECT_MAX_MS = 30_000;
 
 export interface Orchestrator extends AsyncDisposable {
   /** Of the HTTP API. */
@@ -48,6 +51,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       url: brokerUrl,
       clientId: `logvend-${name}`,
       topics: Object.values(orchestratorTopics(topicPrefix, name)),
+      reconnectMaxMs: RECONNECT_MAX_MS,
+      logCategory: ["orchestrator", "broker"],
       onMessage: ({ topic, payload, retained }) => {
         const received = parseTopic(topicPrefix, topic);
         if (received?.kind === "state") fleet.receive(received.host, payload, retained);
@@ -56,7 +61,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
     }),
   );
   const fanout = new Fanout({
-    publish: (topic, payload) => connection.publish(topic, payload),
+    publish: (topic, payload) => connection.publishNow({ topic, payload }),
     fleet,
     planner,
     workspaces,
@@ -65,7 +70,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
     topicPrefix,
     now: Date.now,
   });
-  const app = createApp({ fleet, fanout, brokerReady: () => connection.ready });
+  const app = createApp({ fleet, fanout, brokerReady: () => connection.connected });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
   stack.defer(() => fanout.stop()); // first: the server waits for the answers under way

@@ -1,5 +1,7 @@
 /** The agent's link to the fleet: present while it lives, taking commands, sending answers. */
 import { getLogger } from "@logtape/logtape";
+import { BrokerConnection } from "../../protocol/broker_connection.ts";
+import type { Message } from "../../protocol/broker_connection.ts";
 import { seal } from "../../protocol/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
@@ -8,12 +10,13 @@ import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { HostAnswerer } from "../store/answer.ts";
-import { BrokerConnection } from "./broker.ts";
-import type { Message } from "./broker.ts";
 import { Commands } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
 
 const log = getLogger(["agent", "link"]);
+
+/** A broker that comes back after hours must not meet its whole fleet in one second. */
+const RECONNECT_MAX_MS = 5 * 60_000;
 
 export interface LinkOptions {
   /** Of the broker. */
@@ -59,10 +62,12 @@ export class Link implements AsyncDisposable {
       url,
       // The same after a restart: the broker then drops the dead connection of before.
       clientId: `${topicPrefix}-${host}`,
-      topic: this.topics.command,
+      topics: [this.topics.command],
+      reconnectMaxMs: RECONNECT_MAX_MS,
+      logCategory: ["agent", "link"],
       lastWill: this.presence("offline"),
       onConnect: () => this.announce(),
-      onMessage: (payload) => this.commands.receive(payload),
+      onMessage: ({ payload }) => this.commands.receive(payload),
     });
     this.heartbeat = setInterval(() => this.announce(), HEARTBEAT_MS);
   }

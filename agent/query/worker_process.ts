@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
-import { PROGRAM_FOLDER, selfCommand } from "../self.ts";
+import { PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
-import { WORKER_COMMAND, WorkerReply } from "./worker_protocol.ts";
+import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
 
 /** DuckDB heeds an interrupt within 21 ms, or not at all (levenshtein, list_sort, printf). */

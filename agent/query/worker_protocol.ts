@@ -3,9 +3,6 @@ import { z } from "zod";
 import { Column, WireError } from "../../protocol/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 
-/** The hidden subcommand that runs the worker's side. */
-export const WORKER_COMMAND = "worker-query";
-
 /** What a query may ship, on this host. */
 const Caps = z.object({ rows_max: z.number(), bytes_max: z.number() });
 

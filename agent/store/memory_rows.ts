@@ -1,10 +1,9 @@
 /** The newest rows: typed tables in an in-memory DuckDB until a flush makes them durable parts. */
-import { DuckDBBlobValue, DuckDBTimestampValue } from "@duckdb/node-api";
-import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
 import { hourOf } from "../../protocol/chunk_path.ts";
 import { literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { duckdbType } from "../../queries/duckdb/types.ts";
+import { blobValue, duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
+import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
 import type { AccessRows, Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
 
@@ -148,8 +147,8 @@ function accessColumns(generation: string, rows: AccessRows): Columns {
   const { ts, line_raw, line_offset, ...others } = rows;
   return {
     ...others,
-    ts: ts.map((us) => new DuckDBTimestampValue(us)),
-    line_raw: line_raw.map((bytes) => bytes === null ? null : new DuckDBBlobValue(bytes)),
+    ts: ts.map(timestampValue),
+    line_raw: line_raw.map((bytes) => bytes === null ? null : blobValue(bytes)),
     generation: ts.map(() => generation),
     line_offset: line_offset.map(BigInt),
   };
@@ -157,12 +156,12 @@ function accessColumns(generation: string, rows: AccessRows): Columns {
 
 function rejectColumns(stream: string, path: string, { generation, rejects }: Batch): Columns {
   return {
-    ts: rejects.map((reject) => new DuckDBTimestampValue(reject.ts)),
+    ts: rejects.map((reject) => timestampValue(reject.ts)),
     stream: rejects.map(() => stream),
     file: rejects.map(() => path),
     reason: rejects.map((reject) => reject.reason),
     length: rejects.map((reject) => BigInt(reject.length)),
-    line: rejects.map((reject) => new DuckDBBlobValue(reject.line)),
+    line: rejects.map((reject) => blobValue(reject.line)),
     generation: rejects.map(() => generation),
     line_offset: rejects.map((reject) => BigInt(reject.line_offset)),
   };

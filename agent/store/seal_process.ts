@@ -8,10 +8,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { PROGRAM_FOLDER, selfCommand } from "../self.ts";
-
-/** The hidden subcommand of the child. */
-export const SEAL_COMMAND = "worker-seal";
+import { PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
 const ROW_GROUP_ROWS = 500_000;

@@ -10,6 +10,7 @@ export interface BuiltProgram {
 }
 
 const SHARED = [
+  "--unstable-no-legacy-abort", // as in deno.json
   "--allow-ffi={root}/app",
   "--allow-read",
   "--allow-write",

@@ -1,6 +1,9 @@
-/** DuckDB column types by the names that our physical schemas use. */
+/** DuckDB's column types and values, as our physical schemas use them. */
 import { BIGINT, BLOB, DOUBLE, INTEGER, SMALLINT, TIMESTAMP, VARCHAR } from "@duckdb/node-api";
-import type { DuckDBType } from "@duckdb/node-api";
+import { DuckDBBlobValue, DuckDBTimestampValue } from "@duckdb/node-api";
+import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
+
+export type { DuckDBType, DuckDBValue };
 
 const TYPES: Readonly<Record<string, DuckDBType>> = {
   BIGINT,
@@ -17,4 +20,14 @@ export function duckdbType(name: string): DuckDBType {
   const type = TYPES[name];
   if (type === undefined) throw new Error(`No DuckDB type is mapped for ${name}`);
   return type;
+}
+
+/** A TIMESTAMP, of microseconds since 1970. */
+export function timestampValue(us: bigint): DuckDBValue {
+  return new DuckDBTimestampValue(us);
+}
+
+/** A BLOB. */
+export function blobValue(bytes: Uint8Array): DuckDBValue {
+  return new DuckDBBlobValue(bytes);
 }

@@ -1,60 +1,9 @@
 import assert from "node:assert/strict";
-import { Tail } from "../../../../agent/ingest/tail.ts";
-import type { StreamConfig } from "../../../../agent/config.ts";
 import { combinedLine } from "../../../harness/lines.ts";
-import { TempFolder } from "../../../harness/temp_folder.ts";
 import { eventually } from "../../../harness/eventually.ts";
-import { MemorySink } from "./memory_sink.ts";
+import { append, assertAll, bench, text } from "./tail_scene.ts";
 
 const DAY_MS = 86_400_000;
-
-interface Bench extends AsyncDisposable {
-  folder: TempFolder;
-  sink: MemorySink;
-  path: string;
-  /** Starts a tail of access.log* and waits until it has read everything. */
-  start(config?: Partial<StreamConfig>): Promise<Tail>;
-}
-
-async function bench(): Promise<Bench> {
-  const folder = await TempFolder.make();
-  const sink = new MemorySink();
-  return {
-    folder,
-    sink,
-    path: folder.join("access.log"),
-    async start(config = {}) {
-      const stream: StreamConfig = {
-        name: "logs",
-        format: "auto",
-        files: [folder.join("access.log*")],
-        read_from: "beginning",
-        ignore_older: DAY_MS,
-        ...config,
-      };
-      const tail = Tail.start({ streams: [stream], sink });
-      await tail.idle();
-      return tail;
-    },
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  };
-}
-
-function text(count: number, first = 0): string {
-  return Array.from({ length: count }, (_, i) => combinedLine(first + i)).join("");
-}
-
-async function append(path: string, content: string) {
-  await Deno.writeTextFile(path, content, { append: true });
-}
-
-/** Every number up to `count` has come once, as a row. */
-function assertAll(sink: MemorySink, count: number) {
-  assert.equal(sink.kept().length, sink.lines);
-  assert.equal(sink.rejects, 0);
-  const wanted = Array.from({ length: count }, (_, i) => `/item/${i}`).sort();
-  assert.deepEqual(sink.requests(), wanted);
-}
 
 Deno.test("lines are read as they come, files that appear later too", async () => {
   await using b = await bench();
@@ -317,61 +266,6 @@ Deno.test("compressed files are not followed", async () => {
   await append(b.path, text(10));
   await using _tail = await b.start();
   assertAll(b.sink, 10);
-});
-
-Deno.test("a line over the limit is a reject, and the file goes on", async () => {
-  await using b = await bench();
-  const half = "x".repeat(1_500_000);
-  await append(b.path, text(10) + half);
-  await using tail = await b.start();
-  assert.equal(b.sink.lines, 10);
-  await append(b.path, `${half}\n${text(10, 10)}`);
-  await tail.idle();
-  const reject = b.sink.batches.flatMap((batch) => batch.rejects)[0];
-  assert.equal(reject?.reason, "too_long");
-  assert.equal(reject?.length, 3_000_001);
-  assert.equal(reject?.line.length, 2 ** 20);
-  assert.equal(b.sink.kept().length, 21);
-});
-
-Deno.test("a hole left by a writer that does not append is skipped", async () => {
-  await using b = await bench();
-  await append(b.path, text(200));
-  await using tail = await b.start();
-  const { size } = await Deno.stat(b.path);
-  {
-    using writer = await Deno.open(b.path, { write: true });
-    await writer.seek(size, Deno.SeekMode.Start);
-    await Deno.truncate(b.path);
-    await writer.write(new TextEncoder().encode(text(10, 200)));
-  }
-  await tail.idle();
-  const rejects = b.sink.batches.flatMap((batch) => batch.rejects);
-  assert.deepEqual(rejects.map(({ reason, length }) => [reason, length]), [["zero_bytes", size]]);
-  assert.equal(new Set(b.sink.requests()).size, 210);
-});
-
-Deno.test("bytes that are no UTF-8 are kept beside the text", async () => {
-  await using b = await bench();
-  const bytes = new TextEncoder().encode(combinedLine(0).replace("test/1.0", "caf?"));
-  bytes[bytes.indexOf(0x3f)] = 0xe9;
-  await Deno.writeFile(b.path, bytes);
-  await append(b.path, combinedLine(1));
-  await using _tail = await b.start();
-  const rows = b.sink.batches[0]?.rows;
-  assert.deepEqual(rows?.http_user_agent, ["caf\ufffd", "test/1.0"]);
-  assert.deepEqual(rows?.line_raw, [bytes.slice(0, -1), null]);
-  assert.equal(rows?.line_text[0]?.includes("caf\ufffd"), true);
-});
-
-Deno.test("rejects take the time of the good line before them", async () => {
-  await using b = await bench();
-  await append(b.path, `first\n${combinedLine(0)}second\n`);
-  const before = BigInt(Date.now()) * 1_000n;
-  await using _tail = await b.start();
-  const [first, second] = b.sink.batches.flatMap((batch) => batch.rejects);
-  assert(first !== undefined && first.ts >= before);
-  assert.equal(second?.ts, b.sink.batches[0]?.rows.ts[0]);
 });
 
 Deno.test("the tail waits for the sink, and ends with what it throws", async () => {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
-import { resultFile, WORKER_COMMAND } from "../../../../agent/query/worker_protocol.ts";
+import { resultFile } from "../../../../agent/query/worker_protocol.ts";
 import type { WorkerQuery } from "../../../../agent/query/worker_protocol.ts";
-import { selfCommand } from "../../../../agent/self.ts";
+import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
 import { tableSelect } from "../../../../protocol/streams.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { eventually } from "../../../harness/eventually.ts";

@@ -1,7 +1,7 @@
 /** broker/: the embedded broker, and the connection that outlives it. */
 import assert from "node:assert/strict";
-import { BrokerConnection } from "../../../../orchestrator/broker/connection.ts";
-import type { ReceivedMessage } from "../../../../orchestrator/broker/connection.ts";
+import { BrokerConnection } from "../../../../protocol/broker_connection.ts";
+import type { ReceivedMessage } from "../../../../protocol/broker_connection.ts";
 import { startEmbeddedBroker } from "../../../../orchestrator/broker/embedded.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { eventually } from "../../../harness/eventually.ts";
@@ -15,6 +15,8 @@ function connect(url: string, received: ReceivedMessage[] = []): BrokerConnectio
     url,
     clientId: `test-${crypto.randomUUID()}`,
     topics: ["a/+"],
+    reconnectMaxMs: 1_000,
+    logCategory: ["test"],
     onMessage: (message) => received.push(message),
   });
 }
@@ -28,8 +30,8 @@ function texts(messages: readonly ReceivedMessage[]): string[] {
 async function roundTrip(url: string) {
   const received: ReceivedMessage[] = [];
   await using connection = connect(url, received);
-  await eventually(() => connection.ready);
-  connection.publish("a/1", new TextEncoder().encode("hello"));
+  await eventually(() => connection.connected);
+  connection.publishNow({ topic: "a/1", payload: new TextEncoder().encode("hello") });
   await eventually(() => received.length === 1);
   assert.deepEqual(texts(received), ["a/1 hello"]);
 }
@@ -54,11 +56,11 @@ Deno.test("a round trip takes milliseconds: nothing waits for delayed acknowledg
   await using broker = await startEmbeddedBroker(LOOPBACK);
   const received: ReceivedMessage[] = [];
   await using connection = connect(broker.url, received);
-  await eventually(() => connection.ready);
+  await eventually(() => connection.connected);
   const timesMs: number[] = [];
   for (let i = 0; i < 20; i++) {
     const startedMs = performance.now();
-    connection.publish("a/1", new Uint8Array(2_000));
+    connection.publishNow({ topic: "a/1", payload: new Uint8Array(2_000) });
     while (received.length === i) await new Promise((resolve) => setTimeout(resolve, 0));
     timesMs.push(performance.now() - startedMs);
   }
@@ -70,13 +72,13 @@ Deno.test("without a broker a message is refused, not queued; the connection com
   const received: ReceivedMessage[] = [];
   await using connection = connect(`mqtt://user:secret@127.0.0.1:${port}`, received);
   assert.throws(
-    () => connection.publish("a/1", new Uint8Array()),
+    () => connection.publishNow({ topic: "a/1", payload: new Uint8Array() }),
     (error) =>
       error instanceof LogvendError && error.code === "unavailable" &&
       !error.message.includes("secret"),
   );
   await using _broker = await startEmbeddedBroker({ ...LOOPBACK, port });
-  await eventually(() => connection.ready);
+  await eventually(() => connection.connected);
   assert.deepEqual(received, []);
 });
 
@@ -89,12 +91,12 @@ Deno.test({
     await using first = await startMosquitto({ port });
     await roundTrip(first.url);
     await using connection = connect(first.url, received);
-    await eventually(() => connection.ready);
+    await eventually(() => connection.connected);
     await first[Symbol.asyncDispose]();
-    await eventually(() => !connection.ready);
+    await eventually(() => !connection.connected);
     await using _second = await startMosquitto({ port });
-    await eventually(() => connection.ready);
-    connection.publish("a/2", new TextEncoder().encode("again"));
+    await eventually(() => connection.connected);
+    connection.publishNow({ topic: "a/2", payload: new TextEncoder().encode("again") });
     await eventually(() => received.length === 1);
     assert.deepEqual(texts(received), ["a/2 again"]);
   },

@@ -28,6 +28,7 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
       mode: "aggregate",
       reason: null,
       tables: ["logs"],
+      columnsRead: { logs: ["status", "request_time"] },
       range: { since: SINCE, until: null },
       partials: [{
         table: "partial",
@@ -51,6 +52,24 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
       ],
     });
   });
+});
+
+Deno.test("a plan that is known already still has the range and the clock of its own request", async () => {
+  await using planner = await Planner.open();
+  const ask = async (sql: string, since: string, now: string) => {
+    const range = { since, until: null, implied: true };
+    const { range: read, partials } = await planner.plan({ ...request(sql), range, now });
+    return [read.since, partials[0]?.sql];
+  };
+  const [early, late] = ["2026-11-22T10:00:00.000Z", "2026-11-22T11:00:00.000Z"];
+  const plain = "SELECT count(*) FROM logs";
+  const [, partial] = await ask(plain, early, late);
+  assert.deepEqual(await ask(plain, late, late), [late, partial]);
+  const bounded = "SELECT count(*) FROM logs WHERE ts > '2026-01-01'";
+  assert.equal((await ask(bounded, early, late))[0], null);
+  assert.equal((await ask(bounded, late, late))[0], null);
+  const clock = "SELECT count(*) FROM logs WHERE ts > now() - INTERVAL 1 HOUR";
+  assert.notEqual((await ask(clock, early, early))[1], (await ask(clock, early, late))[1]);
 });
 
 Deno.test("ORDER BY with LIMIT ships the first rows of each host, OFFSET included", async () => {

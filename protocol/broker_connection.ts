@@ -1,11 +1,11 @@
-/** The agent's connection to its MQTT broker: kept up for ever, with a last will. */
+/** A connection to the MQTT broker: kept up for ever, with jitter, a last will and a goodbye. */
 import { getLogger } from "@logtape/logtape";
 import { connect } from "mqtt";
 import type { MqttClient } from "mqtt";
+import { LogvendError } from "./errors.ts";
 
 /** Full jitter: a wait at random below a bound that doubles, so that a fleet does not come at once. */
 const RECONNECT_FIRST_MS = 1_000;
-const RECONNECT_MAX_MS = 5 * 60_000;
 
 /** A half-open connection is noticed within 1.5 of these. */
 const KEEPALIVE_S = 10;
@@ -14,8 +14,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A broker that does not take the goodbye within this gets the last will instead. */
 const GOODBYE_MS = 2_000;
 
-const log = getLogger(["agent", "link"]);
-
 export interface Message {
   topic: string;
   payload: Uint8Array;
@@ -23,50 +21,84 @@ export interface Message {
   retain?: boolean;
 }
 
+export interface ReceivedMessage {
+  topic: string;
+  payload: Uint8Array;
+  /** Kept by the broker from before the subscription. */
+  retained: boolean;
+}
+
 export interface BrokerOptions {
   /** mqtt, mqtts, ws or wss; may hold a user name and a password. */
   url: string;
   clientId: string;
   /** Subscribed to at every connect. */
-  topic: string;
+  topics: readonly string[];
+  /** The longest wait between two attempts. */
+  reconnectMaxMs: number;
+  /** Of the program's own log: `["agent", "link"]`. */
+  logCategory: readonly string[];
   /** Published by the broker when this connection dies. */
-  lastWill: Message;
+  lastWill?: Message;
   /** After every connect, once subscribed. */
-  onConnect(): void;
-  onMessage(payload: Uint8Array): void;
+  onConnect?(): void;
+  onMessage(message: ReceivedMessage): void;
 }
 
-export class BrokerConnection {
-  private readonly client: MqttClient;
+export class BrokerConnection implements AsyncDisposable {
   /** Without user name and password. */
-  private readonly url: string;
+  readonly url: string;
+  private readonly client: MqttClient;
+  private readonly log;
   /** Attempts since the broker was last there. */
   private attempts = 0;
   private subscribed = false;
 
   /** Connects in the background, now and after every loss. */
   constructor(private readonly options: BrokerOptions) {
-    this.url = withoutPassword(options.url);
-    const { topic, payload } = options.lastWill;
-    this.client = connect(options.url, {
-      clientId: options.clientId,
-      clean: true, // commands to a host that is away are not kept for it: they expire
+    const { url, clientId, lastWill, logCategory } = options;
+    this.url = withoutPassword(url);
+    this.log = getLogger(logCategory);
+    this.client = connect(url, {
+      clientId,
+      clean: true, // what is sent to somebody who is away is not kept: it expires
       keepalive: KEEPALIVE_S,
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectPeriod: RECONNECT_FIRST_MS,
       reconnectOnConnackError: true,
       resubscribe: false,
-      will: { topic, payload: bufferOf(payload), qos: 1, retain: true },
+      ...(lastWill === undefined ? {} : {
+        will: {
+          topic: lastWill.topic,
+          payload: bufferOf(lastWill.payload),
+          qos: 1,
+          retain: lastWill.retain ?? false,
+        },
+      }),
     });
     this.client.on("connect", () => this.subscribe());
     // Before mqtt.js's own listener, which starts a timer of the period that is set by then.
     this.client.prependListener("close", () => this.lost());
     this.client.on("error", (error) => this.report(error));
-    this.client.on("message", (_topic, payload) => options.onMessage(payload));
+    this.client.on("message", (topic, payload, packet) => {
+      options.onMessage({ topic, payload, retained: packet.retain });
+    });
   }
 
+  /** True while messages can be sent and arrive. */
   get connected(): boolean {
     return this.subscribed && this.client.connected;
+  }
+
+  /** Sends now or not at all. @throws {LogvendError} unavailable, while there is no broker */
+  publishNow(message: Message): void {
+    if (!this.connected) {
+      throw new LogvendError("unavailable", `The MQTT broker ${this.url} is not reachable`);
+    }
+    this.publish(message).catch((error) => {
+      const { topic } = message;
+      this.log.debug("Could not send to {topic}: {error}", { topic, error: String(error) });
+    });
   }
 
   /** Sends at least once; resolves when the broker has it. Waits for a broker that is away. */
@@ -78,21 +110,22 @@ export class BrokerConnection {
     // mqtt.js never sets it, and without it a request and its reply take 44 ms instead of 0.5.
     const { stream } = this.client;
     if ("setNoDelay" in stream && typeof stream.setNoDelay === "function") stream.setNoDelay(true);
-    this.client.subscribe(this.options.topic, { qos: 1 }, (error) => {
+    this.client.subscribe([...this.options.topics], { qos: 1 }, (error) => {
       if (error) return this.report(error);
       this.subscribed = true;
       this.attempts = 0;
-      log.info("Connected to the broker {url}.", { url: this.url });
-      this.options.onConnect();
+      this.log.info("Connected to the broker {url}", { url: this.url });
+      this.options.onConnect?.();
     });
   }
 
   private lost() {
     if (this.subscribed && !this.client.disconnecting) {
-      log.warning("Lost the broker {url}; trying again for ever.", { url: this.url });
+      this.log.warning("Lost the broker {url}; trying again for ever", { url: this.url });
     }
     this.subscribed = false;
-    const boundMs = Math.min(RECONNECT_MAX_MS, RECONNECT_FIRST_MS * 2 ** this.attempts++);
+    const { reconnectMaxMs } = this.options;
+    const boundMs = Math.min(reconnectMaxMs, RECONNECT_FIRST_MS * 2 ** this.attempts++);
     this.client.options.reconnectPeriod = Math.max(1, Math.round(Math.random() * boundMs));
   }
 
@@ -100,17 +133,21 @@ export class BrokerConnection {
   private report(error: Error) {
     if (this.attempts > 0) return;
     const reason = error.message || ("code" in error ? String(error.code) : error.name);
-    log.warning(
-      "Cannot reach the broker {url}: {reason}; trying again for ever. Logs are read and kept.",
-      { url: this.url, reason },
-    );
+    this.log.warning("Cannot reach the broker {url}: {reason}; trying again for ever", {
+      url: this.url,
+      reason,
+    });
   }
 
-  /** Ends, with a last message if the broker takes it. */
-  async end(goodbye: Message): Promise<void> {
-    if (this.connected) {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
+  }
+
+  /** Ends, with a last message if there is one and the broker takes it. */
+  async end(goodbye?: Message): Promise<void> {
+    if (this.connected && goodbye !== undefined) {
       await within(GOODBYE_MS, this.publish(goodbye)).catch((error) => {
-        log.debug("The broker did not take the goodbye: {error}", { error: String(error) });
+        this.log.debug("The broker did not take the goodbye: {error}", { error: String(error) });
       });
     }
     // Not by force, or the broker would publish the last will after the goodbye.

@@ -1,0 +1,61 @@
+/** A folder with a log, a tail on it and the sink that it fills. */
+import assert from "node:assert/strict";
+import { Tail } from "../../../../agent/ingest/tail.ts";
+import type { StreamConfig } from "../../../../agent/config.ts";
+import { combinedLine } from "../../../harness/lines.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { MemorySink } from "./memory_sink.ts";
+
+const DAY_MS = 86_400_000;
+
+/** One test's surroundings. */
+export interface Bench extends AsyncDisposable {
+  folder: TempFolder;
+  sink: MemorySink;
+  path: string;
+  /** Starts a tail of access.log* and waits until it has read everything. */
+  start(config?: Partial<StreamConfig>): Promise<Tail>;
+}
+
+/** Makes them; nothing is followed yet. */
+export async function bench(): Promise<Bench> {
+  const folder = await TempFolder.make();
+  const sink = new MemorySink();
+  return {
+    folder,
+    sink,
+    path: folder.join("access.log"),
+    async start(config = {}) {
+      const stream: StreamConfig = {
+        name: "logs",
+        format: "auto",
+        files: [folder.join("access.log*")],
+        read_from: "beginning",
+        ignore_older: DAY_MS,
+        ...config,
+      };
+      const tail = Tail.start({ streams: [stream], sink });
+      await tail.idle();
+      return tail;
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** `count` whole lines, from number `first` on. */
+export function text(count: number, first = 0): string {
+  return Array.from({ length: count }, (_, i) => combinedLine(first + i)).join("");
+}
+
+/** Adds to a file, as a program that logs does. */
+export async function append(path: string, content: string) {
+  await Deno.writeTextFile(path, content, { append: true });
+}
+
+/** Every number up to `count` has come once, as a row. */
+export function assertAll(sink: MemorySink, count: number) {
+  assert.equal(sink.kept().length, sink.lines);
+  assert.equal(sink.rejects, 0);
+  const wanted = Array.from({ length: count }, (_, i) => `/item/${i}`).sort();
+  assert.deepEqual(sink.requests(), wanted);
+}
