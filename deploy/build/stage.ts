@@ -34,9 +34,12 @@ export async function stage(
   return app;
 }
 
-/** Code splitting keeps what commands import on demand out of the start of all others. */
+/**
+ * Code splitting keeps what commands import on demand out of the start of all others. Never
+ * minify: Deno 2.9.5 then drops `using` where a value is used once, and files stay open for ever.
+ */
 async function bundle(root: string, program: BuiltProgram, app: string) {
-  const settings = ["--platform=deno", "--minify", "--code-splitting", `--external=${NATIVE}`];
+  const settings = ["--platform=deno", "--code-splitting", `--external=${NATIVE}`];
   const entry = join(root, program.entry);
   await run(Deno.execPath(), ["bundle", ...settings, `--outdir=${app}`, entry], { cwd: root });
   // Deno names the bundle as the entry is named; the other files have hashes for names.
