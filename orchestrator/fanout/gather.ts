@@ -11,6 +11,7 @@ import { coverageOf } from "./coverage.ts";
 import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
 import { addAnswers, finishMerge, prepareMerge } from "./merge.ts";
+import type { Merge } from "./merge.ts";
 import { tooManyRows } from "./too_many_rows.ts";
 import type { HostRows } from "./too_many_rows.ts";
 import { unanswered } from "./unanswered.ts";
@@ -40,7 +41,7 @@ export async function gather(request: GatherRequest): Promise<Coverage> {
     const received = await receiveAll(request);
     const coverage = coverageOf(received.answered, received.missing);
     if (received.answered.length === 0) throw unanswered(received.errors, coverage);
-    await merge(request);
+    await finish(request, received.merge);
     return coverage;
   } finally {
     signal.removeEventListener("abort", onAbort);
@@ -48,6 +49,7 @@ export async function gather(request: GatherRequest): Promise<Coverage> {
 }
 
 interface Received {
+  merge: Merge;
   answered: HostResultSummary[];
   missing: Missing[];
   errors: HostError[];
@@ -57,8 +59,9 @@ interface Received {
 }
 
 async function receiveAll(request: GatherRequest): Promise<Received> {
-  const { claims, plan, audience, collector, engine } = request;
+  const { claims, plan, audience, collector } = request;
   const received: Received = {
+    merge: await prepareMerge(request.engine, plan),
     answered: [],
     missing: [...audience.missing],
     errors: [],
@@ -74,7 +77,6 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
       answered: received.answered.length,
     });
   progress();
-  await prepareMerge(engine, plan);
   for await (const batch of collector.batches()) {
     for (const outcome of batch) {
       if (outcome.kind === "missing") takeMissing(request, received, outcome);
@@ -115,7 +117,7 @@ async function takeAnswers(
   const rowCount = received.amounts.reduce((sum, { rows }) => sum + rows, 0);
   if (plan.mode === "rows" && rowCount > claims.limits.rows_max) giveUp(request, received);
   if (received.tooMany) return; // only counted by now
-  const rejected = await addAnswers(request.engine, plan, answers);
+  const rejected = await addAnswers(received.merge, answers);
   for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
   for (const { host, coverage } of answers) {
     if (rejected.some((one) => one.host === host)) continue;
@@ -143,12 +145,12 @@ function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly Host
 }
 
 /** Computes the answer within as long again as the hosts were given. */
-async function merge({ plan, claims, signal, engine }: GatherRequest) {
+async function finish({ claims, signal, engine }: GatherRequest, merge: Merge) {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(claims.limits.timeout_ms)]);
   const interrupt = () => engine.interrupt();
   bound.addEventListener("abort", interrupt);
   try {
-    await finishMerge(engine, plan);
+    await finishMerge(merge);
   } catch (error) {
     if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
     if (bound.aborted) throw new LogvendError("timeout", "The merge took longer than --timeout");

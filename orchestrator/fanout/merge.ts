@@ -4,18 +4,32 @@ import type { Column } from "../../protocol/messages.ts";
 import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Partial, Plan } from "../../queries/plan/planner.ts";
-import { createPartialTable, importPart } from "../../queries/transfer/import.ts";
-import type { Part } from "../../queries/transfer/import.ts";
+import {
+  createPartialTable,
+  importPart,
+  prepareTextImport,
+} from "../../queries/transfer/import.ts";
+import type { TextImport, TextPart } from "../../queries/transfer/import.ts";
 import type { HostAnswer } from "./collector.ts";
-
-type TextPart = Extract<Part, { encoding: "text" }>;
 
 /** The table that holds the finished answer; no stream can have this name. */
 export const ANSWER_TABLE = "_answer";
 
-/** Creates the empty tables that hosts' rows go into. */
-export async function prepareMerge(engine: Engine, plan: Plan): Promise<void> {
-  for (const { table, columns } of plan.partials) await createPartialTable(engine, table, columns);
+/** An engine with the tables that hosts' rows go into, ready to take them. */
+export interface Merge {
+  engine: Engine;
+  plan: Plan;
+  textImports: ReadonlyMap<string, TextImport>;
+}
+
+/** Creates the empty tables. It is done while the hosts are at work. */
+export async function prepareMerge(engine: Engine, plan: Plan): Promise<Merge> {
+  const textImports = new Map<string, TextImport>();
+  for (const { table, columns } of plan.partials) {
+    await createPartialTable(engine, table, columns);
+    textImports.set(table, await prepareTextImport(engine, table, columns));
+  }
+  return { engine, plan, textImports };
 }
 
 /** A host whose rows do not count, and why. */
@@ -29,35 +43,35 @@ export interface RejectedAnswer {
  * whose rows are not what the plan and the host itself say, none count; it is found by halving.
  */
 export async function addAnswers(
-  engine: Engine,
-  plan: Plan,
+  merge: Merge,
   answers: readonly HostAnswer[],
 ): Promise<RejectedAnswer[]> {
   const [first, ...others] = answers;
   if (first === undefined) return [];
   try {
-    await addTogether(engine, plan, answers);
+    await addTogether(merge, answers);
     return [];
   } catch (error) {
     if (others.length === 0) return [{ host: first.host, reason: messageOf(error) }];
   }
   const half = Math.ceil(answers.length / 2);
   return [
-    ...await addAnswers(engine, plan, answers.slice(0, half)),
-    ...await addAnswers(engine, plan, answers.slice(half)),
+    ...await addAnswers(merge, answers.slice(0, half)),
+    ...await addAnswers(merge, answers.slice(half)),
   ];
 }
 
 /** All of them or none. @throws {LogvendError} usage */
-async function addTogether(engine: Engine, plan: Plan, answers: readonly HostAnswer[]) {
+async function addTogether(merge: Merge, answers: readonly HostAnswer[]) {
+  const { engine, plan } = merge;
   const [only, ...others] = plan.partials;
   const isText = answers.every(({ parts }) => parts.every(({ part }) => part.encoding === "text"));
   if (only !== undefined && others.length === 0 && isText) {
-    return await addTable(engine, only, answers); // one INSERT, which is all or nothing by itself
+    return await addTable(merge, only, answers); // one INSERT, which is all or nothing by itself
   }
   await engine.run("BEGIN TRANSACTION");
   try {
-    for (const partial of plan.partials) await addTable(engine, partial, answers);
+    for (const partial of plan.partials) await addTable(merge, partial, answers);
     await engine.run("COMMIT");
   } catch (error) {
     await engine.run("ROLLBACK");
@@ -66,7 +80,7 @@ async function addTogether(engine: Engine, plan: Plan, answers: readonly HostAns
 }
 
 async function addTable(
-  engine: Engine,
+  { engine, textImports }: Merge,
   { table, columns }: Partial,
   answers: readonly HostAnswer[],
 ) {
@@ -85,7 +99,7 @@ async function addTable(
       throw new LogvendError("usage", `says it sent ${said} rows, and ${came} came`);
     }
   }
-  await importPart(engine, table, columns, {
+  await textImports.get(table)?.({
     encoding: "text",
     columns: [...columns],
     values: columns.map((_, i) => texts.flatMap((part) => part.values[i] ?? [])),
@@ -104,7 +118,7 @@ function checkText(part: TextPart, columns: readonly Column[]) {
 }
 
 /** Computes the answer table. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
-export async function finishMerge(engine: Engine, plan: Plan): Promise<void> {
+export async function finishMerge({ engine, plan }: Merge): Promise<void> {
   try {
     await engine.run(`CREATE TABLE ${ANSWER_TABLE} AS ${plan.mergeSql}`);
   } catch (cause) {

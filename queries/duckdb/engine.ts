@@ -10,6 +10,9 @@ export interface ResultTable {
   rows: DuckDBValue[][];
 }
 
+/** Columns of texts, by the name that they bind to. */
+export type TextColumns = Readonly<Record<string, readonly (string | null)[]>>;
+
 export interface EngineOptions {
   /** @default 1 */
   threads?: number;
@@ -70,14 +73,20 @@ export class Engine implements AsyncDisposable {
     return Number(rows[0]?.[0]);
   }
 
-  /** Runs one statement in which `$name` is a VARCHAR[]: a column of texts, null for NULL. */
-  async runOnTexts(sql: string, texts: Record<string, readonly (string | null)[]>): Promise<void> {
-    const columns = Object.entries(texts);
-    await this.connection.run(
-      sql,
-      Object.fromEntries(columns.map(([name, column]) => [name, listValue(column)])),
-      Object.fromEntries(columns.map(([name]) => [name, LIST(VARCHAR)])),
-    );
+  /**
+   * Parses and plans one statement in which `$name::VARCHAR[]` is a column of texts, null for NULL;
+   * the result runs it.
+   */
+  async prepareOnTexts(sql: string): Promise<(texts: TextColumns) => Promise<void>> {
+    const statement = await this.connection.prepare(sql);
+    return async (texts) => {
+      const columns = Object.entries(texts);
+      statement.bind(
+        Object.fromEntries(columns.map(([name, column]) => [name, listValue(column)])),
+        Object.fromEntries(columns.map(([name]) => [name, LIST(VARCHAR)])),
+      );
+      await statement.run();
+    };
   }
 
   /** Appends columns (arrays of one length) to a table, through DuckDB's appender. */

@@ -32,9 +32,11 @@ export async function importPart(
   part: Part,
 ): Promise<number> {
   try {
-    return part.encoding === "text"
-      ? await importText(engine, { table, columns }, part)
-      : await importParquet(engine, { table, columns }, part.file);
+    if (part.encoding === "parquet") {
+      return await importParquet(engine, { table, columns }, part.file);
+    }
+    const importText = await prepareTextImport(engine, table, columns);
+    return await importText(part);
   } catch (cause) {
     if (cause instanceof LogvendError) throw cause;
     throw refused(messageOf(cause), cause);
@@ -46,25 +48,36 @@ interface Target {
   columns: readonly Column[];
 }
 
-async function importText(
+/** What a text part holds. */
+export type TextPart = Extract<Part, { encoding: "text" }>;
+
+/** Adds a text part and returns how many rows it held. @throws {LogvendError} usage */
+export type TextImport = (part: TextPart) => Promise<number>;
+
+/** What importPart does with text parts, prepared while nobody waits for it. */
+export async function prepareTextImport(
   engine: Engine,
-  { table, columns }: Target,
-  part: Extract<Part, { encoding: "text" }>,
-): Promise<number> {
-  const rows = part.values[0]?.length ?? 0;
-  if (!sameColumns(part.columns, columns)) throw refused("the columns are not those expected");
-  if (
-    part.values.length !== columns.length || part.values.some((column) => column.length !== rows)
-  ) {
-    throw refused("the columns differ in length or number");
-  }
-  if (rows === 0) return 0;
-  const typed = columns.map(({ type }, i) => `CAST(unnest($c${i}) AS ${type})`);
-  await engine.runOnTexts(
+  table: string,
+  columns: readonly Column[],
+): Promise<TextImport> {
+  const typed = columns.map(({ type }, i) => `CAST(unnest($c${i}::VARCHAR[]) AS ${type})`);
+  const insert = await engine.prepareOnTexts(
     `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")}`,
-    Object.fromEntries(part.values.map((column, i) => [`c${i}`, column])),
   );
-  return rows;
+  return async ({ columns: found, values }) => {
+    const rows = values[0]?.length ?? 0;
+    if (!sameColumns(found, columns)) throw refused("the columns are not those expected");
+    if (values.length !== columns.length || values.some((column) => column.length !== rows)) {
+      throw refused("the columns differ in length or number");
+    }
+    if (rows === 0) return 0;
+    try {
+      await insert(Object.fromEntries(values.map((column, i) => [`c${i}`, column])));
+    } catch (cause) {
+      throw refused(messageOf(cause), cause);
+    }
+    return rows;
+  };
 }
 
 async function importParquet(
