@@ -30,6 +30,9 @@ const SETTINGS = [
   "SET allow_community_extensions = false",
 ];
 
+/** Types that are made of others. */
+const NESTED = /\]$|^(STRUCT|MAP|UNION)\(/;
+
 /** Rows of a DuckDB data chunk. */
 const CHUNK_ROWS = 2_048;
 
@@ -65,6 +68,23 @@ export class Engine implements AsyncDisposable {
       columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
       rows: reader.getRows(),
     };
+  }
+
+  /** Names and types of a SELECT's result, as DESCRIBE gives them; nothing is executed. */
+  async describe(select: string): Promise<Column[]> {
+    const statement = await this.connection.prepare(select);
+    try {
+      const columns = Array.from({ length: statement.columnCount }, (_, i) => {
+        const type = statement.columnType(i);
+        return { name: statement.columnName(i), type: type.alias ?? String(type) };
+      });
+      if (!columns.some(({ type }) => NESTED.test(type))) return columns;
+    } finally {
+      statement.destroySync();
+    }
+    // Aliases inside nested types (JSON[]) are known to DuckDB alone; a DESCRIBE takes longer.
+    const { rows } = await this.read(`DESCRIBE ${select}`);
+    return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
   }
 
   /** Makes a table of what a SELECT gives, and returns how many rows that is. */

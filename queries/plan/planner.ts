@@ -70,7 +70,7 @@ export interface Plan {
 type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
 
 export class Planner implements AsyncDisposable {
-  /** Tables that exist in the engine as empty views. */
+  /** Tables that exist in the engine as empty views: like on hosts, they have no rowid. */
   private readonly views = new Set<string>();
   private readonly cache = new PlanCache();
   private last: Promise<unknown> = Promise.resolve();
@@ -81,6 +81,8 @@ export class Planner implements AsyncDisposable {
   static async open(): Promise<Planner> {
     const engine = await Engine.open();
     await engine.run("SET errors_as_json = true");
+    // Nothing runs here: a plan needs names and types, and no constants folded in advance.
+    await engine.run("PRAGMA disable_optimizer");
     return new Planner(engine);
   }
 
@@ -202,12 +204,10 @@ export class Planner implements AsyncDisposable {
 
   /** Names and types of a SELECT's result. @throws {LogvendError} bad_sql, when it does not bind */
   private async describe(sql: string, withClause = ""): Promise<Column[]> {
-    const prefix = `DESCRIBE ${withClause}`;
     try {
-      const { rows } = await this.engine.read(prefix + sql);
-      return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
+      return await this.engine.describe(withClause + sql);
     } catch (cause) {
-      throw bindFailure(sql, cause, prefix);
+      throw bindFailure(sql, cause, withClause);
     }
   }
 
@@ -215,7 +215,7 @@ export class Planner implements AsyncDisposable {
     const nothing = { files: [], region: "", since: null, until: null };
     for (const table of tables.filter((name) => !this.views.has(name))) {
       const empty = tableSelect(table, nothing);
-      await this.engine.run(`CREATE OR REPLACE VIEW ${identifier(table)} AS ${empty}`);
+      await this.engine.run(`CREATE VIEW ${identifier(table)} AS ${empty}`);
       this.views.add(table);
     }
   }

@@ -53,8 +53,7 @@ export async function exportTable(
 
 /** Names and types of a table, as DESCRIBE gives them. */
 export async function columnsOf(engine: Engine, table: string): Promise<Column[]> {
-  const { rows } = await engine.read(`DESCRIBE ${identifier(table)}`);
-  return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
+  return await engine.describe(`FROM ${identifier(table)}`);
 }
 
 /** So few values are read without asking first how long they are. */
