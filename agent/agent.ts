@@ -24,6 +24,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   });
   await using planner = await Planner.open();
   await using tail = Tail.start({ streams: config.streams, sink: store, signal });
+  tail.finished.catch(() => {}); // seen below, once everything runs
   const rate = new LineRate(() => tail.linesTotal());
   const parts: QueryParts = {
     planner,

@@ -38,7 +38,8 @@ export const AgentConfig = z.strictObject({
     .describe("first level of every MQTT topic"),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys whose queries are answered; none: none are"),
-  flush_every: Duration.prefault("10s").describe("rows become durable at least this often"),
+  flush_every: Duration.refine((ms) => ms >= 100 && ms <= 3_600_000, "100ms to 1h")
+    .prefault("10s").describe("rows become durable at least this often"),
   seal_after: Duration.prefault("120s")
     .describe("a finished hour is sealed after this long without new rows"),
   streams: z.array(Stream).min(1).describe("what is read; each stream is a table")

@@ -26,3 +26,8 @@ export function selfCommand(
   const main = FROM_SOURCE ? new URL("./main.ts", import.meta.url).href : Deno.mainModule;
   return { command, args: ["run", "--no-prompt", "--cached-only", ...permissions, main, ...args] };
 }
+
+/** Paths as one of Deno's permission flags takes them: `--allow-read=${pathList(a, b)}`. */
+export function pathList(...paths: readonly string[]): string {
+  return paths.map((path) => path.replaceAll(",", ",,")).join(",");
+}

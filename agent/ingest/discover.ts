@@ -31,7 +31,8 @@ export async function discover(
         discovery.compressed.push(path);
         continue;
       }
-      const file = await fileInfo(path).catch(ignoreVanished);
+      // Gone, not permitted, a loop of links, a stale mount: none of them ends the tail.
+      const file = await fileInfo(path).catch(() => null);
       const key = file === null ? "" : fileKey(file);
       if (file === null || seen.has(key)) continue;
       seen.add(key);
@@ -55,13 +56,5 @@ async function pathsOf(pattern: string, signal: AbortSignal): Promise<string[]> 
 }
 
 async function exists(path: string): Promise<boolean> {
-  return await fileInfo(path).catch(ignoreVanished) !== null;
-}
-
-function ignoreVanished(error: unknown): null {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-    return null;
-  }
-  if (error instanceof Deno.errors.PermissionDenied) return null; // the pattern stays unmatched
-  throw error;
+  return await fileInfo(path).catch(() => null) !== null;
 }

@@ -95,6 +95,7 @@ export class StreamTail implements Disposable {
       if (followed === undefined) await this.consider(file);
       else followed.sighted(file);
     }
+    if (this.fromEnd) await this.options.sink.flush(); // a restart must find where it began
     this.fromEnd = false;
     for (const file of this.followed.values()) this.forgetGone(file);
   }

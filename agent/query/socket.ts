@@ -122,7 +122,9 @@ export async function connectSnapshots(
   const lines = readJsonLines(connection.readable);
   const hangUp = () => Promise.resolve(close(connection));
   try {
-    const { tables } = Hello.parse((await lines.next()).value);
+    const hello = await lines.next();
+    if (hello.done) throw new LogvendError("unavailable", "it is busy with other local queries");
+    const { tables } = Hello.parse(hello.value);
     return {
       tables: () => tables,
       snapshot: (request) => borrow(connection, lines, request),

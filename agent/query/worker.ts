@@ -170,7 +170,7 @@ function sum(tables: readonly Shipped[], key: "rows" | "bytes"): number {
 }
 
 /** DuckDB's errors that are no matter of the SQL or of the data it reads. */
-const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error/i;
+const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error|No magic bytes/i;
 
 /** What DuckDB threw, with a code: mostly a defect of the SQL that shows on the data only. */
 function queryError(thrown: unknown): unknown {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
-import { PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
+import { pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
@@ -154,11 +154,10 @@ export function abortError(signal: AbortSignal): LogvendError {
 }
 
 function permissions(options: WorkerOptions): string[] {
-  const list = (...paths: string[]) => paths.map((path) => path.replaceAll(",", ",,")).join(",");
   return [
-    `--allow-read=${list(PROGRAM_FOLDER, options.dataDir, options.folder)}`,
-    `--allow-write=${list(options.folder)}`,
-    `--allow-ffi=${list(PROGRAM_FOLDER)}`,
+    `--allow-read=${pathList(PROGRAM_FOLDER, options.dataDir, options.folder)}`,
+    `--allow-write=${pathList(options.folder)}`,
+    `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
   ];
 }
 

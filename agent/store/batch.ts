@@ -83,4 +83,6 @@ export interface BatchSink {
   putGeneration(generation: Generation): void;
   /** Takes a batch; resolves when the reader may go on (back-pressure). Not durable until flushed. */
   append(batch: Batch): Promise<void>;
+  /** Makes everything so far durable. */
+  flush(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** What agent.db says: file generations, stored files (parts and chunks), sealings, seen requests. */
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Generation } from "./batch.ts";
 import { transaction } from "./database.ts";
 
@@ -46,7 +46,7 @@ export class Catalog {
   constructor(private readonly database: DatabaseSync) {}
 
   generations(): Generation[] {
-    return this.database.prepare("SELECT * FROM generations ORDER BY first_seen_ms, rowid").all()
+    return this.select("SELECT * FROM generations ORDER BY first_seen_ms, rowid").all()
       .map(generationOf);
   }
 
@@ -60,7 +60,7 @@ export class Catalog {
 
   /** Files in the order they were made; of one stream and, when given, touching a time range. */
   files(stream: string, range: { sinceUs: number; untilUs: number } | null = null): StoredFile[] {
-    return this.database.prepare(
+    return this.select(
       `SELECT * FROM files WHERE stream = $stream AND ts_max_us >= $since AND ts_min_us < $until
        ORDER BY created_ms, rowid`,
     ).all({
@@ -71,13 +71,13 @@ export class Catalog {
   }
 
   allFiles(): StoredFile[] {
-    return this.database.prepare("SELECT * FROM files ORDER BY created_ms, rowid").all()
+    return this.select("SELECT * FROM files ORDER BY created_ms, rowid").all()
       .map(fileOf);
   }
 
   /** Rows and bytes of a stream's files; of every stream without a name. */
   totals(stream?: string): { rows: number; bytes: number } {
-    const row = this.database.prepare(
+    const row = this.select(
       `SELECT coalesce(sum(rows), 0) AS rows, coalesce(sum(bytes), 0) AS bytes FROM files
        WHERE $stream IS NULL OR stream = $stream`,
     ).get({ stream: stream ?? null });
@@ -85,7 +85,7 @@ export class Catalog {
   }
 
   sealings(): Sealing[] {
-    return this.database.prepare("SELECT * FROM sealings").all().map((row) => ({
+    return this.select("SELECT * FROM sealings").all().map((row) => ({
       chunk: String(row.chunk),
       stream: String(row.stream),
       hour: String(row.hour),
@@ -118,6 +118,13 @@ export class Catalog {
     });
   }
 
+  /** Numbers come as bigint: SQLite's may be more than a JavaScript number holds. */
+  private select(sql: string): StatementSync {
+    const statement = this.database.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement;
+  }
+
   private insertFile(file: StoredFile) {
     this.database.prepare(
       `INSERT INTO files VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
@@ -129,8 +136,21 @@ export class Catalog {
     this.database.prepare(
       `INSERT OR REPLACE INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
          $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs)`,
-    ).run({ ...generation });
+    ).run({
+      ...generation,
+      device: signed(generation.device),
+      inode: signed(generation.inode),
+    });
   }
+}
+
+/** Device and inode are unsigned 64 bit, which SQLite has not: the same bits, signed. */
+function signed(id: number): bigint {
+  return BigInt.asIntN(64, BigInt(id));
+}
+
+function unsigned(value: SQLOutputValue | undefined): number {
+  return Number(BigInt.asUintN(64, BigInt(String(value))));
 }
 
 function fileOf(row: Row): StoredFile {
@@ -155,8 +175,8 @@ function generationOf(row: Row): Generation {
     id: String(row.id),
     stream: String(row.stream),
     path: String(row.path),
-    device: Number(row.device),
-    inode: Number(row.inode),
+    device: unsigned(row.device),
+    inode: unsigned(row.inode),
     offset: Number(row.durable_offset),
     lines: Number(row.lines),
     headSha256: textOf(row.head_sha256),

@@ -1,6 +1,7 @@
 /** The newest rows: typed tables in an in-memory DuckDB until a flush makes them durable parts. */
 import { hourOf } from "../../protocol/chunk_path.ts";
 import { literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { identifier } from "../../queries/columns.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { blobValue, duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
@@ -59,7 +60,7 @@ export class MemoryRows implements AsyncDisposable {
       if (this.rowCount(stream) === 0) continue;
       const { rows } = await this.engine.read(
         `SELECT epoch_ms(date_trunc('hour', ts)), count(*), epoch_us(min(ts)), epoch_us(max(ts))
-         FROM ${stream} GROUP BY 1 ORDER BY 1`,
+         FROM ${identifier(stream)} GROUP BY 1 ORDER BY 1`,
       );
       for (const [hourMs, count, tsMinUs, tsMaxUs] of rows) {
         hours.push({
@@ -83,7 +84,7 @@ export class MemoryRows implements AsyncDisposable {
   async copyHour(entry: HourInMemory, path: string, metadata: string): Promise<void> {
     const start = `${entry.hour.replace("T", " ")}:00:00`;
     await this.engine.run(
-      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${entry.stream}
+      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${identifier(entry.stream)}
          WHERE ts >= ${literal(start)}::TIMESTAMP
            AND ts < ${literal(start)}::TIMESTAMP + INTERVAL 1 HOUR)
        TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {logvend: $metadata})`,
@@ -94,7 +95,7 @@ export class MemoryRows implements AsyncDisposable {
   /** Writes all waiting rows of a stream as Parquet, for queries: quick, not synced. */
   async copyAll(stream: string, path: string): Promise<void> {
     await this.engine.run(
-      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${stream})
+      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${identifier(stream)})
        TO ${literal(path)} (FORMAT parquet, COMPRESSION uncompressed)`,
     );
   }
@@ -116,7 +117,7 @@ export class MemoryRows implements AsyncDisposable {
 
   private async createTable(table: string) {
     const columns = schemaOf(table).physical.map(({ name, type }) => `${name} ${type}`);
-    await this.engine.run(`CREATE OR REPLACE TABLE ${table} (${columns.join(", ")})`);
+    await this.engine.run(`CREATE OR REPLACE TABLE ${identifier(table)} (${columns.join(", ")})`);
   }
 
   private async append(table: string, columns: Columns, batch: Batch) {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { sha256Hex } from "../../protocol/claims.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { SCHEMA_VERSION } from "../../protocol/streams.ts";
 import type { Catalog, Run, Sealing, StoredFile } from "./catalog.ts";
 import { writeDurably } from "./durable_file.ts";
@@ -73,10 +74,14 @@ export async function seal(context: SealContext, sealing: Sealing): Promise<Stor
   const runs = mergedRuns(parts);
   const path = chunkPath({ stream, region, host, hour, chunk });
   const metadata = JSON.stringify({ schema_version: SCHEMA_VERSION, chunk, runs });
-  let result = { bytes: 0, sha256: "" };
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  let result = { rows: 0, bytes: 0, sha256: "" };
   await writeDurably(join(dataDir, path), async (target) => {
     const sources = parts.map((part) => join(dataDir, part.path));
     result = await runSealProcess({ stream, sources, target, metadata }, signal);
+    if (result.rows !== rows) { // the parts are about to be deleted
+      throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);
+    }
   });
   const sealed: StoredFile = {
     id: chunk,
@@ -84,7 +89,7 @@ export async function seal(context: SealContext, sealing: Sealing): Promise<Stor
     stream,
     hour,
     path,
-    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+    rows,
     bytes: result.bytes,
     tsMinUs: Math.min(...parts.map((part) => part.tsMinUs)),
     tsMaxUs: Math.max(...parts.map((part) => part.tsMaxUs)),

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
 const ROW_GROUP_ROWS = 500_000;
@@ -25,7 +25,7 @@ const SealJob = z.object({
 });
 export type SealJob = z.infer<typeof SealJob>;
 
-const SealResult = z.object({ bytes: z.number(), sha256: z.string() });
+const SealResult = z.object({ rows: z.number(), bytes: z.number(), sha256: z.string() });
 export type SealResult = z.infer<typeof SealResult>;
 
 /** Runs a job in a process of its own. @throws {LogvendError} internal, with what it said */
@@ -39,9 +39,8 @@ export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise
     stderr: "piped",
     signal,
   }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(JSON.stringify(job)));
-  await writer.close();
+  const sent = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin);
+  sent.catch(() => {}); // a child that dies early says itself why
   const { success, stdout, stderr } = await child.output();
   if (!success) {
     const said = new TextDecoder().decode(stderr).trim();
@@ -50,12 +49,13 @@ export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise
   return SealResult.parse(JSON.parse(new TextDecoder().decode(stdout)));
 }
 
-/** Just the program, the parts, and the folder of the chunk. */
-function permissions(job: SealJob): string[] {
+/** Just the program, the folders of the parts, and that of the chunk. */
+function permissions({ sources, target }: SealJob): string[] {
+  const folders = new Set([...sources, target].map((path) => dirname(path)));
   return [
-    `--allow-read=${[PROGRAM_FOLDER, ...job.sources, dirname(job.target)].join(",")}`,
-    `--allow-write=${dirname(job.target)}`,
-    `--allow-ffi=${PROGRAM_FOLDER}`,
+    `--allow-read=${pathList(PROGRAM_FOLDER, ...folders)}`,
+    `--allow-write=${pathList(dirname(target))}`,
+    `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
     "--allow-env",
     "--allow-sys",
   ];
@@ -76,7 +76,7 @@ export async function sealWorker(): Promise<number> {
 /** Merges parts into one file and hashes it. */
 export async function writeChunk(job: SealJob): Promise<SealResult> {
   await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
-  await engine.run(
+  const copied = await engine.read(
     `COPY (${chunkSelect(job.stream, job.sources)}) TO ${literal(job.target)}
      (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
       KV_METADATA {logvend: $metadata})`,
@@ -89,7 +89,7 @@ export async function writeChunk(job: SealJob): Promise<SealResult> {
     hash.update(block);
     bytes += block.length;
   }
-  return { bytes, sha256: hash.digest("hex") };
+  return { rows: Number(copied.rows[0]?.[0]), bytes, sha256: hash.digest("hex") };
 }
 
 /**

@@ -5,7 +5,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { REJECTS } from "../../protocol/streams.ts";
 import type { Batch, BatchSink, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
-import type { StoredFile } from "./catalog.ts";
+import type { Sealing, StoredFile } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
 import { Leases } from "./leases.ts";
@@ -21,8 +21,8 @@ import type { Snapshot, SnapshotRequest, SnapshotSource } from "./snapshot.ts";
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
 
 /** Rows and line bytes that memory holds before a flush: more costs the host memory. */
-const MEMORY_ROWS_MAX = 100_000;
-const MEMORY_LINE_BYTES_MAX = 32 * 2 ** 20;
+const MEMORY_ROWS_MAX = 50_000;
+const MEMORY_LINE_BYTES_MAX = 16 * 2 ** 20;
 /** Between two tries to write to a disk that is full or gone. */
 const RETRY_MS = 1_000;
 
@@ -61,6 +61,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly changed = new Set<string>();
   private readonly tails = new Map<string, Uint8Array>();
   private readonly clock: () => number;
+  private broken = false;
 
   private constructor(private readonly parts: Parts) {
     this.clock = parts.options.clock ?? Date.now;
@@ -94,21 +95,18 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   async append(batch: Batch): Promise<void> {
     await this.mutex.run(async () => {
-      const { memory } = this.parts;
       const generation = this.byId.get(batch.generation);
       if (generation === undefined) throw new Error(`Unknown generation ${batch.generation}`);
       if (generation.offset !== batch.startOffset) {
         throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
       }
-      await memory.add(generation.stream, generation.path, batch);
+      await this.addToMemory(generation, batch);
       generation.offset = batch.endOffset;
       generation.lines += batch.lines;
       this.tails.set(generation.id, batch.tail);
       this.changed.add(generation.id);
-      if (memory.rows >= MEMORY_ROWS_MAX || memory.lineBytes >= MEMORY_LINE_BYTES_MAX) {
-        await this.flushUntilDone();
-      }
     });
+    await this.flushWhileFull();
   }
 
   /** Makes everything appended so far durable. */
@@ -119,16 +117,24 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Seals the hours that are ripe; with `all`, every hour that has parts. */
   async seal(options: { all: boolean }): Promise<StoredFile[]> {
     const { catalog, options: { sealAfterMs } } = this.parts;
-    const sealed: StoredFile[] = [];
-    for (const sealing of catalog.sealings()) sealed.push(await seal(this.sealContext, sealing));
-    const files = catalog.allFiles();
-    const ripe = ripeHours(files, {
+    const pending = catalog.sealings();
+    const taken = new Set(pending.flatMap(({ parts }) => parts));
+    const ripe = ripeHours(catalog.allFiles().filter(({ id }) => !taken.has(id)), {
       nowMs: options.all ? Infinity : this.clock(),
       sealAfterMs,
     });
-    for (const { parts } of ripe) {
-      sealed.push(await seal(this.sealContext, await planSealing(this.sealContext, parts)));
-    }
+    const sealed: StoredFile[] = [];
+    const failures: unknown[] = [];
+    const attempt = async (sealing: Sealing | Promise<Sealing>) => {
+      try {
+        sealed.push(await seal(this.sealContext, await sealing));
+      } catch (error) {
+        failures.push(error); // one hour that cannot be sealed must not stop the others
+      }
+    };
+    for (const sealing of pending) await attempt(sealing);
+    for (const { parts } of ripe) await attempt(planSealing(this.sealContext, parts));
+    if (failures.length > 0) throw failures[0];
     return sealed;
   }
 
@@ -184,8 +190,18 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     }
   }
 
+  private async addToMemory(generation: Generation, batch: Batch) {
+    try {
+      await this.parts.memory.add(generation.stream, generation.path, batch);
+    } catch (error) {
+      this.broken = true; // half of a batch may be in memory: it must never become durable
+      throw error;
+    }
+  }
+
   private async flushNow() {
     const { memory, catalog, options: { dataDir } } = this.parts;
+    if (this.broken) throw new LogvendError("internal", "A batch could not be kept in memory");
     const ids = [...this.changed];
     this.changed.clear(); // what changes from here on waits for the next flush
     try {
@@ -205,20 +221,22 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.tails.clear();
   }
 
-  /** Back-pressure: while the disk refuses, whoever appends waits. */
-  private async flushUntilDone() {
-    const { signal } = this.parts.options;
-    for (let tries = 0;; tries++) {
+  /** Back-pressure: while memory is full and the disk refuses, whoever appends waits here. */
+  private async flushWhileFull() {
+    const { memory, options: { signal } } = this.parts;
+    const isFull = () =>
+      memory.rows >= MEMORY_ROWS_MAX || memory.lineBytes >= MEMORY_LINE_BYTES_MAX;
+    for (let tries = 0; isFull(); tries++) {
       try {
-        return await this.flushNow();
+        await this.flush();
       } catch (error) {
+        if (signal.aborted || this.broken) throw error;
         if (tries === 0) {
           this.log.error("Cannot write parts, reading pauses until it works: {error}", {
             error: messageOf(error),
           });
         }
-        if (signal.aborted) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS)); // queries go on meanwhile
       }
     }
   }

@@ -17,9 +17,9 @@ export const NGINX_TIME_LENGTH = 26;
 /** English month names, three letters each. */
 export const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-/** Engines that count nanoseconds in 64 bits (Arrow, pandas) end in the year 2262. */
+/** Microseconds of later years are more than a JavaScript number holds exactly. */
 const YEAR_MIN = 1970;
-const YEAR_MAX = 2261;
+const YEAR_MAX = 2254;
 const TS_END_US = Date.UTC(YEAR_MAX + 1, 0) * 1_000;
 
 /** Remembers the last text and its time: neighbouring lines mostly have the same second. */

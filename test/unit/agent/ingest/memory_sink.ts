@@ -48,9 +48,10 @@ export class MemorySink implements BatchSink {
   }
 
   /** Makes everything durable. */
-  flush() {
+  flush(): Promise<void> {
     this.durable = new Map([...this.current].map(([id, g]) => [id, { ...g }]));
     this.durableBatches = [...this.batches];
+    return Promise.resolve();
   }
 
   /** What a process that was killed finds: the state of the last flush. */

@@ -1,0 +1,111 @@
+/** A store in a folder of its own, and batches for it. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Batch, Generation } from "../../../../agent/store/batch.ts";
+import { Store } from "../../../../agent/store/store.ts";
+import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
+import { tableSelect } from "../../../../protocol/streams.ts";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+
+export const HOUR_MS = 3_600_000;
+export const START_MS = Date.parse("2026-11-22T18:00:00Z");
+export const GENERATION: Generation = {
+  id: "00000000000000aa",
+  stream: "logs",
+  path: "/var/log/access.log",
+  device: 1,
+  inode: 2,
+  offset: 0,
+  lines: 0,
+  headSha256: null,
+  headBytes: 0,
+  tailSha256: null,
+  contentSha256: null,
+  firstSeenMs: START_MS,
+};
+
+/** Ten bytes a line: `line 00042` without its line feed would be 10; here text and length agree. */
+export function batch(startLine: number, count: number, atMs: (line: number) => number): Batch {
+  const lines = Array.from({ length: count }, (_, i) => startLine + i);
+  const text = lines.map((line) => `l${String(line).padStart(8, "0")}`);
+  const nulls = <T>() => lines.map((): T | null => null);
+  return {
+    generation: GENERATION.id,
+    startOffset: startLine * 10,
+    endOffset: (startLine + count) * 10,
+    lines: count,
+    rows: {
+      ts: lines.map((line) => BigInt(atMs(line)) * 1_000n),
+      remote_addr: nulls(),
+      remote_user: nulls(),
+      http_method: nulls(),
+      request: nulls(),
+      http_version: nulls(),
+      status: lines.map(() => 200),
+      body_bytes_sent: lines.map((line) => BigInt(line)),
+      http_referer: nulls(),
+      http_user_agent: nulls(),
+      request_time_ms: nulls(),
+      time_zone_min: nulls(),
+      layout: nulls(),
+      line_text: text,
+      line_raw: nulls(),
+      line_offset: lines.map((line) => line * 10),
+      line_length: lines.map(() => 10),
+    },
+    rejects: [],
+    tail: new TextEncoder().encode(text.at(-1)),
+  };
+}
+
+/** A data folder whose store can be left without a flush, as by kill -9, and opened again. */
+export async function folder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** The store of a folder, whose parts are sealed after two quiet minutes. */
+export async function open(
+  path: string,
+  clock: () => number = () => START_MS + HOUR_MS / 2,
+  signal = new AbortController().signal,
+) {
+  return await Store.open({
+    dataDir: path,
+    host: "web-1",
+    region: "eu",
+    streams: ["logs"],
+    sealAfterMs: 120_000,
+    clock,
+    signal,
+  });
+}
+
+/** What SQL says over everything a source has of logs. */
+export async function read(source: SnapshotSource, sql: string) {
+  await using snapshot = await source.snapshot({ tables: ["logs"], since: null, until: null });
+  await using engine = await Engine.open();
+  const files = snapshot.tables.get("logs")?.files ?? [];
+  const select = tableSelect("logs", { files, region: "eu", since: null, until: null });
+  await engine.run(`CREATE VIEW logs AS ${select}`);
+  return (await engine.read(sql)).rows;
+}
+
+export const COUNT = "SELECT count(*)::INT, count(DISTINCT line)::INT FROM logs";
+
+/** Every Parquet file below a folder. */
+export async function parquetFiles(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of Deno.readDir(path)) {
+    const child = join(path, entry.name);
+    if (entry.isDirectory) found.push(...await parquetFiles(child));
+    else if (entry.name.endsWith(".parquet")) found.push(child);
+  }
+  return found;
+}
+
+/** What a kill at this moment would leave behind. */
+export async function copy(from: string, to: string) {
+  const { success } = await new Deno.Command("cp", { args: ["-r", `${from}/.`, to] }).output();
+  assert.ok(success);
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+import {
+  batch,
+  copy,
+  COUNT,
+  folder,
+  GENERATION,
+  HOUR_MS,
+  open,
+  parquetFiles,
+  read,
+  START_MS,
+} from "./scene.ts";
+
+Deno.test("an hour is sealed when it is over and quiet, into one chunk with positions kept sparse", async () => {
+  await using data = await folder();
+  let nowMs = START_MS + HOUR_MS / 2;
+  await using store = await open(data.path, () => nowMs);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 5, () => START_MS));
+  await store.flush();
+  await store.append(batch(5, 5, (line) => START_MS + (line < 8 ? 0 : HOUR_MS)));
+  await store.flush();
+  assert.deepEqual(await store.seal({ all: false }), [], "the hour is not over");
+  nowMs = START_MS + HOUR_MS + 60_000;
+  const [chunk, ...more] = await store.seal({ all: false });
+  assert.deepEqual(more, []);
+  assert.equal(chunk?.rows, 8);
+  assert.match(
+    chunk?.path ?? "",
+    /^stream=logs\/region=eu\/date=2026-11-22\/hour=18\/web-1\.[0-9a-f]{16}\.parquet$/,
+  );
+  assert.deepEqual(await read(store, COUNT), [[10, 10]]);
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT count(generation)::INT, count(line_offset)::INT, count(line_length)::INT
+     FROM read_parquet('${join(data.path, chunk?.path ?? "")}')`,
+  );
+  assert.deepEqual(rows, [[1, 1, 0]]);
+});
+
+Deno.test("a sealing that was cut short is taken up again with the same parts and id", async () => {
+  await using data = await folder();
+  await using other = await folder();
+  const after = () => START_MS + 2 * HOUR_MS;
+  let undisturbed: string | undefined;
+  {
+    await using store = await open(data.path, () => START_MS);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 5, () => START_MS));
+    await store.flush();
+    await copy(data.path, other.path);
+    undisturbed = (await store.seal({ all: true }))[0]?.id;
+  }
+  {
+    await using store = await open(other.path, after, AbortSignal.abort());
+    await assert.rejects(store.seal({ all: true }));
+    await store.append(batch(5, 3, () => START_MS));
+  }
+  await using store = await open(other.path, after);
+  const [again] = await store.seal({ all: false });
+  assert.equal(again?.id, undisturbed);
+  assert.equal(again?.rows, 5);
+  assert.deepEqual(await read(store, COUNT), [[8, 8]]);
+});
+
+Deno.test("parts that a query reads outlive their sealing until it ends", async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 5, () => START_MS));
+  await store.flush();
+  const snapshot = await store.snapshot({ tables: ["logs"], since: null, until: null });
+  const [part = ""] = snapshot.tables.get("logs")?.files ?? [];
+  await store.seal({ all: true });
+  assert.ok((await Deno.stat(part)).size > 0);
+  await snapshot[Symbol.asyncDispose]();
+  await assert.rejects(Deno.stat(part), Deno.errors.NotFound);
+});
+
+Deno.test("an hour of thousands of parts is sealed, in a folder with a comma too", async () => {
+  await using data = await folder();
+  await using store = await open(join(data.path, "a,b"), () => START_MS + HOUR_MS / 2);
+  store.putGeneration(GENERATION);
+  for (let line = 0; line < 1_800; line++) {
+    await store.append(batch(line, 1, () => START_MS));
+    await store.flush();
+  }
+  const [chunk] = await store.seal({ all: true });
+  assert.equal(chunk?.rows, 1_800);
+});
+
+Deno.test("an hour that cannot be sealed keeps its parts, and no other hour waits for it", async () => {
+  await using data = await folder();
+  await using store = await open(data.path, () => START_MS + 3 * HOUR_MS);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 3, (line) => START_MS + line * HOUR_MS));
+  await store.flush();
+  const parts = await parquetFiles(data.path);
+  const [torn = ""] = parts.toSorted();
+  await Deno.truncate(torn, 100);
+  await assert.rejects(store.seal({ all: true }), /Cannot seal/);
+  await assert.rejects(store.seal({ all: true }), /Cannot seal/, "nor when it is tried again");
+  const left = await parquetFiles(data.path);
+  assert.equal(left.filter((path) => path.includes("stream=logs")).length, 2);
+  assert.deepEqual(left.filter((path) => path.includes("/parts/")), [torn]);
+});
