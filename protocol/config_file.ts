@@ -1,5 +1,5 @@
 /** YAML configuration: parsed, checked by a zod schema, errors with file, line and key. */
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { describeIssue, wantedBy } from "./config_errors.ts";
@@ -70,7 +70,7 @@ export function parseConfig<T>(request: ParseRequest<T>): T {
     throw failure(lines.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })));
   }
   for (const keys of options.paths ?? []) {
-    absolute(parsed.data, keys, dirname(path));
+    absolute(parsed.data, keys, dirname(resolve(path)));
   }
   return parsed.data;
 }
@@ -103,7 +103,7 @@ function absolute(value: unknown, keys: readonly string[], folder: string) {
   for (const name of key === "*" ? Object.keys(container) : [key]) {
     const item = container[name];
     if (rest.length > 0) absolute(item, rest, folder);
-    else if (typeof item === "string" && !isAbsolute(item)) container[name] = join(folder, item);
+    else if (typeof item === "string") container[name] = resolve(folder, item);
   }
 }
 

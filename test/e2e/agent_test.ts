@@ -1,6 +1,7 @@
 /** The agent on its own: import, local queries, bad input; without broker and orchestrator. */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import { eventually } from "../harness/eventually.ts";
 import { combinedLine, jsonLine, manyLines } from "../harness/lines.ts";
 import { freePort } from "../harness/ports.ts";
 import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
@@ -69,6 +70,18 @@ Deno.test("import seals existing logs once: again, or compressed, adds nothing",
     assert.match(again.stdout, /0 lines, 0 rows, 0 rejects/);
   }
   assert.equal(await count("-c", yaml), 3_000);
+});
+
+Deno.test("a configuration named by a relative path works like any other", async () => {
+  await using folder = await TempFolder.make();
+  await config(folder);
+  await folder.write("access.log", manyLines(combinedLine, 0, 100));
+  const here = { cwd: folder.path };
+  const run = ourProgram("agent/main.ts", "run", "-c", "agent.yaml");
+  await using running = startProgram({ args: run, ...here });
+  await running.waitForLine(/Agent .*web-1.* reads/);
+  const ask = ourProgram("agent/main.ts", "query", COUNT, "-o", "csv", "-c", "agent.yaml");
+  await eventually(async () => (await runProgram({ args: ask, ...here })).stdout === "n\n100\n");
 });
 
 Deno.test("query asks the running agent, and the data folder when none runs", async () => {
