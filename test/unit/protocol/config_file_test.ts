@@ -1,5 +1,6 @@
 /** Configuration files: what users read when one is wrong, and what programs get when it is right. */
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { BrokerUrl, Bytes, Duration, parseConfig } from "../../../protocol/config_file.ts";
 import type { ReadOptions } from "../../../protocol/config_file.ts";
@@ -119,11 +120,11 @@ streams: [{ name: logs, files: [ ../logs/*.log, /var/log/b ] }]`;
   assert.deepEqual(parse(text, options, { LOGVEND_HOST: "b" }), {
     host: "b",
     labels: {},
-    data_dir: "etc/data",
+    data_dir: resolve("etc/data"),
     broker: "mqtts://broker.example:8883",
     flush_every: 120_000,
     part_size: 64e6,
     hosts_max: 1,
-    streams: [{ name: "logs", format: "auto", files: ["logs/*.log", "/var/log/b"] }],
+    streams: [{ name: "logs", format: "auto", files: [resolve("logs/*.log"), "/var/log/b"] }],
   });
 });
