@@ -1,71 +1,54 @@
 /** Draws rows as a table for people. */
-import Table from "cli-table3";
 import type { Column } from "../../protocol/messages.ts";
+import { cutToWidth, displayWidth } from "./display_width.ts";
 import type { JsonRow, JsonValue } from "./json_rows.ts";
+import type { TableLook } from "./table_look.ts";
 
 export type { JsonValue } from "./json_rows.ts";
-
-export interface TableLook {
-  /** Columns of the terminal; values are cut to it. Without it nothing is cut. */
-  width?: number;
-  /** Dims NULL. @default false */
-  color?: boolean;
-}
-
-/** Only a line below the header and lines between columns. */
-const LINES = {
-  "top": "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  "bottom": "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  "left": "",
-  "left-mid": "",
-  "right": "",
-  "right-mid": "",
-};
+export type { TableLook } from "./table_look.ts";
 
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|BIGNUM|DECIMAL\(.*)$/;
 
-/** Blanks left and right of a value, and the line between columns. */
-const PADDING_WIDTH = 2;
-const COLUMN_WIDTH_MIN = 5;
+/** A value is never cut shorter than this, even where the table does not fit then. */
+const VALUE_WIDTH_MIN = 3;
 
-/** Rows drawn at once: the library's time grows with the square of their number. */
-const BLOCK_ROWS = 200;
+/** Of each column: a blank left and right of its values, and the line behind it. */
+const FRAME_WIDTH = 3;
 
-/** The header, the rows and the closing `(2 rows)`; ends with a newline. */
+/**
+ * The header, the rows and the closing `(2 rows)`; ends with a newline. Who has only the first rows
+ * of a longer answer says how many it has.
+ */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly JsonRow[],
   look: TableLook = {},
+  rowCount = rows.length,
 ): string {
+  const shown = rows.slice(0, look.rowsMax ?? rows.length);
   const header = columns.map(({ name }) => visible(name));
-  const texts = rows.map((row) => columns.map(({ name }) => textOf(row[name] ?? null)));
+  const texts = shown.map((row) => columns.map(({ name }) => textOf(row[name] ?? null)));
   const widths = fittedWidths([header, ...texts], look.width ?? Infinity);
-  const cells = texts.map((row, i) =>
-    row.map((text, j) => {
-      const isNull = (rows[i]?.[columns[j]?.name ?? ""] ?? null) === null;
-      return look.color === true && isNull ? `\x1b[2m${text}\x1b[22m` : text;
-    })
-  );
-  const blocks: string[] = [];
-  for (let start = 0; start === 0 || start < cells.length; start += BLOCK_ROWS) {
-    const table = new Table({
-      head: start === 0 ? header : [],
-      chars: LINES,
-      style: { head: [], border: [], compact: true },
-      colAligns: columns.map(({ type }) => NUMBER.test(type) ? "right" : "left"),
-      colWidths: widths,
-    });
-    table.push(...cells.slice(start, start + BLOCK_ROWS));
-    blocks.push(table.toString());
-  }
-  const lines = blocks.join("\n").split("\n").map((line) => line.trimEnd());
-  return `${lines.join("\n")}\n(${rows.length} ${rows.length === 1 ? "row" : "rows"})\n`;
+  const line = (cells: readonly string[], dimmed?: JsonRow) =>
+    columns.map(({ name, type }, i) => {
+      const text = cutToWidth(cells[i] ?? "", widths[i] ?? 0);
+      const blanks = " ".repeat(Math.max(0, (widths[i] ?? 0) - displayWidth(text)));
+      const isDim = dimmed !== undefined && (dimmed[name] ?? null) === null;
+      const drawn = isDim ? `\x1b[2m${text}\x1b[22m` : text;
+      return NUMBER.test(type) ? ` ${blanks}${drawn} ` : ` ${drawn}${blanks} `;
+    }).join("│").trimEnd();
+  return [
+    line(header),
+    widths.map((width) => "─".repeat(width + 2)).join("┼"),
+    ...texts.map((cells, i) => line(cells, look.color === true ? shown[i] : undefined)),
+    ...closing(shown.length, rowCount),
+    "",
+  ].join("\n");
+}
+
+function closing(shown: number, total: number): string[] {
+  const more = `… ${total - shown} more rows: use -o csv or -o parquet`;
+  return [...(shown < total ? [more] : []), `(${total} ${total === 1 ? "row" : "rows"})`];
 }
 
 function textOf(value: JsonValue): string {
@@ -85,27 +68,18 @@ function visible(text: string): string {
   );
 }
 
-/** Widths with padding: the widest columns give way until the table fits. */
+/** Widths of the values: the widest columns give way until the table fits. */
 function fittedWidths(cells: readonly string[][], width: number): number[] {
-  const widths = (cells[0] ?? []).map((_, i) =>
-    cells.reduce((most, row) => Math.max(most, displayWidth(row[i] ?? "")), 0) + PADDING_WIDTH
-  );
-  const room = width - (widths.length - 1);
+  const room = width - FRAME_WIDTH * (cells[0]?.length ?? 0) + 1;
+  const widthMax = Math.max(room, VALUE_WIDTH_MIN);
+  const widths = (cells[0] ?? []).map((_, i) => {
+    const widest = cells.reduce((most, row) => Math.max(most, displayWidth(row[i] ?? "")), 0);
+    return Math.min(widest, widthMax);
+  });
   while (widths.reduce((total, one) => total + one, 0) > room) {
     const widest = Math.max(...widths);
-    if (widest <= COLUMN_WIDTH_MIN) break;
+    if (widest <= VALUE_WIDTH_MIN) break;
     widths[widths.indexOf(widest)] = widest - 1;
   }
   return widths;
-}
-
-const WIDE =
-  /[\u3000-\u303f\uff01-\uff60\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{Emoji}]/gu;
-
-/** Terminal cells that a text takes, or a few more. */
-function displayWidth(text: string): number {
-  // Digits are Emoji too: only what is not ASCII is looked at.
-  // deno-lint-ignore no-control-regex
-  const other = text.replace(/[\x00-\x7f]/g, "");
-  return text.length - other.length + [...other].length + (other.match(WIDE)?.length ?? 0);
 }
