@@ -26,8 +26,6 @@ export type Outcome =
 
 export interface CollectorOptions {
   hosts: readonly string[];
-  /** The partial tables of the plan. */
-  tables: readonly string[];
   /** The folder for large results, made when it is needed. */
   folder: () => string;
   /** From now on. */
@@ -60,7 +58,7 @@ export class Collector implements Disposable {
   /** The clock starts here: publish the query right after. */
   constructor(private readonly options: CollectorOptions) {
     for (const host of options.hosts) {
-      const inbox = new HostInbox({ host, tables: options.tables, folder: options.folder });
+      const inbox = new HostInbox({ host, folder: options.folder });
       this.open.set(host, { inbox, accepted: false, byteCount: 0 });
     }
     this.timers = [

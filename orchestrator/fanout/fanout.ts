@@ -59,9 +59,10 @@ export interface Progress {
   answered: number;
 }
 
+/** A question that hosts can be asked, though its merge may not be planned yet. */
 interface Prepared {
   claims: QueryClaims;
-  plan: Plan;
+  planning: Promise<Plan>;
   audience: Audience;
 }
 
@@ -80,8 +81,8 @@ export class Fanout {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: Question): Promise<Explanation> {
-    const { claims, plan, audience } = await this.prepare(question);
-    return { queryId: queryIdOf(claims.id), plan, audience };
+    const { claims, planning, audience } = await this.prepare(question);
+    return { queryId: queryIdOf(claims.id), plan: await planning, audience };
   }
 
   /**
@@ -103,26 +104,29 @@ export class Fanout {
   private async askHosts(question: Question, options: AskOptions): Promise<Answer> {
     const startedMs = performance.now();
     const prepared = await this.prepare(question);
-    const { claims, plan, audience } = prepared;
+    const { claims, planning, audience } = prepared;
     await using owned = new AsyncDisposableStack();
     const { workspaces } = this.parts;
     const workspace = owned.adopt(await workspaces.take(), (taken) => workspaces.giveBack(taken));
+    let reason: string | null = null;
     using collector = new Collector({
       hosts: audience.asked.map(({ presence }) => presence.host),
-      tables: plan.partials.map(({ table }) => table),
       folder: () => workspace.folder(),
       timeoutMs: claims.limits.timeout_ms,
       bytesMax: claims.limits.bytes_max,
-      overflow: () => tooManyBytes(prepared),
+      overflow: () => tooManyBytes(prepared, reason),
       acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
     });
     this.running.set(claims.id, collector);
     try {
       this.publishQuery(question, prepared);
+      const plan = await planning; // while the hosts do the same
+      reason = plan.reason;
       const { engine } = workspace;
-      const coverage = await gather({ ...prepared, ...options, collector, engine });
+      const request = { claims, plan, audience };
+      const coverage = await gather({ ...request, ...options, collector, engine });
       const elapsedMs = Math.round(performance.now() - startedMs);
-      return new Answer(factsOf(prepared, coverage, elapsedMs), workspace, owned.move());
+      return new Answer(factsOf(request, coverage, elapsedMs), workspace, owned.move());
     } finally {
       this.running.delete(claims.id);
       for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });
@@ -166,7 +170,7 @@ export class Fanout {
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", "No host has been seen yet: start an agent");
     }
-    const plan = await planner.plan({
+    const { tables, plan } = await planner.start({
       sql: question.sql,
       tables: fleet.tables(),
       now: claims.now,
@@ -174,8 +178,8 @@ export class Fanout {
       rowsMax: claims.limits.rows_max,
     });
     const { selector } = claims;
-    const audience = chooseAudience({ fleet, selector, tables: plan.tables, nowMs: now() });
-    return { claims, plan, audience };
+    const audience = chooseAudience({ fleet, selector, tables, nowMs: now() });
+    return { claims, planning: plan, audience };
   }
 
   private publishQuery({ sql, token }: Question, { claims, audience }: Prepared) {
@@ -217,7 +221,11 @@ export class Fanout {
   }
 }
 
-function factsOf({ claims, plan }: Prepared, coverage: Coverage, elapsedMs: number): AnswerFacts {
+function factsOf(
+  { claims, plan }: { claims: QueryClaims; plan: Plan },
+  coverage: Coverage,
+  elapsedMs: number,
+): AnswerFacts {
   const { mode, range, columns } = plan;
   const facts = { queryId: queryIdOf(claims.id), mode, range, columns, coverage, elapsedMs };
   log.info("{query}: {answered} of {asked} hosts answered in {elapsedMs} ms.", {
@@ -229,12 +237,12 @@ function factsOf({ claims, plan }: Prepared, coverage: Coverage, elapsedMs: numb
   return facts;
 }
 
-function tooManyBytes({ claims, plan, audience }: Prepared): LogvendError {
+function tooManyBytes({ claims, audience }: Prepared, reason: string | null): LogvendError {
   return tooManyRows({
     hostCount: audience.asked.length,
     heard: [],
     limits: claims.limits,
-    reason: plan.reason,
+    reason,
     rangeMs: null,
   });
 }

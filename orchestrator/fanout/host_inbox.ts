@@ -13,8 +13,6 @@ export interface TablePart {
 
 export interface HostInboxOptions {
   host: string;
-  /** The partial tables that the plan has; others are refused. */
-  tables: readonly string[];
   /** The folder for Parquet files, made when the first one comes. */
   folder: () => string;
 }
@@ -66,9 +64,6 @@ export class HostInbox implements Disposable {
 
   private append(message: ResultMessage) {
     for (const part of message.parts) {
-      if (!this.options.tables.includes(part.table)) {
-        throw malformed(`sent a table "${part.table}" that nobody asked for`);
-      }
       if (part.encoding === "parquet") this.appendSlice(part);
       else {
         const { columns, values } = part;
@@ -92,8 +87,7 @@ export class HostInbox implements Disposable {
   }
 
   private create(table: string): SliceFile {
-    const index = this.options.tables.indexOf(table);
-    const path = join(this.options.folder(), `${this.options.host}.${index}.parquet`);
+    const path = join(this.options.folder(), `${this.options.host}.${this.files.size}.parquet`);
     const file = Deno.openSync(path, { write: true, createNew: true });
     const slices = { path, file, size: 0 };
     this.files.set(table, slices);

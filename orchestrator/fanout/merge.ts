@@ -11,6 +11,7 @@ import {
 } from "../../queries/transfer/import.ts";
 import type { TextImport, TextPart } from "../../queries/transfer/import.ts";
 import type { HostAnswer } from "./collector.ts";
+import type { TablePart } from "./host_inbox.ts";
 
 /** The table that holds the finished answer; no stream can have this name. */
 export const ANSWER_TABLE = "_answer";
@@ -64,6 +65,7 @@ export async function addAnswers(
 /** All of them or none. @throws {LogvendError} usage */
 async function addTogether(merge: Merge, answers: readonly HostAnswer[]) {
   const { engine, plan } = merge;
+  for (const { parts } of answers) checkTables(parts, plan);
   const [only, ...others] = plan.partials;
   const isText = answers.every(({ parts }) => parts.every(({ part }) => part.encoding === "text"));
   if (only !== undefined && others.length === 0 && isText) {
@@ -76,6 +78,14 @@ async function addTogether(merge: Merge, answers: readonly HostAnswer[]) {
   } catch (error) {
     await engine.run("ROLLBACK");
     throw error;
+  }
+}
+
+function checkTables(parts: readonly TablePart[], plan: Plan) {
+  for (const { table } of parts) {
+    if (!plan.partials.some((partial) => partial.table === table)) {
+      throw new LogvendError("usage", `sent a table "${table}" that nobody asked for`);
+    }
   }
 }
 

@@ -66,8 +66,19 @@ export interface Plan {
   columns: Column[];
 }
 
+/** SQL that has passed the gate and binds: it may go to hosts while the rest is planned. */
+export interface Planning {
+  /** Base tables that the SQL reads. */
+  tables: readonly string[];
+  /** Rejects with bad_sql, when the SQL cannot be split nor carried to hosts. */
+  plan: Promise<Plan>;
+}
+
 /** What every plan of one request has in common. */
 type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
+
+/** Called with the tables that sound SQL reads. */
+type OnSound = (tables: readonly string[]) => void;
 
 export class Planner implements AsyncDisposable {
   /** Tables that exist in the engine as empty views: like on hosts, they have no rowid. */
@@ -87,12 +98,21 @@ export class Planner implements AsyncDisposable {
   }
 
   /** @throws {LogvendError} bad_sql, with the position "line:column" */
-  plan(request: PlanRequest): Promise<Plan> {
+  async plan(request: PlanRequest): Promise<Plan> {
+    return await (await this.start(request)).plan;
+  }
+
+  /**
+   * Resolves as soon as the SQL is known to be sound, which is half of the way.
+   * @throws {LogvendError} bad_sql, with the position "line:column"
+   */
+  async start(request: PlanRequest): Promise<Planning> {
     const known = this.cache.find(request);
-    if (known !== null) return Promise.resolve(known);
-    const plan = this.last.then(() => this.planInTime(request));
-    this.last = plan.catch(() => {}); // the caller has the error; the next call starts anew
-    return plan;
+    if (known !== null) return { tables: known.tables, plan: Promise.resolve(known) };
+    const sound = Promise.withResolvers<readonly string[]>();
+    const plan = this.last.then(() => this.planInTime(request, sound.resolve));
+    this.last = plan.catch(sound.reject); // the caller has the error; the next call starts anew
+    return { tables: await sound.promise, plan };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,14 +120,14 @@ export class Planner implements AsyncDisposable {
     await this.engine[Symbol.asyncDispose]();
   }
 
-  private async planInTime(request: PlanRequest): Promise<Plan> {
+  private async planInTime(request: PlanRequest, onSound: OnSound): Promise<Plan> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.engine.interrupt();
     }, PLAN_TIMEOUT_MS);
     try {
-      return await this.planNow(request);
+      return await this.planNow(request, onSound);
     } catch (cause) {
       if (!late) throw cause;
       const message = `The SQL takes longer than ${PLAN_TIMEOUT_MS / 1000} s to plan: simplify it`;
@@ -117,11 +137,12 @@ export class Planner implements AsyncDisposable {
     }
   }
 
-  private async planNow(request: PlanRequest): Promise<Plan> {
+  private async planNow(request: PlanRequest, onSound: OnSound): Promise<Plan> {
     const { sql } = request;
     await this.createViews(request.tables);
     const { node, tables } = await admit(this.engine, sql, request.tables);
     const columns = distinctNames(await this.describe(sql));
+    onSound(tables);
     const frozen = freezeClock(sql, node, request.now);
     const columnsRead = Object.fromEntries(
       tables.map((table) => [table, [...neededColumns(node, columnNames(table))]]),

@@ -7,6 +7,7 @@ import { connectAsync } from "mqtt";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { ResultMessage } from "../../protocol/messages.ts";
 import { readOperatorKey } from "../../protocol/signature.ts";
+import type { OperatorKey } from "../../protocol/signature.ts";
 import { ApiClient } from "../../orchestrator/cli/client.ts";
 import { signQuestion } from "../../orchestrator/access/sign.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -51,27 +52,33 @@ async function benchHosts(hosts: Readonly<Record<string, string>>) {
   });
   await observer.subscribeAsync("logvend/a/+/res/+/+");
   console.log(`hosts ${Object.keys(hosts).length}, rows ${total}, ms over ${ROUNDS} rounds`);
+  const key = await readOperatorKey(fleet.pem);
   for (const [name, sql] of Object.entries(QUERIES)) {
-    await measure({ fleet, name, sql, ownMs });
+    await measure({ asked: { url: fleet.url, key }, name, sql, ownMs });
   }
   await observer.endAsync();
 }
 
+interface Asked {
+  url: string;
+  key: OperatorKey;
+}
+
 interface Measured {
-  fleet: TestFleet;
+  asked: Asked;
   name: string;
   sql: (round: number) => string;
   /** The slowest host's time inside DuckDB, by request id. */
   ownMs: Map<string, number>;
 }
 
-async function measure({ fleet, name, sql, ownMs }: Measured) {
+async function measure({ asked, name, sql, ownMs }: Measured) {
   const totals: number[] = [];
   const own: number[] = [];
   const overhead: number[] = [];
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    const { id, elapsedMs } = await ask(fleet, sql(round));
+    const { id, elapsedMs } = await ask(asked, sql(round));
     const hostMs = ownMs.get(id);
     if (hostMs === undefined) throw new Error("No host reported its time");
     if (round < WARM_UP) continue;
@@ -84,18 +91,18 @@ async function measure({ fleet, name, sql, ownMs }: Measured) {
 }
 
 /** One query over HTTP, from signing to the last byte. */
-async function ask(fleet: TestFleet, sql: string) {
+async function ask({ url, key }: Asked, sql: string) {
   const startedMs = performance.now();
   const { token, claims } = await signQuestion({
     sql,
     selector: "",
     range: { since: null, until: null, implied: false },
     limits: { timeout_ms: 10_000, rows_max: 100_000, bytes_max: 64e6 },
-    key: await readOperatorKey(fleet.pem),
+    key,
     nowMs: Date.now(),
   });
   const signal = AbortSignal.timeout(20_000);
-  const events = new ApiClient(fleet.url).query({ sql, token, format: "jsonl", signal });
+  const events = new ApiClient(url).query({ sql, token, format: "jsonl", signal });
   for await (const event of events) {
     if (event.type === "end" && event.coverage.missing.length > 0) {
       throw new Error(JSON.stringify(event.coverage.missing));

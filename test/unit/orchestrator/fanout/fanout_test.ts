@@ -147,6 +147,25 @@ Deno.test("messages that come twice, late or in any order count once", async () 
   assert.deepEqual(rows, [{ status: 200, requests: 2 }, { status: 404, requests: 1 }]);
 });
 
+Deno.test("of a host that sends a table nobody asked for, none counts", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  await scene.agent({
+    host: "web-2",
+    logs: logsWith([500]),
+    script: async ({ ack, send, compute }) => {
+      ack();
+      const { parts, end } = await compute();
+      const strange = parts.map((part) => ({ ...part, table: "../x" }));
+      send({ seq: 0, parts: [...parts, ...strange], end });
+    },
+  });
+  const { end, rows } = await scene.ask({ sql: COUNTS });
+  assert.deepEqual(rows, [{ status: 200, requests: 1 }]);
+  const reason = 'sent a table "../x" that nobody asked for';
+  assert.deepEqual(named(end.coverage.missing), [{ host: "web-2", kind: "failed", reason }]);
+});
+
 Deno.test("of a host whose rows are not as many as it says, none count", async () => {
   await using scene = await Scene.start();
   await scene.agent({ host: "web-1", logs: logsWith([200]) });

@@ -241,6 +241,17 @@ Deno.test("an alias that is also a column keeps the meaning it has in DuckDB", a
   });
 });
 
+Deno.test("the tables of sound SQL are known before its plan, those of unsound SQL never", async () => {
+  await using planner = await Planner.open();
+  let planned = false;
+  const { tables, plan } = await planner.start(request("SELECT status FROM logs ORDER BY ts"));
+  plan.then(() => planned = true);
+  assert.deepEqual(tables, ["logs"]);
+  assert.equal(planned, false);
+  assert.deepEqual((await plan).tables, ["logs"]);
+  await assert.rejects(planner.start(request("SELECT nothing FROM logs")), /nothing/);
+});
+
 Deno.test("calls that overlap do not disturb each other, nor do failed ones", async () => {
   await using planner = await Planner.open();
   const plans = await Promise.allSettled([
