@@ -58,10 +58,11 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
         if (received?.kind === "state") fleet.receive(received.host, payload, retained);
         else fanout.receive(topic, payload);
       },
+      onLost: (error) => fanout.brokerLost(error),
     }),
   );
   const fanout = new Fanout({
-    publish: (topic, payload) => connection.publishNow({ topic, payload }),
+    broker: connection,
     fleet,
     planner,
     workspaces,

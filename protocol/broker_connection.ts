@@ -42,6 +42,8 @@ export interface BrokerOptions {
   lastWill?: Message;
   /** After every connect, once subscribed. */
   onConnect?(): void;
+  /** When a connection is lost; the error says so. */
+  onLost?(error: LogvendError): void;
   onMessage(message: ReceivedMessage): void;
 }
 
@@ -90,11 +92,14 @@ export class BrokerConnection implements AsyncDisposable {
     return this.subscribed && this.client.connected;
   }
 
+  /** @throws {LogvendError} unavailable, while there is no broker */
+  requireConnected(): void {
+    if (!this.connected) throw this.unreachable();
+  }
+
   /** Sends now or not at all. @throws {LogvendError} unavailable, while there is no broker */
   publishNow(message: Message): void {
-    if (!this.connected) {
-      throw new LogvendError("unavailable", `The MQTT broker ${this.url} is not reachable`);
-    }
+    this.requireConnected();
     this.publish(message).catch((error) => {
       const { topic } = message;
       this.log.debug("Could not send to {topic}: {error}", { topic, error: String(error) });
@@ -120,13 +125,19 @@ export class BrokerConnection implements AsyncDisposable {
   }
 
   private lost() {
-    if (this.subscribed && !this.client.disconnecting) {
-      this.log.warning("Lost the broker {url}; trying again for ever", { url: this.url });
-    }
+    const isNews = this.subscribed && !this.client.disconnecting;
     this.subscribed = false;
+    if (isNews) {
+      this.log.warning("Lost the broker {url}; trying again for ever", { url: this.url });
+      this.options.onLost?.(this.unreachable());
+    }
     const { reconnectMaxMs } = this.options;
     const boundMs = Math.min(reconnectMaxMs, RECONNECT_FIRST_MS * 2 ** this.attempts++);
     this.client.options.reconnectPeriod = Math.max(1, Math.round(Math.random() * boundMs));
+  }
+
+  private unreachable(): LogvendError {
+    return new LogvendError("unavailable", `The MQTT broker ${this.url} is not reachable`);
   }
 
   /** Once an outage: an attempt that fails like the one before says nothing new. */

@@ -51,6 +51,7 @@ export class Collector implements Disposable {
   private readonly ended = new Set<string>();
   private readonly settled: Outcome[] = [];
   private failure: LogvendError | null = null;
+  private outage: LogvendError | null = null;
   private wake: () => void = () => {};
   private byteCount = 0;
   private readonly timers: ReturnType<typeof setTimeout>[];
@@ -126,6 +127,18 @@ export class Collector implements Disposable {
   hostGone(host: string): void {
     this.ended.add(host);
     this.miss(host, "lost", "went away while the query ran");
+  }
+
+  /** The broker is lost: hosts that are not through are missing, and none can be told to stop. */
+  disconnect(error: LogvendError): void {
+    if (this.open.size > 0) this.outage = error;
+    for (const host of this.options.hosts) this.ended.add(host);
+    for (const host of this.open.keys()) this.miss(host, "lost", error.message);
+  }
+
+  /** Why hosts could not be heard to the end; null while the broker is there. */
+  get lost(): LogvendError | null {
+    return this.outage;
   }
 
   private finish(host: string, asked: Asked) {

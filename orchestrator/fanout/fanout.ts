@@ -1,5 +1,6 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
+import type { BrokerConnection } from "../../protocol/broker_connection.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
@@ -26,8 +27,7 @@ const ASKING_MAX = 16;
 const log = getLogger(["orchestrator", "fanout"]);
 
 export interface FanoutParts {
-  /** Sends to the broker. @throws {LogvendError} unavailable */
-  publish(topic: string, payload: Uint8Array): void;
+  broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
   fleet: Fleet;
   planner: Planner;
   workspaces: WorkspacePool;
@@ -117,9 +117,9 @@ export class Fanout {
       overflow: () => tooManyBytes(prepared, reason),
       acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
     });
+    this.publishQuery(question, prepared);
     this.running.set(claims.id, collector);
     try {
-      this.publishQuery(question, prepared);
       const plan = await planning; // while the hosts do the same
       reason = plan.reason;
       const { engine } = workspace;
@@ -158,6 +158,11 @@ export class Fanout {
     for (const collector of this.running.values()) collector.hostGone(host);
   }
 
+  /** No host can be heard or told anything: running queries end with what has come. */
+  brokerLost(error: LogvendError): void {
+    for (const collector of this.running.values()) collector.disconnect(error);
+  }
+
   /** Ends every running query: on the hosts too. */
   stop(): void {
     const error = new LogvendError("unavailable", "The orchestrator is stopping");
@@ -165,8 +170,9 @@ export class Fanout {
   }
 
   private async prepare(question: Question): Promise<Prepared> {
-    const { fleet, planner, authority, now } = this.parts;
+    const { broker, fleet, planner, authority, now } = this.parts;
     const { claims } = await authority.check(question);
+    broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", "No host has been seen yet: start an agent");
     }
@@ -182,6 +188,7 @@ export class Fanout {
     return { claims, planning: plan, audience };
   }
 
+  /** @throws {LogvendError} unavailable: then no host has it */
   private publishQuery({ sql, token }: Question, { claims, audience }: Prepared) {
     const command: QueryCommand = {
       request: claims.id,
@@ -208,7 +215,8 @@ export class Fanout {
   }
 
   private publish(host: string, payload: Uint8Array) {
-    this.parts.publish(agentTopics(this.parts.topicPrefix, host).command, payload);
+    const topic = agentTopics(this.parts.topicPrefix, host).command;
+    this.parts.broker.publishNow({ topic, payload });
   }
 
   private seal(type: string, body: unknown, expiresAtMs?: number): Uint8Array {

@@ -40,7 +40,9 @@ export async function gather(request: GatherRequest): Promise<Coverage> {
   try {
     const received = await receiveAll(request);
     const coverage = coverageOf(received.answered, received.missing);
-    if (received.answered.length === 0) throw unanswered(received.errors, coverage);
+    if (received.answered.length === 0) {
+      throw collector.lost ?? unanswered(received.errors, coverage);
+    }
     await finish(request, received.merge);
     return coverage;
   } finally {

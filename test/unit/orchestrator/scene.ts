@@ -49,7 +49,8 @@ export class Scene implements AsyncDisposable {
     this.stack = stack.move();
   }
 
-  static async start(): Promise<Scene> {
+  /** @param broker `embedded`, or the URL of one */
+  static async start(broker = "embedded"): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
     const planner = stack.use(await Planner.open());
@@ -57,6 +58,7 @@ export class Scene implements AsyncDisposable {
     const config = OrchestratorConfig.parse({
       name: "test",
       http: "127.0.0.1:0",
+      broker,
       broker_listen: "127.0.0.1:0",
       data_dir: folder.join("data"),
       trust: [key.publicKey],

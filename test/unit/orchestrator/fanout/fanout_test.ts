@@ -4,6 +4,8 @@ import { LogvendError } from "../../../../protocol/errors.ts";
 import type { Missing } from "../../../../orchestrator/fanout/coverage.ts";
 import { UnansweredError } from "../../../../orchestrator/fanout/unanswered.ts";
 import { eventually } from "../../../harness/eventually.ts";
+import { MOSQUITTO_IS_MISSING, startMosquitto } from "../../../harness/mosquitto.ts";
+import { freePort } from "../../../harness/ports.ts";
 import { logsWith, Scene } from "../scene.ts";
 import { answering, silent } from "../scripted_agent.ts";
 import type { Incoming } from "../scripted_agent.ts";
@@ -325,6 +327,45 @@ Deno.test("hosts without the stream are not asked, unless by name; those of anot
   ]);
   const nobody = await error(scene.ask({ sql: COUNTS, selector: "region = moon" }));
   assert.match(nobody.message, /^No host has "region = moon" and the tables; logvend hosts/);
+});
+
+Deno.test({
+  name: "when the broker is lost a query ends at once, with the hosts that have answered",
+  ignore: MOSQUITTO_IS_MISSING,
+  async fn() {
+    await using mosquitto = await startMosquitto({ port: freePort() });
+    await using scene = await Scene.start(mosquitto.url);
+    await scene.agent({ host: "web-1", logs: logsWith([200]) });
+    const reason = `The MQTT broker ${mosquitto.url} is not reachable`;
+    await scene.agent({
+      host: "web-2",
+      script: ({ ack }) => {
+        ack();
+        setTimeout(() => mosquitto.program.kill("SIGKILL"), 300);
+      },
+    });
+    const { end, rows } = await scene.ask({ sql: COUNTS });
+    assert.ok(end.elapsed_ms < 2_000, String(end.elapsed_ms));
+    assert.deepEqual(rows, [{ status: 200, requests: 1 }]);
+    assert.deepEqual(named(end.coverage.missing), [{ host: "web-2", kind: "lost", reason }]);
+    const nobody = await error(scene.ask({ sql: COUNTS }));
+    assert.deepEqual([nobody.code, nobody.message], ["unavailable", reason]);
+  },
+});
+
+Deno.test({
+  name: "when the broker is lost before any host has answered, that is the error",
+  ignore: MOSQUITTO_IS_MISSING,
+  async fn() {
+    await using mosquitto = await startMosquitto({ port: freePort() });
+    await using scene = await Scene.start(mosquitto.url);
+    await scene.agent({ host: "web-1", script: () => mosquitto.program.kill("SIGKILL") });
+    const startedMs = performance.now();
+    const thrown = await error(scene.ask({ sql: COUNTS }));
+    assert.ok(performance.now() - startedMs < 900); // sooner than without an acknowledgement
+    assert.equal(thrown.code, "unavailable");
+    assert.equal(thrown.message, `The MQTT broker ${mosquitto.url} is not reachable`);
+  },
 });
 
 Deno.test("too many rows over all hosts is refused, with what they would ship", async () => {
