@@ -2,6 +2,7 @@
 import { Argument, Command, Option } from "commander";
 import { VERSION } from "../../protocol/version.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
+import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import { createKeyFile } from "../access/key_file.ts";
 import { hostsTable } from "../output.ts";
 import { ApiClient } from "./client.ts";
@@ -15,9 +16,12 @@ import type { QueryOptions } from "./query.ts";
 import { addQuestionOptions, signedQuestion } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
-import { processTerminal } from "./terminal.ts";
+import { processTerminal, stopSignal } from "./terminal.ts";
 
 const HOSTS_TIMEOUT_MS = 10_000;
+
+/** More than its programs take when all have to be killed. */
+const DEMO_CLEAN_UP_MAX_MS = 30_000;
 
 /** Builds the command line. Commands set `Deno.exitCode`; errors they throw are the caller's. */
 export function logvendProgram(): Command {
@@ -51,7 +55,10 @@ function addQuery(program: Command) {
     .argument("[sql]", "one SELECT statement");
   addQuestionOptions(query)
     .addOption(
-      new Option("-o, --output <format>", "how rows are printed")
+      new Option(
+        "-o, --output <format>",
+        `how rows are printed; a table at a terminal ends after ${TERMINAL_ROWS_MAX} rows`,
+      )
         .choices(["table", ...ROW_FORMATS]).default("table"),
     )
     .addOption(
@@ -173,7 +180,10 @@ function addDemo(program: Command) {
     .addHelpText("after", examples("logvend demo", "logvend demo --once"))
     .action(async ({ once = false }: { once?: boolean }) => {
       const { demo } = await import("../demo/demo.ts");
-      const { signal } = processTerminal();
+      const signal = stopSignal({
+        signals: ["SIGINT", "SIGTERM", "SIGHUP"],
+        cleanUpMaxMs: DEMO_CLEAN_UP_MAX_MS,
+      });
       await demo({ once, print: (line) => console.log(line), signal });
     });
 }

@@ -1,6 +1,7 @@
 /** What a command has of its surroundings: output streams, clock, Ctrl-C. */
-import { LogvendError } from "../../protocol/errors.ts";
-import type { TableLook } from "../../queries/answer/table.ts";
+import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import { stdoutLook } from "../../queries/answer/table_look.ts";
+import type { TableLook } from "../../queries/answer/table_look.ts";
 import type { ProgressOutput } from "../progress.ts";
 
 export interface Terminal {
@@ -18,25 +19,44 @@ export interface Terminal {
   sleep(ms: number): Promise<void>;
 }
 
-/** This process's own. Ctrl-C aborts its signal from here on; a second one ends the process. */
+/** A stopped command has this long for its last words, even where nobody reads them any more. */
+const LAST_WORDS_MAX_MS = 2_000;
+
+/** This process's own. Ctrl-C aborts its signal from here on. */
 export function processTerminal(): Terminal {
-  const stop = new AbortController();
-  const onInterrupt = () => {
-    Deno.removeSignalListener("SIGINT", onInterrupt);
-    stop.abort(new LogvendError("cancelled", "Cancelled on every host"));
-  };
-  Deno.addSignalListener("SIGINT", onInterrupt);
-  const stdoutIsTerminal = Deno.stdout.isTerminal();
+  const signal = stopSignal({ signals: ["SIGINT"], cleanUpMaxMs: LAST_WORDS_MAX_MS });
   return {
-    stdoutIsTerminal,
+    stdoutIsTerminal: Deno.stdout.isTerminal(),
     progressOutput: Deno.stderr,
-    tableLook: stdoutIsTerminal ? { width: Deno.consoleSize().columns, color: !Deno.noColor } : {},
-    signal: stop.signal,
+    tableLook: stdoutLook(),
+    signal,
     now: Date.now,
     write: writeStdout,
     error: (line) => console.error(line),
-    sleep: (ms) => sleep(ms, stop.signal),
+    sleep: (ms) => sleep(ms, signal),
   };
+}
+
+export interface Stopping {
+  /** What stops the process. */
+  signals: readonly Deno.Signal[];
+  /** A process that has not ended this long after the first of them is ended. */
+  cleanUpMaxMs: number;
+}
+
+/**
+ * Aborts when the process is told to end. Further signals change nothing: one Ctrl-C comes twice
+ * where `deno task` hands on what the terminal has sent already, and must not cut the cleaning up.
+ */
+export function stopSignal({ signals, cleanUpMaxMs }: Stopping): AbortSignal {
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) return;
+    stop.abort(new LogvendError("cancelled", "Cancelled on every host"));
+    Deno.unrefTimer(setTimeout(() => Deno.exit(EXIT_CODES.cancelled), cleanUpMaxMs));
+  };
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  return stop.signal;
 }
 
 async function writeStdout(data: string | Uint8Array) {

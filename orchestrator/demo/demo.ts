@@ -1,12 +1,11 @@
 /** The demo: a fleet on this machine, one question, one killed host, and the proof afterwards. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
-import { formatBytes } from "../../protocol/units.ts";
+import { formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { BACKLOG_LINES, Fleet, HOSTS } from "./fleet.ts";
+import { DemoFolder } from "./folder.ts";
 import { measureLog, measureStore } from "./proof.ts";
 import { countLines, hostStates, showQuery } from "./questions.ts";
-
-/** How long any single step may take before the demo gives up. */
-const STEP_TIMEOUT_MS = 60_000;
+import { aborted, abortsSoon, until } from "./waiting.ts";
 
 const QUESTION = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 2 DESC";
 
@@ -17,34 +16,36 @@ export interface DemoOptions {
   signal: AbortSignal;
 }
 
-/** Runs the demo. @throws {LogvendError} when any of its promises does not hold */
-export async function demo({ once, print, signal }: DemoOptions): Promise<void> {
-  const started = performance.now();
-  const folder = await Deno.makeTempDir({ prefix: "logvend-demo-" });
-  try {
-    await using fleet = await Fleet.prepare(folder);
-    const stage: Stage = { fleet, print, signal };
-    await start(stage);
-    const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-    print(
-      `logvend demo · ${HOSTS.length} hosts, 2 regions · ${fleet.url} · ready in ${seconds} s\n`,
-    );
-    await ask(stage);
-    await killOne(stage);
-    await prove(stage);
-    if (!once) await stay(stage);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 interface Stage {
   fleet: Fleet;
   print: (line: string) => void;
   signal: AbortSignal;
 }
 
-async function start({ fleet, signal }: Stage) {
+/**
+ * Runs the demo; whatever happens, it leaves neither programs nor files.
+ * @throws {LogvendError} when any of its promises does not hold; cancelled, before the proof
+ */
+export async function demo({ once, print, signal }: DemoOptions): Promise<void> {
+  await using folder = await DemoFolder.make();
+  await using fleet = await Fleet.prepare(folder.path);
+  const stage: Stage = { fleet, print, signal };
+  let proven = false;
+  try {
+    await start(stage);
+    await ask(stage);
+    await killOne(stage);
+    await prove(stage);
+    proven = true;
+    if (!once) await stay(stage);
+  } catch (error) {
+    if (!await abortsSoon(signal)) throw error;
+    if (!proven) throw new LogvendError("cancelled", "Stopped before the proof");
+  }
+}
+
+async function start({ fleet, print, signal }: Stage) {
+  const startedMs = performance.now();
   fleet.startOrchestrator();
   await until("the orchestrator serves", { fleet, signal }, () => fleet.serves());
   for (const host of HOSTS) {
@@ -57,6 +58,8 @@ async function start({ fleet, signal }: Stage) {
     const { rows, rejects } = await countLines(fleet);
     return rows + rejects >= HOSTS.length * BACKLOG_LINES;
   });
+  const ready = formatDurationMs(performance.now() - startedMs);
+  print(`logvend demo · ${HOSTS.length} hosts, 2 regions · ${fleet.url} · ready in ${ready}\n`);
 }
 
 async function ask({ fleet, print }: Stage) {
@@ -75,7 +78,7 @@ async function killOne({ fleet, print, signal }: Stage) {
 }
 
 async function prove(stage: Stage) {
-  const { fleet, print, signal } = stage;
+  const { fleet, print } = stage;
   const killed = HOSTS.find((host) => host.name === "web-2");
   if (killed !== undefined) fleet.startAgent(killed);
   await fleet.stopTraffic();
@@ -95,14 +98,21 @@ async function prove(stage: Stage) {
     `3  web-2 restarted: wc -l ${lines} = count(*) ${counted.rows}${rejects}. ` +
       "Nothing lost, nothing doubled.",
   );
-  let stored = 0;
-  await until("the past hours are sealed", { fleet, signal }, async () => {
-    const stores = await Promise.all(HOSTS.map((host) => measureStore(fleet.dataDir(host))));
-    stored = stores.reduce((sum, store) => sum + store.bytes, 0);
-    return stores.every((store) => store.parts === 0);
-  });
+  const stored = await sealedBytes(stage);
   const ratio = (stored / bytes).toFixed(3);
   print(`   ${formatBytes(bytes)} of logs stored in ${formatBytes(stored)} (${ratio}).\n`);
+}
+
+/** The bytes that the fleet keeps once it has sealed what it can, and no file is on its way. */
+async function sealedBytes(stage: Stage): Promise<number> {
+  let stored = -1;
+  await until("the past hours are sealed", stage, async () => {
+    const stores = await Promise.all(HOSTS.map((host) => measureStore(stage.fleet.dataDir(host))));
+    const before = stored;
+    stored = stores.reduce((sum, { bytes }) => sum + bytes, 0);
+    return stored === before && stores.every(({ unsealedHours }) => unsealedHours === 0);
+  });
+  return stored;
 }
 
 async function stay({ fleet, print, signal }: Stage) {
@@ -113,25 +123,5 @@ async function stay({ fleet, print, signal }: Stage) {
   print(
     `  npx -y deno@2.9.5 task logvend query "SELECT host, count(*) FROM logs GROUP BY 1" --since 5m`,
   );
-  await Promise.race([
-    new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true })),
-    fleet.failure(),
-  ]);
-}
-
-/** Polls until `done`; ends early when a program of the fleet dies or the user stops the demo. */
-async function until(
-  what: string,
-  { fleet, signal }: { fleet: Fleet; signal: AbortSignal },
-  done: () => Promise<boolean>,
-) {
-  const deadlineMs = performance.now() + STEP_TIMEOUT_MS;
-  const failure = fleet.failure();
-  while (!await Promise.race([done(), failure])) {
-    if (signal.aborted) throw new LogvendError("cancelled", "Stopped");
-    if (performance.now() > deadlineMs) {
-      throw new LogvendError("timeout", `Waited ${STEP_TIMEOUT_MS / 1_000} s until ${what}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await Promise.race([aborted(signal), fleet.failure()]);
 }

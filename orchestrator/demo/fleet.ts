@@ -11,6 +11,8 @@ const BACKLOG_HOURS = 3;
 /** What each host's web server writes from then on. */
 const LINES_PER_S = 50;
 
+const ORCHESTRATOR = "orchestrator";
+
 interface DemoHost {
   name: string;
   region: string;
@@ -78,7 +80,7 @@ streams:
   }
 
   startOrchestrator() {
-    this.start("orchestrator", logvendCommand(["serve", "-c", this.file("orchestrator.yaml")]));
+    this.start(ORCHESTRATOR, logvendCommand(["serve", "-c", this.file("orchestrator.yaml")]));
   }
 
   /** Lets a host's web server write: the backlog at once, then line by line. */
@@ -105,10 +107,10 @@ streams:
   }
 
   async stopTraffic(): Promise<void> {
-    for (const host of HOSTS) {
-      await this.programs.get(`traffic of ${host.name}`)?.[Symbol.asyncDispose]();
-      this.programs.delete(`traffic of ${host.name}`);
-    }
+    await Promise.all(HOSTS.map(async ({ name }) => {
+      await this.programs.get(`traffic of ${name}`)?.[Symbol.asyncDispose]();
+      this.programs.delete(`traffic of ${name}`);
+    }));
   }
 
   /** Rejects as soon as any program of the fleet ends by itself. */
@@ -126,9 +128,14 @@ streams:
 
   /** Stops everything, agents before the broker they talk to. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const programs = [...this.programs.values()].reverse();
+    const { orchestrator, others } = Object.groupBy(
+      this.programs.values(),
+      ({ name }) => name === ORCHESTRATOR ? "orchestrator" : "others",
+    );
     this.programs.clear();
-    for (const program of programs) await program[Symbol.asyncDispose]();
+    for (const programs of [others ?? [], orchestrator ?? []]) {
+      await Promise.all(programs.map((program) => program[Symbol.asyncDispose]()));
+    }
   }
 
   private start(name: string, command: readonly string[]) {

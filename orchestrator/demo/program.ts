@@ -1,6 +1,12 @@
 /** A program of the demo's fleet, in a process of its own; its output goes to a file. */
 import { LogvendError } from "../../protocol/errors.ts";
 
+/** A program that has not ended this long after it was asked to is killed. */
+const STOP_MAX_MS = 5_000;
+
+/** A killed program's own children may hold its output open: it is read for so long after its end. */
+const OUTPUT_MAX_MS = 1_000;
+
 export interface ProgramOptions {
   /** For messages: `web-2`, `orchestrator`. */
   name: string;
@@ -10,12 +16,25 @@ export interface ProgramOptions {
 }
 
 export class Program implements AsyncDisposable {
+  private readonly ended: Promise<Deno.CommandStatus>;
+
   private constructor(
     readonly name: string,
     private readonly child: Deno.ChildProcess,
-    private readonly output: Promise<unknown>,
     private readonly logFile: string,
-  ) {}
+  ) {
+    const cut = new AbortController();
+    const output = Promise.all([
+      append(child.stdout, logFile, cut.signal),
+      append(child.stderr, logFile, cut.signal),
+    ]);
+    this.ended = child.status.then(async (status) => {
+      const timer = setTimeout(() => cut.abort(), OUTPUT_MAX_MS);
+      await output;
+      clearTimeout(timer);
+      return status;
+    });
+  }
 
   static start({ name, command, logFile }: ProgramOptions): Program {
     const [program = "", ...args] = command;
@@ -25,29 +44,26 @@ export class Program implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const output = Promise.all([append(child.stdout, logFile), append(child.stderr, logFile)]);
-    return new Program(name, child, output, logFile);
+    return new Program(name, child, logFile);
   }
 
   /** Ends the process at once, as `kill -9` does. */
   async kill(): Promise<void> {
     this.signal("SIGKILL");
-    await this.child.status;
+    await this.ended;
   }
 
-  /** Asks the process to end and waits; one that does not within 10 s is killed. */
+  /** Asks the process to end and waits; one that does not in time is killed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.signal("SIGTERM");
-    const timer = setTimeout(() => this.signal("SIGKILL"), 10_000);
-    await this.child.status;
-    await this.output;
+    const timer = setTimeout(() => this.signal("SIGKILL"), STOP_MAX_MS);
+    await this.ended;
     clearTimeout(timer);
   }
 
   /** Rejects when the process ends; for racing against what is being waited for. */
   async failure(): Promise<never> {
-    const { code, signal } = await this.child.status;
-    await this.output;
+    const { code, signal } = await this.ended;
     const said = (await Deno.readTextFile(this.logFile)).trim().split("\n").slice(-3).join("\n");
     throw new LogvendError("unavailable", `${this.name} ended (${signal ?? code}):\n${said}`);
   }
@@ -61,7 +77,15 @@ export class Program implements AsyncDisposable {
   }
 }
 
-async function append(stream: ReadableStream<Uint8Array<ArrayBuffer>>, path: string) {
+async function append(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  path: string,
+  signal: AbortSignal,
+) {
   const file = await Deno.open(path, { append: true, create: true });
-  await stream.pipeTo(file.writable);
+  try {
+    await stream.pipeTo(file.writable, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
