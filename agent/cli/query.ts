@@ -5,6 +5,7 @@ import { describeRange, parseRange } from "../../protocol/range.ts";
 import { formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
 import { Planner } from "../../queries/plan/planner.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
+import { stdoutLook } from "../../queries/answer/table_look.ts";
 import { readAgentConfig } from "../config.ts";
 import { drawAnswer, localQuery } from "../query/local_query.ts";
 import type { LocalAnswer } from "../query/local_query.ts";
@@ -89,12 +90,8 @@ async function answer({ sql, options, source, folder, signal }: Asked) {
 async function print(answer: LocalAnswer, output: QueryOptions["output"], elapsedMs: number) {
   const { columns, coverage } = answer;
   switch (output) {
-    case "table": {
-      const look = Deno.stdout.isTerminal()
-        ? { width: Deno.consoleSize().columns, color: !Deno.noColor }
-        : {};
-      return await write(await drawAnswer(answer, look));
-    }
+    case "table":
+      return await write(await drawAnswer(answer, stdoutLook()));
     case "json": {
       const rest = JSON.stringify({ coverage, elapsed_ms: elapsedMs }).slice(1);
       await write(`{"columns":${JSON.stringify(columns)},"rows":`);
