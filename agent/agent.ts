@@ -42,7 +42,12 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     folder: config.data_dir,
   });
   await Promise.all([
-    maintain({ store, flushEveryMs: config.flush_every, signal }),
+    maintain({
+      store,
+      flushEveryMs: config.flush_every,
+      isCaughtUp: () => tail.isCaughtUp(),
+      signal,
+    }),
     tail.finished,
   ]);
   log.info("Agent {host} stops", { host: config.host });

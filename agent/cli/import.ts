@@ -33,7 +33,7 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
     total.bytesRead += read.bytesRead;
   }
   await store.flush();
-  const chunks = await store.seal({ all: true });
+  const chunks = await store.sealAll();
   const bytesOut = chunks.reduce((sum, chunk) => sum + chunk.bytes, 0);
   const ratio = total.bytesRead === 0 ? "-" : (bytesOut / total.bytesRead).toFixed(3);
   console.log(

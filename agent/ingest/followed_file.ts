@@ -49,6 +49,8 @@ export class FollowedFile implements Disposable {
   generation: Generation;
   /** Whether the last look found nothing new. */
   caughtUp = false;
+  /** Whether the last read, all handed on by now, reached the end of the file as it was then. */
+  isAtEnd = false;
   /** Looks so far. */
   reads = 0;
   /** When something was last read, by the monotonic clock. */
@@ -144,7 +146,7 @@ export class FollowedFile implements Disposable {
     const read = await readAt(handle, this.position - overlap, wanted);
     if (!startsWith(read, this.before)) {
       this.startOver();
-      return new Uint8Array();
+      return await this.read(buffer);
     }
     // With fewer bytes than the size said, the file is changing: look again.
     if (this.position - overlap + read.length === size) this.seen = { size, mtimeMs };
@@ -156,7 +158,7 @@ export class FollowedFile implements Disposable {
     let lines = 0;
     for (let rest = window;;) {
       const cut = this.cutter.cut(rest, false);
-      if (cut.consumed === 0) return lines;
+      if (cut.consumed === 0) break;
       const bytes = rest.subarray(0, cut.consumed);
       if (this.head.length < HEAD_BYTES) this.head = firstBytes(this.head, bytes);
       if (cut.kind !== "more") {
@@ -169,6 +171,15 @@ export class FollowedFile implements Disposable {
       this.position += cut.consumed;
       rest = rest.subarray(cut.consumed);
     }
+    this.isAtEnd = window.length < WINDOW_BYTES;
+    return lines;
+  }
+
+  /** Nothing can be read of it until it changes. */
+  rest(): null {
+    this.caughtUp = true;
+    this.isAtEnd = true;
+    return null;
   }
 
   /** The file was truncated, or written anew in place: another generation begins. */
@@ -189,6 +200,7 @@ export class FollowedFile implements Disposable {
     this.cutter = new LineCutter(0);
     this.maker = this.newMaker();
     this.caughtUp = false;
+    this.isAtEnd = false;
   }
 
   private async append(batch: Batch) {
@@ -207,11 +219,6 @@ export class FollowedFile implements Disposable {
       this.generation = { ...this.generation, headBytes, headSha256 };
       this.options.sink.putGeneration(this.generation);
     }
-  }
-
-  private rest(): null {
-    this.caughtUp = true;
-    return null;
   }
 
   private newMaker(): BatchMaker {

@@ -127,7 +127,7 @@ export class StreamTail implements Disposable {
   private isDue(file: FollowedFile, nowMs: number): boolean {
     const warm = file.isOpen && (file.gone || nowMs - file.activeAtMs < WARM_MS);
     if (file.caughtUp && !warm) return false;
-    if (file.predecessor?.isOpen && !file.predecessor.caughtUp) return false;
+    if (file.predecessor?.isOpen && !file.predecessor.isAtEnd) return false;
     file.predecessor = null;
     return true;
   }
@@ -146,7 +146,7 @@ export class StreamTail implements Disposable {
       return window;
     } catch (error) {
       file.close();
-      file.caughtUp = true; // the next look at the folder tries again
+      file.rest(); // the next look at the folder tries again
       this.complain(path, `Cannot read ${path}, trying again: ${reasonOf(error)}`);
       return null;
     }

@@ -54,6 +54,7 @@ export class Tail implements AsyncDisposable {
   private waiters: Waiter[] = [];
   private wake: (() => void) | null = null;
   private caughtUpAtMs: number;
+  private hasLooked = false;
   private more = true;
   private lines = 0;
 
@@ -78,11 +79,15 @@ export class Tail implements AsyncDisposable {
   }
 
   behind(): Behind {
-    const files = this.streams.flatMap((stream) => stream.files);
     return {
-      bytes: files.reduce((sum, file) => sum + file.behindBytes, 0),
-      ms: this.more ? Math.round(this.clock.monotonicMs() - this.caughtUpAtMs) : 0,
+      bytes: this.files.reduce((sum, file) => sum + file.behindBytes, 0),
+      ms: this.isCaughtUp() ? 0 : Math.round(this.clock.monotonicMs() - this.caughtUpAtMs),
     };
+  }
+
+  /** Whether the folders have been looked at, and every file was read to its end when last read. */
+  isCaughtUp(): boolean {
+    return this.hasLooked && this.files.every((file) => file.isAtEnd);
   }
 
   /** Lines handed to the sink since the start. */
@@ -130,15 +135,19 @@ export class Tail implements AsyncDisposable {
     }
   }
 
+  private get files(): FollowedFile[] {
+    return this.streams.flatMap((stream) => stream.files);
+  }
+
   private async look(): Promise<void> {
     const waiting = this.waiters.filter((waiter) => waiter.targets === null);
     for (const stream of this.streams) {
       if (!this.signal.aborted) await stream.look();
     }
-    const files = this.streams.flatMap((stream) => stream.files);
+    this.hasLooked = true;
     for (const waiter of waiting) {
       waiter.targets = new Map(
-        files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
+        this.files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
       );
     }
   }
@@ -151,7 +160,7 @@ export class Tail implements AsyncDisposable {
       more ||= round.more;
     }
     this.more = more;
-    if (!more) this.caughtUpAtMs = this.clock.monotonicMs();
+    if (this.isCaughtUp()) this.caughtUpAtMs = this.clock.monotonicMs();
     this.waiters = this.waiters.filter((waiter) => {
       if (!isReached(waiter)) return true;
       waiter.settled.resolve();

@@ -9,17 +9,20 @@ const SEAL_CHECK_MS = 5_000;
 export interface MaintenanceOptions {
   store: Store;
   flushEveryMs: number;
+  /** Whether the log files have been read to their ends. */
+  isCaughtUp: () => boolean;
   signal: AbortSignal;
 }
 
 /** Runs until the signal; resolves when the last flush or sealing has ended. */
-export async function maintain({ store, flushEveryMs, signal }: MaintenanceOptions) {
+export async function maintain(options: MaintenanceOptions) {
+  const { store, flushEveryMs, isCaughtUp, signal } = options;
   const log = getLogger(["agent", "store"]);
   const flushing = everyMark(flushEveryMs, signal, async () => await store.flush(), (error) => {
     log.error("Cannot write parts, will try again: {error}", { error });
   });
   const sealing = everyMark(Math.min(SEAL_CHECK_MS, flushEveryMs), signal, async () => {
-    for (const chunk of await store.seal({ all: false })) {
+    for (const chunk of await store.sealRipe(isCaughtUp())) {
       const { stream, hour, rows, bytes } = chunk;
       log.info("Sealed {stream} {hour}: {rows} rows, {bytes} bytes", { stream, hour, rows, bytes });
     }

@@ -24,25 +24,50 @@ export interface SealContext {
   signal: AbortSignal;
 }
 
-/** Which hours are ripe: over, and quiet for `sealAfterMs` or past the latest moment. Pure. */
-export function ripeHours(
-  files: readonly StoredFile[],
-  options: { nowMs: number; sealAfterMs: number },
-): { stream: string; hour: string; parts: StoredFile[] }[] {
-  const hours = Map.groupBy(files, (file) => `${file.stream}/${file.hour}`);
-  return [...hours.values()].flatMap((group) => {
-    const parts = group.filter((file) => file.kind === "part");
-    const first = parts[0];
-    const last = parts.at(-1);
-    if (first === undefined || last === undefined) return [];
-    const endMs = Date.parse(`${first.hour}:00:00Z`) + 3_600_000;
-    const sealedMs = Math.max(...group.map((f) => f.kind === "chunk" ? f.createdMs : -Infinity));
-    const latestMs = Math.max(endMs, first.createdMs) + SEAL_LATEST_MS;
-    const quiet = options.nowMs - last.createdMs >= options.sealAfterMs;
-    const ripe = options.nowMs >= endMs && (quiet || options.nowMs >= latestMs) &&
-      options.nowMs - sealedMs >= RESEAL_EVERY_MS;
-    return ripe ? [{ stream: first.stream, hour: first.hour, parts }] : [];
-  });
+/** What waits of one hour, and the chunks that it has already. */
+export interface WaitingHour {
+  /** At least one, the oldest first. */
+  parts: StoredFile[];
+  chunks: StoredFile[];
+}
+
+/** The hours of every stream that have parts. */
+export function waitingHours(files: readonly StoredFile[]): WaitingHour[] {
+  return [...Map.groupBy(files, ({ stream, hour }) => `${stream}/${hour}`).values()]
+    .map((group) => ({
+      parts: group.filter(({ kind }) => kind === "part"),
+      chunks: group.filter(({ kind }) => kind === "chunk"),
+    }))
+    .filter(({ parts }) => parts.length > 0);
+}
+
+export interface Moment {
+  nowMs: number;
+  /** When this process opened the store. */
+  openedMs: number;
+  sealAfterMs: number;
+  /** Whether the log files have been read to their ends: else more of any hour may lie there. */
+  caughtUp: boolean;
+}
+
+/**
+ * Whether an hour is over, and quiet for `sealAfterMs` or past the latest moment. While files are
+ * unread it waits for them, but not for ever: one of them may never be read to its end. Pure.
+ */
+export function isRipe({ parts, chunks }: WaitingHour, moment: Moment): boolean {
+  const { nowMs, openedMs, sealAfterMs, caughtUp } = moment;
+  const [first, last] = [parts[0], parts.at(-1)];
+  if (first === undefined || last === undefined) return false;
+  const endMs = Date.parse(`${first.hour}:00:00Z`) + 3_600_000;
+  const sealedMs = Math.max(...chunks.map((chunk) => chunk.createdMs));
+  if (nowMs < endMs || nowMs - sealedMs < RESEAL_EVERY_MS) return false;
+  if (caughtUp) {
+    return nowMs - last.createdMs >= sealAfterMs ||
+      nowMs - Math.max(endMs, first.createdMs) >= SEAL_LATEST_MS;
+  }
+  // Before the start nobody looked for rows: that time does not count as quiet.
+  return nowMs - Math.max(last.createdMs, openedMs) >= Math.max(SEAL_LATEST_MS, sealAfterMs) ||
+    nowMs - Math.max(endMs, first.createdMs, openedMs) >= RESEAL_EVERY_MS;
 }
 
 /** Records the sealing of these parts, so that it ends in the same chunk however often it starts. */

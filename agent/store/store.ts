@@ -15,8 +15,8 @@ import { Mutex } from "./mutex.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
 import { removeLeftovers } from "./recover.ts";
-import { planSealing, ripeHours, seal } from "./seal.ts";
-import type { SealContext } from "./seal.ts";
+import { isRipe, planSealing, seal, waitingHours } from "./seal.ts";
+import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "./snapshot.ts";
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
 
@@ -61,10 +61,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly changed = new Set<string>();
   private readonly tails = new Map<string, Uint8Array>();
   private readonly clock: () => number;
+  private readonly openedMs: number;
   private broken = false;
 
   private constructor(private readonly parts: Parts) {
     this.clock = parts.options.clock ?? Date.now;
+    this.openedMs = this.clock();
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, this.leases);
     this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
@@ -114,28 +116,20 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     await this.mutex.run(() => this.flushNow());
   }
 
-  /** Seals the hours that are ripe; with `all`, every hour that has parts. */
-  async seal(options: { all: boolean }): Promise<StoredFile[]> {
-    const { catalog, options: { sealAfterMs } } = this.parts;
-    const pending = catalog.sealings();
-    const taken = new Set(pending.flatMap(({ parts }) => parts));
-    const ripe = ripeHours(catalog.allFiles().filter(({ id }) => !taken.has(id)), {
-      nowMs: options.all ? Infinity : this.clock(),
-      sealAfterMs,
-    });
-    const sealed: StoredFile[] = [];
-    const failures: unknown[] = [];
-    const attempt = async (sealing: Sealing | Promise<Sealing>) => {
-      try {
-        sealed.push(await seal(this.sealContext, await sealing));
-      } catch (error) {
-        failures.push(error); // one hour that cannot be sealed must not stop the others
-      }
+  /** Seals every hour that has parts. */
+  async sealAll(): Promise<StoredFile[]> {
+    return await this.seal(this.waitingHours());
+  }
+
+  /** Seals the hours that are ripe. `caughtUp`: the log files have been read to their ends. */
+  async sealRipe(caughtUp: boolean): Promise<StoredFile[]> {
+    const ripe = () => {
+      const { openedMs, clock, parts: { options: { sealAfterMs } } } = this;
+      const moment = { nowMs: clock(), openedMs, sealAfterMs, caughtUp };
+      return this.waitingHours().filter((hour) => isRipe(hour, moment));
     };
-    for (const sealing of pending) await attempt(sealing);
-    for (const { parts } of ripe) await attempt(planSealing(this.sealContext, parts));
-    if (failures.length > 0) throw failures[0];
-    return sealed;
+    if (ripe().length > 0) await this.flush(); // rows in memory may be of these hours
+    return await this.seal(ripe());
   }
 
   tables(): string[] {
@@ -188,6 +182,30 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       database.close();
       lock[Symbol.dispose]();
     }
+  }
+
+  /** Hours with parts, but for those that a recorded sealing holds already. */
+  private waitingHours(): WaitingHour[] {
+    const { catalog } = this.parts;
+    const taken = new Set(catalog.sealings().flatMap(({ parts }) => parts));
+    return waitingHours(catalog.allFiles().filter(({ id }) => !taken.has(id)));
+  }
+
+  /** Ends the sealings that were begun, then seals these hours. */
+  private async seal(hours: readonly WaitingHour[]): Promise<StoredFile[]> {
+    const sealed: StoredFile[] = [];
+    const failures: unknown[] = [];
+    const attempt = async (sealing: Sealing | Promise<Sealing>) => {
+      try {
+        sealed.push(await seal(this.sealContext, await sealing));
+      } catch (error) {
+        failures.push(error); // one hour that cannot be sealed must not stop the others
+      }
+    };
+    for (const sealing of this.parts.catalog.sealings()) await attempt(sealing);
+    for (const { parts } of hours) await attempt(planSealing(this.sealContext, parts));
+    if (failures.length > 0) throw failures[0];
+    return sealed;
   }
 
   private async addToMemory(generation: Generation, batch: Batch) {

@@ -1,5 +1,6 @@
 /** The agent on its own: import, local queries, bad input; without broker and orchestrator. */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import { eventually } from "../harness/eventually.ts";
 import { combinedLine, jsonLine, manyLines } from "../harness/lines.ts";
@@ -7,6 +8,7 @@ import { freePort } from "../harness/ports.ts";
 import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import type { Ended } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { parquetFiles } from "../unit/agent/store/scene.ts";
 
 const COUNT = "SELECT count(*) AS n FROM logs";
 
@@ -122,6 +124,30 @@ Deno.test("kill -9 at any moment of the ingest loses no line and doubles none", 
     ...["-o", "csv", "-c", yaml],
   );
   assert.equal(stdout, "n,lines\n24000,24000\n");
+});
+
+Deno.test("kill -9 while a past hour is read: it becomes one chunk when all of it has been read", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder, "flush_every: 100ms\nseal_after: 1s");
+  const past = manyLines(combinedLine, 0, 60_000)
+    .replaceAll(/\[.*\]/g, "[02/Jan/2024:10:11:12 +0000]");
+  const log = await folder.write("access.log", past);
+  const start = () => startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+  const written = async (place: string) => {
+    const files = await parquetFiles(folder.join("data"));
+    return files.filter((file) => file.includes(place) && !basename(file).startsWith("."));
+  };
+  {
+    await using running = start();
+    await eventually(async () => (await written("/parts/")).length > 0);
+    running.kill("SIGKILL");
+    await running.ended();
+  }
+  await Deno.writeTextFile(log, past, { append: true });
+  await using _running = start();
+  await eventually(async () => (await written("/parts/")).length === 0);
+  assert.equal((await written("/stream=logs/")).length, 1);
+  assert.equal(await count("--since", "all", "-c", yaml), 120_000);
 });
 
 Deno.test("bad input is answered with what is wrong, its place and the exit code", async (t) => {

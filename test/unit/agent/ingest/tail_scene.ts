@@ -13,7 +13,9 @@ export interface Bench extends AsyncDisposable {
   folder: TempFolder;
   sink: MemorySink;
   path: string;
-  /** Starts a tail of access.log* and waits until it has read everything. */
+  /** Starts a tail of access.log*. */
+  begin(config?: Partial<StreamConfig>): Tail;
+  /** The same, and waits until it has read everything. */
   start(config?: Partial<StreamConfig>): Promise<Tail>;
 }
 
@@ -21,20 +23,24 @@ export interface Bench extends AsyncDisposable {
 export async function bench(): Promise<Bench> {
   const folder = await TempFolder.make();
   const sink = new MemorySink();
+  const begin = (config: Partial<StreamConfig> = {}) => {
+    const stream: StreamConfig = {
+      name: "logs",
+      format: "auto",
+      files: [folder.join("access.log*")],
+      read_from: "beginning",
+      ignore_older: DAY_MS,
+      ...config,
+    };
+    return Tail.start({ streams: [stream], sink });
+  };
   return {
     folder,
     sink,
     path: folder.join("access.log"),
+    begin,
     async start(config = {}) {
-      const stream: StreamConfig = {
-        name: "logs",
-        format: "auto",
-        files: [folder.join("access.log*")],
-        read_from: "beginning",
-        ignore_older: DAY_MS,
-        ...config,
-      };
-      const tail = Tail.start({ streams: [stream], sink });
+      const tail = begin(config);
       await tail.idle();
       return tail;
     },

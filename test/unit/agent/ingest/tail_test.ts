@@ -26,6 +26,21 @@ Deno.test("new lines are read without anyone asking", async () => {
   await eventually(() => b.sink.lines === 2);
 });
 
+Deno.test("the tail has caught up when all that its files hold is in the sink, not before", async () => {
+  await using b = await bench();
+  await append(b.path, text(20_000));
+  await append(`${b.path}.other`, text(10, 20_000));
+  const taken = Promise.withResolvers<void>();
+  b.sink.gate = () => taken.promise;
+  await using tail = b.begin();
+  assert.equal(tail.isCaughtUp(), false, "nobody has looked");
+  await eventually(() => b.sink.generations("logs").length === 2);
+  assert.equal(tail.isCaughtUp(), false, "the sink has not taken the lines");
+  taken.resolve();
+  await tail.idle();
+  assert.equal(tail.isCaughtUp(), true);
+});
+
 Deno.test("an unfinished last line waits for its end", async () => {
   await using b = await bench();
   const line = combinedLine(1);

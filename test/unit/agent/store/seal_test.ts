@@ -23,9 +23,9 @@ Deno.test("an hour is sealed when it is over and quiet, into one chunk with posi
   await store.flush();
   await store.append(batch(5, 5, (line) => START_MS + (line < 8 ? 0 : HOUR_MS)));
   await store.flush();
-  assert.deepEqual(await store.seal({ all: false }), [], "the hour is not over");
+  assert.deepEqual(await store.sealRipe(true), [], "the hour is not over");
   nowMs = START_MS + HOUR_MS + 60_000;
-  const [chunk, ...more] = await store.seal({ all: false });
+  const [chunk, ...more] = await store.sealRipe(true);
   assert.deepEqual(more, []);
   assert.equal(chunk?.rows, 8);
   assert.match(
@@ -41,6 +41,44 @@ Deno.test("an hour is sealed when it is over and quiet, into one chunk with posi
   assert.deepEqual(rows, [[1, 1, 0]]);
 });
 
+Deno.test("an hour waits until its lines have been read again after a restart, then becomes one chunk", async () => {
+  await using data = await folder();
+  let nowMs = START_MS + HOUR_MS / 2;
+  {
+    await using store = await open(data.path, () => nowMs);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 5, () => START_MS));
+  }
+  nowMs = START_MS + 3 * HOUR_MS;
+  await using store = await open(data.path, () => nowMs);
+  assert.deepEqual(await store.sealRipe(false), [], "its files are unread");
+  await store.append(batch(5, 3, () => START_MS));
+  assert.deepEqual(await store.sealRipe(false), []);
+  const [chunk, ...more] = await store.sealRipe(true);
+  assert.deepEqual([chunk?.rows, more.length], [8, 0], "with the rows that were in memory");
+  assert.deepEqual(await read(store, COUNT), [[8, 8]]);
+});
+
+Deno.test("files that are never read to their end hold up no hour for ever", async () => {
+  await using data = await folder();
+  let nowMs = START_MS + 2 * HOUR_MS;
+  await using store = await open(data.path, () => nowMs);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 5, () => START_MS));
+  await store.flush();
+  nowMs += 14 * 60_000;
+  assert.deepEqual(await store.sealRipe(false), []);
+  nowMs += 60_000;
+  assert.equal((await store.sealRipe(false)).length, 1, "quiet for 15 minutes");
+  for (let i = 0; i < 12; i++) {
+    await store.append(batch(5 + i, 1, () => START_MS + HOUR_MS));
+    await store.flush();
+    assert.deepEqual(await store.sealRipe(false), [], "rows still come");
+    nowMs += 5 * 60_000;
+  }
+  assert.equal((await store.sealRipe(false))[0]?.rows, 12, "an hour after the first of them");
+});
+
 Deno.test("a sealing that was cut short is taken up again with the same parts and id", async () => {
   await using data = await folder();
   await using other = await folder();
@@ -52,15 +90,15 @@ Deno.test("a sealing that was cut short is taken up again with the same parts an
     await store.append(batch(0, 5, () => START_MS));
     await store.flush();
     await copy(data.path, other.path);
-    undisturbed = (await store.seal({ all: true }))[0]?.id;
+    undisturbed = (await store.sealAll())[0]?.id;
   }
   {
     await using store = await open(other.path, after, AbortSignal.abort());
-    await assert.rejects(store.seal({ all: true }));
+    await assert.rejects(store.sealAll());
     await store.append(batch(5, 3, () => START_MS));
   }
   await using store = await open(other.path, after);
-  const [again] = await store.seal({ all: false });
+  const [again] = await store.sealRipe(true);
   assert.equal(again?.id, undisturbed);
   assert.equal(again?.rows, 5);
   assert.deepEqual(await read(store, COUNT), [[8, 8]]);
@@ -74,7 +112,7 @@ Deno.test("parts that a query reads outlive their sealing until it ends", async 
   await store.flush();
   const snapshot = await store.snapshot({ tables: ["logs"], since: null, until: null });
   const [part = ""] = snapshot.tables.get("logs")?.files ?? [];
-  await store.seal({ all: true });
+  await store.sealAll();
   assert.ok((await Deno.stat(part)).size > 0);
   await snapshot[Symbol.asyncDispose]();
   await assert.rejects(Deno.stat(part), Deno.errors.NotFound);
@@ -88,7 +126,7 @@ Deno.test("an hour of thousands of parts is sealed, in a folder with a comma too
     await store.append(batch(line, 1, () => START_MS));
     await store.flush();
   }
-  const [chunk] = await store.seal({ all: true });
+  const [chunk] = await store.sealAll();
   assert.equal(chunk?.rows, 1_800);
 });
 
@@ -101,8 +139,8 @@ Deno.test("an hour that cannot be sealed keeps its parts, and no other hour wait
   const parts = await parquetFiles(data.path);
   const [torn = ""] = parts.toSorted();
   await Deno.truncate(torn, 100);
-  await assert.rejects(store.seal({ all: true }), /Cannot seal/);
-  await assert.rejects(store.seal({ all: true }), /Cannot seal/, "nor when it is tried again");
+  await assert.rejects(store.sealAll(), /Cannot seal/);
+  await assert.rejects(store.sealAll(), /Cannot seal/, "nor when it is tried again");
   const left = await parquetFiles(data.path);
   assert.equal(left.filter((path) => path.includes("stream=logs")).length, 2);
   assert.deepEqual(left.filter((path) => path.includes("/parts/")), [torn]);
