@@ -59,6 +59,14 @@ export function stopSignal({ signals, cleanUpMaxMs }: Stopping): AbortSignal {
   return stop.signal;
 }
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 async function writeStdout(data: string | Uint8Array) {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));

@@ -1,11 +1,12 @@
 /** The demo: a fleet on this machine, one question, one killed host, and the proof afterwards. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { formatBytes, formatDurationMs } from "../../protocol/units.ts";
+import { aborted } from "../cli/terminal.ts";
 import { BACKLOG_LINES, Fleet, HOSTS } from "./fleet.ts";
 import { DemoFolder } from "./folder.ts";
 import { measureLog, measureStore } from "./proof.ts";
 import { countLines, hostStates, showQuery } from "./questions.ts";
-import { aborted, abortsSoon, until } from "./waiting.ts";
+import { abortsSoon, until } from "./waiting.ts";
 
 const QUESTION = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 2 DESC";
 

@@ -2,7 +2,7 @@
 import { LogvendError } from "../../protocol/errors.ts";
 
 /** A program that has not ended this long after it was asked to is killed. */
-const STOP_MAX_MS = 5_000;
+const STOP_MAX_MS = 3_000;
 
 /** A killed program's own children may hold its output open: it is read for so long after its end. */
 const OUTPUT_MAX_MS = 1_000;
@@ -77,14 +77,18 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/** Not by `file.writable`, which keeps what it is given until it is closed. */
 async function append(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   path: string,
   signal: AbortSignal,
 ) {
-  const file = await Deno.open(path, { append: true, create: true });
+  using file = await Deno.open(path, { append: true, create: true });
+  const write = async (bytes: Uint8Array<ArrayBuffer>) => {
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  };
   try {
-    await stream.pipeTo(file.writable, { signal });
+    await stream.pipeTo(new WritableStream({ write }), { signal });
   } catch (error) {
     if (!signal.aborted) throw error;
   }

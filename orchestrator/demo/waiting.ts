@@ -1,5 +1,6 @@
 /** Waiting in the demo: never for ever, and never past Ctrl-C or the end of a program. */
 import { LogvendError } from "../../protocol/errors.ts";
+import { aborted } from "../cli/terminal.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** How long any single step may take before the demo gives up. */
@@ -32,14 +33,6 @@ export async function until(
     }
     await Promise.race([sleep(POLL_MS), ended]);
   }
-}
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** Says whether an error is what Ctrl-C leaves behind: the signal aborts now, or in a moment. */

@@ -1,0 +1,62 @@
+/** The demo, as a newcomer runs it: what it shows, and that it leaves nothing behind. */
+import assert from "node:assert/strict";
+import { eventually } from "../harness/eventually.ts";
+import { ourProgram, startProgram } from "../harness/program.ts";
+import type { Program } from "../harness/program.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+
+const TIMEOUT_MS = 120_000;
+
+/** A demo whose folder lies in `folder`. */
+function startDemo(folder: TempFolder, ...flags: string[]): Program {
+  const args = ourProgram("orchestrator/main.ts", "demo", ...flags);
+  return startProgram({ args, env: { TMPDIR: folder.path, NO_COLOR: "1" } });
+}
+
+/** The demo's programs have its folder in their arguments. */
+async function assertNothingLeft(folder: TempFolder) {
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+  const processes = await new Deno.Command("ps", { args: ["-A", "-o", "args="] }).output();
+  const left = new TextDecoder().decode(processes.stdout).split("\n")
+    .filter((args) => args.includes(folder.path));
+  assert.deepEqual(left, []);
+}
+
+Deno.test("demo --once shows an answer, a partial one and the proof, and exits 0", async () => {
+  await using folder = await TempFolder.make();
+  await using program = startDemo(folder, "--once");
+  const { code, stdout, stderr } = await program.ended(TIMEOUT_MS);
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(
+    stdout,
+    /^logvend demo · 3 hosts, 2 regions · http:\/\/127\.0\.0\.1:\d+ · ready in .*\n\n1 {2}One question[^]*\n2 {2}kill -9 web-2[^]*\n3 {2}web-2 restarted: wc -l (\d+) = count\(\*\) \1\. Nothing lost, nothing doubled\.\n {3}\d.* of logs stored in .* \(0\.\d+\)\.\n\n$/,
+  );
+  assert.match(
+    stderr,
+    /^complete · 3\/3 hosts · .*\nPARTIAL · 2\/3 hosts · .*\n {2}offline 1 {2}web-2 /,
+  );
+  await assertNothingLeft(folder);
+});
+
+Deno.test("a demo that stays up is gone after Ctrl-C, which may come twice", async () => {
+  await using folder = await TempFolder.make();
+  await using program = startDemo(folder);
+  const [, key = ""] = await program.waitForLine(/LOGVEND_KEY=(.*)/, TIMEOUT_MS);
+  assert.ok((await Deno.stat(key)).isFile && key.startsWith(folder.path));
+  program.kill("SIGINT"); // from the terminal
+  program.kill("SIGINT"); // from deno task
+  const { code, stdout, stderr } = await program.ended(TIMEOUT_MS);
+  assert.equal(code, 0, stdout + stderr);
+  await assertNothingLeft(folder);
+});
+
+Deno.test("a demo that is stopped on its way leaves nothing either, and has proven nothing", async () => {
+  await using folder = await TempFolder.make();
+  await using program = startDemo(folder, "--once");
+  await eventually(() => program.stdout.includes("1  One question"), TIMEOUT_MS);
+  program.kill("SIGTERM");
+  const { code, stderr } = await program.ended(TIMEOUT_MS);
+  assert.equal(code, 130);
+  assert.match(stderr, /^Stopped before the proof$/m);
+  await assertNothingLeft(folder);
+});
