@@ -1,7 +1,7 @@
 /** What people see beside the rows: the summary with its coverage, the hosts, an explanation. */
-import type { Range } from "../protocol/claims.ts";
-import { describeRange } from "../protocol/range.ts";
-import { formatBytes, formatDurationMs } from "../protocol/units.ts";
+import { rangeInWords } from "../protocol/range.ts";
+import type { RangeText } from "../protocol/range.ts";
+import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
 import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
 
@@ -24,20 +24,18 @@ const LABELS: Readonly<Record<MissingKind, string>> = {
 
 export interface SummaryFacts {
   end: AnswerEnd;
-  /** The range that was asked. */
-  asked: Range;
-  nowMs: number;
+  /** The range as it was asked for. */
+  asked: RangeText;
 }
 
 /** `complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c` */
-export function summaryLine({ end, asked, nowMs }: SummaryFacts): string {
+export function summaryLine({ end, asked }: SummaryFacts): string {
   const { coverage, range } = end;
-  const inWhere = asked.implied && range.since === null && range.until === null;
   return [
     coverage.missing.length === 0 ? "complete" : "PARTIAL",
-    `${coverage.answered}/${coverage.asked} hosts`,
-    inWhere ? "time as in WHERE" : describeRange(range, nowMs),
-    `${coverage.rows_scanned} rows, ${counted(coverage.chunks, "chunk")}, ` +
+    `${coverage.answered}/${counted(coverage.asked, "host")}`,
+    rangeInWords(asked, range),
+    `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
     `${formatBytes(coverage.bytes_read)} read`,
     formatDurationMs(end.elapsed_ms),
     end.query_id,
@@ -53,7 +51,8 @@ export function coverageLines(coverage: Coverage): string[] {
     reason,
   }));
   if (coverage.rejects > 0) {
-    rows.push({ left: `  rejects ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
+    const label = coverage.rejects === 1 ? "reject " : "rejects";
+    rows.push({ left: `  ${label} ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
   }
   const width = Math.max(0, ...rows.map(({ left }) => left.length));
   return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);
@@ -79,12 +78,11 @@ export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string 
 }
 
 /** What a query would do, without doing it. */
-export function explanationText(explanation: Explanation, asked: Range, nowMs: number): string {
+export function explanationText(explanation: Explanation, asked: RangeText): string {
   const { mode, reason, range, hosts, missing, partials, merge_sql } = explanation;
-  const inWhere = asked.implied && range.since === null && range.until === null;
   return [
     `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
-    `range  ${inWhere ? "time as in WHERE" : describeRange(range, nowMs)}`,
+    `range  ${rangeInWords(asked, range)}`,
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
@@ -160,10 +158,6 @@ function hostCells(host: HostRecord, nowMs: number): string[] {
 
 function behindText(ms: number): string {
   return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : formatDurationMs(ms);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function indented(text: string): string {

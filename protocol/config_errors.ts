@@ -3,6 +3,7 @@ import { isMap, isScalar, LineCounter } from "yaml";
 import type { Document } from "yaml";
 import { z } from "zod";
 import { nearMiss } from "./near_miss.ts";
+import { counted } from "./units.ts";
 
 /** A parsed file and what it was checked against. */
 export interface CheckedFile {
@@ -34,11 +35,11 @@ export function wantedBy(issue: z.core.$ZodRawIssue): string {
     case "too_small":
       return issue.inclusive === false
         ? `more than ${issue.minimum}`
-        : `at least ${counted(issue.minimum, issue.origin)}`;
+        : `at least ${amount(issue.minimum, issue.origin)}`;
     case "too_big":
       return issue.inclusive === false
         ? `less than ${issue.maximum}`
-        : `at most ${counted(issue.maximum, issue.origin)}`;
+        : `at most ${amount(issue.maximum, issue.origin)}`;
     case "invalid_key":
       return `as key ${issue.issues[0]?.message ?? "another text"}`;
     case "invalid_format":
@@ -75,10 +76,9 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   record: "keys and values",
 };
 
-function counted(count: number | bigint, origin: string): string {
+function amount(count: number | bigint, origin: string): string {
   if (origin !== "array" && origin !== "string") return String(count);
-  const unit = origin === "array" ? "item" : "character";
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  return counted(Number(count), origin === "array" ? "item" : "character");
 }
 
 function describeUnknownKey(path: readonly PropertyKey[], file: CheckedFile): string {

@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { describeIssue, wantedBy } from "./config_errors.ts";
-import { LogvendError, messageOf } from "./errors.ts";
+import { LogvendError } from "./errors.ts";
+import { reasonOf } from "./file_error.ts";
 import { parseBytes, parseDurationMs } from "./units.ts";
 
 /** A duration in YAML: `10s`, `24h`; milliseconds in the program. */
@@ -37,7 +38,7 @@ export async function readConfig<T>(
   try {
     text = await Deno.readTextFile(path);
   } catch (cause) {
-    throw new LogvendError("bad_config", `Cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw new LogvendError("bad_config", `Cannot read ${path}: ${reasonOf(cause)}`, { cause });
   }
   return parseConfig({ path, text, schema, options, env: Deno.env.toObject() });
 }

@@ -20,25 +20,38 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
   GIB: 2 ** 30,
 };
 
-/** Reads `250ms`, `10s`, `15m`, `24h`, `7d` as milliseconds. @throws {LogvendError} usage */
-export function parseDurationMs(text: string): number {
+/**
+ * Reads `250ms`, `10s`, `15m`, `24h`, `7d` as milliseconds.
+ * @param flag that the text was given with, for the error
+ * @throws {LogvendError} usage
+ */
+export function parseDurationMs(text: string, flag = ""): number {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim());
   const unitMs = match?.[2] === undefined ? undefined : DURATION_MS[match[2]];
   if (unitMs === undefined) {
-    throw new LogvendError("usage", `"${text}" is no duration; write 250ms, 10s, 15m, 24h or 7d`);
+    throw new LogvendError("usage", unfit(flag, text, "a duration, e.g. 250ms, 30s, 5m"));
   }
   return Math.round(Number(match?.[1]) * unitMs);
 }
 
-/** Reads `64MB`, `2GB`, `512KiB` or a plain number as bytes. @throws {LogvendError} usage */
-export function parseBytes(text: string): number {
+/**
+ * Reads `64MB`, `2GB`, `512KiB` or a plain number as bytes.
+ * @param flag that the text was given with, for the error
+ * @throws {LogvendError} usage
+ */
+export function parseBytes(text: string, flag = ""): number {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)$/i.exec(text.trim());
   const unit = (match?.[2] ?? "").toUpperCase() || "B";
   const factor = SIZE_BYTES[unit.endsWith("B") ? unit : `${unit}B`];
   if (match === null || factor === undefined) {
-    throw new LogvendError("usage", `"${text}" is no size; write 512KiB, 64MB or 2GB`);
+    throw new LogvendError("usage", unfit(flag, text, "a size, e.g. 512KiB, 64MB, 2GB"));
   }
   return Math.round(Number(match[1]) * factor);
+}
+
+/** `1 row`, `2 rows`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Bytes for people: `812 B`, `0.4 MB`, `91 MB`, `2.1 GB` (powers of ten). */
@@ -60,4 +73,8 @@ export function formatDurationMs(ms: number): string {
   if (ms < 3_600_000) return `${Math.round(ms / 60_000)} m`;
   if (ms <= 48 * 3_600_000) return `${Math.round(ms / 3_600_000)} h`;
   return `${Math.round(ms / 86_400_000)} d`;
+}
+
+function unfit(flag: string, text: string, wanted: string): string {
+  return `${flag} ${text === "" ? '""' : text}: wanted ${wanted}`.trimStart();
 }

@@ -1,6 +1,7 @@
 /** Operator keys in files: PKCS#8 PEM, readable by their owner alone. */
 import { dirname } from "node:path";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
 import { newOperatorKey, readOperatorKey } from "../../protocol/signature.ts";
 import type { OperatorKey } from "../../protocol/signature.ts";
 
@@ -17,7 +18,7 @@ export async function readKeyFile(path: string): Promise<OperatorKey> {
   try {
     pem = await Deno.readTextFile(path);
   } catch (cause) {
-    throw new LogvendError("usage", `Cannot read the key ${path}: ${messageOf(cause)}`, { cause });
+    throw new LogvendError("usage", `Cannot read the key ${path}: ${reasonOf(cause)}`, { cause });
   }
   try {
     return await readOperatorKey(pem);
@@ -34,7 +35,7 @@ export async function writeNew(path: string, text: string, mode = 0o644): Promis
   } catch (cause) {
     const reason = cause instanceof Deno.errors.AlreadyExists
       ? "it exists already, and is not overwritten"
-      : messageOf(cause);
+      : reasonOf(cause);
     throw new LogvendError("usage", `Cannot write ${path}: ${reason}`, { cause });
   }
 }

@@ -1,6 +1,6 @@
 /** `logvend query`: one SQL statement to the fleet, the rows on stdout, the rest on stderr. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
-import { parseDurationMs } from "../../protocol/units.ts";
+import { counted, parseDurationMs } from "../../protocol/units.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { JsonValue } from "../../queries/answer/table.ts";
@@ -43,7 +43,7 @@ export async function queryCommand(command: QueryCommand): Promise<number> {
     throw new LogvendError("usage", `-o ${options.output} is binary: redirect it, > rows.parquet`);
   }
   if (options.watch === undefined) return await once(command);
-  const everyMs = Math.max(1_000, parseDurationMs(options.watch));
+  const everyMs = Math.max(1_000, parseDurationMs(options.watch, "--watch"));
   for (;;) {
     if (terminal.stdoutIsTerminal) await terminal.write("\x1b[2J\x1b[H");
     const startedMs = performance.now();
@@ -61,7 +61,7 @@ async function once(command: QueryCommand): Promise<number> {
     if (options.explain) return await explain(command, question, signal);
     const { end, rows } = await receive({ ...command, question, signal });
     await printRows(command, end, rows);
-    return summarize(command, question, end);
+    return summarize(command, end);
   } catch (error) {
     if (error instanceof UnansweredError) {
       terminal.error(`${error.message}: exit ${error.exitCode}`);
@@ -77,14 +77,14 @@ async function once(command: QueryCommand): Promise<number> {
 
 async function explain(
   { options, client, terminal }: QueryCommand,
-  { sql, token, claims }: SignedQuestion,
+  { sql, token }: SignedQuestion,
   signal: AbortSignal,
 ): Promise<number> {
   const explanation = await client.explain({ sql, token, signal });
   await terminal.write(
     options.output === "json"
       ? `${JSON.stringify(explanation)}\n`
-      : explanationText(explanation, claims.range, terminal.now()),
+      : explanationText(explanation, options),
   );
   return 0;
 }
@@ -111,10 +111,10 @@ async function receive(receiving: Receiving): Promise<Received> {
     for await (const event of client.query({ sql, token, format, signal })) {
       switch (event.type) {
         case "accepted":
-          progress.show(`0/${event.asked} hosts`);
+          progress.show(`0/${counted(event.asked, "host")}`);
           break;
         case "progress":
-          progress.show(`${event.answered}/${event.asked} hosts`);
+          progress.show(`${event.answered}/${counted(event.asked, "host")}`);
           break;
         case "data": {
           progress.clear();
@@ -153,14 +153,10 @@ async function printRows(
   }
 }
 
-function summarize(
-  { options, terminal }: QueryCommand,
-  { claims }: SignedQuestion,
-  end: AnswerEnd,
-): number {
+function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number {
   const partial = end.coverage.missing.length > 0;
   if (!options.quiet) {
-    terminal.error(summaryLine({ end, asked: claims.range, nowMs: Date.parse(claims.now) }));
+    terminal.error(summaryLine({ end, asked: options }));
     for (const line of coverageLines(end.coverage)) terminal.error(line);
     if (partial && !options.allowPartial) terminal.error("exit 75 unless --allow-partial");
   }

@@ -1,7 +1,9 @@
 /** The flags that say what is asked, of whom and within which limits; what gets signed. */
 import { Option } from "commander";
 import type { Command } from "commander";
-import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { Limits } from "../../protocol/claims.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
 import { parseRange } from "../../protocol/range.ts";
 import { formatSelector, parseSelector } from "../../protocol/selector.ts";
 import type { Selector } from "../../protocol/selector.ts";
@@ -15,6 +17,13 @@ const BYTES_MAX = 64e6;
 
 /** With --max-bytes alone the bytes are the limit, and this is as good as none. */
 const ROWS_UNLIMITED = 100_000_000;
+
+/** Those of the schema, for people. */
+const BOUNDS: Readonly<Record<keyof Limits, string>> = {
+  timeout_ms: "--timeout: wanted more than 0, 1h at most",
+  rows_max: `--max-rows: wanted more than 0, ${ROWS_UNLIMITED} at most`,
+  bytes_max: "--max-bytes: wanted more than 0, 1TB at most",
+};
 
 export interface QuestionOptions {
   file?: string;
@@ -60,13 +69,7 @@ export async function signedQuestion(
     sql: await sqlText(sql, options.file),
     selector: selectorText(options),
     range: parseRange({ since: options.since, until: options.until }, nowMs),
-    limits: {
-      timeout_ms: positive("--timeout", parseDurationMs(options.timeout)),
-      rows_max: rowsMax(options),
-      bytes_max: options.maxBytes === undefined
-        ? BYTES_MAX
-        : positive("--max-bytes", parseBytes(options.maxBytes)),
-    },
+    limits: limitsOf(options),
     key: await readKeyFile(options.key),
     nowMs,
   });
@@ -89,19 +92,24 @@ function oneOf(key: string, list: string | undefined): Selector[] {
   return [{ kind: "in", key, values }];
 }
 
-function rowsMax({ maxRows, maxBytes }: QuestionOptions): number {
-  if (maxRows !== undefined) {
-    if (!/^\d+$/.test(maxRows)) {
-      throw new LogvendError("usage", `--max-rows ${maxRows}: wanted a number, e.g. 500000`);
-    }
-    return positive("--max-rows", Math.min(Number(maxRows), ROWS_UNLIMITED));
-  }
-  return maxBytes === undefined ? ROWS_MAX : ROWS_UNLIMITED;
+function limitsOf({ timeout, maxRows, maxBytes }: QuestionOptions): Limits {
+  const limits = {
+    timeout_ms: parseDurationMs(timeout, "--timeout"),
+    rows_max: rowsMax(maxRows, maxBytes !== undefined),
+    bytes_max: maxBytes === undefined ? BYTES_MAX : parseBytes(maxBytes, "--max-bytes"),
+  };
+  const { shape } = Limits;
+  const outOfBounds = Limits.keyof().options.find((name) =>
+    !shape[name].safeParse(limits[name]).success
+  );
+  if (outOfBounds !== undefined) throw new LogvendError("usage", BOUNDS[outOfBounds]);
+  return limits;
 }
 
-function positive(flag: string, value: number): number {
-  if (value > 0) return value;
-  throw new LogvendError("usage", `${flag}: wanted more than 0`);
+function rowsMax(maxRows: string | undefined, unlimited: boolean): number {
+  if (maxRows === undefined) return unlimited ? ROWS_UNLIMITED : ROWS_MAX;
+  if (/^\d+$/.test(maxRows)) return Number(maxRows);
+  throw new LogvendError("usage", `--max-rows ${maxRows}: wanted a number, e.g. 500000`);
 }
 
 async function sqlText(sql: string | undefined, file: string | undefined): Promise<string> {
@@ -117,6 +125,6 @@ async function sqlText(sql: string | undefined, file: string | undefined): Promi
       ? await new Response(Deno.stdin.readable).text()
       : await Deno.readTextFile(file);
   } catch (cause) {
-    throw new LogvendError("usage", `Cannot read ${file}: ${messageOf(cause)}`, { cause });
+    throw new LogvendError("usage", `Cannot read ${file}: ${reasonOf(cause)}`, { cause });
   }
 }

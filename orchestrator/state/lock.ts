@@ -1,6 +1,7 @@
 /** One orchestrator per data folder: a lock that ends with the process, however it ends. */
 import { join } from "node:path";
-import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
 
 /** Takes the lock. @throws {LogvendError} bad_config, or unavailable when another one has it */
 export async function lockDataFolder(dataFolder: string): Promise<Disposable> {
@@ -10,9 +11,11 @@ export async function lockDataFolder(dataFolder: string): Promise<Disposable> {
     await Deno.mkdir(dataFolder, { recursive: true, mode: 0o700 });
     file = await Deno.open(path, { create: true, write: true });
   } catch (cause) {
-    throw new LogvendError("bad_config", `Cannot write to data_dir: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new LogvendError(
+      "bad_config",
+      `Cannot write to data_dir ${dataFolder}: ${reasonOf(cause)}`,
+      { cause },
+    );
   }
   if (await file.tryLock(true)) return { [Symbol.dispose]: () => file.close() };
   file.close();

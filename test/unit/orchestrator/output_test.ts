@@ -9,7 +9,6 @@ import {
   hostsTable,
   summaryLine,
 } from "../../../orchestrator/output.ts";
-import { parseRange } from "../../../protocol/range.ts";
 
 const NOW_MS = Date.parse("2026-11-22T10:14:09Z");
 
@@ -38,22 +37,34 @@ function end(coverage: Coverage, more: Partial<AnswerEnd> = {}): AnswerEnd {
 }
 
 Deno.test("the summary of a complete answer is one line", () => {
-  const asked = parseRange({}, NOW_MS);
   assert.equal(
-    summaryLine({ end: end(COMPLETE), asked, nowMs: NOW_MS }),
+    summaryLine({ end: end(COMPLETE), asked: {} }),
     "complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c",
   );
   assert.deepEqual(coverageLines(COMPLETE), []);
 });
 
+Deno.test("one of anything is singular", () => {
+  const one = { ...COMPLETE, asked: 1, answered: 1, chunks: 1, rows_scanned: 1, rejects: 1 };
+  assert.match(
+    summaryLine({ end: end(one), asked: {} }),
+    /^complete · 1\/1 host · last 24 h · 1 row, 1 chunk, /,
+  );
+  assert.deepEqual(coverageLines(one), ["  reject  1  SELECT * FROM rejects"]);
+});
+
 Deno.test("the summary names the range that was read", () => {
-  const check = (range: AnswerEnd["range"], text: { since?: string }, expected: string) => {
-    const asked = parseRange(text, NOW_MS);
-    const line = summaryLine({ end: end(COMPLETE, { range }), asked, nowMs: NOW_MS });
+  const check = (range: AnswerEnd["range"], asked: { since?: string }, expected: string) => {
+    const line = summaryLine({ end: end(COMPLETE, { range }), asked });
     assert.equal(line.split(" · ")[2], expected);
   };
   const all = { since: null, until: null };
   check({ since: "2026-11-22T09:59:09.000Z", until: null }, { since: "15m" }, "last 15 m");
+  check(
+    { since: "2026-11-22T09:00:00.000Z", until: null },
+    { since: "2026-11-22T09:00Z" },
+    "since 2026-11-22T09:00Z",
+  );
   check(all, { since: "all" }, "all time");
   check(all, {}, "time as in WHERE");
 });
@@ -66,9 +77,8 @@ Deno.test("one killed host is named with its silence", () => {
     since: "2026-11-22T10:14:07.000Z",
   };
   const partial = { ...COMPLETE, answered: 2, missing: [missing] };
-  const asked = parseRange({}, NOW_MS);
   assert.match(
-    summaryLine({ end: end(partial), asked, nowMs: NOW_MS }),
+    summaryLine({ end: end(partial), asked: {} }),
     /^PARTIAL · 2\/3 hosts · last 24 h · /,
   );
   assert.deepEqual(coverageLines(partial), ["  offline 1  web-2  silent since 10:14:07"]);
@@ -224,7 +234,7 @@ Deno.test("an explanation shows what would run where", () => {
     merge_sql: "SELECT string_agg(request) FROM logs",
   };
   assert.equal(
-    explanationText(explanation, parseRange({}, NOW_MS), NOW_MS),
+    explanationText(explanation, {}),
     `
 mode   rows: string_agg(request) at 1:8 cannot be merged from partial results
 range  last 24 h

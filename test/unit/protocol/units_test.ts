@@ -1,6 +1,7 @@
 /** Units: durations and sizes as people write and read them. */
 import assert from "node:assert/strict";
 import {
+  counted,
   formatBytes,
   formatDurationMs,
   parseBytes,
@@ -16,7 +17,10 @@ Deno.test("durations are read as milliseconds", () => {
   check("24h", 86_400_000);
   check("7d", 604_800_000);
   for (const text of ["", "10", "s", "-1s", "1w", "1s2"]) {
-    assert.throws(() => parseDurationMs(text), { code: "usage", message: /is no duration; write/ });
+    assert.throws(() => parseDurationMs(text), {
+      code: "usage",
+      message: /: wanted a duration, e/,
+    });
   }
 });
 
@@ -31,8 +35,22 @@ Deno.test("sizes are read as bytes", () => {
   check("512KiB", 524_288);
   check("4Mi", 4_194_304);
   for (const text of ["", "MB", "-1MB", "1PB", "1 MB 2"]) {
-    assert.throws(() => parseBytes(text), { code: "usage", message: /is no size; write/ });
+    assert.throws(() => parseBytes(text), {
+      code: "usage",
+      message: /: wanted a size, e.g. 512KiB/,
+    });
   }
+});
+
+Deno.test("the error names the flag", () => {
+  const message = "--timeout 1: wanted a duration, e.g. 250ms, 30s, 5m";
+  assert.throws(() => parseDurationMs("1", "--timeout"), { message });
+  assert.throws(() => parseDurationMs("", "--timeout"), { message: /^--timeout "": wanted/ });
+  assert.throws(() => parseBytes("x", "--max-bytes"), { message: /^--max-bytes x: wanted a size/ });
+});
+
+Deno.test("one thing is singular", () => {
+  assert.deepEqual([0, 1, 2].map((n) => counted(n, "row")), ["0 rows", "1 row", "2 rows"]);
 });
 
 Deno.test("bytes are shown in powers of ten", () => {

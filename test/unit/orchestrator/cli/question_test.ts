@@ -57,11 +57,16 @@ Deno.test("flags that say nothing sensible are named", async () => {
       (error) =>
         error instanceof LogvendError && error.exitCode === 64 && pattern.test(error.message),
     );
-  await check({ timeout: "soon" }, /"soon" is no duration/);
-  await check({ timeout: "0s" }, /--timeout: wanted more than 0/);
+  await check({ timeout: "soon" }, /^--timeout soon: wanted a duration, e.g. 250ms, 30s, 5m$/);
+  await check({ timeout: "0s" }, /^--timeout: wanted more than 0, 1h at most$/);
+  await check({ timeout: "61m" }, /^--timeout: wanted more than 0, 1h at most$/);
+  await check({ maxBytes: "1PB" }, /^--max-bytes 1PB: wanted a size, e.g. 512KiB, 64MB, 2GB$/);
+  await check({ maxBytes: "2TB" }, /^--max-bytes: wanted more than 0, 1TB at most$/);
+  await check({ maxRows: "0" }, /^--max-rows: wanted more than 0, 100000000 at most$/);
+  await check({ since: "0m" }, /^--since 0m: wanted a time in the past/);
   await check({ maxRows: "many" }, /--max-rows many: wanted a number/);
   await check({ host: " , " }, /--host: wanted names/);
   await check({ on: "region =" }, /./);
   await check({ file: "q.sql" }, /as an argument or with -f, not both/);
-  await check({ key: "/nowhere/key" }, /Cannot read the key/);
+  await check({ key: "/nowhere/key" }, /^Cannot read the key \/nowhere\/key: no such file$/);
 });
