@@ -1,13 +1,17 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
-import { glob } from "tinyglobby";
+import { counted } from "../../protocol/units.ts";
 import { readAgentConfig } from "../config.ts";
+import { discover } from "../ingest/discover.ts";
 
 export async function validateCommand(configPath: string): Promise<void> {
   const config = await readAgentConfig(configPath);
   console.log(`${configPath} is right: host ${config.host} in ${config.region}`);
   for (const stream of config.streams) {
-    const files = await glob(stream.files, { absolute: true, expandDirectories: false });
-    console.log(`stream ${stream.name}: ${files.length} files now`);
-    for (const file of files.toSorted()) console.log(`  ${file}`);
+    const found = await discover(stream.files, new AbortController().signal);
+    console.log(`stream ${stream.name}: ${counted(found.files.length, "file")} now`);
+    for (const { path } of found.files) console.log(`  ${path}`);
+    for (const [path, reason] of found.refused) console.log(`  ${path}: ${reason}`);
+    for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);
+    for (const path of found.compressed) console.log(`  ${path}: compressed, for import`);
   }
 }

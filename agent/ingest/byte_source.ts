@@ -2,8 +2,8 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { LogvendError } from "../../protocol/errors.ts";
-import { reasonOf } from "./file_error.ts";
-import { readAt } from "./identity.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
+import { notAFile, readAt } from "./identity.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 
@@ -19,9 +19,9 @@ export interface ByteSource {
 /** Looks at a file. @throws {LogvendError} usage, when it is no readable file */
 export async function openSource(path: string): Promise<ByteSource> {
   try {
+    const info = await Deno.stat(path);
+    if (!info.isFile) throw new Error(notAFile(info)); // opening a pipe waits for who writes to it
     using file = await Deno.open(path);
-    const info = await file.stat();
-    if (!info.isFile) throw new Error("it is no file");
     const start = await readAt(file, 0, new Uint8Array(GZIP_MAGIC.length));
     const packed = start.length === GZIP_MAGIC.length && GZIP_MAGIC.every((b, i) => start[i] === b);
     return { packed, info, bytes: packed ? unpacked(path) : plain(path) };

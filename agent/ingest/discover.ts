@@ -1,6 +1,7 @@
 /** Finds the files of a stream: paths and globs, each file once, the oldest first. */
 import { glob, isDynamicPattern } from "tinyglobby";
-import { fileInfo } from "./identity.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
+import { fileInfo, notAFile } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 
 /** Compressed files are not followed: they do not grow; `import` reads them. */
@@ -12,16 +13,18 @@ export interface Discovery {
   files: FileInfo[];
   /** Compressed files that matched. */
   compressed: string[];
-  /** Patterns that no file matches, or whose folder cannot be read. */
+  /** What matched and is no file that can be read, by path: the reason. */
+  refused: Map<string, string>;
+  /** Globs that match nothing, or whose folder cannot be read. */
   unmatched: string[];
 }
 
-/** Looks for the files of `patterns` (absolute paths and globs). */
+/** Looks for the files of `patterns` (absolute paths and globs). Nothing that it finds ends it. */
 export async function discover(
   patterns: readonly string[],
   signal: AbortSignal,
 ): Promise<Discovery> {
-  const discovery: Discovery = { files: [], compressed: [], unmatched: [] };
+  const discovery: Discovery = { files: [], compressed: [], refused: new Map(), unmatched: [] };
   const seen = new Set<string>();
   for (const pattern of patterns) {
     const paths = await pathsOf(pattern, signal);
@@ -31,12 +34,13 @@ export async function discover(
         discovery.compressed.push(path);
         continue;
       }
-      // Gone, not permitted, a loop of links, a stale mount: none of them ends the tail.
-      const file = await fileInfo(path).catch(() => null);
-      const key = file === null ? "" : fileKey(file);
-      if (file === null || seen.has(key)) continue;
-      seen.add(key);
-      discovery.files.push(file);
+      const file = await look(path);
+      if (typeof file === "string") {
+        discovery.refused.set(path, file);
+      } else if (!seen.has(fileKey(file))) {
+        seen.add(fileKey(file));
+        discovery.files.push(file);
+      }
     }
   }
   discovery.files.sort((a, b) => a.mtimeMs - b.mtimeMs || a.path.localeCompare(b.path));
@@ -50,11 +54,20 @@ export function fileKey({ device, inode }: { device: number; inode: number }): s
 
 async function pathsOf(pattern: string, signal: AbortSignal): Promise<string[]> {
   // A path that exists is meant as it is, whatever characters are in it.
-  if (await exists(pattern)) return [pattern];
-  if (!isDynamicPattern(pattern)) return [];
+  if (!isDynamicPattern(pattern) || await exists(pattern)) return [pattern];
   return await glob(pattern, { absolute: true, dot: true, expandDirectories: false, signal });
 }
 
 async function exists(path: string): Promise<boolean> {
-  return await fileInfo(path).catch(() => null) !== null;
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The file at a path, or why there is none. Opening a pipe would wait for who writes to it. */
+async function look(path: string): Promise<FileInfo | string> {
+  try {
+    const stat = await Deno.stat(path);
+    return fileInfo(path, stat) ?? notAFile(stat);
+  } catch (error) {
+    return reasonOf(error);
+  }
 }

@@ -142,14 +142,16 @@ export class FollowedFile implements Disposable {
     this.reads++;
     if (size === this.seen.size && mtimeMs === this.seen.mtimeMs) return this.rest();
     const overlap = this.before.length;
-    const wanted = buffer.subarray(0, overlap + WINDOW_BYTES);
-    const read = await readAt(handle, this.position - overlap, wanted);
+    const start = this.position - overlap;
+    // Not beyond the size: files of the kernel say 0, and reading some of them never ends.
+    const wanted = Math.min(overlap + WINDOW_BYTES, Math.max(0, size - start));
+    const read = await readAt(handle, start, buffer.subarray(0, wanted));
     if (!startsWith(read, this.before)) {
       this.startOver();
       return await this.read(buffer);
     }
     // With fewer bytes than the size said, the file is changing: look again.
-    if (this.position - overlap + read.length === size) this.seen = { size, mtimeMs };
+    if (start + read.length === size) this.seen = { size, mtimeMs };
     return read.subarray(overlap);
   }
 

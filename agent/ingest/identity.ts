@@ -24,17 +24,13 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Follows symbolic links; null when it is no regular file. @throws {Deno.errors.NotFound} */
-export async function fileInfo(path: string): Promise<FileInfo | null> {
-  return infoOf(path, await Deno.stat(path));
-}
-
 /** The same of an open file: what was opened, whoever has its path by now. */
 export async function openFileInfo(path: string, file: Deno.FsFile): Promise<FileInfo | null> {
-  return infoOf(path, await file.stat());
+  return fileInfo(path, await file.stat());
 }
 
-function infoOf(path: string, stat: Deno.FileInfo): FileInfo | null {
+/** Null when it is no regular file. */
+export function fileInfo(path: string, stat: Deno.FileInfo): FileInfo | null {
   if (!stat.isFile) return null;
   return {
     path,
@@ -43,6 +39,14 @@ function infoOf(path: string, stat: Deno.FileInfo): FileInfo | null {
     size: stat.size,
     mtimeMs: stat.mtime?.getTime() ?? 0,
   };
+}
+
+/** What something is that is no regular file: `it is a folder`. */
+export function notAFile(stat: Deno.FileInfo): string {
+  if (stat.isDirectory) return "it is a folder";
+  if (stat.isFifo) return "it is a pipe";
+  if (stat.isSocket) return "it is a socket";
+  return stat.isCharDevice || stat.isBlockDevice ? "it is a device" : "it is no file";
 }
 
 /** A generation that begins now. */

@@ -1,10 +1,10 @@
 /** Follows the files of one stream: finds them, tells what they are, reads what was added. */
 import { getLogger } from "@logtape/logtape";
+import { reasonOf } from "../../protocol/file_error.ts";
 import type { StreamConfig } from "../config.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
 import { discover, fileKey } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
-import { reasonOf } from "./file_error.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
 import { identify } from "./identify.ts";
@@ -64,8 +64,8 @@ export class StreamTail implements Disposable {
   /** Every generation of the stream, as it was when its file was last followed. */
   private readonly history: Map<string, Generation>;
   private readonly marks = new Marks();
-  /** What was complained about, until it is well again. */
-  private readonly complaints = new Set<string>();
+  /** Why what could not be read, until it can. */
+  private readonly complaints = new Map<string, string>();
   /** Only files that were there before the agent ever was are read from their end. */
   private fromEnd: boolean;
   private openCount = 0;
@@ -142,12 +142,12 @@ export class StreamTail implements Disposable {
     const { path } = file.file;
     try {
       const window = await file.read(buffer);
-      this.complaints.delete(path);
+      if (!file.gone) this.complaints.delete(path);
       return window;
     } catch (error) {
       file.close();
       file.rest(); // the next look at the folder tries again
-      this.complain(path, `Cannot read ${path}, trying again: ${reasonOf(error)}`);
+      this.complain(path, reasonOf(error));
       return null;
     }
   }
@@ -162,13 +162,12 @@ export class StreamTail implements Disposable {
       const opened = await openFileInfo(file.path, handle);
       if (opened === null || fileKey(opened) !== fileKey(file)) return;
       const generation = await this.generationOf(opened, handle, ignored?.copyOf ?? null);
-      this.complaints.delete(file.path);
       if (generation === null) return;
       await this.follow(opened, generation, handle);
       handle = null;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return; // renamed since: the next look finds it
-      this.complain(file.path, `Cannot read ${file.path}, trying again: ${reasonOf(error)}`);
+      this.complain(file.path, reasonOf(error));
     } finally {
       handle?.close();
     }
@@ -295,21 +294,27 @@ export class StreamTail implements Disposable {
     return this.files.some((other) => other.generation.id === ignored.copyOf);
   }
 
-  private report({ unmatched, compressed }: Discovery) {
-    for (const pattern of this.options.stream.files) {
-      if (!unmatched.includes(pattern)) this.complaints.delete(pattern);
+  /** Says what is wrong with what matched, once until it is well again. */
+  private report({ files, refused, unmatched, compressed }: Discovery) {
+    const present = [...files, ...this.files.map(({ file }) => file)].map(({ path }) => path);
+    const current = new Set([...present, ...refused.keys(), ...unmatched, ...compressed]);
+    for (const path of this.complaints.keys()) {
+      if (!current.has(path)) this.complaints.delete(path);
     }
-    for (const pattern of unmatched) {
-      this.complain(pattern, `No readable file matches ${pattern}; looking again every second`);
-    }
+    for (const [path, reason] of refused) this.complain(path, reason);
+    for (const pattern of unmatched) this.complain(pattern, "no file matches");
     for (const path of compressed) {
-      this.complain(path, `${path} is compressed and not followed; read it with import`);
+      this.complain(path, "compressed, read it with import", "{path} is not followed: {reason}");
     }
   }
 
-  private complain(about: string, sentence: string) {
-    if (this.complaints.has(about)) return;
-    this.complaints.add(about);
-    this.log.warn("{sentence}", { sentence });
+  private complain(
+    path: string,
+    reason: string,
+    sentence = "Cannot read {path}, trying again: {reason}",
+  ) {
+    if (this.complaints.get(path) === reason) return;
+    this.complaints.set(path, reason);
+    this.log.warn(sentence, { path, reason });
   }
 }

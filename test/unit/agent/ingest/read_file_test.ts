@@ -118,6 +118,6 @@ Deno.test("readFile() says what is wrong with a file that it cannot read", async
   const usage = (message: RegExp) => (error: unknown) =>
     error instanceof LogvendError && error.code === "usage" && message.test(error.message);
   await assert.rejects(read(sink, folder.join("none.log")), usage(/Cannot read .*none\.log/));
-  await assert.rejects(read(sink, folder.path), usage(/no file/));
+  await assert.rejects(read(sink, folder.path), usage(/it is a folder/));
   await assert.rejects(read(sink, broken), usage(/Cannot unpack .*broken\.gz/));
 });
