@@ -13,17 +13,20 @@ export type ErrorCode =
   | "cancelled" // the asker cancelled
   | "internal"; // a defect of ours
 
-/** Process exit codes (sysexits.h where it has one; 130 is the shell's code for Ctrl-C). */
+/**
+ * Process exit codes: those of sysexits.h where it has one, 124 as of timeout(1), 130 as of a shell
+ * for Ctrl-C. A partial answer is the only one that comes with rows.
+ */
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   usage: 64,
   bad_sql: 64,
   too_many_rows: 64,
   unavailable: 69,
   internal: 70,
-  timeout: 75,
   partial: 75,
   not_permitted: 77,
   bad_config: 78,
+  timeout: 124,
   cancelled: 130,
 };
 

@@ -20,6 +20,16 @@ import { processTerminal, stopSignal } from "./terminal.ts";
 
 const HOSTS_TIMEOUT_MS = 10_000;
 
+const EXIT_CODE_HELP = `
+Exit codes:
+  0    complete, or partial with --allow-partial
+  75   partial: the rows of the hosts that answered
+  64   bad SQL or usage, too many rows
+  69   orchestrator, broker or every host out of reach
+  77   not permitted
+  124  no answer within --timeout
+  130  Ctrl-C`;
+
 /** More than its programs take when all have to be killed. */
 const DEMO_CLEAN_UP_MAX_MS = 30_000;
 
@@ -77,6 +87,7 @@ function addQuery(program: Command) {
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
       ),
     )
+    .addHelpText("after", EXIT_CODE_HELP)
     .action(async (sql: string | undefined, options: QueryOptions & { url: string }) => {
       const client = new ApiClient(options.url);
       Deno.exitCode = await queryCommand({ sql, options, client, terminal: processTerminal() });

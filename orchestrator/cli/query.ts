@@ -69,7 +69,7 @@ async function once(command: QueryCommand): Promise<number> {
       return error.exitCode;
     }
     if (!terminal.signal.aborted && signal.aborted) {
-      throw new LogvendError("timeout", `No answer within ${timeoutMs / 1_000} s`);
+      throw new LogvendError("timeout", `No answer within ${timeoutMs / 1_000} s; raise --timeout`);
     }
     throw error;
   }

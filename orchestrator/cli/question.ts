@@ -47,7 +47,11 @@ export function addQuestionOptions(command: Command): Command {
     .option("--region <names>", "ask the hosts of these regions: a,b")
     .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
     .option("--until <when>", "the end of the range, likewise (default: now)")
-    .option("--timeout <duration>", "wait this long for hosts", "30s")
+    .option(
+      "--timeout <duration>",
+      "wait this long for hosts, and as long again for the merge",
+      "30s",
+    )
     .option("--max-rows <count>", `rows that hosts may ship (default: ${ROWS_MAX})`)
     .option("--max-bytes <size>", "bytes that hosts may ship; lifts --max-rows (default: 64MB)")
     .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));

@@ -2,6 +2,7 @@
 import { LogvendError } from "../../protocol/errors.ts";
 import { namedHosts, parseSelector } from "../../protocol/selector.ts";
 import { REJECTS } from "../../protocol/streams.ts";
+import { counted } from "../../protocol/units.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
 import { silence } from "./coverage.ts";
@@ -28,7 +29,8 @@ export function chooseAudience(request: AudienceRequest): Audience {
   const asked: Host[] = [];
   const missing: Missing[] = named.filter((host) => request.fleet.get(host) === undefined)
     .map((host) => ({ host, kind: "unknown", reason: "never seen" }));
-  for (const candidate of request.fleet.select(selector)) {
+  const selected = request.fleet.select(selector);
+  for (const candidate of selected) {
     const { host, streams } = candidate.presence;
     const lacks = request.tables.find((table) => table !== REJECTS && !streams.includes(table));
     if (lacks !== undefined && !named.includes(host)) continue;
@@ -36,7 +38,7 @@ export function chooseAudience(request: AudienceRequest): Audience {
     if (obstacle === null) asked.push(candidate);
     else missing.push({ host, ...obstacle });
   }
-  if (asked.length + missing.length === 0) throw nobody(request);
+  if (asked.length + missing.length === 0) throw nobodyToAsk(request, selected.length);
   return { asked, missing };
 }
 
@@ -62,7 +64,17 @@ function obstacleTo(
   return null;
 }
 
-function nobody({ selector }: AudienceRequest): LogvendError {
-  const where = selector === "" ? "the tables of this query" : `"${selector}" and the tables`;
-  return new LogvendError("unavailable", `No host has ${where}; logvend hosts lists them`);
+function nobodyToAsk(
+  { fleet, selector, tables }: AudienceRequest,
+  selectedCount: number,
+): LogvendError {
+  const known = fleet.list().length;
+  const nobody = selector === "" ? "No host" : `No host that matches ${selector}`;
+  const [table, ...others] = tables;
+  const reason = selectedCount === 0
+    ? `No host matches ${selector}: ${counted(known, "host")} ${known === 1 ? "is" : "are"} known`
+    : others.length === 0
+    ? `${nobody} has the table ${table}`
+    : `${nobody} has all of the tables ${tables.join(", ")}`;
+  return new LogvendError("unavailable", `${reason} (logvend hosts)`);
 }

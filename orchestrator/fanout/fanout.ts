@@ -174,7 +174,11 @@ export class Fanout {
     const { claims } = await authority.check(question);
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
-      throw new LogvendError("unavailable", "No host has been seen yet: start an agent");
+      throw new LogvendError(
+        "unavailable",
+        "No host is known yet: logvend-agent run -c agent.yaml adds one " +
+          "(logvend init writes agent.yaml)",
+      );
     }
     const { tables, plan } = await planner.start({
       sql: question.sql,

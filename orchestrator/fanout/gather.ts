@@ -2,6 +2,7 @@
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
+import { formatDurationMs } from "../../protocol/units.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
 import { queryIdOf } from "./answer.ts";
@@ -155,11 +156,19 @@ async function finish({ claims, signal, engine }: GatherRequest, merge: Merge) {
     await finishMerge(merge);
   } catch (error) {
     if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
-    if (bound.aborted) throw new LogvendError("timeout", "The merge took longer than --timeout");
+    if (bound.aborted) throw tooLong(claims.limits.timeout_ms);
     throw error;
   } finally {
     bound.removeEventListener("abort", interrupt);
   }
+}
+
+function tooLong(timeoutMs: number): LogvendError {
+  return new LogvendError(
+    "timeout",
+    "The hosts have answered, but their rows were not merged within " +
+      `${formatDurationMs(timeoutMs)}: no answer. Raise --timeout, or ask for less`,
+  );
 }
 
 function presenceOf({ audience }: GatherRequest, host: string) {

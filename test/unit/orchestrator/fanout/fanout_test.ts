@@ -129,6 +129,16 @@ Deno.test("a host that is still at work at the deadline is missing, and told to 
   await eventually(() => slow.cancelled.length === 1);
 });
 
+Deno.test("a merge that takes too long is an error of its own, with another exit code than a partial answer", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith(Array.from({ length: 2_000 }, (_, i) => i)) });
+  const on = "hash(a.status, b.status, c.status) % 1000 = 1";
+  const sql = `SELECT count(*) FROM logs a JOIN logs b ON true JOIN logs c ON ${on}`;
+  const thrown = await error(scene.ask({ sql, limits: { timeout_ms: 700 } }));
+  assert.match(thrown.message, /were not merged within 700 ms: no answer\. Raise --timeout/);
+  assert.deepEqual([thrown.code, thrown.exitCode], ["timeout", 124]);
+});
+
 Deno.test("messages that come twice, late or in any order count once", async () => {
   await using scene = await Scene.start();
   await scene.agent({
@@ -294,7 +304,7 @@ Deno.test("when nobody answers the error says who was missing", async () => {
   await using scene = await Scene.start();
   const none = await error(scene.ask({ sql: COUNTS }));
   assert.equal(none.code, "unavailable");
-  assert.match(none.message, /No host has been seen yet/);
+  assert.match(none.message, /^No host is known yet: logvend-agent run -c agent\.yaml adds one/);
   const agent = await scene.agent({ host: "web-1" });
   await agent[Symbol.asyncDispose]();
   await scene.hostIs("web-1", "offline");
@@ -326,7 +336,12 @@ Deno.test("hosts without the stream are not asked, unless by name; those of anot
     { host: "db-1", kind: "refused", reason: 'has no stream "logs"' },
   ]);
   const nobody = await error(scene.ask({ sql: COUNTS, selector: "region = moon" }));
-  assert.match(nobody.message, /^No host has "region = moon" and the tables; logvend hosts/);
+  assert.equal(nobody.message, "No host matches region = moon: 3 hosts are known (logvend hosts)");
+  const slow = scene.ask({ sql: "SELECT count(*) FROM slow", selector: "host != db-1" });
+  assert.equal(
+    (await error(slow)).message,
+    "No host that matches host != db-1 has the table slow (logvend hosts)",
+  );
 });
 
 Deno.test({
