@@ -31,6 +31,7 @@ export async function demo({ once, print, signal }: DemoOptions): Promise<void> 
   await using folder = await DemoFolder.make();
   await using fleet = await Fleet.prepare(folder.path);
   const stage: Stage = { fleet, print, signal };
+  signal.addEventListener("abort", () => print("\nStopping the fleet and cleaning up"));
   let proven = false;
   try {
     await start(stage);

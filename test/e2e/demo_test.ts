@@ -1,6 +1,5 @@
 /** The demo, as a newcomer runs it: what it shows, and that it leaves nothing behind. */
 import assert from "node:assert/strict";
-import { eventually } from "../harness/eventually.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
 import type { Program } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
@@ -44,6 +43,7 @@ Deno.test("a demo that stays up is gone after Ctrl-C, which may come twice", asy
   const [, key = ""] = await program.waitForLine(/LOGVEND_KEY=(.*)/, TIMEOUT_MS);
   assert.ok((await Deno.stat(key)).isFile && key.startsWith(folder.path));
   program.kill("SIGINT"); // from the terminal
+  await program.waitForLine(/^Stopping/);
   program.kill("SIGINT"); // from deno task
   const { code, stdout, stderr } = await program.ended(TIMEOUT_MS);
   assert.equal(code, 0, stdout + stderr);
@@ -53,7 +53,7 @@ Deno.test("a demo that stays up is gone after Ctrl-C, which may come twice", asy
 Deno.test("a demo that is stopped on its way leaves nothing either, and has proven nothing", async () => {
   await using folder = await TempFolder.make();
   await using program = startDemo(folder, "--once");
-  await eventually(() => program.stdout.includes("1  One question"), TIMEOUT_MS);
+  await program.waitForLine(/^1 {2}One question/, TIMEOUT_MS);
   program.kill("SIGTERM");
   const { code, stderr } = await program.ended(TIMEOUT_MS);
   assert.equal(code, 130);
