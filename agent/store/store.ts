@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
 import { REJECTS } from "../../protocol/streams.ts";
 import type { Batch, BatchSink, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
@@ -265,23 +266,27 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 }
 
-/** Reads a data folder that no agent is writing: parts and chunks, no newest rows. */
+/**
+ * Reads a data folder that no agent is writing: parts and chunks, no newest rows.
+ * @throws {LogvendError} unavailable
+ */
 export function openStoredFiles(
   dataDir: string,
   streams: readonly string[],
 ): SnapshotSource & Disposable {
-  let database: DatabaseSync;
+  const path = databasePath(dataDir);
   try {
-    Deno.statSync(databasePath(dataDir));
-    database = openDatabase(dataDir, { readOnly: true });
+    Deno.statSync(path);
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new LogvendError(
       "unavailable",
-      `${dataDir} holds no data yet: start the agent or import some logs`,
+      cause instanceof Deno.errors.NotFound
+        ? `${dataDir} holds no data yet: start the agent or import some logs`
+        : `Cannot read ${path}: ${reasonOf(cause)}`,
       { cause },
     );
   }
+  const database = openDatabase(dataDir, { readOnly: true });
   const catalog = new Catalog(database);
   return {
     tables: () => [...streams, REJECTS],

@@ -177,12 +177,23 @@ Deno.test("bad input is answered with what is wrong, its place and the exit code
   await check("bad SQL", ["query", "SELECT FROM WHERE", "--file", log], 64, /syntax error/);
   await check("an unknown column", ["query", "SELECT nope FROM logs", "--file", log], 64, /nope/);
   await check("no such log", ["query", COUNT, "--file", "/nowhere.log"], 64, /nowhere\.log/);
-  const readOnly = await folder.write("file", "");
-  const inFile = await folder.write(
-    "unwritable.yaml",
-    `data_dir: ${readOnly}/data\nstreams:\n  - { name: logs, files: [ a.log ] }\n`,
+  await folder.write("file", "");
+  const withData = async (name: string, dataDir: string) => {
+    const streams = "streams: [ { name: logs, files: [ a.log ] } ]";
+    return await folder.write(name, `data_dir: ${dataDir}\n${streams}\n`);
+  };
+  await check(
+    "a data_dir that is a file",
+    ["run", "-c", await withData("file.yaml", "./file")],
+    78,
+    /^Cannot write to data_dir "\/.*\/file": it is a file; wanted a folder that this user may write/,
   );
-  await check("an unwritable data_dir", ["run", "-c", inFile], 69, /Cannot write to data_dir/);
+  await check(
+    "a data_dir below a file",
+    ["import", log, "-c", await withData("below.yaml", "./file/data")],
+    78,
+    /^Cannot write to data_dir "\/.*\/file\/data": a folder of its path is a file; wanted/,
+  );
 });
 
 Deno.test("a broker that is down is said once, and the agent works on", async () => {
