@@ -1,0 +1,87 @@
+/** kill -9 at any moment: rounds of one agent on one data folder, spread over the store's phases. */
+import { hunt, lookAt } from "./hunt.ts";
+import { KillWriting } from "./kill_writing.ts";
+import { PHASES } from "./phases.ts";
+import type { Phase, Standstill } from "./phases.ts";
+import type { Random } from "./random.ts";
+import type { Form, Outcome, Scenario } from "./scenario.ts";
+import { Scene } from "./scene.ts";
+import { Watch } from "./watch.ts";
+
+/** Between two checks of every single line. */
+const CHECK_ROUNDS = 10;
+
+export const scenario: Scenario = { name: "01 kill -9", run };
+
+async function run({ random, rounds }: Form): Promise<Outcome> {
+  await using scene = await Scene.make();
+  const writing = new KillWriting(scene, random);
+  const hits = new Map(PHASES.map(({ name }) => [name, 0]));
+  const order = random.shuffled(PHASES);
+  let counts = "";
+  for (let round = 0; round < rounds; round++) {
+    const phase = order[round % order.length] ?? random.pick(PHASES);
+    try {
+      const state = await killOnce({ scene, writing, phase, random });
+      for (const { name, isHit } of PHASES) {
+        if (isHit(state)) hits.set(name, (hits.get(name) ?? 0) + 1);
+      }
+      assertConsistent(state, scene.numbers.count);
+      if ((round + 1) % CHECK_ROUNDS === 0 || round + 1 === rounds) {
+        counts = await checkAll(scene, writing);
+      }
+    } catch (cause) {
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Round ${round + 1}, ${phase.name}: ${what}`, { cause });
+    }
+  }
+  const never = [...hits].filter(([, count]) => count === 0).map(([name]) => name);
+  const details = [...hits].map(([name, count]) => `${String(count).padStart(6)} ${name}`);
+  if (never.length > 0) {
+    throw new Error(`Never killed ${never.join(", ")}; hits:\n${details.join("\n")}`);
+  }
+  return { caused: `${rounds} kills`, counts, details };
+}
+
+interface Round {
+  scene: Scene;
+  writing: KillWriting;
+  phase: Phase;
+  random: Random;
+}
+
+/** One life of the agent; returns what it left behind. */
+async function killOnce({ scene, writing, phase, random }: Round): Promise<Standstill> {
+  const { agent } = scene;
+  writing.betweenLives(phase.needsHour === true);
+  {
+    using watch = new Watch(agent.dataDir);
+    agent.spawn();
+    using _writing = phase.isQuiet === true ? null : writing.go();
+    await hunt({ agent, phase, watch, random, lines: () => writing.wholeLines });
+  }
+  await agent.kill();
+  return await lookAt(agent.dataDir, writing.wholeLines);
+}
+
+/** What holds after every kill, without looking at a single line. */
+function assertConsistent(state: Standstill, linesWritten: number) {
+  if (state.missing.length > 0) {
+    throw new Error(`agent.db names files that are not there: ${state.missing.join(", ")}`);
+  }
+  const rows = state.files.reduce((sum, file) => sum + file.rows, 0);
+  if (rows !== state.lines || state.lines > linesWritten) {
+    throw new Error(`${linesWritten} lines written, ${state.lines} read, ${rows} stored`);
+  }
+}
+
+/** Lets an agent live until all is durable, and looks for every line. */
+async function checkAll(scene: Scene, writing: KillWriting): Promise<string> {
+  writing.finishAll();
+  await scene.agent.start();
+  await scene.durable(writing.wholeLines);
+  writing.whileCaughtUp();
+  const counts = await scene.assertAllStored();
+  writing.deleteOld();
+  return counts;
+}
