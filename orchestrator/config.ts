@@ -6,6 +6,10 @@ import { HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { DEFAULT_PREFIX } from "../protocol/topics.ts";
 
+/** The `broker` that runs in the orchestrator itself. */
+export const EMBEDDED = "embedded";
+const BROKER_WANTED = `${EMBEDDED} or a URL such as mqtts://broker.example:8883`;
+
 /** Where a server listens. Port 0 takes any free one. */
 export interface ListenAddress {
   hostname: string;
@@ -40,8 +44,12 @@ export const OrchestratorConfig = z.strictObject({
   }),
   http: loopback("without TLS and tokens the API is for this machine only; reach it by ssh -L")
     .prefault("127.0.0.1:8080").describe("where the HTTP API listens"),
-  broker: z.literal("embedded").or(BrokerUrl).default("embedded")
-    .describe("embedded, or the URL of an MQTT broker"),
+  broker: z.string(BROKER_WANTED)
+    .refine((text) => text === EMBEDDED || BrokerUrl.safeParse(text).success, {
+      error: BROKER_WANTED,
+      params: { words: [EMBEDDED] },
+    })
+    .default(EMBEDDED).describe("embedded, or the URL of an MQTT broker"),
   broker_listen: loopback(
     "the embedded broker has no TLS and no accounts; for agents on other machines " +
       "run a broker such as Mosquitto and set broker: mqtts://…",

@@ -3,6 +3,7 @@ import { rangeInWords } from "../protocol/range.ts";
 import type { RangeText } from "../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
+import { NO_HOST_YET } from "./fanout/unanswered.ts";
 import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
 
 /** A tail that is less behind than this is no news: logs are read in blocks. */
@@ -58,8 +59,9 @@ export function coverageLines(coverage: Coverage): string[] {
   return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);
 }
 
-/** The hosts as a table, and how many are there. */
+/** The hosts as a table, and how many are there; without any, how to add one. */
 export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string {
+  if (hosts.length === 0) return `${NO_HOST_YET}\n`;
   const header = ["HOST", "REGION", "STATE", "SEEN", "VERSION", "LINES/S", "BEHIND", "REJECTS"];
   const rightAligned = new Set(["LINES/S", "REJECTS"]);
   const rows = hosts.map((host) => hostCells(host, nowMs));

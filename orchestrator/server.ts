@@ -8,6 +8,7 @@ import { Planner } from "../queries/plan/planner.ts";
 import { Authority } from "./access/authority.ts";
 import { createApp } from "./api/app.ts";
 import { startEmbeddedBroker } from "./broker/embedded.ts";
+import { EMBEDDED } from "./config.ts";
 import type { ListenAddress, OrchestratorConfig } from "./config.ts";
 import { Fanout } from "./fanout/fanout.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
@@ -36,7 +37,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
   const planner = stack.use(await Planner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
-  const brokerUrl = config.broker === "embedded"
+  const brokerUrl = config.broker === EMBEDDED
     ? stack.use(await startEmbeddedBroker(config.broker_listen)).url
     : config.broker;
 

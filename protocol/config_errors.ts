@@ -61,9 +61,7 @@ export function describeIssue(issue: z.core.$ZodIssue, file: CheckedFile): strin
   if (issue.input === undefined || issue.input === null) {
     return [wrapped(`${place}: missing; ${wanted}`)];
   }
-  const hint = issue.code === "invalid_value" && typeof issue.input === "string"
-    ? didYouMean(issue.input, issue.values.map(String))
-    : "";
+  const hint = typeof issue.input === "string" ? didYouMean(issue.input, wordsOf(issue)) : "";
   return [wrapped(`${place}: found ${shown(issue.input)}; ${wanted}${hint}`)];
 }
 
@@ -79,6 +77,13 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 function amount(count: number | bigint, origin: string): string {
   if (origin !== "array" && origin !== "string") return String(count);
   return counted(Number(count), origin === "array" ? "item" : "character");
+}
+
+/** The words that would do: values of the schema, or the `words` that a refinement names. */
+function wordsOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  const words: unknown = issue.code === "custom" ? issue.params?.["words"] : null;
+  return Array.isArray(words) ? words.map(String) : [];
 }
 
 function describeUnknownKey(path: readonly PropertyKey[], file: CheckedFile): string {

@@ -1,5 +1,6 @@
 /** `logvend generate`: access logs as a web server would write them. */
 import { LogvendError } from "../../protocol/errors.ts";
+import { counted } from "../../protocol/units.ts";
 import { generateTo } from "../generate/generate.ts";
 import type { LineFormat } from "../generate/lines.ts";
 
@@ -35,7 +36,7 @@ export async function generateCommand(flags: GenerateFlags): Promise<void> {
     signal: stop.signal,
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
-  console.log(`${lines} lines written to ${flags.out}`);
+  console.log(`${counted(lines, "line")} written to ${flags.out}`);
 }
 
 function number(flag: string, text: string): number {

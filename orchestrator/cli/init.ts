@@ -27,6 +27,18 @@ export async function initFolder(folder: string): Promise<InitFiles> {
   return files;
 }
 
+/** What was written, and what to run next. */
+export function initText({ orchestrator, key, agent }: InitFiles): string {
+  const width = orchestrator.length; // the longest name
+  return `${orchestrator}  for the orchestrator
+${agent.padEnd(width)}  for an agent: copy it to every host and name its log files
+${key.padEnd(width)}  signs your queries, yours alone: export LOGVEND_KEY=${key}
+
+Next:
+  logvend serve -c ${orchestrator}
+  logvend-agent run -c ${agent}`;
+}
+
 async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);

@@ -10,7 +10,7 @@ import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
 import { generateCommand, LINE_FORMATS } from "./generate.ts";
 import type { GenerateFlags } from "./generate.ts";
-import { initFolder } from "./init.ts";
+import { initFolder, initText } from "./init.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
 import { addQuestionOptions, signedQuestion } from "./question.ts";
@@ -131,10 +131,7 @@ function addInit(program: Command) {
     .argument("<folder>", "where to")
     .addHelpText("after", examples("logvend init ./logvend"))
     .action(async (folder: string) => {
-      const { orchestrator, key, agent } = await initFolder(folder);
-      console.log(`${orchestrator}  start it: logvend serve -c ${orchestrator}`);
-      console.log(`${agent}  copy it to every host: logvend-agent run -c agent.yaml`);
-      console.log(`${key}  yours alone: export LOGVEND_KEY=${key}`);
+      console.log(initText(await initFolder(folder)));
     });
 }
 

@@ -19,6 +19,7 @@ import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
 import { tooManyRows } from "./too_many_rows.ts";
+import { NO_HOST_YET } from "./unanswered.ts";
 import type { WorkspacePool } from "./workspace.ts";
 
 /** Each running query holds a DuckDB of its own. */
@@ -174,11 +175,7 @@ export class Fanout {
     const { claims } = await authority.check(question);
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
-      throw new LogvendError(
-        "unavailable",
-        "No host is known yet: logvend-agent run -c agent.yaml adds one " +
-          "(logvend init writes agent.yaml)",
-      );
+      throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const { tables, plan } = await planner.start({
       sql: question.sql,

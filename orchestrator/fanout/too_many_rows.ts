@@ -1,7 +1,7 @@
 /** Says why a query that cannot be split ships too much, and what to do about it. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Limits } from "../../protocol/claims.ts";
-import { formatBytes, formatDurationMs } from "../../protocol/units.ts";
+import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 
 interface Amount {
   rows: number;
@@ -44,8 +44,8 @@ export function tooManyRows(facts: TooManyRows): LogvendError {
   return new LogvendError(
     "too_many_rows",
     [
-      `Too many rows: ${amount} from ${hostCount === 1 ? "1 host" : `${hostCount} hosts`}; ` +
-      `the cap is ${limits.rows_max} rows or ${formatBytes(limits.bytes_max)}.`,
+      `Too many rows: ${amount} from ${counted(hostCount, "host")}; ` +
+      `the cap is ${counted(limits.rows_max, "row")} or ${formatBytes(limits.bytes_max)}.`,
       ...(reason === null ? [] : [`  Why rows: ${reason}.`]),
       ...(narrow.length === 0 ? [] : [`  Narrow:   ${narrow.join(" or ")}`]),
       `  Or export: -o parquet --max-bytes ` +
@@ -65,7 +65,7 @@ function narrowings({ heard, limits, rangeMs }: TooManyRows, whole: Amount): str
   return [
     ...(sinceMs === undefined || rangeMs === null ? [] : [
       `--since ${formatDurationMs(sinceMs).replace(" ", "")} ` +
-      `(about ${significant(whole.rows * sinceMs / rangeMs, 2)} rows)`,
+      `(about ${counted(significant(whole.rows * sinceMs / rangeMs, 2), "row")})`,
     ]),
     ...(region === undefined || regions.size < 2 ? [] : [`--on 'region = ${region}'`]),
   ];

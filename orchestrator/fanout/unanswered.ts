@@ -4,6 +4,10 @@ import type { WireError } from "../../protocol/messages.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import type { Coverage } from "./coverage.ts";
 
+/** Of an empty fleet. */
+export const NO_HOST_YET = "No host is known yet: logvend-agent run -c agent.yaml adds one " +
+  "(logvend init writes agent.yaml)";
+
 /** No host answered, for different reasons: the coverage holds them. */
 export class UnansweredError extends LogvendError {
   constructor(readonly coverage: Coverage) {

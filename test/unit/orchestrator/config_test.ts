@@ -55,7 +55,16 @@ broker_listen: 10.0.0.1:1883
 });
 
 Deno.test("what is no broker, no key or no address is named", async () => {
-  assert.match(await failure("data_dir: x\nbroker: mosquitto\n"), /2:9 broker: found "mosquitto"/);
+  const wanted = "wanted embedded or a URL such as mqtts://broker.example:8883";
+  const broker = async (value: string, end = "") =>
+    assert.equal(
+      await failure(`data_dir: x\nbroker: ${value}\n`),
+      `orchestrator.yaml:2:9 broker: found ${JSON.stringify(value)}; ${wanted}${end}\n` +
+        "1 error; nothing started (exit 78)",
+    );
+  await broker("mosquitto");
+  await broker("http://broker.example");
+  await broker("embeded", ". Did you mean embedded?");
   assert.match(await failure("data_dir: x\ntrust: [ abc ]\n"), /2:10 trust\[0\]: found "abc"/);
   assert.match(await failure("data_dir: x\nhttp: here\n"), /2:7 http: found "here"; wanted an add/);
   assert.match(await failure(`trust: [ "${KEY}" ]\n`), /data_dir: missing/);

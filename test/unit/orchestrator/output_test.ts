@@ -221,6 +221,13 @@ web-17  eu-west-1  offline  41 m  0.3.0          -  -             0
   );
 });
 
+Deno.test("an empty fleet says how to add a host", () => {
+  assert.match(
+    hostsTable([], NOW_MS),
+    /^No host is known yet: logvend-agent run -c agent.yaml adds/,
+  );
+});
+
 Deno.test("an explanation shows what would run where", () => {
   const explanation = {
     query_id: "q-7f3a2c",

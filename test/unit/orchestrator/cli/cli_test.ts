@@ -35,6 +35,7 @@ Deno.test("init writes what serve and agents need, and never overwrites", async 
   await using folder = await TempFolder.make();
   const first = await logvend(["init", folder.join("fleet")]);
   assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /\nNext:\n {2}logvend serve -c .*\n {2}logvend-agent run -c .*\n$/);
   const names = [...Deno.readDirSync(folder.join("fleet"))].map(({ name }) => name).sort();
   assert.deepEqual(names, ["agent.yaml", "operator.key", "orchestrator.yaml"]);
   const orchestrator = await readOrchestratorConfig(folder.join("fleet", "orchestrator.yaml"));
