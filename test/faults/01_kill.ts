@@ -11,36 +11,45 @@ import { Watch } from "./watch.ts";
 /** Between two checks of every single line. */
 const CHECK_ROUNDS = 10;
 
+/** Further rounds at most, for phases that were missed. */
+const MORE_ROUNDS_MAX = 40;
+
 export const scenario: Scenario = { name: "01 kill -9", run };
 
 async function run({ random, rounds }: Form): Promise<Outcome> {
   await using scene = await Scene.make();
   const writing = new KillWriting(scene, random);
-  const hits = new Map(PHASES.map(({ name }) => [name, 0]));
+  const hits = new Map(PHASES.map((phase) => [phase, 0]));
   const order = random.shuffled(PHASES);
-  let counts = "";
-  for (let round = 0; round < rounds; round++) {
-    const phase = order[round % order.length] ?? random.pick(PHASES);
-    try {
+  const missed = () => order.filter((phase) => hits.get(phase) === 0);
+  const roundsMax = rounds + MORE_ROUNDS_MAX;
+  let round = 0;
+  for (; round < rounds || (missed().length > 0 && round < roundsMax); round++) {
+    const phase = (round < rounds ? order[round % order.length] : missed()[0]) ?? PHASES[0];
+    if (phase === undefined) break;
+    await inRound(round, phase, async () => {
       const state = await killOnce({ scene, writing, phase, random });
-      for (const { name, isHit } of PHASES) {
-        if (isHit(state)) hits.set(name, (hits.get(name) ?? 0) + 1);
+      for (const hit of PHASES.filter(({ isHit }) => isHit(state))) {
+        hits.set(hit, (hits.get(hit) ?? 0) + 1);
       }
       assertConsistent(state, scene.numbers.count);
-      if ((round + 1) % CHECK_ROUNDS === 0 || round + 1 === rounds) {
-        counts = await checkAll(scene, writing);
-      }
-    } catch (cause) {
-      const what = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`Round ${round + 1}, ${phase.name}: ${what}`, { cause });
-    }
+      if ((round + 1) % CHECK_ROUNDS === 0) await checkAll(scene, writing);
+    });
   }
-  const never = [...hits].filter(([, count]) => count === 0).map(([name]) => name);
-  const details = [...hits].map(([name, count]) => `${String(count).padStart(6)} ${name}`);
-  if (never.length > 0) {
-    throw new Error(`Never killed ${never.join(", ")}; hits:\n${details.join("\n")}`);
+  const counts = await checkAll(scene, writing);
+  const details = [...hits].map(([{ name }, count]) => `${String(count).padStart(6)} ${name}`);
+  if (missed().length > 0) throw new Error(`A phase was never hit:\n  ${details.join("\n  ")}`);
+  return { caused: `${round} kills`, counts, details };
+}
+
+/** Names the round in what goes wrong in it. */
+async function inRound(round: number, phase: Phase, work: () => Promise<void>) {
+  try {
+    await work();
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Round ${round + 1}, ${phase.name}: ${what}`, { cause });
   }
-  return { caused: `${rounds} kills`, counts, details };
 }
 
 interface Round {

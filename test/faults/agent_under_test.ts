@@ -6,6 +6,9 @@ import { TempFolder } from "../harness/temp_folder.ts";
 export const HOST = "web-1";
 export const REGION = "eu";
 
+/** A start takes a second; a loaded machine, a faked clock, and a store to rebuild take longer. */
+const START_MS = 60_000;
+
 export interface AgentOptions {
   folder: TempFolder;
   /** @default data, in the folder */
@@ -75,7 +78,12 @@ ${streams}
   /** Starts the process; resolves when it reads. */
   async start(): Promise<void> {
     this.spawn();
-    await this.running.waitForLine(/Agent .* reads /);
+    await this.reads();
+  }
+
+  /** Resolves when the process that was started reads. @throws when it does not come so far */
+  async reads(): Promise<void> {
+    await this.running.waitForLine(/Agent .* reads /, START_MS);
   }
 
   get running(): Program {

@@ -40,11 +40,14 @@ export interface Commits {
   gapBytes: number;
 }
 
+const NO_COMMITS: Commits = { files: [], sealings: [], offsets: new Map(), lines: 0, gapBytes: 0 };
+
 /** Reads agent.db, which nobody may be writing. */
 export async function readCommits(dataDir: string): Promise<Commits> {
   const folder = await Deno.makeTempDir({ prefix: "logvend-test-" });
   try {
     const copy = join(folder, "agent.db");
+    if (sizeOf(join(dataDir, "agent.db")) === null) return NO_COMMITS;
     await Deno.copyFile(join(dataDir, "agent.db"), copy);
     try {
       await Deno.copyFile(join(dataDir, "agent.db-wal"), `${copy}-wal`);
@@ -135,6 +138,7 @@ function openDatabase(path: string, readOnly: boolean): Disposable & { database:
 }
 
 function commitsOf(database: DatabaseSync): Commits {
+  if (!hasTable(database, "generations")) return NO_COMMITS; // it had just been made
   const all = (sql: string) => database.prepare(sql).all();
   const generations = all("SELECT id, durable_offset, lines FROM generations");
   return {

@@ -6,7 +6,7 @@ import type { Phase, Standstill } from "./phases.ts";
 import type { Random } from "./random.ts";
 import type { Watch } from "./watch.ts";
 
-/** A phase that has not come by then does not come in this round. */
+/** Of an agent that reads: a phase that has not come by then does not come in this life. */
 const HUNT_MS = 4_000;
 
 /** Looks after a phase came near: it has passed by then. */
@@ -24,7 +24,12 @@ export interface Hunt {
 /** Returns with the agent frozen or running: where it is to be killed. */
 export async function hunt({ agent, phase, watch, random, lines }: Hunt): Promise<void> {
   const look = () => lookAt(agent.dataDir, lines());
-  const endsAt = performance.now() + HUNT_MS;
+  let endsAt = Infinity;
+  let failure: unknown;
+  agent.reads().then(() => endsAt = performance.now() + HUNT_MS, (error) => {
+    failure = error;
+    endsAt = 0;
+  });
   while (performance.now() < endsAt) {
     if (!phase.isNear(watch)) {
       if (!watch.isChunkNear()) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -44,6 +49,7 @@ export async function hunt({ agent, phase, watch, random, lines }: Hunt): Promis
       spin(random.between(50, 300));
     }
   }
+  if (failure !== undefined) throw failure;
 }
 
 /** What lies in a data folder whose agent is frozen or dead. */
