@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { BrokerConnection } from "../protocol/broker_connection.ts";
 import { LogvendError, messageOf } from "../protocol/errors.ts";
+import { reasonOf } from "../protocol/file_error.ts";
 import { orchestratorTopics, parseTopic } from "../protocol/topics.ts";
 import { Planner } from "../queries/plan/planner.ts";
 import { Authority } from "./access/authority.ts";
@@ -103,13 +104,17 @@ function urlOf({ hostname, port }: Deno.NetAddr): string {
   return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** Queries that a crash interrupted may have left files. */
+/** Queries that a crash interrupted may have left files. @throws {LogvendError} bad_config */
 async function emptyFolder(path: string): Promise<string> {
   try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
     await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.mkdir(path, { mode: 0o700 });
+    return path;
+  } catch (cause) {
+    const reason = reasonOf(cause);
+    throw new LogvendError("bad_config", `Cannot empty ${path}: ${reason}; check data_dir`, {
+      cause,
+    });
   }
-  await Deno.mkdir(path, { mode: 0o700 });
-  return path;
 }

@@ -1,6 +1,7 @@
 /** `logvend init`: the files that a first orchestrator and its agents need. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
 import { createKeyFile, writeNew } from "../access/key_file.ts";
 
 export interface InitFiles {
@@ -45,7 +46,7 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    throw new LogvendError("usage", `Cannot write ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 

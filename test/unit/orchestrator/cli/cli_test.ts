@@ -64,6 +64,18 @@ Deno.test("mistakes are one clear sentence and an exit code of their own", async
     assert.deepEqual([ended.code, ended.stdout], [code, ""]);
   };
   await check(["serve", "-c", config], 78, /orchestrator\.yaml:2:7 http/);
+  const blocked = await folder.write("blocked.yaml", "data_dir: ./orchestrator.yaml/data\n");
+  await check(
+    ["serve", "-c", blocked],
+    78,
+    /^Cannot write to data_dir \/.*\/data: a folder of its /,
+  );
+  await check(
+    ["serve", "-c", "/nowhere.yaml"],
+    78,
+    /^Cannot read \/nowhere\.yaml: no such file\n$/,
+  );
+  await check(["init", `${config}/x`], 64, /^Cannot write .*: a folder of its path is a file\n$/);
   await check(["query", SQL], 64, /Queries are signed: name your key with --key or LOGVEND_KEY/);
   await check(["query", SQL, "--source", "archive"], 69, /No archive is configured/);
   await check(["hosts", "--url", "http://127.0.0.1:1"], 69, /Cannot reach the orchestrator at/);
