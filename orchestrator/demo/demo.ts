@@ -31,7 +31,7 @@ export async function demo({ once, print, signal }: DemoOptions): Promise<void> 
   await using folder = await DemoFolder.make();
   await using fleet = await Fleet.prepare(folder.path);
   const stage: Stage = { fleet, print, signal };
-  signal.addEventListener("abort", () => print("\nStopping the fleet and cleaning up"));
+  signal.addEventListener("abort", () => sayStopping(print));
   let proven = false;
   try {
     await start(stage);
@@ -43,6 +43,14 @@ export async function demo({ once, print, signal }: DemoOptions): Promise<void> 
   } catch (error) {
     if (!await abortsSoon(signal)) throw error;
     if (!proven) throw new LogvendError("cancelled", "Stopped before the proof");
+  }
+}
+
+function sayStopping(print: Stage["print"]) {
+  try {
+    print("\nStopping the fleet and cleaning up");
+  } catch {
+    // The terminal may be what has gone: that is no reason to leave anything behind.
   }
 }
 
