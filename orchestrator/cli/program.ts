@@ -62,7 +62,7 @@ export function logvendProgram(): Command {
 function addQuery(program: Command) {
   const query = program.command("query")
     .description("ask the fleet one SELECT; rows on stdout, what they cover on stderr")
-    .argument("[sql]", "one SELECT statement");
+    .argument("[sql]", "one SELECT statement; - reads it from standard input");
   addQuestionOptions(query)
     .addOption(
       new Option(
@@ -145,7 +145,7 @@ function addKey(program: Command) {
     .action(async (file: string) => console.log(await createKeyFile(file)));
   const sign = key.command("sign")
     .description("print the signature of a query, for curl; good for 5 minutes and one request")
-    .argument("[sql]", "one SELECT statement");
+    .argument("[sql]", "one SELECT statement; - reads it from standard input");
   addQuestionOptions(sign)
     .addHelpText(
       "after",

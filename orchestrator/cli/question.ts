@@ -120,14 +120,13 @@ async function sqlText(sql: string | undefined, file: string | undefined): Promi
   if (sql !== undefined && file !== undefined) {
     throw new LogvendError("usage", "Give the SQL as an argument or with -f, not both");
   }
-  if (sql !== undefined) return sql;
+  if (sql !== undefined && sql !== "-") return sql;
+  if (sql === "-" || file === "-") return await new Response(Deno.stdin.readable).text();
   if (file === undefined) {
     throw new LogvendError("usage", "No SQL: give it as an argument, or with -f FILE (- is stdin)");
   }
   try {
-    return file === "-"
-      ? await new Response(Deno.stdin.readable).text()
-      : await Deno.readTextFile(file);
+    return await Deno.readTextFile(file);
   } catch (cause) {
     throw new LogvendError("usage", `Cannot read ${file}: ${reasonOf(cause)}`, { cause });
   }

@@ -103,6 +103,13 @@ Deno.test("query prints the rows, and on stderr what they cover", async () => {
     /^complete · 2\/2 hosts · last 24 h · 20 rows, 2 chunks, 2\.0 KB read · \d+ ms · q-\w{6}\n$/,
   );
   assert.equal(table.code, 0);
+  const { args } = command(["query", "-", "-q", "-o", "csv"], env);
+  const piped = await runProgram({
+    command: "bash",
+    args: ["-c", 'echo "$SQL" | "$0" "$@"', Deno.execPath(), ...args],
+    env: { ...env, SQL },
+  });
+  assert.equal(piped.stdout, "status,requests\n200,3\n304,1\n");
   const json = await logvend(["query", SQL, "-o", "json", "-q"], env);
   assert.equal(json.stderr, "");
   const { rows, coverage, mode } = JSON.parse(json.stdout);
