@@ -4,13 +4,20 @@ import { z } from "zod";
 import { DEFAULT_PREFIX } from "../protocol/topics.ts";
 import { HostName, Labels, RegionName, StreamName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
+import { LogvendError } from "../protocol/errors.ts";
+import { nearMiss } from "../protocol/near_miss.ts";
 import { BrokerUrl, Duration, readConfig } from "../protocol/config_file.ts";
 import { REJECTS } from "../protocol/streams.ts";
+
+const FORMATS = ["auto", "combined", "json"] as const;
+
+/** Servers whose logs have no format of their own name. */
+const SERVERS = ["nginx", "apache"];
 
 const Stream = z.strictObject({
   name: StreamName.refine((name) => name !== REJECTS, `any name but ${REJECTS}`)
     .describe("the table's name in SQL"),
-  format: z.enum(["auto", "combined", "json"]).default("auto")
+  format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
     .describe(
       "combined: nginx's and Apache's access log, with or without a request time at its end",
     ),
@@ -20,6 +27,15 @@ const Stream = z.strictObject({
   ignore_older: Duration.prefault("24h")
     .describe("files unchanged for longer are not read when first seen"),
 });
+
+/** For people who name the server; undefined: nothing special to say. */
+function formatWanted(found: unknown): string | undefined {
+  const server = nearMiss(String(found), SERVERS);
+  if (server === null) return undefined;
+  return `auto, combined or json; ${server} logs are combined (or auto)`;
+}
+
+const FOLDER_WANTED = "a folder, e.g. ./data";
 
 export const AgentConfig = z.strictObject({
   host: HostName.default(() => hostname()).meta({
@@ -32,7 +48,9 @@ export const AgentConfig = z.strictObject({
       default_text: "`LOGVEND_REGION`, else `default`",
     }),
   labels: Labels.default({}).describe("what selectors match, beside host and region"),
-  data_dir: z.string().min(1).describe("the agent's own folder: agent.db, parts and chunks"),
+  data_dir: z.string(FOLDER_WANTED).min(1, FOLDER_WANTED).describe(
+    "the agent's own folder: agent.db, parts and chunks",
+  ),
   broker: BrokerUrl.optional().describe("MQTT broker; without one the agent works offline"),
   topic_prefix: z.string().regex(/^[A-Za-z0-9._-]+$/).default(DEFAULT_PREFIX)
     .describe("first level of every MQTT topic"),
@@ -51,10 +69,27 @@ export const AgentConfig = z.strictObject({
 export type AgentConfig = z.infer<typeof AgentConfig>;
 export type StreamConfig = z.infer<typeof Stream>;
 
-/** Reads agent.yaml. @throws {LogvendError} bad_config, naming line, key, found and wanted */
-export async function readAgentConfig(path: string): Promise<AgentConfig> {
-  return await readConfig(path, AgentConfig, {
-    environment: { LOGVEND_HOST: ["host"], LOGVEND_REGION: ["region"], LOGVEND_BROKER: ["broker"] },
-    paths: [["data_dir"], ["streams", "*", "files", "*"]],
-  });
+/**
+ * Reads agent.yaml. `otherwise`: what to do where there is none.
+ * @throws {LogvendError} bad_config, naming line, key, found and wanted
+ */
+export async function readAgentConfig(
+  path: string,
+  otherwise = "give -c CONFIG",
+): Promise<AgentConfig> {
+  try {
+    return await readConfig(path, AgentConfig, {
+      environment: {
+        LOGVEND_HOST: ["host"],
+        LOGVEND_REGION: ["region"],
+        LOGVEND_BROKER: ["broker"],
+      },
+      paths: [["data_dir"], ["streams", "*", "files", "*"]],
+    });
+  } catch (error) {
+    if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {
+      throw error;
+    }
+    throw new LogvendError("bad_config", `${error.message}; ${otherwise}`, { cause: error });
+  }
 }

@@ -2,11 +2,13 @@
 import { resolve } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { configureLogging } from "../../protocol/logging.ts";
-import { formatBytes, formatDurationMs } from "../../protocol/units.ts";
+import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { openStore } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
 import type { AgentConfig, StreamConfig } from "../config.ts";
 import { readFile } from "../ingest/read_file.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { NO_ROWS } from "./log_files.ts";
 
 export interface ImportOptions {
   config: string;
@@ -16,16 +18,15 @@ export interface ImportOptions {
 export async function importCommand(files: string[], options: ImportOptions): Promise<void> {
   const config = await readAgentConfig(options.config);
   configureLogging({ level: "warning" });
-  const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => stop.abort());
+  const signal = interruptSignal("Cancelled; importing again goes on where this ended");
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
-  await using store = await openStore(config, stop.signal);
+  await using store = await openStore(config, signal);
   const total = { lines: 0, rows: 0, rejects: 0, bytesRead: 0 };
   for (const file of files) {
     const { name, format } = stream;
     const path = resolve(file);
-    const read = await readFile({ path, stream: name, format, sink: store, signal: stop.signal });
+    const read = await readFile({ path, stream: name, format, sink: store, signal });
     console.log(`${file}: ${read.skipped ? "known already, nothing added" : linesText(read)}`);
     total.lines += read.lines;
     total.rows += read.rows;
@@ -38,12 +39,15 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const ratio = total.bytesRead === 0 ? "-" : (bytesOut / total.bytesRead).toFixed(3);
   console.log(
     `${linesText(total)} · ${formatBytes(total.bytesRead)} in, ${formatBytes(bytesOut)} out ` +
-      `(${ratio}) in ${chunks.length} chunks · ${formatDurationMs(performance.now() - startedMs)}`,
+      `(${ratio}) in ${counted(chunks.length, "chunk")} · ` +
+      formatDurationMs(performance.now() - startedMs),
   );
+  if (total.rows === 0 && total.rejects > 0) console.error(NO_ROWS);
 }
 
 function linesText(count: { lines: number; rows: number; rejects: number }): string {
-  return `${count.lines} lines, ${count.rows} rows, ${count.rejects} rejects`;
+  const { lines, rows, rejects } = count;
+  return [counted(lines, "line"), counted(rows, "row"), counted(rejects, "reject")].join(", ");
 }
 
 /** @throws {LogvendError} usage, for a stream that is not configured */

@@ -46,7 +46,7 @@ function addQuery(program: Command) {
     .addOption(configOption())
     .option(
       "--file <path>",
-      "ask a log file as it is (.gz too), without any configuration; may be repeated",
+      "ask a log file as it is (.gz too; - is stdin), without any configuration; may be repeated",
       (path: string, others: string[] | undefined) => [...others ?? [], path],
     )
     .addOption(
@@ -64,6 +64,7 @@ function addQuery(program: Command) {
       examples(
         'logvend-agent query "SELECT status, count(*) FROM logs GROUP BY 1" -c agent.yaml',
         'logvend-agent query --file access.log.gz "SELECT * FROM rejects"',
+        'ssh web-1 cat access.log | logvend-agent query --file - "SELECT count(*) FROM logs"',
       ),
     )
     .action((sql: string, options: QueryOptions) => queryCommand(sql, options));

@@ -1,19 +1,22 @@
 /** `logvend-agent query`: SQL over this host's rows, or over log files, with nothing else running. */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { LogvendError } from "../../protocol/errors.ts";
 import { configureLogging } from "../../protocol/logging.ts";
-import { describeRange, parseRange } from "../../protocol/range.ts";
-import { formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
+import { parseRange, rangeInWords } from "../../protocol/range.ts";
+import type { RangeText } from "../../protocol/range.ts";
+import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
 import { Planner } from "../../queries/plan/planner.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { stdoutLook } from "../../queries/answer/table_look.ts";
 import { readAgentConfig } from "../config.ts";
 import { drawAnswer, localQuery } from "../query/local_query.ts";
-import type { LocalAnswer } from "../query/local_query.ts";
+import type { LocalAnswer, LocalQuestion } from "../query/local_query.ts";
 import { connectSnapshots } from "../query/socket.ts";
 import { WorkerPool } from "../query/worker_pool.ts";
 import type { SnapshotSource } from "../store/snapshot.ts";
-import { openStoredFiles, Store } from "../store/store.ts";
-import { readFile } from "../ingest/read_file.ts";
+import { openStoredFiles } from "../store/store.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { NO_ROWS, readLogFiles } from "./log_files.ts";
 
 export interface QueryOptions {
   config: string;
@@ -24,67 +27,90 @@ export interface QueryOptions {
   timeout: string;
 }
 
+/** Timers of more than 24 days end at once. */
+const TIMEOUT_MAX_MS = 86_400_000;
+
 /** Where rows come from; its folder is read by the worker. */
-interface Source {
+export interface Source {
   store: SnapshotSource;
   dataDir: string;
   region: string;
+  /** Whether there are lines, and none of them is a row. */
+  onlyRejects: boolean;
 }
 
+/** @throws {LogvendError} usage, bad_config, bad_sql, unavailable, timeout, cancelled or internal */
 export async function queryCommand(sql: string, options: QueryOptions): Promise<void> {
   configureLogging({ level: "warning" });
-  const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", () => stop.abort());
+  const startedMs = Date.now();
+  const { file: files, until, output } = options;
+  const asked = { since: options.since ?? (files === undefined ? undefined : "all"), until };
+  const question = {
+    sql,
+    now: new Date(startedMs).toISOString(),
+    range: parseRange(asked, startedMs),
+    format: output === "table" ? "jsonl" as const : output,
+    timeoutMs: timeoutOf(options),
+  };
+  const signal = interruptSignal("Cancelled");
   const folder = await Deno.makeTempDir({ prefix: "logvend-query-" });
   try {
-    await using disposables = new AsyncDisposableStack();
-    const source = options.file === undefined
-      ? await storedSource(options.config, disposables)
-      : await fileSource({ files: options.file, folder, disposables, signal: stop.signal });
-    await answer({ sql, options, source, folder, signal: stop.signal });
+    await using stack = new AsyncDisposableStack();
+    const source = files === undefined
+      ? await storedSource(options.config, stack)
+      : await readLogFiles({ files, folder, stack, signal });
+    const answer = stack.use(await ask({ question, source, folder, stack, signal }));
+    const elapsedMs = Date.now() - startedMs;
+    await print(answer, output, elapsedMs);
+    for (const line of summary({ answer, source, asked, elapsedMs })) console.error(line);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
+function timeoutOf({ timeout }: QueryOptions): number {
+  const timeoutMs = parseDurationMs(timeout, "--timeout");
+  if (timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS) return timeoutMs;
+  throw new LogvendError("usage", `--timeout ${timeout}: wanted more than 0, 1d at most`);
+}
+
 interface Asked {
-  sql: string;
-  options: QueryOptions;
+  question: LocalQuestion;
   source: Source;
   folder: string;
+  /** Gets what the answer needs while it is read. */
+  stack: AsyncDisposableStack;
   signal: AbortSignal;
 }
 
-async function answer({ sql, options, source, folder, signal }: Asked) {
-  const nowMs = Date.now();
-  const since = options.since ?? (options.file === undefined ? undefined : "all");
-  const range = parseRange({ since, until: options.until }, nowMs);
+async function ask({ question, source, folder, stack, signal }: Asked): Promise<LocalAnswer> {
+  const { store, dataDir, region } = source;
   const results = join(folder, "results");
-  await using workers = await WorkerPool.open({ folder: results, dataDir: source.dataDir });
-  await using planner = await Planner.open();
-  const { store, region } = source;
-  await using answer = await localQuery(
-    { planner, store, workers, region, folder: results, behindBytes: () => 0 },
-    {
-      sql,
-      now: new Date(nowMs).toISOString(),
-      range,
-      format: options.output === "table" ? "jsonl" : options.output,
-      timeoutMs: parseDurationMs(options.timeout),
-    },
-    signal,
-  );
-  const elapsedMs = Date.now() - nowMs;
-  await print(answer, options.output, elapsedMs);
-  const { coverage } = answer;
-  console.error([
+  const workers = stack.use(await WorkerPool.open({ folder: results, dataDir }));
+  const planner = stack.use(await Planner.open());
+  const parts = { planner, store, workers, region, folder: results, behindBytes: () => 0 };
+  return await localQuery(parts, question, signal);
+}
+
+interface Facts {
+  answer: LocalAnswer;
+  source: Source;
+  asked: RangeText;
+  elapsedMs: number;
+}
+
+/** Lines like those under a fleet's answer. */
+function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
+  const { rows_scanned: rows, chunks, bytes_read: bytes, rejects } = answer.coverage;
+  const facts = [
     "this host",
-    describeRange(answer.range, nowMs),
-    `${coverage.rows_scanned} rows, ${coverage.chunks} chunks, ` +
-    `${formatBytes(coverage.bytes_read)} read`,
+    rangeInWords(asked, answer.range),
+    `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)} read`,
     formatDurationMs(elapsedMs),
-    ...(coverage.rejects > 0 ? [`${coverage.rejects} rejects`] : []),
-  ].join(" · "));
+  ].join(" · ");
+  if (rejects === 0) return [facts];
+  if (source.onlyRejects && rows === 0) return [facts, NO_ROWS];
+  return [facts, `  ${rejects === 1 ? "reject " : "rejects"} ${rejects}  SELECT * FROM rejects`];
 }
 
 async function print(answer: LocalAnswer, output: QueryOptions["output"], elapsedMs: number) {
@@ -111,32 +137,11 @@ async function write(text: string) {
 }
 
 /** The running agent's rows, or what it left on disk. */
-async function storedSource(path: string, disposables: AsyncDisposableStack): Promise<Source> {
-  const { data_dir: dataDir, region, streams } = await readAgentConfig(path);
-  const running = await connectSnapshots(dataDir);
-  const store = running === null
-    ? disposables.use(openStoredFiles(dataDir, streams.map((stream) => stream.name)))
-    : disposables.use(running);
-  return { store, dataDir, region };
-}
-
-interface FileRequest {
-  files: readonly string[];
-  folder: string;
-  disposables: AsyncDisposableStack;
-  signal: AbortSignal;
-}
-
-/** A store of its own for the given log files, which goes with the folder. */
-async function fileSource(request: FileRequest): Promise<Source> {
-  const { files, folder, disposables, signal } = request;
-  const dataDir = join(folder, "data");
-  const [host, region] = ["local", "local"];
-  const store = disposables.use(
-    await Store.open({ dataDir, host, region, streams: ["logs"], sealAfterMs: 0, signal }),
-  );
-  for (const file of files) {
-    await readFile({ path: resolve(file), stream: "logs", format: "auto", sink: store, signal });
-  }
-  return { store, dataDir, region };
+async function storedSource(path: string, stack: AsyncDisposableStack): Promise<Source> {
+  const config = await readAgentConfig(path, "give -c CONFIG or --file LOG");
+  const { data_dir: dataDir, region, streams } = config;
+  const store = await connectSnapshots(dataDir) ??
+    openStoredFiles(dataDir, streams.map((stream) => stream.name));
+  stack.use(store);
+  return { store, dataDir, region, onlyRejects: false };
 }

@@ -52,9 +52,33 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
     [" status │ requests", "────────┼──────────", "    200 │      900", "    500 │      100"]
       .join("\n") + "\n(2 rows)\n",
   );
-  assert.match(table.stderr, /1000 rows.*1 rejects/);
+  assert.match(table.stderr, /^this host · all time · 1000 rows, 1 chunk, .* read · .*s$/m);
+  assert.match(table.stderr, /^ {2}reject {2}1 {2}SELECT \* FROM rejects$/m);
   const lines = await agent("query", "SELECT line FROM logs", "-o", "csv", "--file", zipped);
   assert.equal(lines.stdout.split("\n").length - 2, 500);
+});
+
+Deno.test("query --file - asks standard input, compressed too", async () => {
+  await using folder = await TempFolder.make();
+  const zipped = await folder.write("a.gz", gzipSync(manyLines(jsonLine, 0, 500)));
+  const query = ourProgram("agent/main.ts", "query", COUNT, "-o", "csv", "--file", "-");
+  const { stdout, stderr } = await runProgram({
+    command: "sh",
+    args: ["-c", 'log=$1; shift; cat "$log" | "$@"', "sh", zipped, Deno.execPath(), ...query],
+  });
+  assert.equal(stdout, "n\n500\n", stderr);
+});
+
+Deno.test("a log without any access log line is said to be none, by query and by import", async () => {
+  await using folder = await TempFolder.make();
+  const log = await folder.write("syslog", "Nov 22 19:00:00 web-1 kernel: hello\n");
+  const words = /^no line looks like an access log; SELECT \* FROM rejects shows why$/m;
+  assert.match((await agent("query", COUNT, "--file", log)).stderr, words);
+  const asked = await agent("query", "SELECT * FROM rejects", "--file", log);
+  assert.doesNotMatch(asked.stderr, words);
+  const imported = await agent("import", log, "-c", await config(folder));
+  assert.match(imported.stdout, /^1 line, 0 rows, 1 reject · .* in 1 chunk · /m);
+  assert.match(imported.stderr, words);
 });
 
 Deno.test("import seals existing logs once: again, or compressed, adds nothing", async () => {
@@ -65,7 +89,7 @@ Deno.test("import seals existing logs once: again, or compressed, adds nothing",
   const zipped = await folder.write("old.log.gz", gzipSync(text));
   const first = await agent("import", plain, "-c", yaml);
   assert.equal(first.code, 0, first.stderr);
-  assert.match(first.stdout, /3001 lines, 3000 rows, 1 rejects · .* in, .* out \(0\.\d+\)/);
+  assert.match(first.stdout, /3001 lines, 3000 rows, 1 reject · .* in, .* out \(0\.\d+\)/);
   for (const file of [plain, zipped]) {
     const again = await agent("import", file, "-c", yaml);
     assert.equal(again.code, 0, again.stderr);
@@ -169,14 +193,36 @@ Deno.test("bad input is answered with what is wrong, its place and the exit code
     78,
     /bad\.yaml:3:\d+ streams\[0\]\.format: found "ngnix"/,
   );
-  await check("no such file", ["run", "-c", "/nowhere.yaml"], 78, /Cannot read \/nowhere\.yaml/);
+  await check(
+    "no such file",
+    ["run", "-c", "/nowhere.yaml"],
+    78,
+    /^Cannot read \/nowhere\.yaml: no such file; give -c CONFIG$/m,
+  );
+  await check(
+    "neither configuration nor log",
+    ["query", COUNT, "-c", "/nowhere.yaml"],
+    78,
+    /^Cannot read \/nowhere\.yaml: no such file; give -c CONFIG or --file LOG$/m,
+  );
   await check("an unknown flag", ["query", "--nope", COUNT], 64, /unknown option '--nope'/);
   const yaml = await config(folder);
   await check("no data yet", ["query", COUNT, "-c", yaml], 69, /holds no data yet/);
   const log = await folder.write("x.log", manyLines(combinedLine, 0, 10));
   await check("bad SQL", ["query", "SELECT FROM WHERE", "--file", log], 64, /syntax error/);
   await check("an unknown column", ["query", "SELECT nope FROM logs", "--file", log], 64, /nope/);
-  await check("no such log", ["query", COUNT, "--file", "/nowhere.log"], 64, /nowhere\.log/);
+  await check(
+    "no such log",
+    ["query", COUNT, "--file", "/nowhere.log"],
+    64,
+    /^Cannot read \/nowhere\.log: no such file$/m,
+  );
+  await check(
+    "no time at all",
+    ["query", COUNT, "--file", log, "--timeout", "0s"],
+    64,
+    /^--timeout 0s: wanted more than 0, 1d at most$/m,
+  );
   await folder.write("file", "");
   const withData = async (name: string, dataDir: string) => {
     const streams = "streams: [ { name: logs, files: [ a.log ] } ]";

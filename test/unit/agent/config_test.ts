@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { readAgentConfig } from "../../../agent/config.ts";
+import { LogvendError } from "../../../protocol/errors.ts";
+import { TempFolder } from "../../harness/temp_folder.ts";
+
+/** What is said of a configuration, on one line. */
+async function complaint(yaml: string): Promise<string> {
+  await using folder = await TempFolder.make();
+  const path = await folder.write("agent.yaml", yaml);
+  const error = await readAgentConfig(path).then(() => null, (error) => error);
+  assert.ok(error instanceof LogvendError && error.code === "bad_config");
+  return error.message.replaceAll(path, "agent.yaml").replace(/\s+/g, " ");
+}
+
+Deno.test("who names the server as a log's format is told which format that is", async () => {
+  const check = async (format: string, end: string) => {
+    const yaml = `data_dir: d\nstreams: [ { name: logs, format: ${format}, files: [ a ] } ]\n`;
+    assert.equal(
+      await complaint(yaml),
+      `agent.yaml:2:34 streams[0].format: found "${format}"; wanted auto, combined or json${end} ` +
+        "1 error; nothing started (exit 78)",
+    );
+  };
+  await check("nginx", "; nginx logs are combined (or auto)");
+  await check("ngnix", "; nginx logs are combined (or auto)");
+  await check("Apache", "; apache logs are combined (or auto)");
+  await check("jsn", ". Did you mean json?");
+  await check("syslog", "");
+});
+
+Deno.test("a data_dir that is missing or no text is asked for by example", async () => {
+  const streams = "streams: [ { name: logs, files: [ a ] } ]\n";
+  assert.match(await complaint(streams), /data_dir: missing; wanted a folder, e\.g\. \.\/data 1/);
+  const found = await complaint(`data_dir: ""\n${streams}`);
+  assert.match(found, /data_dir: found ""; wanted a folder, e\.g\. \.\/data 1/);
+});
+
+Deno.test("where there is no configuration, the message says what to give", async () => {
+  await assert.rejects(readAgentConfig("/nowhere.yaml"), {
+    message: "Cannot read /nowhere.yaml: no such file; give -c CONFIG",
+  });
+});
