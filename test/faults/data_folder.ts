@@ -34,13 +34,22 @@ export interface Commits {
   sealings: Sealing[];
   /** Durable offset by generation. */
   offsets: Map<string, number>;
+  /** Where generations were last seen. */
+  paths: Map<string, string>;
   /** Lines up to those offsets. */
   lines: number;
   /** Bytes counted as lost unread. */
   gapBytes: number;
 }
 
-const NO_COMMITS: Commits = { files: [], sealings: [], offsets: new Map(), lines: 0, gapBytes: 0 };
+const NO_COMMITS: Commits = {
+  files: [],
+  sealings: [],
+  offsets: new Map(),
+  paths: new Map(),
+  lines: 0,
+  gapBytes: 0,
+};
 
 /** Reads agent.db, which nobody may be writing. */
 export async function readCommits(dataDir: string): Promise<Commits> {
@@ -140,7 +149,7 @@ function openDatabase(path: string, readOnly: boolean): Disposable & { database:
 function commitsOf(database: DatabaseSync): Commits {
   if (!hasTable(database, "generations")) return NO_COMMITS; // it had just been made
   const all = (sql: string) => database.prepare(sql).all();
-  const generations = all("SELECT id, durable_offset, lines FROM generations");
+  const generations = all("SELECT id, path, durable_offset, lines FROM generations");
   return {
     files: all("SELECT * FROM files ORDER BY created_ms, rowid").map((row) => ({
       id: String(row.id),
@@ -160,6 +169,7 @@ function commitsOf(database: DatabaseSync): Commits {
       return { chunk, stream, hour, path };
     }),
     offsets: new Map(generations.map((row) => [String(row.id), Number(row.durable_offset)])),
+    paths: new Map(generations.map((row) => [String(row.id), String(row.path)])),
     lines: generations.reduce((sum, row) => sum + Number(row.lines), 0),
     gapBytes: hasTable(database, "gaps")
       ? Number(all("SELECT coalesce(sum(bytes), 0) AS bytes FROM gaps")[0]?.bytes)

@@ -1,4 +1,5 @@
 /** One agent, one folder of log files, one count of lines: what most fault scenarios need. */
+import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_under_test.ts";
@@ -15,14 +16,36 @@ const SETTLE_MS = 30_000;
 /** Times of lines in scenarios that are not about times: an hour that is long over. */
 export const PAST_MS = Date.UTC(2026, 0, 15, 10);
 
+export interface SceneParts {
+  folder: TempFolder;
+  agent: AgentUnderTest;
+  /** Folder of the log files. */
+  logs: string;
+}
+
 export class Scene implements AsyncDisposable {
   readonly numbers = new LineNumbers();
+  private ends = 0;
 
-  private constructor(readonly folder: TempFolder, readonly agent: AgentUnderTest) {}
+  private constructor(private readonly parts: SceneParts) {}
 
   static async make(options: Omit<AgentOptions, "folder"> = {}): Promise<Scene> {
     const folder = await TempFolder.make();
-    return new Scene(folder, await AgentUnderTest.make({ folder, ...options }));
+    const agent = await AgentUnderTest.make({ folder, ...options });
+    return new Scene({ folder, agent, logs: folder.join("logs") });
+  }
+
+  /** Of parts that somebody else disposes of. */
+  static of(parts: SceneParts): Scene {
+    return new Scene(parts);
+  }
+
+  get agent(): AgentUnderTest {
+    return this.parts.agent;
+  }
+
+  get folder(): TempFolder {
+    return this.parts.folder;
   }
 
   /** A log file `<name>.log` that the agent follows with its rotated files, when it runs. */
@@ -31,21 +54,55 @@ export class Scene implements AsyncDisposable {
   }
 
   logPath(name: string): string {
-    return this.folder.join("logs", name);
+    return join(this.parts.logs, name);
   }
 
   /** Resolves when the running agent has made `count` lines durable. */
   async durable(count: number, deadlineMs = SETTLE_MS): Promise<void> {
     await eventually(() => {
-      const lines = readLiveCommits(this.agent.dataDir)?.lines ?? 0;
-      if (lines < count) throw new Error(`${lines} of ${count} lines are durable`);
+      const files = readLiveCommits(this.agent.dataDir)?.files ?? [];
+      const rows = files.reduce((sum, file) => sum + file.rows, 0);
+      if (rows < count) throw new Error(`${rows} of ${count} lines are durable`);
       return true;
     }, deadlineMs);
   }
 
-  /** Waits until every line is durable, stops the agent, and looks for each line. */
-  async assertAllStored(lines = this.numbers.count): Promise<string> {
-    await this.durable(lines);
+  /** Resolves when a file has been read to its end, durably. */
+  async fileDurable(path: string): Promise<void> {
+    await eventually(() => {
+      const { size } = Deno.statSync(path);
+      const commits = readLiveCommits(this.agent.dataDir);
+      const offsets = [...commits?.paths ?? []].filter(([, other]) => other === path)
+        .map(([id]) => commits?.offsets.get(id));
+      if (!offsets.includes(size)) throw new Error(`${path} is read to ${offsets}, not to ${size}`);
+      return true;
+    }, SETTLE_MS);
+  }
+
+  /** Resolves when all files there are have been looked at: a line in a new one comes last. */
+  async allRead(): Promise<void> {
+    const last = this.log(`end-${++this.ends}`);
+    last.append(1, PAST_MS);
+    await this.fileDurable(last.path);
+  }
+
+  /** Resolves when the running agent has sealed all that it has. */
+  async sealed(): Promise<void> {
+    await eventually(() => {
+      const files = readLiveCommits(this.agent.dataDir)?.files ?? [];
+      const parts = files.filter(({ kind }) => kind === "part").length;
+      if (parts > 0 || files.length === 0) throw new Error(`${parts} parts are not sealed`);
+      return true;
+    }, SETTLE_MS);
+  }
+
+  /**
+   * Waits until every line is durable, stops the agent, and looks for each line. `others`: lines
+   * without a number.
+   */
+  async assertAllStored(others = 0): Promise<string> {
+    await this.durable(this.numbers.count + others);
+    await this.allRead();
     await this.agent.stop();
     return await this.assertStored({ lines: this.numbers.from() });
   }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 export type LineFormat = "combined" | "json" | "broken";
 
 /** Finds a line's number in it. */
-export const LINE_NUMBER = String.raw`/i/(\d+)\b`;
+export const LINE_NUMBER = String.raw`/i/(\d+)[ "?]`;
 
 const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
@@ -23,7 +23,7 @@ export class LineNumbers {
   line(format: LineFormat, atMs: number, filler = ""): string {
     const number = ++this.last;
     const text = `${lineText(format, number, atMs, filler)}\n`;
-    this.bytes.push(text.length);
+    this.bytes.push(new TextEncoder().encode(text).length);
     return text;
   }
 
@@ -95,9 +95,9 @@ export class LogFile {
   }
 
   /** Appends the first part of a line, cut somewhere (`share` of it). */
-  begin(atMs: number, share: number) {
+  begin(atMs: number, share: number, filler = "") {
     this.finish();
-    const line = new TextEncoder().encode(this.lines(1, atMs));
+    const line = new TextEncoder().encode(this.lines(1, atMs, filler));
     const cut = Math.max(1, Math.min(line.length - 1, Math.floor(line.length * share)));
     this.write(line.subarray(0, cut));
     this.unfinished = line.subarray(cut);
