@@ -1,6 +1,7 @@
 /** The commands of logvend-agent and their options. */
 import { Command, Option } from "commander";
 import { VERSION } from "../../protocol/version.ts";
+import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import { importCommand } from "./import.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
@@ -50,7 +51,10 @@ function addQuery(program: Command) {
       (path: string, others: string[] | undefined) => [...others ?? [], path],
     )
     .addOption(
-      new Option("-o, --output <format>", "how rows are printed")
+      new Option(
+        "-o, --output <format>",
+        `how rows are printed; a table at a terminal ends after ${TERMINAL_ROWS_MAX} rows`,
+      )
         .choices(["table", "json", "jsonl", "csv", "parquet", "arrow"]).default("table"),
     )
     .option(

@@ -3,10 +3,12 @@ import type { Range } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Column, HostCoverage } from "../../protocol/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
+import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import { renderTable } from "../../queries/answer/table.ts";
-import type { JsonValue, TableLook } from "../../queries/answer/table.ts";
+import type { TableLook } from "../../queries/answer/table.ts";
 import { identifier } from "../../queries/columns.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
+import { readJsonLines } from "./json_lines.ts";
 import { planOf, runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
@@ -30,9 +32,6 @@ export interface LocalAnswer extends AsyncDisposable {
   /** Time inside DuckDB. */
   sqlMs: number;
 }
-
-/** A table for people is drawn in memory, and nobody reads a longer one. */
-const TABLE_ROWS_MAX = 10_000;
 
 /** Nothing is shipped, so nothing caps the rows that the merge reads. */
 const ROWS_MAX = Number.MAX_SAFE_INTEGER - 1;
@@ -69,18 +68,13 @@ function wholeSql({ mode, partials, mergeSql }: Plan): string {
   return `WITH ${inPlace.join(", ")} ${mergeSql}`;
 }
 
-/**
- * Draws an answer that was asked for as jsonl.
- * @throws {LogvendError} too_many_rows, over 10,000
- */
+/** Draws an answer that was asked for as jsonl. */
 export async function drawAnswer(answer: LocalAnswer, look: TableLook): Promise<string> {
-  if (answer.rows > TABLE_ROWS_MAX) {
-    throw new LogvendError(
-      "too_many_rows",
-      `${answer.rows} rows are too many for a table: add LIMIT, or write them with -o csv`,
-    );
+  const file = await Deno.open(answer.file);
+  const rows: JsonRow[] = [];
+  for await (const row of readJsonLines(file.readable)) {
+    rows.push(row as JsonRow); // jsonl holds nothing else
+    if (rows.length === look.rowsMax) break;
   }
-  const lines = (await Deno.readTextFile(answer.file)).split("\n").filter((line) => line !== "");
-  const rows = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
-  return renderTable(answer.columns, rows, look);
+  return renderTable(answer.columns, rows, look, answer.rows);
 }
