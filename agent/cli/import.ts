@@ -6,7 +6,9 @@ import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts"
 import { openStore } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
 import type { AgentConfig, StreamConfig } from "../config.ts";
+import { discover, fileKey } from "../ingest/discover.ts";
 import { readFile } from "../ingest/read_file.ts";
+import type { FileId } from "../ingest/read_file.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { NO_ROWS } from "./log_files.ts";
 
@@ -22,12 +24,15 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
   await using store = await openStore(config, signal);
+  const grows = await growingFiles(stream, signal);
   const total = { lines: 0, rows: 0, rejects: 0, bytesRead: 0 };
   for (const file of files) {
     const { name, format } = stream;
     const path = resolve(file);
-    const read = await readFile({ path, stream: name, format, sink: store, signal });
-    console.log(`${file}: ${read.skipped ? "known already, nothing added" : linesText(read)}`);
+    const read = await readFile({ path, stream: name, format, sink: store, grows, signal });
+    const left = read.unfinishedBytes === 0 ? "" : "; its last line waits for its end";
+    const added = read.skipped ? "known already, nothing added" : linesText(read);
+    console.log(`${file}: ${added}${left}`);
     total.lines += read.lines;
     total.rows += read.rows;
     total.rejects += read.rejects;
@@ -43,6 +48,14 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
       formatDurationMs(performance.now() - startedMs),
   );
   if (total.rows === 0 && total.rejects > 0) console.error(NO_ROWS);
+}
+
+/** Tells the files that the agent follows and that may still be written to. */
+async function growingFiles(stream: StreamConfig, signal: AbortSignal) {
+  const { files } = await discover(stream.files, signal);
+  const changedMs = Date.now() - stream.ignore_older;
+  const growing = new Set(files.filter(({ mtimeMs }) => mtimeMs >= changedMs).map(fileKey));
+  return (file: FileId) => growing.has(fileKey(file));
 }
 
 function linesText(count: { lines: number; rows: number; rejects: number }): string {

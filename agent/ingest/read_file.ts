@@ -14,6 +14,8 @@ export interface ReadFileOptions {
   stream: string;
   format: Format;
   sink: BatchSink;
+  /** Whether a file is one that something still writes to and a tail reads on. @default none is */
+  grows?: (file: FileId) => boolean;
   signal?: AbortSignal;
   /** Wall clock, milliseconds since 1970. @default Date.now */
   nowMs?: () => number;
@@ -28,33 +30,42 @@ export interface ReadFileResult {
   bytesRead: number;
   /** Every line was in the store already. */
   skipped: boolean;
+  /** Bytes of an unfinished last line that were left for the tail. */
+  unfinishedBytes: number;
 }
+
+/** A file, whatever its path. */
+export type FileId = Pick<Generation, "device" | "inode">;
 
 /**
  * Hands the lines of a file to a sink. Content that was read before, from this file or another,
- * followed or imported, packed or not, goes on where it ended. A last line needs no line end.
+ * followed or imported, packed or not, goes on where it ended. A last line needs no line end, unless
+ * the file grows: its rest is still to come, and the tail takes it when it is whole.
  * @throws {LogvendError} usage, when the file cannot be read or unpacked
  */
 export async function readFile(options: ReadFileOptions): Promise<ReadFileResult> {
-  const { path, stream, sink, signal, nowMs = Date.now } = options;
+  const { path, stream, sink, grows = () => false, signal, nowMs = Date.now } = options;
   const source = await openSource(path);
   const head = await headOf(source);
   const known = candidates(sink.generations(stream), source, head);
   const survey = known.length === 0 ? null : await surveyOf(source, known, signal);
   const found = survey?.found ?? null;
-  const generation = found?.generation ?? newGenerationOf(options, source, nowMs());
+  const generation = found?.generation ??
+    newGeneration(stream, { path, ...idOf(source) }, nowMs());
   if (found === null) sink.putGeneration({ ...generation, ...headFacts(head) });
   const reader = new Reader(options, generation, found?.before ?? new Uint8Array());
   const hash = generation.offset === 0 ? createHash("sha256") : null;
+  let bytes = generation.offset;
   for await (const chunk of source.bytes(generation.offset, signal)) {
     hash?.update(chunk);
+    bytes += chunk.length;
     await reader.add(chunk);
   }
-  await reader.end();
+  await reader.end(!grows(generation) && !grows(idOf(source)));
   const surveyed = survey?.bytes === reader.generation.offset ? survey.sha256 : null;
   const contentSha256 = hash?.digest("hex") ?? surveyed ?? generation.contentSha256;
   sink.putGeneration({ ...reader.generation, ...headFacts(head), contentSha256 });
-  return reader.result;
+  return { ...reader.result, unfinishedBytes: bytes - reader.generation.offset };
 }
 
 /** Cuts chunks into lines and appends them. */
@@ -63,7 +74,7 @@ class Reader {
   private readonly cutter: LineCutter;
   private readonly maker: BatchMaker;
   private filled = 0;
-  readonly result: ReadFileResult = { lines: 0, rows: 0, rejects: 0, bytesRead: 0, skipped: true };
+  readonly result = { lines: 0, rows: 0, rejects: 0, bytesRead: 0, skipped: true };
 
   /** `before`: the up to 4,096 bytes before the generation's offset. */
   constructor(
@@ -85,8 +96,9 @@ class Reader {
     }
   }
 
-  async end() {
-    while (await this.cut(true) > 0);
+  /** `final`: nothing comes after what was added. */
+  async end(final: boolean) {
+    while (await this.cut(final) > 0);
   }
 
   private async cut(final: boolean): Promise<number> {
@@ -186,17 +198,9 @@ async function surveyOf(
   return { found, bytes, sha256: hash.digest("hex") };
 }
 
-function newGenerationOf(
-  { path, stream }: ReadFileOptions,
-  { packed, info }: ByteSource,
-  nowMs: number,
-): Generation {
-  return newGeneration(stream, {
-    path,
-    // A packed file's inode is not the one that its content was, or will be, followed under.
-    device: packed ? 0 : info.dev,
-    inode: packed ? 0 : info.ino ?? 0,
-  }, nowMs);
+/** A packed file's inode is not the one that its content was, or will be, followed under. */
+function idOf({ packed, info }: ByteSource): FileId {
+  return packed ? { device: 0, inode: 0 } : { device: info.dev, inode: info.ino ?? 0 };
 }
 
 /** What tells a file by its start: its first KiB, or all of a shorter file. */

@@ -98,6 +98,21 @@ Deno.test("import seals existing logs once: again, or compressed, adds nothing",
   assert.equal(await count("-c", yaml), 3_000);
 });
 
+Deno.test("a log that is imported while its last line is being written is tailed on without a cut", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder, "flush_every: 100ms");
+  const text = manyLines(combinedLine, 0, 100);
+  const log = await folder.write("access.log", text.slice(0, -50));
+  const imported = await agent("import", log, "-c", yaml);
+  assert.match(imported.stdout, /access\.log: 99 lines, 99 rows, 0 rejects; its last line waits/);
+  await Deno.writeTextFile(log, text.slice(-50) + combinedLine(100), { append: true });
+  await using running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", yaml) });
+  await running.waitForLine(/Agent .*web-1.* reads/);
+  await eventually(async () => await count("-c", yaml) === 101);
+  const { stdout } = await agent("query", "SELECT * FROM rejects", "-o", "jsonl", "-c", yaml);
+  assert.equal(stdout, "");
+});
+
 Deno.test("a configuration named by a relative path works like any other", async () => {
   await using folder = await TempFolder.make();
   await config(folder);

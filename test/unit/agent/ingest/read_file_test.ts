@@ -1,22 +1,17 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
-import type { ReadFileResult } from "../../../../agent/ingest/read_file.ts";
+import type { FileId, ReadFileResult } from "../../../../agent/ingest/read_file.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { generateLines } from "../../../../orchestrator/generate/lines.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { combinedLine } from "../../../harness/lines.ts";
 import { MemorySink } from "./memory_sink.ts";
+import { append, assertAll, bench, text } from "./tail_scene.ts";
 
 async function read(sink: MemorySink, path: string): Promise<ReadFileResult> {
   const result = await readFile({ path, stream: "logs", format: "auto", sink });
   assert.equal(result.rows + result.rejects, result.lines);
   return result;
-}
-
-/** `count` lines from number `first` on. */
-function text(count: number, first = 0): string {
-  return Array.from({ length: count }, (_, i) => combinedLine(first + i)).join("");
 }
 
 const bytesOf = (value: string) => new TextEncoder().encode(value);
@@ -33,8 +28,9 @@ Deno.test("readFile() reads every line once, and the same content never again", 
     rejects: 1,
     bytesRead,
     skipped: false,
+    unfinishedBytes: 0,
   });
-  const none = { lines: 0, rows: 0, rejects: 0, bytesRead: 0, skipped: true };
+  const none = { lines: 0, rows: 0, rejects: 0, bytesRead: 0, skipped: true, unfinishedBytes: 0 };
   assert.deepEqual(await read(sink, path), none);
   assert.deepEqual(await read(sink, await folder.write("copy.log", content)), none);
   assert.deepEqual(await read(sink, await folder.write("a.gz", gzipSync(bytesOf(content)))), none);
@@ -95,6 +91,31 @@ Deno.test("readFile() adds to what was read of a file before it grew or broke of
   assert.equal(sink.kept().length, 60_150);
   assert.equal(new Set(sink.requests()).size, 60_150);
   assert.equal((await read(sink, large)).skipped, true);
+});
+
+Deno.test("readFile() leaves the unfinished last line of a file that grows to the tail", async () => {
+  for (const bytes of [250, 1_500]) {
+    await using b = await bench();
+    const content = text(30);
+    await append(b.path, content.slice(0, bytes));
+    const packed = await b.folder.write("copy.gz", gzipSync(bytesOf(content.slice(0, bytes))));
+    const { dev, ino } = await Deno.stat(b.path);
+    const options = {
+      stream: "logs",
+      format: "auto",
+      sink: b.sink,
+      grows: (file: FileId) => file.device === dev && file.inode === ino,
+    } as const;
+    const first = await readFile({ path: b.path, ...options });
+    assert.equal(first.bytesRead + first.unfinishedBytes, bytes);
+    assert.ok(first.lines > 0 && first.unfinishedBytes > 0);
+    const again = await readFile({ path: packed, ...options });
+    assert.deepEqual([again.skipped, again.unfinishedBytes], [true, first.unfinishedBytes]);
+    await using tail = await b.start();
+    await append(b.path, content.slice(bytes));
+    await tail.idle();
+    assertAll(b.sink, 30);
+  }
 });
 
 Deno.test("readFile() takes JSON and combined lines from one file", async () => {
