@@ -14,6 +14,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** A broker that does not take the goodbye within this gets the last will instead. */
 const GOODBYE_MS = 2_000;
 
+/** A message to be sent. */
 export interface Message {
   topic: string;
   payload: Uint8Array;
@@ -21,6 +22,7 @@ export interface Message {
   retain?: boolean;
 }
 
+/** A message as the broker delivers it. */
 export interface ReceivedMessage {
   topic: string;
   payload: Uint8Array;
@@ -28,6 +30,7 @@ export interface ReceivedMessage {
   retained: boolean;
 }
 
+/** Who connects where, and what is to happen with what comes. */
 export interface BrokerOptions {
   /** mqtt, mqtts, ws or wss; may hold a user name and a password. */
   url: string;
@@ -47,6 +50,7 @@ export interface BrokerOptions {
   onMessage(message: ReceivedMessage): void;
 }
 
+/** Ends with a goodbye when it is disposed of. */
 export class BrokerConnection implements AsyncDisposable {
   /** Without user name and password. */
   readonly url: string;

@@ -7,6 +7,7 @@ export const CLAIMS_LIFETIME_MAX_MS = 5 * 60_000;
 /** How far the clocks of operator and agent may differ. */
 export const CLOCK_SKEW_MAX_MS = 30_000;
 
+/** With its signature it must fit into one MQTT message (envelope.ts), beside everything else. */
 export const SQL_BYTES_MAX = 64 * 1024;
 
 const Instant = z.iso.datetime();
@@ -19,6 +20,7 @@ export const Range = z.object({
 });
 export type Range = z.infer<typeof Range>;
 
+/** What a query may cost: signed, so that nobody on the way can raise it. */
 export const Limits = z.object({
   /** Wall-clock time from the request to the answer. */
   timeout_ms: z.number().int().min(1).max(3_600_000),
@@ -29,6 +31,7 @@ export const Limits = z.object({
 });
 export type Limits = z.infer<typeof Limits>;
 
+/** The payload of the token. */
 export const QueryClaims = z.object({
   kind: z.literal("query"),
   /** Unique: agents refuse an id they have seen. */

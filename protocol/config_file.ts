@@ -21,6 +21,7 @@ export const BrokerUrl = z.string(BROKER_URL_WANTED).refine(
   BROKER_URL_WANTED,
 );
 
+/** What stands in for keys of the file, and which of them are paths. */
 export interface ReadOptions {
   /** Environment variables that override keys: `{ LOGVEND_REGION: ["region"] }`. */
   environment?: Readonly<Record<string, readonly string[]>>;

@@ -2,11 +2,13 @@
 import { z } from "zod";
 import { LogvendError } from "./errors.ts";
 
+/** Raised when a receiver of today could not read the envelope any more. */
 export const ENVELOPE_VERSION = 1;
 
 /** Brokers disconnect clients that send more than they allow; AWS IoT Core allows this much. */
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 
+/** The JSON object that a message is. */
 const Envelope = z.object({
   v: z.literal(ENVELOPE_VERSION),
   id: z.string().min(1).max(64),
@@ -16,8 +18,10 @@ const Envelope = z.object({
   reply: z.string().max(400).optional(),
   body: z.unknown(),
 });
+/** A message as it was received. */
 export type Envelope = z.infer<typeof Envelope>;
 
+/** A message before it is sealed. */
 export interface Outgoing {
   type: string;
   body: unknown;

@@ -8,6 +8,7 @@ import {
 import type { LogLevel, LogRecord, TextFormatter } from "@logtape/logtape";
 import { LogvendError } from "./errors.ts";
 
+/** What a program wants of its own log. */
 export interface LoggingOptions {
   /** What is logged unless LOGVEND_LOG says otherwise. @default "info" */
   level?: LogLevel;

@@ -130,7 +130,9 @@ export const Presence = z.object({
 });
 export type Presence = z.infer<typeof Presence>;
 
+/** How often a host says that it is there. */
 export const HEARTBEAT_MS = 5_000;
+/** A host that was not heard for this long counts as offline: three heartbeats may get lost. */
 export const LEASE_MS = 20_000;
 
 /** A host that cannot acknowledge within this is missing: nobody waits longer for it. */

@@ -5,6 +5,7 @@ import { z } from "zod";
 export const HostName = z.string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "letters, digits, . _ - (128 at most)");
 
+/** A region is named like a host, and stands in the same places. */
 export const RegionName = HostName;
 
 /** A stream is a table in SQL and a partition value: an SQL identifier that needs no quotes. */

@@ -9,6 +9,7 @@ const EPOCH_END_MS = Date.UTC(10_000, 0);
 /** Asked when nothing else is: dropped again when the SQL's WHERE bounds ts itself. */
 export const DEFAULT_RANGE_MS = 24 * 3_600_000;
 
+/** The two flags as they were given. */
 export interface RangeText {
   /** `15m` (back from now), `2026-11-22`, `2026-11-22T19:00:00Z`, `all`; absent: the default. */
   since?: string | undefined;
@@ -65,14 +66,6 @@ function instantInWords(asked: string | undefined, iso: string): string {
   return count === undefined ? iso.replace(/(:00)?\.000Z$/, "Z") : `${count} ${unit} ago`;
 }
 
-/** The range in words: `last 24 h`, `all time`, `2026-11-22T18:00:00Z to 2026-11-22T19:00:00Z`. */
-export function describeRange(range: Omit<Range, "implied">, nowMs: number): string {
-  const { since, until } = range;
-  if (since === null) return until === null ? "all time" : `until ${shortInstant(until)}`;
-  if (until === null) return `last ${formatDurationMs(nowMs - Date.parse(since))}`;
-  return `${shortInstant(since)} to ${shortInstant(until)}`;
-}
-
 function parseInstant(flag: string, text: string, nowMs: number): string {
   const epochMs = BACK_FROM_NOW.test(text) ? nowMs - parseDurationMs(text) : parseIso(text);
   if (!(epochMs >= 0 && epochMs < EPOCH_END_MS)) {
@@ -90,8 +83,4 @@ function parseIso(text: string): number {
   const [, date = "", time = "00:00", zone = "Z"] = ISO.exec(text) ?? [];
   const isDate = new Date(`${date}T12:00Z`).getUTCDate() === Number(date.slice(-2));
   return isDate ? Date.parse(`${date}T${time}${zone}`) : NaN;
-}
-
-function shortInstant(iso: string): string {
-  return iso.replace(/\.000Z$/, "Z");
 }

@@ -54,6 +54,7 @@ export async function signClaims(claims: QueryClaims, key: OperatorKey): Promise
     .sign(key.privateKey);
 }
 
+/** What came, and what it is checked against. */
 export interface VerifyRequest {
   token: string;
   sql: string;
