@@ -3,6 +3,7 @@ import { newOperatorKey, readOperatorKey } from "../../../protocol/signature.ts"
 import type { OperatorKey } from "../../../protocol/signature.ts";
 import { parseRange } from "../../../protocol/range.ts";
 import type { Limits } from "../../../protocol/claims.ts";
+import { LogvendError } from "../../../protocol/errors.ts";
 import type { QueryCommand } from "../../../protocol/messages.ts";
 import { schemaOf } from "../../../protocol/streams.ts";
 import { Planner } from "../../../queries/plan/planner.ts";
@@ -10,6 +11,7 @@ import type { Plan } from "../../../queries/plan/planner.ts";
 import type { RowFormat } from "../../../queries/answer/format.ts";
 import { signQuestion } from "../../../orchestrator/access/sign.ts";
 import type { AnswerEnd } from "../../../orchestrator/api/events.ts";
+import type { Missing } from "../../../orchestrator/fanout/coverage.ts";
 import { ApiClient } from "../../../orchestrator/cli/client.ts";
 import { OrchestratorConfig } from "../../../orchestrator/config.ts";
 import { startOrchestrator } from "../../../orchestrator/server.ts";
@@ -159,4 +161,20 @@ export function logsWith(statuses: readonly number[]): string {
   return `SELECT ${columns.join(", ")} FROM (SELECT [${
     statuses.join(", ")
   }]::INTEGER[] AS statuses)`;
+}
+
+/** Who is missing, without the times. */
+export function named(missing: readonly Missing[]) {
+  return missing.map(({ host, kind, reason }) => ({ host, kind, reason }));
+}
+
+/** What a question fails with. @throws when it does not, or with another kind of error */
+export async function error(work: Promise<unknown>): Promise<LogvendError> {
+  try {
+    await work;
+  } catch (thrown) {
+    if (thrown instanceof LogvendError) return thrown;
+    throw thrown;
+  }
+  throw new Error("It did not throw");
 }

@@ -1,30 +1,15 @@
 /** fanout/: one question to hosts that answer, and to hosts that do not, over a real broker. */
 import assert from "node:assert/strict";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import type { Missing } from "../../../../orchestrator/fanout/coverage.ts";
 import { UnansweredError } from "../../../../orchestrator/fanout/unanswered.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { MOSQUITTO_IS_MISSING, startMosquitto } from "../../../harness/mosquitto.ts";
 import { freePort } from "../../../harness/ports.ts";
-import { logsWith, Scene } from "../scene.ts";
+import { error, logsWith, named, Scene } from "../scene.ts";
 import { answering, silent } from "../scripted_agent.ts";
 import type { Incoming } from "../scripted_agent.ts";
 
 const COUNTS = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 1";
-
-function named(missing: readonly Missing[]) {
-  return missing.map(({ host, kind, reason }) => ({ host, kind, reason }));
-}
-
-async function error(work: Promise<unknown>): Promise<LogvendError> {
-  try {
-    await work;
-  } catch (thrown) {
-    assert.ok(thrown instanceof LogvendError, String(thrown));
-    return thrown;
-  }
-  throw new Error("It did not throw");
-}
 
 Deno.test("hosts' partial results are merged, and the coverage adds them up", async () => {
   await using scene = await Scene.start();
@@ -78,22 +63,6 @@ Deno.test("a host that refuses is named with its reason", async () => {
   assert.deepEqual(named(end.coverage.missing), [
     { host: "web-2", kind: "refused", reason: "clock 6 min ahead" },
   ]);
-});
-
-Deno.test("an offline host is named at once and not waited for; a named one never seen too", async () => {
-  await using scene = await Scene.start();
-  await scene.agent({ host: "web-1", logs: logsWith([200]) });
-  const gone = await scene.agent({ host: "web-2" });
-  await gone[Symbol.asyncDispose]();
-  await scene.hostIs("web-2", "offline");
-  const startedMs = performance.now();
-  const { end } = await scene.ask({ sql: COUNTS, selector: "host in (web-1, web-2, web-9)" });
-  assert.ok(performance.now() - startedMs < 900);
-  assert.equal(end.coverage.asked, 3);
-  const [offline, unknown] = end.coverage.missing;
-  assert.match(offline?.reason ?? "", /^silent since \d\d:\d\d:\d\d$/);
-  assert.equal(offline?.kind, "offline");
-  assert.deepEqual(unknown, { host: "web-9", kind: "unknown", reason: "never seen" });
 });
 
 Deno.test("a host that dies while the query runs is missing at once", async () => {
@@ -311,37 +280,6 @@ Deno.test("when nobody answers the error says who was missing", async () => {
   const offline = await error(scene.ask({ sql: COUNTS }));
   assert.ok(offline instanceof UnansweredError);
   assert.deepEqual(offline.coverage.missing.map(({ host }) => host), ["web-1"]);
-});
-
-Deno.test("only selected hosts are asked", async () => {
-  await using scene = await Scene.start();
-  await scene.agent({ host: "web-1", region: "eu-west-1", logs: logsWith([200]) });
-  await scene.agent({ host: "web-2", region: "us-east-1", logs: logsWith([500]) });
-  const { end, rows } = await scene.ask({ sql: COUNTS, selector: "region = us-east-1" });
-  assert.equal(end.coverage.asked, 1);
-  assert.deepEqual(rows, [{ status: 500, requests: 1 }]);
-});
-
-Deno.test("hosts without the stream are not asked, unless by name; those of another plan version refuse", async () => {
-  await using scene = await Scene.start();
-  await scene.agent({ host: "web-1", logs: logsWith([200]) });
-  await scene.agent({ host: "db-1", presence: { streams: ["slow"] } });
-  await scene.agent({ host: "old-1", presence: { plan_versions: [0], version: "0.0.9" } });
-  const { end } = await scene.ask({ sql: COUNTS });
-  assert.deepEqual(named(end.coverage.missing), [
-    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 1" },
-  ]);
-  const byName = await scene.ask({ sql: COUNTS, selector: "host in (db-1, web-1)" });
-  assert.deepEqual(named(byName.end.coverage.missing), [
-    { host: "db-1", kind: "refused", reason: 'has no stream "logs"' },
-  ]);
-  const nobody = await error(scene.ask({ sql: COUNTS, selector: "region = moon" }));
-  assert.equal(nobody.message, "No host matches region = moon: 3 hosts are known (logvend hosts)");
-  const slow = scene.ask({ sql: "SELECT count(*) FROM slow", selector: "host != db-1" });
-  assert.equal(
-    (await error(slow)).message,
-    "No host that matches host != db-1 has the table slow (logvend hosts)",
-  );
 });
 
 Deno.test({

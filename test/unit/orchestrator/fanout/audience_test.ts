@@ -1,0 +1,52 @@
+/** fanout/audience.ts: who is asked, who is missing before anybody is, over a real broker. */
+import assert from "node:assert/strict";
+import { error, logsWith, named, Scene } from "../scene.ts";
+
+const COUNTS = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 1";
+
+Deno.test("an offline host is named at once and not waited for; a named one never seen too", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  const gone = await scene.agent({ host: "web-2" });
+  await gone[Symbol.asyncDispose]();
+  await scene.hostIs("web-2", "offline");
+  const startedMs = performance.now();
+  const { end } = await scene.ask({ sql: COUNTS, selector: "host in (web-1, web-2, web-9)" });
+  assert.ok(performance.now() - startedMs < 900);
+  assert.equal(end.coverage.asked, 3);
+  const [offline, unknown] = end.coverage.missing;
+  assert.match(offline?.reason ?? "", /^silent since \d\d:\d\d:\d\d$/);
+  assert.equal(offline?.kind, "offline");
+  assert.deepEqual(unknown, { host: "web-9", kind: "unknown", reason: "never seen" });
+});
+
+Deno.test("only selected hosts are asked", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", region: "eu-west-1", logs: logsWith([200]) });
+  await scene.agent({ host: "web-2", region: "us-east-1", logs: logsWith([500]) });
+  const { end, rows } = await scene.ask({ sql: COUNTS, selector: "region = us-east-1" });
+  assert.equal(end.coverage.asked, 1);
+  assert.deepEqual(rows, [{ status: 500, requests: 1 }]);
+});
+
+Deno.test("hosts without the stream are not asked, unless by name; those of another plan version refuse", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  await scene.agent({ host: "db-1", presence: { streams: ["slow"] } });
+  await scene.agent({ host: "old-1", presence: { plan_versions: [0], version: "0.0.9" } });
+  const { end } = await scene.ask({ sql: COUNTS });
+  assert.deepEqual(named(end.coverage.missing), [
+    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 1" },
+  ]);
+  const byName = await scene.ask({ sql: COUNTS, selector: "host in (db-1, web-1)" });
+  assert.deepEqual(named(byName.end.coverage.missing), [
+    { host: "db-1", kind: "refused", reason: 'has no stream "logs"' },
+  ]);
+  const nobody = await error(scene.ask({ sql: COUNTS, selector: "region = moon" }));
+  assert.equal(nobody.message, "No host matches region = moon: 3 hosts are known (logvend hosts)");
+  const slow = scene.ask({ sql: "SELECT count(*) FROM slow", selector: "host != db-1" });
+  assert.equal(
+    (await error(slow)).message,
+    "No host that matches host != db-1 has the table slow (logvend hosts)",
+  );
+});
