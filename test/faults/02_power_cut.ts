@@ -36,6 +36,7 @@ async function run({ random, short }: Form, areLogsOnDisk: boolean): Promise<Out
     await agent.start();
     for (let i = random.between(5, 25); i > 0; i--) {
       log.append(random.between(1, 300), () => PAST_MS + cut * HOUR_MS);
+      if (random.chance(0.3)) await sync(log.path); // else all of the log would be gone
       await new Promise((resolve) => setTimeout(resolve, random.between(0, 120)));
     }
     agent.freeze(); // the image must not change while it is copied
@@ -52,6 +53,11 @@ async function run({ random, short }: Form, areLogsOnDisk: boolean): Promise<Out
   await agent.stop();
   const counts = await scene.assertStored({ lines, maybe: scene.numbers.from() });
   return { caused: `${cuts} cuts`, counts: `${counts}, ${lines.length} on the disk` };
+}
+
+async function sync(path: string) {
+  using file = await Deno.open(path);
+  await file.sync();
 }
 
 /** Numbers of the whole lines of a file. */

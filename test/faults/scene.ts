@@ -86,12 +86,13 @@ export class Scene implements AsyncDisposable {
     await this.fileDurable(last.path);
   }
 
-  /** Resolves when the running agent has sealed all that it has. */
+  /** Resolves when the running agent has sealed every hour; late parts of it may wait. */
   async sealed(): Promise<void> {
     await eventually(() => {
       const files = readLiveCommits(this.agent.dataDir)?.files ?? [];
-      const parts = files.filter(({ kind }) => kind === "part").length;
-      if (parts > 0 || files.length === 0) throw new Error(`${parts} parts are not sealed`);
+      const hours = Map.groupBy(files, ({ stream, hour }) => `${stream}/${hour}`);
+      const open = [...hours].filter(([, ofHour]) => ofHour.every(({ kind }) => kind === "part"));
+      if (open.length > 0 || hours.size === 0) throw new Error(`${open.length} hours not sealed`);
       return true;
     }, SETTLE_MS);
   }
