@@ -78,6 +78,7 @@ export class BatchMaker {
       lines: 0,
       rows: emptyRows(),
       rejects: [],
+      dropped: { ts: [], rule: [], line_length: [] },
       tail: new Uint8Array(),
     };
   }

@@ -14,7 +14,7 @@ export interface Generation {
   inode: number;
   /** Bytes whose rows and rejects are durable: where reading goes on after a restart. */
   offset: number;
-  /** Lines up to `offset`. */
+  /** Lines between where it was first read from and `offset`. */
   lines: number;
   /** SHA-256 (hex) of the first `headBytes` (1,024 at most) bytes; null until there are any. */
   headSha256: string | null;
@@ -62,7 +62,17 @@ export interface Reject {
   length: number;
 }
 
-/** Consecutive lines of one generation. Every line is in exactly one of rows and rejects. */
+/** Lines that rules kept out of the store, in columns of one length: only their counts stay. */
+export interface DroppedLines {
+  /** Microseconds since 1970, UTC. */
+  ts: bigint[];
+  /** The name of the rule. */
+  rule: string[];
+  /** Bytes with the line end. */
+  line_length: number[];
+}
+
+/** Consecutive lines of one generation: each is in exactly one of rows, rejects and dropped. */
 export interface Batch {
   generation: string;
   /** First byte of the batch, and the byte after its last line: the next batch starts there. */
@@ -71,6 +81,7 @@ export interface Batch {
   lines: number;
   rows: AccessRows;
   rejects: Reject[];
+  dropped: DroppedLines;
   /** The up to 4,096 bytes of the file before endOffset: a restart recognises the file by them. */
   tail: Uint8Array;
 }

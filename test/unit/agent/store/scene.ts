@@ -54,6 +54,7 @@ export function batch(startLine: number, count: number, atMs: (line: number) => 
       line_length: lines.map(() => 10),
     },
     rejects: [],
+    dropped: { ts: [], rule: [], line_length: [] },
     tail: new TextEncoder().encode(text.at(-1)),
   };
 }

@@ -1,0 +1,80 @@
+/** Counts what becomes of the lines of batches, by file generation and hour, until a flush. */
+import { hourOf } from "../../protocol/chunk_path.ts";
+import type { Batch } from "../store/batch.ts";
+
+/**
+ * What a line became: a row, a reject, dropped by a rule. `uncounted` are rows that an older version
+ * stored without counting whose they are.
+ */
+export type Outcome = "stored" | "rejected" | "dropped" | "uncounted";
+
+/** Lines of one generation and hour that became the same. */
+export interface Count {
+  stream: string;
+  /** Empty when uncounted. */
+  generation: string;
+  /** UTC hour of the events, `2026-11-22T19`. */
+  hour: string;
+  outcome: Outcome;
+  /** Why rejected, or the rule that dropped it; otherwise empty. */
+  reason: string;
+  lines: number;
+  /** Of the whole lines with their ends, as they lay in the file. */
+  bytes: number;
+}
+
+const HOUR_US = 3_600_000_000n;
+
+/** Counts that wait in memory beside the rows, and become durable with them. */
+export class Tally {
+  private readonly counts = new Map<string, Count>();
+
+  /** Counts every line of a batch. */
+  add(stream: string, { generation, rows, rejects, dropped }: Batch) {
+    const hourAt = hourFinder();
+    const count = (line: Pick<Count, "outcome" | "reason"> & { ts: bigint; bytes: number }) => {
+      const { ts, bytes, outcome, reason } = line;
+      const hour = hourAt(ts);
+      const key = `${generation} ${hour} ${outcome} ${reason}`;
+      const known = this.counts.get(key);
+      if (known === undefined) {
+        this.counts.set(key, { stream, generation, hour, outcome, reason, lines: 1, bytes });
+        return;
+      }
+      known.lines++;
+      known.bytes += bytes;
+    };
+    for (const [i, ts] of rows.ts.entries()) {
+      count({ ts, bytes: rows.line_length[i] ?? 0, outcome: "stored", reason: "" });
+    }
+    for (const { ts, length, reason } of rejects) {
+      count({ ts, bytes: length, outcome: "rejected", reason });
+    }
+    for (const [i, ts] of dropped.ts.entries()) {
+      const bytes = dropped.line_length[i] ?? 0;
+      count({ ts, bytes, outcome: "dropped", reason: dropped.rule[i] ?? "" });
+    }
+  }
+
+  /** Copies of all that waits. */
+  entries(): Count[] {
+    return [...this.counts.values()].map((count) => ({ ...count }));
+  }
+
+  /** Forgets everything: it has become durable. */
+  clear() {
+    this.counts.clear();
+  }
+}
+
+/** Names hours; neighbouring lines mostly share theirs. */
+function hourFinder(): (tsUs: bigint) => string {
+  let startUs = 0n;
+  let hour: string | null = null;
+  return (tsUs) => {
+    if (hour !== null && tsUs >= startUs && tsUs < startUs + HOUR_US) return hour;
+    const intoHour = ((tsUs % HOUR_US) + HOUR_US) % HOUR_US; // before 1970 the remainder is negative
+    startUs = tsUs - intoHour;
+    return hour = hourOf(Number(startUs / 1_000n));
+  };
+}
