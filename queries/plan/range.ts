@@ -9,9 +9,9 @@ export interface Bounds {
   until: string | null;
 }
 
-/** The range that is read; an implied one is dropped where the SQL bounds the time itself. */
+/** The range that is read; an implied beginning is dropped where the SQL bounds the time itself. */
 export function boundsOf({ since, until, implied }: Range, sqlBoundsTime: boolean): Bounds {
-  return implied && sqlBoundsTime ? { since: null, until: null } : { since, until };
+  return implied && sqlBoundsTime ? { since: null, until } : { since, until };
 }
 
 /** Says whether every SELECT that reads a table bounds ts or time_local. */

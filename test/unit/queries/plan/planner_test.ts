@@ -173,6 +173,12 @@ Deno.test("the implied range is dropped when WHERE bounds the time, an asked one
   assert.equal(await since("WHERE date_trunc('day', ts) IN ('2026-01-01')"), null);
   assert.equal(await since("WHERE hour(ts) = 3"), SINCE);
   assert.equal(await since("WHERE ts > now() - INTERVAL 1 WEEK", false), SINCE);
+  const until = SINCE;
+  const range = { since: "2026-01-01T00:00:00Z", until, implied: true };
+  const bounded = await planner.plan(
+    request("SELECT 1 FROM logs WHERE ts > '2025-01-01'", { range }),
+  );
+  assert.deepEqual(bounded.range, { since: null, until });
   const both = "SELECT 1 FROM logs WHERE ts > '2026-01-01' UNION ALL SELECT 1 FROM rejects";
   assert.equal((await planner.plan(request(both))).range.since, SINCE);
   assert.equal((await planner.plan(request(`${both} WHERE ts > '2026-01-01'`))).range.since, null);
