@@ -1,5 +1,7 @@
 /** What agent.db says: file generations, stored files (parts and chunks), sealings, seen requests. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import { addCounts } from "../account/book.ts";
+import type { Count } from "../account/tally.ts";
 import type { Generation } from "./batch.ts";
 import { transaction } from "./database.ts";
 
@@ -40,6 +42,24 @@ export interface Sealing {
   parts: string[];
 }
 
+/** What one flush makes durable. */
+export interface Flushed {
+  parts: readonly StoredFile[];
+  /** How far every generation has become durable. */
+  generations: readonly Generation[];
+  /** Where new generations began, by id. */
+  origins: ReadonlyMap<string, Origin>;
+  /** What became of the lines. */
+  counts: readonly Count[];
+}
+
+/** Where the reading of a generation began. */
+export interface Origin {
+  startOffset: number;
+  /** Its path at first sight: generations of one input share it, also when they are renamed. */
+  inputPath: string;
+}
+
 type Row = Record<string, SQLOutputValue>;
 
 export class Catalog {
@@ -50,11 +70,14 @@ export class Catalog {
       .map(generationOf);
   }
 
-  /** One commit: the parts of a flush and how far every generation has become durable. */
-  commitFlush(parts: readonly StoredFile[], generations: readonly Generation[]) {
+  /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
+  commitFlush({ parts, generations, origins, counts }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
-      for (const generation of generations) this.putGeneration(generation);
+      for (const generation of generations) {
+        this.putGeneration(generation, origins.get(generation.id));
+      }
+      addCounts(this.database, counts);
     });
   }
 
@@ -132,12 +155,20 @@ export class Catalog {
     ).run({ ...file, runs: JSON.stringify(file.runs) });
   }
 
-  private putGeneration(generation: Generation) {
+  private putGeneration(generation: Generation, origin?: Origin) {
     this.database.prepare(
-      `INSERT OR REPLACE INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
-         $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs)`,
+      `INSERT INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
+         $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs,
+         $startOffset, $inputPath)
+       ON CONFLICT (id) DO UPDATE SET
+         path = excluded.path, device = excluded.device, inode = excluded.inode,
+         durable_offset = excluded.durable_offset, lines = excluded.lines,
+         head_sha256 = excluded.head_sha256, head_bytes = excluded.head_bytes,
+         tail_sha256 = excluded.tail_sha256, content_sha256 = excluded.content_sha256`,
     ).run({
       ...generation,
+      startOffset: origin?.startOffset ?? 0,
+      inputPath: origin?.inputPath ?? generation.path,
       device: signed(generation.device),
       inode: signed(generation.inode),
     });

@@ -2,10 +2,12 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { ACCOUNTING_TABLE } from "../account/book.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
+/** New columns come last: tables that were migrated have them there. */
 const TABLES = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE generations (
@@ -13,7 +15,8 @@ const TABLES = `
     device INTEGER NOT NULL, inode INTEGER NOT NULL,
     durable_offset INTEGER NOT NULL, lines INTEGER NOT NULL,
     head_sha256 TEXT, head_bytes INTEGER NOT NULL, tail_sha256 TEXT, content_sha256 TEXT,
-    first_seen_ms INTEGER NOT NULL) STRICT;
+    first_seen_ms INTEGER NOT NULL,
+    start_offset INTEGER NOT NULL DEFAULT 0, input_path TEXT NOT NULL DEFAULT '') STRICT;
   CREATE TABLE files (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('part', 'chunk')),
     stream TEXT NOT NULL, hour TEXT NOT NULL, path TEXT NOT NULL UNIQUE,
@@ -24,7 +27,21 @@ const TABLES = `
   CREATE TABLE sealings (
     chunk TEXT PRIMARY KEY, stream TEXT NOT NULL, hour TEXT NOT NULL, parts TEXT NOT NULL) STRICT;
   CREATE TABLE seen (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT;
+  ${ACCOUNTING_TABLE}
 `;
+
+/** What makes the next version of a version. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  // Nobody counted whose rows there are: counting starts where each generation stands.
+  1: `
+    ALTER TABLE generations ADD COLUMN start_offset INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE generations ADD COLUMN input_path TEXT NOT NULL DEFAULT '';
+    UPDATE generations SET start_offset = durable_offset, lines = 0, input_path = path;
+    ${ACCOUNTING_TABLE}
+    INSERT INTO accounting
+      SELECT stream, hour, '', 'uncounted', '', sum(rows), 0 FROM files GROUP BY stream, hour;
+  `,
+};
 
 /** The path of the database of a data folder. */
 export function databasePath(dataDir: string): string {
@@ -60,20 +77,31 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
 
 function prepare(database: DatabaseSync) {
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000");
-  const fresh = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
-  if (fresh !== undefined) return;
+  const known = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
   transaction(database, () => {
-    database.exec(TABLES);
-    database.prepare("INSERT INTO meta VALUES ('format_version', ?)").run(String(FORMAT_VERSION));
+    let version = known === undefined ? FORMAT_VERSION : versionOf(database);
+    if (known === undefined) database.exec(TABLES);
+    for (let sql = MIGRATIONS[version]; sql !== undefined; sql = MIGRATIONS[++version]) {
+      database.exec(sql);
+    }
+    database.prepare("INSERT OR REPLACE INTO meta VALUES ('format_version', ?)")
+      .run(String(version));
   });
 }
 
-function checkVersion(database: DatabaseSync, path: string) {
+function versionOf(database: DatabaseSync): number {
   const row = database.prepare("SELECT value FROM meta WHERE key = 'format_version'").get();
-  if (row?.value !== String(FORMAT_VERSION)) {
-    throw new LogvendError(
-      "unavailable",
-      `${path} has format ${row?.value}, this program writes ${FORMAT_VERSION}: use the newer program`,
-    );
-  }
+  return Number(row?.value);
+}
+
+function checkVersion(database: DatabaseSync, path: string) {
+  const version = versionOf(database);
+  if (version === FORMAT_VERSION) return;
+  throw new LogvendError(
+    "unavailable",
+    `${path} has format ${version}, this program has ${FORMAT_VERSION}: ` +
+      (version > FORMAT_VERSION
+        ? "use the newer program"
+        : "start the agent once, which converts it"),
+  );
 }

@@ -1,8 +1,7 @@
 /** Makes the rows in memory durable: one part per stream and event hour, then one commit. */
 import { join } from "node:path";
 import { SCHEMA_VERSION } from "../../protocol/streams.ts";
-import type { Generation } from "./batch.ts";
-import type { Catalog, StoredFile } from "./catalog.ts";
+import type { Catalog, Flushed, StoredFile } from "./catalog.ts";
 import { removeIfThere, writeDurably } from "./durable_file.ts";
 import type { HourInMemory, MemoryRows } from "./memory_rows.ts";
 
@@ -10,8 +9,8 @@ export interface FlushRequest {
   memory: MemoryRows;
   catalog: Catalog;
   dataDir: string;
-  /** Generations whose offset or facts changed since the last flush. */
-  changed: readonly Generation[];
+  /** What else changed since the last flush. */
+  changed: Omit<Flushed, "parts">;
   nowMs: number;
 }
 
@@ -24,7 +23,8 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   const parts: StoredFile[] = [];
   try {
     for (const hour of await memory.hours()) parts.push(await writePart(request, hour));
-    if (parts.length > 0 || changed.length > 0) catalog.commitFlush(parts, changed);
+    const nothing = parts.length === 0 && changed.generations.length === 0;
+    if (!nothing) catalog.commitFlush({ parts, ...changed });
   } catch (error) {
     for (const part of parts) await removeIfThere(join(dataDir, part.path));
     throw error;

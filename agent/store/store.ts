@@ -4,9 +4,10 @@ import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { REJECTS } from "../../protocol/streams.ts";
+import { Tally } from "../account/tally.ts";
 import type { Batch, BatchSink, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
-import type { Sealing, StoredFile } from "./catalog.ts";
+import type { Origin, Sealing, StoredFile } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
 import { Leases } from "./leases.ts";
@@ -60,6 +61,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly openFiles: OpenFiles;
   private readonly byId: Map<string, Generation>;
   private readonly changed = new Set<string>();
+  /** Of generations that no flush has seen. */
+  private readonly origins = new Map<string, Origin>();
+  private readonly tally = new Tally();
   private readonly tails = new Map<string, Uint8Array>();
   private readonly clock: () => number;
   private readonly openedMs: number;
@@ -92,6 +96,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   putGeneration(generation: Generation) {
+    if (!this.byId.has(generation.id)) {
+      const { id, offset, path } = generation;
+      this.origins.set(id, { startOffset: offset, inputPath: path });
+    }
     this.byId.set(generation.id, { ...generation });
     this.changed.add(generation.id);
   }
@@ -104,6 +112,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
       }
       await this.addToMemory(generation, batch);
+      this.tally.add(generation.stream, batch);
       generation.offset = batch.endOffset;
       generation.lines += batch.lines;
       this.tails.set(generation.id, batch.tail);
@@ -224,20 +233,23 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const ids = [...this.changed];
     this.changed.clear(); // what changes from here on waits for the next flush
     try {
-      const changed: Generation[] = [];
+      const generations: Generation[] = [];
       for (const id of ids) {
         const generation = this.byId.get(id);
         if (generation === undefined) continue;
         const tail = this.tails.get(id);
         if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
-        changed.push(generation);
+        generations.push(generation);
       }
+      const changed = { generations, origins: this.origins, counts: this.tally.entries() };
       await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
     } catch (error) {
       for (const id of ids) this.changed.add(id);
       throw error;
     }
+    for (const id of ids) this.origins.delete(id);
     this.tails.clear();
+    this.tally.clear();
   }
 
   /** Back-pressure: while memory is full and the disk refuses, whoever appends waits here. */
