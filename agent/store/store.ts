@@ -1,14 +1,16 @@
 /** The agent's store: newest rows in memory, parts, sealed chunks, and agent.db over them all. */
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { reasonOf } from "../../protocol/file_error.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
+import { writeAccountFile } from "../account/account_file.ts";
+import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
 import type { Batch, BatchSink, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
 import type { Origin, Sealing, StoredFile } from "./catalog.ts";
-import { databasePath, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
 import { Leases } from "./leases.ts";
 import { lockDataDir } from "./lock.ts";
@@ -19,8 +21,9 @@ import type { OpenFile } from "./open_files.ts";
 import { removeLeftovers } from "./recover.ts";
 import { isRipe, planSealing, seal, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
-import type { Snapshot, SnapshotRequest, SnapshotSource } from "./snapshot.ts";
+import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+import { syncSources } from "./sync_sources.ts";
 
 /** Rows and line bytes that memory holds before a flush: more costs the host memory. */
 const MEMORY_ROWS_MAX = 50_000;
@@ -123,6 +126,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   /** Makes everything appended so far durable. */
   async flush(): Promise<void> {
+    await syncSources(this.grown()); // most of it, while queries go on
     await this.mutex.run(() => this.flushNow());
   }
 
@@ -143,12 +147,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   tables(): string[] {
-    return [...this.parts.options.streams, REJECTS];
+    return [...this.parts.options.streams, ...HOST_TABLES];
   }
 
   async snapshot(request: SnapshotRequest): Promise<Snapshot> {
     return await this.mutex.run(async () => {
       const { catalog, memory, options: { dataDir } } = this.parts;
+      const accounts = request.tables.includes(ACCOUNTING) ? await this.accounts(request) : null;
       const copies = new Map<string, OpenFile | null>();
       for (const name of request.tables) copies.set(name, await this.openFiles.copyOf(name));
       // From here to the lease nothing may be awaited: sealing deletes parts at any other moment.
@@ -162,10 +167,20 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
           bytes: table.bytes + open.bytes,
         }];
       }));
+      if (accounts !== null) tables.set(ACCOUNTING, accounts);
       const release = this.leases.take([...tables.values()].flatMap((table) => table.files));
+      for (const path of accounts?.files ?? []) await this.leases.remove(path); // with this lease
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       return snapshotOf(tables, rows + memory.rowCount(REJECTS), release);
     });
+  }
+
+  /** What is durable, and what waits in memory. */
+  private async accounts(request: SnapshotRequest): Promise<SnapshotTable> {
+    const { catalog, options: { dataDir, host } } = this.parts;
+    const path = join(dataDir, "open", `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
+    const counts = [...catalog.counts(hoursOf(request)), ...this.tally.entries()];
+    return await writeAccountFile(path, { host, counts, generations: [...this.byId.values()] });
   }
 
   /** Remembers a request id until it expires; false when it was known already. */
@@ -227,12 +242,18 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     }
   }
 
+  /** Generations with lines that are not durable yet. */
+  private grown(): Generation[] {
+    return [...this.tails.keys()].flatMap((id) => this.byId.get(id) ?? []);
+  }
+
   private async flushNow() {
     const { memory, catalog, options: { dataDir } } = this.parts;
     if (this.broken) throw new LogvendError("internal", "A batch could not be kept in memory");
     const ids = [...this.changed];
     this.changed.clear(); // what changes from here on waits for the next flush
     try {
+      await syncSources(this.grown());
       const generations: Generation[] = [];
       for (const id of ids) {
         const generation = this.byId.get(id);
@@ -276,42 +297,6 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const { catalog, options: { dataDir, host, region, signal } } = this.parts;
     return { catalog, leases: this.leases, dataDir, host, region, clock: this.clock, signal };
   }
-}
-
-/**
- * Reads a data folder that no agent is writing: parts and chunks, no newest rows.
- * @throws {LogvendError} unavailable
- */
-export function openStoredFiles(
-  dataDir: string,
-  streams: readonly string[],
-): SnapshotSource & Disposable {
-  const path = databasePath(dataDir);
-  try {
-    Deno.statSync(path);
-  } catch (cause) {
-    throw new LogvendError(
-      "unavailable",
-      cause instanceof Deno.errors.NotFound
-        ? `${dataDir} holds no data yet: start the agent or import some logs`
-        : `Cannot read ${path}: ${reasonOf(cause)}`,
-      { cause },
-    );
-  }
-  const database = openDatabase(dataDir, { readOnly: true });
-  const catalog = new Catalog(database);
-  return {
-    tables: () => [...streams, REJECTS],
-    snapshot(request) {
-      const tables = new Map(request.tables.map((name) => {
-        const table = filesOf({ catalog, dataDir, name, range: request });
-        return [name, table];
-      }));
-      const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
-      return Promise.resolve(snapshotOf(tables, rows, () => Promise.resolve()));
-    },
-    [Symbol.dispose]: () => database.close(),
-  };
 }
 
 async function sha256Of(bytes: Uint8Array): Promise<string> {
