@@ -7,7 +7,7 @@ import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { nearMiss } from "../protocol/near_miss.ts";
 import { BrokerUrl, Duration, readConfig } from "../protocol/config_file.ts";
-import { REJECTS } from "../protocol/streams.ts";
+import { HOST_TABLES } from "../protocol/streams.ts";
 
 const FORMATS = ["auto", "combined", "json"] as const;
 
@@ -15,7 +15,8 @@ const FORMATS = ["auto", "combined", "json"] as const;
 const SERVERS = ["nginx", "apache"];
 
 const Stream = z.strictObject({
-  name: StreamName.refine((name) => name !== REJECTS, `any name but ${REJECTS}`)
+  name: StreamName
+    .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(" and ")}`)
     .describe("the table's name in SQL"),
   format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
     .describe(

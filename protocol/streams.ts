@@ -10,6 +10,12 @@ export const SCHEMA_VERSION = 1;
 /** The table of lines that no format could read; every host has it. */
 export const REJECTS = "rejects";
 
+/** The table that says what became of the lines that were read; every host has it. */
+export const ACCOUNTING = "accounting";
+
+/** Tables that are no streams: every host has them, and no stream may be called like them. */
+export const HOST_TABLES: readonly string[] = [REJECTS, ACCOUNTING];
+
 /** The columns of a stream, and the expressions that turn files into the table users see. */
 export interface StreamSchema {
   physical: readonly Column[];
@@ -118,9 +124,45 @@ export const REJECTS_SCHEMA: StreamSchema = {
   expressions: {},
 };
 
+/** Lines and bytes by file generation, hour and outcome: stored, rejected, dropped, … */
+const ACCOUNTING_SCHEMA: StreamSchema = {
+  physical: [
+    { name: "ts", type: "TIMESTAMP" },
+    { name: "stream", type: "VARCHAR" },
+    { name: "host", type: "VARCHAR" },
+    { name: "file", type: "VARCHAR" },
+    { name: "generation", type: "VARCHAR" },
+    { name: "outcome", type: "VARCHAR" },
+    { name: "reason", type: "VARCHAR" },
+    { name: "lines", type: "BIGINT" },
+    { name: "bytes", type: "BIGINT" },
+  ],
+  logical: [
+    { name: "ts", type: "TIMESTAMP" },
+    { name: "hour", type: "TIMESTAMP" },
+    { name: "stream", type: "VARCHAR" },
+    { name: "host", type: "VARCHAR" },
+    { name: "region", type: "VARCHAR" },
+    { name: "file", type: "VARCHAR" },
+    { name: "generation", type: "VARCHAR" },
+    { name: "outcome", type: "VARCHAR" },
+    { name: "reason", type: "VARCHAR" },
+    { name: "lines", type: "BIGINT" },
+    { name: "bytes", type: "BIGINT" },
+  ],
+  expressions: { hour: "ts" },
+};
+
 /** The schema of a table by its name. */
 export function schemaOf(stream: string): StreamSchema {
-  return stream === REJECTS ? REJECTS_SCHEMA : ACCESS;
+  switch (stream) {
+    case REJECTS:
+      return REJECTS_SCHEMA;
+    case ACCOUNTING:
+      return ACCOUNTING_SCHEMA;
+    default:
+      return ACCESS;
+  }
 }
 
 /** A table as SQL sees it. */

@@ -27,6 +27,11 @@ export interface HourRange {
   until: string | null;
 }
 
+/** The hours that a range touches: ISO 8601, half-open; null is unbounded. */
+export function hoursOf({ since, until }: HourRange): HourRange {
+  return { since: since === null ? null : since.slice(0, "2026-11-22T19".length), until };
+}
+
 /** The durable counts, by stream, hour and generation. */
 export function readCounts(database: DatabaseSync, { since, until }: HourRange): Count[] {
   const select = database.prepare(

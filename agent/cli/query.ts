@@ -14,7 +14,7 @@ import type { LocalAnswer, LocalQuestion } from "../query/local_query.ts";
 import { connectSnapshots } from "../query/socket.ts";
 import { WorkerPool } from "../query/worker_pool.ts";
 import type { SnapshotSource } from "../store/snapshot.ts";
-import { openStoredFiles } from "../store/store.ts";
+import { openStoredFiles } from "../store/stored_files.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { NO_ROWS, readLogFiles } from "./log_files.ts";
 
@@ -57,7 +57,7 @@ export async function queryCommand(sql: string, options: QueryOptions): Promise<
   try {
     await using stack = new AsyncDisposableStack();
     const source = files === undefined
-      ? await storedSource(options.config, stack)
+      ? await storedSource(options.config, folder, stack)
       : await readLogFiles({ files, folder, stack, signal });
     const answer = stack.use(await ask({ question, source, folder, stack, signal }));
     const elapsedMs = Date.now() - startedMs;
@@ -85,11 +85,16 @@ interface Asked {
 
 async function ask({ question, source, folder, stack, signal }: Asked): Promise<LocalAnswer> {
   const { store, dataDir, region } = source;
-  const results = join(folder, "results");
+  const results = resultsFolder(folder);
   const workers = stack.use(await WorkerPool.open({ folder: results, dataDir }));
   const planner = stack.use(await Planner.open());
   const parts = { planner, store, workers, region, folder: results, behindBytes: () => 0 };
   return await localQuery(parts, question, signal);
+}
+
+/** The folder that workers read and write. */
+function resultsFolder(folder: string): string {
+  return join(folder, "results");
 }
 
 interface Facts {
@@ -137,11 +142,17 @@ async function write(text: string) {
 }
 
 /** The running agent's rows, or what it left on disk. */
-async function storedSource(path: string, stack: AsyncDisposableStack): Promise<Source> {
+async function storedSource(
+  path: string,
+  folder: string,
+  stack: AsyncDisposableStack,
+): Promise<Source> {
   const config = await readAgentConfig(path, "give -c CONFIG or --file LOG");
-  const { data_dir: dataDir, region, streams } = config;
+  const { data_dir: dataDir, host, region } = config;
+  const streams = config.streams.map(({ name }) => name);
+  const scratchFolder = resultsFolder(folder);
   const store = await connectSnapshots(dataDir) ??
-    openStoredFiles(dataDir, streams.map((stream) => stream.name));
+    openStoredFiles({ dataDir, streams, host, scratchFolder });
   stack.use(store);
   return { store, dataDir, region, onlyRejects: false };
 }

@@ -1,6 +1,7 @@
 /** What agent.db says: file generations, stored files (parts and chunks), sealings, seen requests. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import { addCounts } from "../account/book.ts";
+import { addCounts, readCounts } from "../account/book.ts";
+import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
 import type { Generation } from "./batch.ts";
 import { transaction } from "./database.ts";
@@ -96,6 +97,11 @@ export class Catalog {
   allFiles(): StoredFile[] {
     return this.select("SELECT * FROM files ORDER BY created_ms, rowid").all()
       .map(fileOf);
+  }
+
+  /** What became of the lines of these hours. */
+  counts(hours: HourRange): Count[] {
+    return readCounts(this.database, hours);
   }
 
   /** Rows and bytes of a stream's files; of every stream without a name. */

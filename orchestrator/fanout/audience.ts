@@ -1,7 +1,7 @@
 /** Chooses whom to ask: the selected hosts that are there and can answer; the others are missing. */
 import { LogvendError } from "../../protocol/errors.ts";
 import { namedHosts, parseSelector } from "../../protocol/selector.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { HOST_TABLES } from "../../protocol/streams.ts";
 import { counted } from "../../protocol/units.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
@@ -32,7 +32,9 @@ export function chooseAudience(request: AudienceRequest): Audience {
   const selected = request.fleet.select(selector);
   for (const candidate of selected) {
     const { host, streams } = candidate.presence;
-    const lacks = request.tables.find((table) => table !== REJECTS && !streams.includes(table));
+    const lacks = request.tables.find((table) =>
+      !HOST_TABLES.includes(table) && !streams.includes(table)
+    );
     if (lacks !== undefined && !named.includes(host)) continue;
     const obstacle = obstacleTo(candidate, lacks, request.nowMs);
     if (obstacle === null) asked.push(candidate);

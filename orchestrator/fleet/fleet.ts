@@ -5,7 +5,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { Presence } from "../../protocol/messages.ts";
 import type { Selector } from "../../protocol/selector.ts";
 import { matches } from "../../protocol/selector.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { HOST_TABLES } from "../../protocol/streams.ts";
 import type { HostTable } from "../state/hosts.ts";
 
 /** How often leases are checked and last-seen times are written down. */
@@ -64,10 +64,10 @@ export class Fleet implements Disposable {
     return this.hosts.get(host);
   }
 
-  /** The tables that queries may name: every stream of any host, and the rejects. */
+  /** The tables that queries may name: every stream of any host, and what all have. */
   tables(): string[] {
     const streams = [...this.hosts.values()].flatMap(({ presence }) => presence.streams);
-    return [...new Set([...streams, REJECTS])].sort();
+    return [...new Set([...streams, ...HOST_TABLES])].sort();
   }
 
   /** Takes a message of `a/{host}/state`; a malformed one is logged and changes nothing. */

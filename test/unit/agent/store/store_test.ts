@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openStoredFiles } from "../../../../agent/store/store.ts";
+import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { tableSelect } from "../../../../protocol/streams.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
@@ -16,6 +16,13 @@ import {
   read,
   START_MS,
 } from "./scene.ts";
+
+const stored = (dataDir: string) => ({
+  dataDir,
+  streams: ["logs"],
+  host: "web-1",
+  scratchFolder: join(dataDir, "scratch"),
+});
 
 Deno.test("rows can be queried before any flush, and once only after it", async () => {
   await using data = await folder();
@@ -132,7 +139,7 @@ Deno.test("a request id is taken once", async () => {
 Deno.test("a data folder has one writer, and readers beside it", async () => {
   await using data = await folder();
   assert.throws(
-    () => openStoredFiles(data.path, ["logs"]),
+    () => openStoredFiles(stored(data.path)),
     (error) => error instanceof LogvendError && error.message.includes("holds no data yet"),
   );
   await using store = await open(data.path);
@@ -143,7 +150,7 @@ Deno.test("a data folder has one writer, and readers beside it", async () => {
     open(data.path),
     (error) => error instanceof LogvendError && error.message.includes("in use"),
   );
-  using reader = openStoredFiles(data.path, ["logs"]);
+  using reader = openStoredFiles(stored(data.path));
   assert.deepEqual(await read(reader, COUNT), [[5, 5]]);
 });
 

@@ -1,0 +1,66 @@
+/** A data folder that no agent is writing, read as it lies there: parts and chunks, no newest rows. */
+import { join } from "node:path";
+import { LogvendError } from "../../protocol/errors.ts";
+import { reasonOf } from "../../protocol/file_error.ts";
+import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
+import { writeAccountFile } from "../account/account_file.ts";
+import { hoursOf } from "../account/book.ts";
+import { Catalog } from "./catalog.ts";
+import { databasePath, openDatabase } from "./database.ts";
+import { removeIfThere } from "./durable_file.ts";
+import type { SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
+import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+
+export interface StoredFilesOptions {
+  dataDir: string;
+  streams: readonly string[];
+  host: string;
+  /** Where files that are made for one query lie; the data folder may be somebody else's. */
+  scratchFolder: string;
+}
+
+/** @throws {LogvendError} unavailable */
+export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & Disposable {
+  const { dataDir, streams, host, scratchFolder } = options;
+  checkThere(dataDir);
+  const database = openDatabase(dataDir, { readOnly: true });
+  const catalog = new Catalog(database);
+  const accounts = (request: SnapshotRequest): Promise<SnapshotTable> => {
+    const path = join(scratchFolder, `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
+    const counts = catalog.counts(hoursOf(request));
+    return writeAccountFile(path, { host, counts, generations: catalog.generations() });
+  };
+  return {
+    tables: () => [...streams, ...HOST_TABLES],
+    async snapshot(request) {
+      const tables = new Map<string, SnapshotTable>();
+      for (const name of request.tables) {
+        const table = name === ACCOUNTING
+          ? await accounts(request)
+          : filesOf({ catalog, dataDir, name, range: request });
+        tables.set(name, table);
+      }
+      const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
+      const made = tables.get(ACCOUNTING)?.files ?? [];
+      return snapshotOf(tables, rows, async () => {
+        for (const path of made) await removeIfThere(path);
+      });
+    },
+    [Symbol.dispose]: () => database.close(),
+  };
+}
+
+function checkThere(dataDir: string) {
+  const path = databasePath(dataDir);
+  try {
+    Deno.statSync(path);
+  } catch (cause) {
+    throw new LogvendError(
+      "unavailable",
+      cause instanceof Deno.errors.NotFound
+        ? `${dataDir} holds no data yet: start the agent or import some logs`
+        : `Cannot read ${path}: ${reasonOf(cause)}`,
+      { cause },
+    );
+  }
+}
