@@ -6,7 +6,8 @@ import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts"
 import { openStore } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
 import type { AgentConfig, StreamConfig } from "../config.ts";
-import { discover, fileKey } from "../ingest/discover.ts";
+import { discover } from "../ingest/discover.ts";
+import { fileKey } from "../ingest/identity.ts";
 import { readFile } from "../ingest/read_file.ts";
 import type { FileId } from "../ingest/read_file.ts";
 import { interruptSignal } from "./interrupt.ts";

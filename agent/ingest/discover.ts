@@ -1,7 +1,7 @@
 /** Finds the files of a stream: paths and globs, each file once, the oldest first. */
 import { glob, isDynamicPattern } from "tinyglobby";
 import { reasonOf } from "../../protocol/file_error.ts";
-import { fileInfo, notAFile } from "./identity.ts";
+import { fileInfo, fileKey, notAFile } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 
 /** Compressed files are not followed: they do not grow; `import` reads them. */
@@ -45,11 +45,6 @@ export async function discover(
   }
   discovery.files.sort((a, b) => a.mtimeMs - b.mtimeMs || a.path.localeCompare(b.path));
   return discovery;
-}
-
-/** One key a file, whatever its path. */
-export function fileKey({ device, inode }: { device: number; inode: number }): string {
-  return `${device}:${inode}`;
 }
 
 async function pathsOf(pattern: string, signal: AbortSignal): Promise<string[]> {

@@ -12,6 +12,7 @@ import {
   openFileInfo,
   readAt,
   sha256,
+  startsWith,
   TAIL_BYTES,
 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
@@ -226,10 +227,6 @@ export class FollowedFile implements Disposable {
   private newMaker(): BatchMaker {
     return new BatchMaker(this.generation.id, this.options.format, this.options.nowMs);
   }
-}
-
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return bytes.length >= start.length && start.every((byte, i) => bytes[i] === byte);
 }
 
 function firstBytes(head: Uint8Array, bytes: Uint8Array): Uint8Array {

@@ -1,7 +1,26 @@
 /** Decides which generation a file is that was not followed until now. */
 import type { Generation } from "../store/batch.ts";
-import { bytesBefore, HEAD_BYTES, headHash, holds, openFileInfo, sha256 } from "./identity.ts";
+import {
+  bytesBefore,
+  fileKey,
+  HEAD_BYTES,
+  headHash,
+  holds,
+  openFileInfo,
+  readAt,
+  sha256,
+  startsWith,
+} from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
+
+/** A small file that begins like another may be its copy, whose original is about to be emptied. */
+const COPYING_MS = 2_000;
+/** A file is taken for the copy of another's former content for this long after that ended. */
+const EMPTIED_MS = 60_000;
+
+/** Compared at once. */
+const COMPARED_BYTES = 64 * 1_024;
+const LINE_END = 0x0a;
 
 /** What a file turned out to be. */
 export type Identity =
@@ -9,10 +28,12 @@ export type Identity =
   | { kind: "continues"; generation: Generation }
   /** Its content under another inode, and the old one holds it no more. */
   | { kind: "moved"; generation: Generation }
-  /** A copy, whole or under way, of what is or was read elsewhere: nothing to read. */
+  /** A copy, whole or under way, of what is read elsewhere: nothing to read. */
   | { kind: "copy"; generation: Generation }
+  /** What it holds up to `offset` is or was read elsewhere, what comes after is its own. */
+  | { kind: "fork"; offset: number }
   | { kind: "new" }
-  /** It changed while being looked at: look again later. */
+  /** It changes while being looked at: look again later. */
   | { kind: "undecided" };
 
 /** How far a generation had been read at some moment, and the hash of the 4 KiB before. */
@@ -33,61 +54,136 @@ export interface Known {
   ): Promise<T>;
 }
 
-/** Tells what `file`, open as `handle`, is. `copyOf`: the generation it was a copy of before. */
-export async function identify(
-  file: FileInfo,
-  handle: Deno.FsFile,
-  known: Known,
-  copyOf: string | null,
-): Promise<Identity> {
+/** A file that is not followed yet. */
+export interface Unknown {
+  file: FileInfo;
+  handle: Deno.FsFile;
+  /** The generation that it was a copy of when last looked at. */
+  copyOf: string | null;
+  nowMs: number;
+}
+
+/** Tells what a file is. */
+export async function identify(unknown: Unknown, known: Known): Promise<Identity> {
+  const { file, handle } = unknown;
   const newestFirst = known.generations.toReversed();
   for (const generation of newestFirst) {
-    const same = generation.inode === file.inode && generation.device === file.device;
-    if (same && await holds(handle, file.size, generation)) {
+    if (fileKey(generation) === fileKey(file) && await holds(handle, file.size, generation)) {
       return { kind: "continues", generation };
     }
   }
-  if (file.size < HEAD_BYTES) return { kind: "new" };
+  if (file.size < HEAD_BYTES) return await identifySmall(unknown, known);
   const head = await headHash(handle, HEAD_BYTES);
   for (const generation of newestFirst) {
     if (generation.headBytes < HEAD_BYTES || generation.headSha256 !== head) continue;
-    if (await holds(handle, file.size, generation)) {
-      const held = await known.withOriginal(
-        generation,
-        (original) => stillHolds(original, generation),
-      );
-      return { kind: held ? "copy" : "moved", generation };
-    }
-    if (file.size >= generation.offset) continue;
-    if (generation.id === copyOf || await isCutCopy(file, handle, known, generation)) {
-      return { kind: "copy", generation };
-    }
+    const identity = await holds(handle, file.size, generation)
+      ? await asWhole(unknown, known, generation)
+      : await asCut(unknown, known, generation);
+    if (identity !== null) return identity;
   }
   const now = await openFileInfo(file.path, handle);
   return { kind: now?.size === file.size ? "new" : "undecided" };
 }
 
-async function stillHolds(original: Deno.FsFile | null, generation: Generation): Promise<boolean> {
-  if (original === null) return false;
-  return await holds(original, (await original.stat()).size, generation);
+/** What a file is that holds all that was read of a generation under another inode. */
+async function asWhole(
+  { file, handle }: Unknown,
+  known: Known,
+  generation: Generation,
+): Promise<Identity> {
+  const end = await bytesBefore(handle, file.size);
+  return await known.withOriginal(generation, async (original) => {
+    if (original === null || !await stillHolds(original, generation)) {
+      return { kind: "moved", generation };
+    }
+    if (equal(await bytesBefore(original, file.size), end)) return { kind: "copy", generation };
+    return { kind: "fork", offset: await lastCommonLine(handle, original, generation.offset) };
+  });
 }
 
 /**
- * Whether a file shorter than what was read of a generation is a copy of it: copytruncate under
- * way, or one that ended before the last lines. Equal first KiB alone do not tell.
+ * What a file is that is shorter than what was read of a generation: null, or a copy. Of a file
+ * that is still there it is under way; of one that was emptied it lacks the last lines, which are
+ * read. Equal first KiB alone do not tell.
  */
-async function isCutCopy(
-  file: FileInfo,
-  handle: Deno.FsFile,
+async function asCut(
+  { file, handle, copyOf }: Unknown,
   known: Known,
   generation: Generation,
-): Promise<boolean> {
-  const end = sha256(await bytesBefore(handle, file.size));
-  const compared = await known.withOriginal(generation, async (original) => {
-    if (original === null || !await stillHolds(original, generation)) return null;
-    return sha256(await bytesBefore(original, file.size)) === end;
+): Promise<Identity | null> {
+  if (file.size >= generation.offset) return null;
+  const end = await bytesBefore(handle, file.size);
+  return await known.withOriginal(generation, async (original) => {
+    if (original !== null && await stillHolds(original, generation)) {
+      const same = equal(await bytesBefore(original, file.size), end);
+      return same ? { kind: "copy", generation } : null;
+    }
+    const mark = known.marks(generation).findLast(({ offset }) => offset <= file.size);
+    const isCopy = generation.id === copyOf ||
+      (mark !== undefined && sha256(await bytesBefore(handle, mark.offset)) === mark.tailSha256);
+    return isCopy ? { kind: "fork", offset: file.size } : null;
   });
-  if (compared !== null) return compared;
-  const mark = known.marks(generation).findLast(({ offset }) => offset <= file.size);
-  return mark !== undefined && sha256(await bytesBefore(handle, mark.offset)) === mark.tailSha256;
+}
+
+/** Whether the file that a generation was read from holds that still. */
+async function stillHolds(original: Deno.FsFile, generation: Generation): Promise<boolean> {
+  return await holds(original, (await original.stat()).size, generation);
+}
+
+/** Where the last line ends up to which two files agree, which they do up to `offset`. */
+async function lastCommonLine(
+  file: Deno.FsFile,
+  other: Deno.FsFile,
+  offset: number,
+): Promise<number> {
+  const [ours, theirs] = [new Uint8Array(COMPARED_BYTES), new Uint8Array(COMPARED_BYTES)];
+  for (let [start, lineEnd] = [offset, offset];;) {
+    const bytes = await readAt(file, start, ours);
+    const others = await readAt(other, start, theirs);
+    let same = 0;
+    while (same < bytes.length && bytes[same] === others[same]) same++;
+    const lastEnd = bytes.lastIndexOf(LINE_END, same - 1);
+    if (same > 0 && lastEnd >= 0) lineEnd = start + lastEnd + 1;
+    start += same;
+    if (same < COMPARED_BYTES) return lineEnd;
+  }
+}
+
+/**
+ * What a file of less than 1 KiB is. So few bytes may be equal by chance, so it is a copy only of
+ * what it holds all of and what was emptied just now: that is how copytruncate rotates.
+ */
+async function identifySmall(unknown: Unknown, known: Known): Promise<Identity> {
+  const { file, handle, nowMs } = unknown;
+  const changedMs = Math.max(file.mtimeMs, file.ctimeMs);
+  const isYoung = Math.abs(nowMs - changedMs) < COPYING_MS;
+  const content = await readAt(handle, 0, new Uint8Array(file.size));
+  for (const generation of recent(known.generations, nowMs)) {
+    const state = await known.withOriginal(generation, async (original) => {
+      if (original === null) return "gone";
+      if (!await stillHolds(original, generation)) return "emptied";
+      const start = await readAt(original, 0, new Uint8Array(content.length));
+      return start.length > 0 && startsWith(content, start) ? "same" : "other";
+    });
+    if (state === "same" && isYoung) return { kind: "undecided" };
+    if (state !== "emptied") continue;
+    if (await holds(handle, file.size, generation)) return { kind: "moved", generation };
+    const cut = await asCut(unknown, known, generation);
+    if (cut !== null) return cut;
+  }
+  return { kind: "new" };
+}
+
+function equal(some: Uint8Array, others: Uint8Array): boolean {
+  return some.length === others.length && startsWith(some, others);
+}
+
+/** Generations that their files held within the last minute. */
+function recent(generations: readonly Generation[], nowMs: number): Generation[] {
+  const endedMs = new Map<string, number>();
+  return generations.toReversed().filter((generation) => {
+    const ended = endedMs.get(fileKey(generation)) ?? Infinity;
+    endedMs.set(fileKey(generation), generation.firstSeenMs);
+    return ended > nowMs - EMPTIED_MS;
+  });
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Generation } from "../store/batch.ts";
 
-/** Files shorter than this are told apart by their inode only. */
+/** Files shorter than this are told apart by their inode, unless one was just emptied. */
 export const HEAD_BYTES = 1_024;
 /** How much before its offset a generation is recognised by. */
 export const TAIL_BYTES = 4_096;
@@ -17,6 +17,13 @@ export interface FileInfo {
   inode: number;
   size: number;
   mtimeMs: number;
+  /** When its content or name last changed, as the file system says: nobody sets it. */
+  ctimeMs: number;
+}
+
+/** One key a file, whatever its path. */
+export function fileKey({ device, inode }: Pick<FileInfo, "device" | "inode">): string {
+  return `${device}:${inode}`;
 }
 
 /** Lower-case hex SHA-256. */
@@ -38,6 +45,7 @@ export function fileInfo(path: string, stat: Deno.FileInfo): FileInfo | null {
     inode: stat.ino ?? 0,
     size: stat.size,
     mtimeMs: stat.mtime?.getTime() ?? 0,
+    ctimeMs: stat.ctime?.getTime() ?? 0,
   };
 }
 
@@ -81,6 +89,15 @@ export async function generationFromEnd(
   const bytes = await readAt(handle, start, new Uint8Array(file.size - start));
   const lastEnd = bytes.lastIndexOf(0x0a);
   const offset = lastEnd < 0 && start > 0 ? file.size : start + lastEnd + 1;
+  return await generationFrom(handle, offset, fresh);
+}
+
+/** A new generation of which nothing is read but what comes after `offset`. */
+export async function generationFrom(
+  handle: Deno.FsFile,
+  offset: number,
+  fresh: Generation,
+): Promise<Generation> {
   if (offset === 0) return fresh;
   const headBytes = Math.min(HEAD_BYTES, offset);
   return {
@@ -129,6 +146,11 @@ export async function holds(
   if (size < offset || size < headBytes) return false;
   if (headSha256 !== null && await headHash(file, headBytes) !== headSha256) return false;
   return tailSha256 === null || sha256(await bytesBefore(file, offset)) === tailSha256;
+}
+
+/** Whether the first bytes are these. */
+export function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length >= start.length && start.every((byte, i) => bytes[i] === byte);
 }
 
 /** A copy of the last `length` bytes of `before` followed by `bytes`. */

@@ -3,13 +3,19 @@ import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../protocol/file_error.ts";
 import type { StreamConfig } from "../config.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
-import { discover, fileKey } from "./discover.ts";
+import { discover } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
 import { identify } from "./identify.ts";
 import type { Known } from "./identify.ts";
-import { generationFromEnd, newGeneration, openFileInfo } from "./identity.ts";
+import {
+  fileKey,
+  generationFrom,
+  generationFromEnd,
+  newGeneration,
+  openFileInfo,
+} from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 import { Marks } from "./marks.ts";
 
@@ -154,6 +160,7 @@ export class StreamTail implements Disposable {
 
   /** Looks at a file that is not followed: it may be new, or another's content. */
   private async consider(file: FileInfo): Promise<void> {
+    if (file.size === 0 && !this.fromEnd) return; // nothing to read, nor to tell what it is
     const ignored = this.ignored.get(fileKey(file));
     if (ignored !== undefined && this.isStill(ignored, file)) return;
     let handle: Deno.FsFile | null = null;
@@ -180,7 +187,8 @@ export class StreamTail implements Disposable {
     copyOf: string | null,
   ): Promise<Generation | null> {
     const { stream, sink, clock } = this.options;
-    const identity = await identify(file, handle, this.known, copyOf);
+    const nowMs = clock.nowMs();
+    const identity = await identify({ file, handle, copyOf, nowMs }, this.known);
     switch (identity.kind) {
       case "continues":
       case "moved": {
@@ -196,15 +204,21 @@ export class StreamTail implements Disposable {
         }
         this.ignore(file, identity.generation.id);
         return null;
+      case "fork": {
+        const fresh = newGeneration(stream.name, file, nowMs);
+        const generation = await generationFrom(handle, identity.offset, fresh);
+        sink.putGeneration(generation);
+        return generation;
+      }
       case "undecided":
         return null;
       case "new": {
-        if (file.mtimeMs < clock.nowMs() - stream.ignore_older) {
+        if (file.mtimeMs < nowMs - stream.ignore_older) {
           this.log.info("{path} is not read: unchanged for too long", { path: file.path });
           this.ignore(file, null);
           return null;
         }
-        const fresh = newGeneration(stream.name, file, clock.nowMs());
+        const fresh = newGeneration(stream.name, file, nowMs);
         const generation = this.fromEnd ? await generationFromEnd(handle, file, fresh) : fresh;
         sink.putGeneration(generation);
         return generation;
@@ -216,7 +230,10 @@ export class StreamTail implements Disposable {
     const { stream, sink, clock } = this.options;
     // Content that moved away left something new in the file it was read from.
     const emptied = this.files.find((other) => other.generation.id === generation.id);
-    emptied?.startOver();
+    if (emptied !== undefined) {
+      emptied.startOver();
+      this.history.set(emptied.generation.id, emptied.generation);
+    }
     const followed = await FollowedFile.open({
       file,
       generation,

@@ -105,53 +105,6 @@ Deno.test("a truncated file is read from its start, also when it has grown past 
   assertAll(b.sink, 611);
 });
 
-Deno.test("copytruncate is no second file: its copy adds only what was not read yet", async () => {
-  await using b = await bench();
-  await append(b.path, text(100));
-  await using tail = await b.start();
-  await Deno.copyFile(b.path, `${b.path}.1`);
-  await tail.idle();
-  assertAll(b.sink, 100);
-  await append(b.path, text(20, 100));
-  await Deno.copyFile(b.path, `${b.path}.1`);
-  await Deno.truncate(b.path);
-  await append(b.path, text(5, 120));
-  await tail.idle();
-  await tail.idle();
-  assertAll(b.sink, 125);
-});
-
-Deno.test("a copy that is being made, or that lacks the last lines, is not read again", async () => {
-  await using b = await bench();
-  await append(b.path, text(100));
-  await using tail = await b.start();
-  await append(`${b.path}.1`, text(40));
-  await tail.idle();
-  assertAll(b.sink, 100);
-  await append(`${b.path}.1`, text(60, 40));
-  await tail.idle();
-  await append(b.path, text(20, 100));
-  await tail.idle();
-  await Deno.truncate(b.path);
-  await append(b.path, text(10, 120));
-  await tail.idle();
-  await tail.idle();
-  assertAll(b.sink, 130);
-
-  // All at once, so that the tail sees neither the copy nor the original on the way.
-  await append(b.path, text(100, 130));
-  await tail.idle();
-  const cut = await Deno.readTextFile(b.path);
-  await append(b.path, text(10, 230));
-  await tail.idle();
-  await Deno.writeTextFile(`${b.path}.2`, cut);
-  await Deno.truncate(b.path);
-  await append(b.path, text(10, 240));
-  await tail.idle();
-  await tail.idle();
-  assertAll(b.sink, 250);
-});
-
 Deno.test("after a crash what was not flushed is read again, and nothing else", async () => {
   await using b = await bench();
   await append(b.path, text(5_000));
@@ -189,18 +142,6 @@ Deno.test("rotations while the agent is down are followed", async () => {
   await append(`${b.path}.moved`, text(10, 230));
   await using _tail = await b.start();
   assertAll(b.sink, 240);
-});
-
-Deno.test("small files with the same content are two files", async () => {
-  await using b = await bench();
-  await append(`${b.path}.a`, text(2));
-  await append(`${b.path}.b`, text(2));
-  const tail = await b.start();
-  assert.equal(b.sink.kept().length, 4);
-  b.sink.flush();
-  await tail[Symbol.asyncDispose]();
-  await using _tail = await b.start();
-  assert.equal(b.sink.kept().length, 4);
 });
 
 Deno.test("files with the same first KiB are told apart", async () => {
