@@ -14,7 +14,7 @@ const CHECK_ROUNDS = 10;
 /** Further rounds at most, for phases that were missed. */
 const MORE_ROUNDS_MAX = 40;
 
-export const scenario: Scenario = { name: "01 kill -9", run };
+export const scenario: Scenario = { name: "01 kill -9", isQuick: true, run };
 
 async function run({ random, rounds }: Form): Promise<Outcome> {
   await using scene = await Scene.make();

@@ -1,6 +1,6 @@
 /** The power fails: what was not synced is gone, in the store and, when it is there, in the log. */
 import { TempFolder } from "../harness/temp_folder.ts";
-import { AgentUnderTest } from "./agent_under_test.ts";
+import { AgentUnderTest } from "./agent_process.ts";
 import { makeImage, mountImage } from "./disk.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";
@@ -8,7 +8,12 @@ import { LINE_NUMBER } from "./writer.ts";
 
 export const scenarios: Scenario[] = [
   { name: "02 power cut", needs: ["root"], run: (form) => run(form, false) },
-  { name: "02 power cut, logs too", needs: ["root"], run: (form) => run(form, true) },
+  {
+    name: "02 power cut, logs too",
+    needs: ["root"],
+    isQuick: true,
+    run: (form) => run(form, true),
+  },
 ];
 
 const IMAGE_MEGABYTES = 96;

@@ -6,7 +6,6 @@ import { PAST_MS, Scene } from "./scene.ts";
 export const scenario: Scenario = {
   name: "13 clock",
   needs: ["libfaketime"],
-  longOnly: true,
   run,
 };
 

@@ -1,7 +1,7 @@
 /** The disk of the data folder is full: reading pauses, queries go on, all is well when space comes. */
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
-import { AgentUnderTest } from "./agent_under_test.ts";
+import { AgentUnderTest } from "./agent_process.ts";
 import { fillUp, mountTmpfs, remount } from "./disk.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";

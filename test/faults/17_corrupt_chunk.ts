@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { readCommits } from "./data_folder.ts";
 import type { NamedFile } from "./data_folder.ts";
-import type { AgentUnderTest } from "./agent_under_test.ts";
+import type { AgentUnderTest } from "./agent_process.ts";
 import type { Random } from "./random.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";

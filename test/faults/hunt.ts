@@ -1,5 +1,5 @@
 /** Brings a running agent to a stand exactly within a phase: freeze, look, thaw, until it is there. */
-import type { AgentUnderTest } from "./agent_under_test.ts";
+import type { AgentUnderTest } from "./agent_process.ts";
 import { readFolder } from "./data_folder.ts";
 import { standstill } from "./phases.ts";
 import type { Phase, Standstill } from "./phases.ts";

@@ -1,6 +1,7 @@
 /**
  * Causes every fault that the agent's store must survive, for real, and checks every line:
- * `deno task faults [--rounds N] [--seed S] [--only NAME] [--short]`. Exits 1 when one does harm.
+ * `deno task faults [--rounds N] [--seed S] [--only NAME] [--short]`; `--short` is all of them with
+ * small numbers. Exits 1 when a fault does harm, or, with CI=true, cannot be caused.
  */
 import { parseArgs } from "node:util";
 import { ensureDebianPackage } from "../../deploy/build/debian_package.ts";

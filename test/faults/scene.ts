@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
-import { AgentUnderTest } from "./agent_under_test.ts";
-import type { AgentOptions } from "./agent_under_test.ts";
+import { AgentUnderTest } from "./agent_process.ts";
+import type { AgentOptions } from "./agent_process.ts";
 import { readCommits, readLiveCommits } from "./data_folder.ts";
 import { assertOnce, storedLines } from "./stored_lines.ts";
 import type { Expected } from "./stored_lines.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { REJECTS, tableSelect } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { REGION } from "./agent_under_test.ts";
+import { REGION } from "./agent_process.ts";
 import { readCommits } from "./data_folder.ts";
 import type { NamedFile } from "./data_folder.ts";
 import { LINE_NUMBER } from "./writer.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { chunkPath } from "../../protocol/chunk_path.ts";
-import { HOST, REGION } from "./agent_under_test.ts";
+import { HOST, REGION } from "./agent_process.ts";
 import { filesBelow, isTemporary, sizeOf } from "./data_folder.ts";
 
 export class Watch implements Disposable {
