@@ -1,17 +1,17 @@
 /** `logvend-agent import`: existing logs become sealed chunks, once. */
 import { resolve } from "node:path";
-import { LogvendError } from "../../protocol/errors.ts";
 import { configureLogging } from "../../protocol/logging.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { openStore } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
-import type { AgentConfig, StreamConfig } from "../config.ts";
+import type { StreamConfig } from "../config.ts";
 import { discover } from "../ingest/discover.ts";
 import { fileKey } from "../ingest/identity.ts";
 import { readFile } from "../ingest/read_file.ts";
 import type { FileId } from "../ingest/read_file.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { NO_ROWS } from "./log_files.ts";
+import { chosenStream } from "./streams.ts";
 
 export interface ImportOptions {
   config: string;
@@ -62,16 +62,4 @@ async function growingFiles(stream: StreamConfig, signal: AbortSignal) {
 function linesText(count: { lines: number; rows: number; rejects: number }): string {
   const { lines, rows, rejects } = count;
   return [counted(lines, "line"), counted(rows, "row"), counted(rejects, "reject")].join(", ");
-}
-
-/** @throws {LogvendError} usage, for a stream that is not configured */
-function chosenStream(config: AgentConfig, name: string | undefined): StreamConfig {
-  const stream = name === undefined
-    ? config.streams[0]
-    : config.streams.find((candidate) => candidate.name === name);
-  if (stream === undefined) {
-    const names = config.streams.map((candidate) => candidate.name).join(", ");
-    throw new LogvendError("usage", `--stream ${name}: not configured; configured are ${names}`);
-  }
-  return stream;
 }

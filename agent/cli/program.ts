@@ -2,6 +2,8 @@
 import { Command, Option } from "commander";
 import { VERSION } from "../../protocol/version.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
+import { accountCommand } from "./account.ts";
+import type { AccountOptions } from "./account.ts";
 import { importCommand } from "./import.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
@@ -32,6 +34,7 @@ export function agentProgram(): Command {
     .action((files: string[], options: { config: string; stream?: string }) =>
       importCommand(files, options)
     );
+  addAccount(program);
   program.command("validate")
     .description("check a configuration and say which files it finds")
     .addOption(configOption())
@@ -72,6 +75,21 @@ function addQuery(program: Command) {
       ),
     )
     .action((sql: string, options: QueryOptions) => queryCommand(sql, options));
+}
+
+function addAccount(program: Command) {
+  program.command("account")
+    .description("what was read of every file and hour, what became of it, does it add up (exit 1)")
+    .addOption(configOption())
+    .option("--stream <name>", "this stream only")
+    .option("--since <when>", "show hours from 24h, 2026-11-22T19:00:00Z, … on (default: all)")
+    .option("--until <when>", "show hours up to, likewise")
+    .addOption(
+      new Option("-o, --output <format>", "how it is printed")
+        .choices(["table", "json", "csv"]).default("table"),
+    )
+    .addHelpText("after", examples("logvend-agent account -c agent.yaml --since 24h"))
+    .action((options: AccountOptions) => accountCommand(options));
 }
 
 function configOption(): Option {

@@ -71,6 +71,15 @@ export class Catalog {
       .map(generationOf);
   }
 
+  /** Where the reading of every generation began, by id. */
+  origins(): Map<string, Origin> {
+    const rows = this.select("SELECT id, start_offset, input_path FROM generations").all();
+    return new Map(rows.map((row) => [
+      String(row.id),
+      { startOffset: Number(row.start_offset), inputPath: String(row.input_path) },
+    ]));
+  }
+
   /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
   commitFlush({ parts, generations, origins, counts }: Flushed) {
     transaction(this.database, () => {

@@ -5,6 +5,7 @@ import { reasonOf } from "../../protocol/file_error.ts";
 import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
+import type { Books } from "../account/report.ts";
 import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { removeIfThere } from "./durable_file.ts";
@@ -48,6 +49,26 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
     },
     [Symbol.dispose]: () => database.close(),
   };
+}
+
+/** All that agent.db says, of one moment; also while an agent runs. @throws {LogvendError} unavailable */
+export function readBooks(dataDir: string): Books {
+  checkThere(dataDir);
+  const database = openDatabase(dataDir, { readOnly: true });
+  try {
+    const catalog = new Catalog(database);
+    database.exec("BEGIN"); // one moment for all that follows
+    const books = {
+      generations: catalog.generations(),
+      origins: catalog.origins(),
+      counts: catalog.counts({ since: null, until: null }),
+      files: catalog.allFiles(),
+    };
+    database.exec("COMMIT");
+    return books;
+  } finally {
+    database.close();
+  }
 }
 
 function checkThere(dataDir: string) {

@@ -1,0 +1,99 @@
+/** The account of a host, drawn for people and written for programs. */
+import { counted, formatBytes } from "../../protocol/units.ts";
+import { total } from "./report.ts";
+import type { AccountEntry, AccountReport, Amount, StreamAccount } from "./report.ts";
+import type { Count } from "./tally.ts";
+
+const HEADER = ["STREAM", "FILE", "GENERATION", "HOUR", "LINES", "BYTES", "STORED", "REJECTED"];
+const RIGHT_ALIGNED = new Set(["LINES", "BYTES", "STORED"]);
+
+/** A table of entries, a line a stream, and last whether everything adds up. */
+export function accountText({ entries, streams, differences }: AccountReport): string {
+  return [
+    ...drawn([[...HEADER, "DROPPED"], ...entries.map(cellsOf)]),
+    ...streams.map(streamText),
+    closingLine({ streams, differences }),
+    "",
+  ].join("\n");
+}
+
+/** `adds up: 12 lines read = 10 stored + 2 rejected + 0 dropped`, or what does not. */
+export function closingLine(
+  { streams, differences }: Pick<AccountReport, "streams" | "differences">,
+): string {
+  const sum = (key: "read" | "stored" | "rejected" | "dropped") =>
+    total(streams.map((stream) => stream[key])).lines;
+  const parts = `${sum("stored")} stored + ${sum("rejected")} rejected + ${sum("dropped")} dropped`;
+  if (differences.length === 0) return `adds up: ${counted(sum("read"), "line")} read = ${parts}`;
+  return ["DOES NOT ADD UP:", ...differences.map((text) => `  ${text}`)].join("\n");
+}
+
+/** Counts as CSV, with the columns of the table `accounting`. */
+export function accountCsv(
+  counts: readonly Count[],
+  paths: ReadonlyMap<string, string>,
+): string {
+  const lines = counts.map(({ stream, generation, hour, outcome, reason, lines, bytes }) =>
+    [
+      stream,
+      paths.get(generation) ?? "",
+      generation,
+      `${hour}:00:00Z`,
+      outcome,
+      reason,
+      lines,
+      bytes,
+    ].map(csvCell).join(",")
+  );
+  return ["stream,file,generation,hour,outcome,reason,lines,bytes", ...lines, ""].join("\n");
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function cellsOf(entry: AccountEntry): string[] {
+  const { stream, file, generation, hour, read, stored, rejected, dropped } = entry;
+  return [
+    stream,
+    file ?? "-",
+    generation ?? "-",
+    `${hour.replace("T", " ")}:00Z`,
+    String(read.lines),
+    formatBytes(read.bytes),
+    String(stored.lines),
+    reasonsText(rejected),
+    reasonsText(dropped),
+  ].map(visible);
+}
+
+/** `2 no_format, 1 too_long` */
+function reasonsText(reasons: Readonly<Record<string, Amount>>): string {
+  const texts = Object.entries(reasons).map(([reason, { lines }]) => `${lines} ${reason}`);
+  return texts.length === 0 ? "0" : texts.join(", ");
+}
+
+function streamText(account: StreamAccount): string {
+  const { stream, read, stored, rejected, dropped, rows, parts, chunks, uncounted } = account;
+  const old = uncounted === 0 ? "" : `, ${uncounted} of them from a version that did not count`;
+  return `${stream}: ${counted(read.lines, "line")} (${formatBytes(read.bytes)}) read, ` +
+    `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped · ` +
+    `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}`;
+}
+
+function drawn(rows: readonly string[][]): string[] {
+  const [header = []] = rows;
+  const widths = header.map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
+  return rows.map((row) =>
+    row.map((cell, i) => {
+      const width = widths[i] ?? 0;
+      return RIGHT_ALIGNED.has(header[i] ?? "") ? cell.padStart(width) : cell.padEnd(width);
+    }).join("  ").trimEnd()
+  );
+}
+
+/** File names may hold what steers a terminal. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?");
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { accountReport } from "../../../../agent/account/report.ts";
+import { accountCsv, accountText } from "../../../../agent/account/text.ts";
+import { databasePath } from "../../../../agent/store/database.ts";
+import { readBooks } from "../../../../agent/store/stored_files.ts";
+import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
+
+/** A data folder with five rows over two hours and one reject. */
+async function scene() {
+  const data = await folder();
+  await using store = await open(data.path);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 5, (line) => START_MS + line * HOUR_MS / 4));
+  await store.append({
+    ...batch(5, 0, () => 0),
+    endOffset: 57,
+    lines: 1,
+    rejects: [{
+      ts: BigInt(START_MS + HOUR_MS) * 1_000n,
+      reason: "no_format",
+      line: new Uint8Array([0x41]),
+      line_offset: 50,
+      length: 7,
+    }],
+  });
+  return data;
+}
+
+const all = () => true;
+
+Deno.test("the account of a host adds up, hour by hour", async () => {
+  await using data = await scene();
+  const report = accountReport(readBooks(data.path), ["logs"], all);
+  assert.equal(
+    accountText(report),
+    `STREAM  FILE                 GENERATION        HOUR               LINES  BYTES  STORED  REJECTED     DROPPED
+logs    /var/log/access.log  00000000000000aa  2026-11-22 18:00Z      4   40 B       4  0            0
+logs    /var/log/access.log  00000000000000aa  2026-11-22 19:00Z      2   17 B       1  1 no_format  0
+logs: 6 lines (57 B) read, 5 stored, 1 rejected, 0 dropped · 5 rows in 2 parts and 0 chunks
+adds up: 6 lines read = 5 stored + 1 rejected + 0 dropped
+`,
+  );
+  const { counts } = readBooks(data.path);
+  assert.equal(
+    accountCsv(counts, new Map([[GENERATION.id, '/logs/a "b".log']])).split("\n")[1],
+    'logs,"/logs/a ""b"".log",00000000000000aa,2026-11-22T18:00:00Z,stored,,4,40',
+  );
+});
+
+Deno.test("hours that are not asked for are not shown, and yet belong to the sums", async () => {
+  await using data = await scene();
+  const report = accountReport(readBooks(data.path), ["logs"], (hour) => hour >= "2026-11-22T19");
+  assert.deepEqual(report.entries.map(({ hour }) => hour), ["2026-11-22T19"]);
+  assert.deepEqual(report.streams[0]?.read, { lines: 6, bytes: 57 });
+});
+
+Deno.test("what does not add up is named: a generation, rows, rejects", async () => {
+  const check = async (sql: string, difference: RegExp) => {
+    await using data = await scene();
+    using database = new DatabaseSync(databasePath(data.path));
+    database.exec(sql);
+    const { differences } = accountReport(readBooks(data.path), ["logs"], all);
+    assert.match(differences.join("\n"), difference);
+  };
+  await check(
+    "UPDATE generations SET durable_offset = 60, lines = 7",
+    /^\/var\/log\/access.log \(00000000000000aa\): 7 lines \(60 B\) read, but 6 lines \(57 B\) sto/,
+  );
+  await check(
+    "DELETE FROM files WHERE stream = 'logs' AND hour = '2026-11-22T19'",
+    /^logs: 5 rows stored, but parts and chunks hold 4$/,
+  );
+  await check(
+    "DELETE FROM files WHERE stream = 'rejects'",
+    /^rejects: 1 line rejected, but parts and chunks hold 0$/,
+  );
+});
+
+Deno.test("a file that is read from its end on owes no account of what lies before", async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path);
+    store.putGeneration({ ...GENERATION, offset: 1_000 });
+    const later = batch(100, 2, () => START_MS);
+    await store.append(later);
+  }
+  const { streams, differences } = accountReport(readBooks(data.path), ["logs"], all);
+  assert.deepEqual(streams[0]?.read, { lines: 2, bytes: 20 });
+  assert.deepEqual(differences, []);
+});
+
+Deno.test("rows of a version that did not count are named and disturb nothing", async () => {
+  await using data = await scene();
+  {
+    using database = new DatabaseSync(join(data.path, "agent.db"));
+    database.exec(`DROP TABLE accounting;
+      ALTER TABLE generations DROP COLUMN start_offset;
+      ALTER TABLE generations DROP COLUMN input_path;
+      UPDATE meta SET value = '1' WHERE key = 'format_version'`);
+  }
+  await (await open(data.path))[Symbol.asyncDispose]();
+  const report = accountReport(readBooks(data.path), ["logs"], all);
+  assert.deepEqual(report.differences, []);
+  assert.match(
+    accountText(report),
+    /5 rows in 2 parts and 0 chunks, 5 of them from a version that/,
+  );
+});
