@@ -6,8 +6,11 @@ import type { Format } from "./formats/format.ts";
 import type { AccessRow, RejectReason } from "./formats/row.ts";
 import { lastBytes, TAIL_BYTES } from "./identity.ts";
 
-/** More lines in a batch make the agent deaf for longer: parsing does not yield. */
-const BATCH_LINES_MAX = 20_000;
+/**
+ * More lines in a batch make the agent deaf for longer, as parsing does not yield, and its heap
+ * larger: what lives through several collections is freed late. One DuckDB data chunk of rows.
+ */
+const BATCH_LINES_MAX = 2_048;
 
 const LINE_END = 0x0a;
 

@@ -1,6 +1,7 @@
 /** One kind of executable: `deno compile`, where its run-time binary can be downloaded. */
 import { join } from "node:path";
 import { run } from "./command.ts";
+import { v8Flag } from "./programs.ts";
 import type { BuiltProgram } from "./programs.ts";
 
 /** A download that hangs must not hold the build up: there is another kind. */
@@ -18,6 +19,7 @@ export async function compile(
   const permissions = [
     "--no-prompt",
     ...program.permissions.map((flag) => flag.split("=")[0] ?? ""),
+    ...v8Flag(program),
   ];
   const args = [...settings, ...permissions, "--include=node_modules", `--output=${output}`];
   await run(Deno.execPath(), ["compile", ...args, `${program.name}.js`], {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "./command.ts";
 import { ensureDebianPackage, findProgram } from "./debian_package.ts";
+import { v8Flag } from "./programs.ts";
 import type { BuiltProgram } from "./programs.ts";
 import { sha256Hex } from "../../protocol/claims.ts";
 
@@ -88,7 +89,7 @@ async function trailerOf(payload: Uint8Array<ArrayBuffer>, offset: number) {
 
 /** One a line; the user's own arguments follow. */
 function launchArguments(program: BuiltProgram): string {
-  const settings = ["--no-prompt", "--cached-only", ...program.permissions];
+  const settings = ["--no-prompt", "--cached-only", ...v8Flag(program), ...program.permissions];
   return `${["run", ...settings, `{root}/app/${program.name}.js`].join("\n")}\n`;
 }
 

@@ -1,5 +1,6 @@
 /** A program under test: a real process with its output captured, killed when the test is over. */
 import { fileURLToPath } from "node:url";
+import { PROGRAMS, v8Flag } from "../../deploy/build/programs.ts";
 
 export interface ProgramOptions {
   /** @default Deno itself */
@@ -29,7 +30,9 @@ const OUTPUT_TIMEOUT_MS = 1_000;
 /** The arguments that make Deno run one of our entry files, `agent/main.ts`. */
 export function ourProgram(main: string, ...args: readonly string[]): string[] {
   const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
-  return ["run", "--no-prompt", "--cached-only", "--allow-all", path, ...args];
+  const program = PROGRAMS.find(({ entry }) => entry === main);
+  const settings = program === undefined ? [] : v8Flag(program);
+  return ["run", "--no-prompt", "--cached-only", "--allow-all", ...settings, path, ...args];
 }
 
 /** Starts a program; `await using` ends it with the block. */
