@@ -1,6 +1,6 @@
 /** One file being followed: reads what was added, notices truncation, and can be closed meanwhile. */
 import { getLogger } from "@logtape/logtape";
-import type { Batch, BatchSink, Generation } from "../store/batch.ts";
+import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
 import type { Format } from "./formats/format.ts";
@@ -45,6 +45,8 @@ export class FollowedFile implements Disposable {
   /** Size and time when it was last read to its end: the same again has nothing new. */
   private seen = { size: -1, mtimeMs: -1 };
   private size: number;
+  /** Size of the generation when it was last seen whole. */
+  private sizeWhole: number;
 
   file: FileInfo;
   generation: Generation;
@@ -64,6 +66,7 @@ export class FollowedFile implements Disposable {
   private constructor(private readonly options: FollowedFileOptions) {
     this.file = options.file;
     this.size = options.file.size;
+    this.sizeWhole = options.file.size;
     this.generation = options.generation;
     this.position = options.generation.offset;
     this.cutter = new LineCutter(this.position);
@@ -148,9 +151,11 @@ export class FollowedFile implements Disposable {
     const wanted = Math.min(overlap + WINDOW_BYTES, Math.max(0, size - start));
     const read = await readAt(handle, start, buffer.subarray(0, wanted));
     if (!startsWith(read, this.before)) {
+      this.addGap("truncated", this.sizeWhole);
       this.startOver();
       return await this.read(buffer);
     }
+    this.sizeWhole = size;
     // With fewer bytes than the size said, the file is changing: look again.
     if (start + read.length === size) this.seen = { size, mtimeMs };
     return read.subarray(overlap);
@@ -185,6 +190,12 @@ export class FollowedFile implements Disposable {
     return null;
   }
 
+  /** The file is gone for good. */
+  end() {
+    this.addGap("gone", this.size);
+    this.close();
+  }
+
   /** The file was truncated, or written anew in place: another generation begins. */
   startOver() {
     const { sink, nowMs, ended } = this.options;
@@ -197,6 +208,7 @@ export class FollowedFile implements Disposable {
     this.generation = newGeneration(this.generation.stream, this.file, nowMs());
     sink.putGeneration(this.generation);
     this.position = 0;
+    this.sizeWhole = 0;
     this.before = new Uint8Array();
     this.head = new Uint8Array();
     this.seen = { size: -1, mtimeMs: -1 };
@@ -204,6 +216,17 @@ export class FollowedFile implements Disposable {
     this.maker = this.newMaker();
     this.caughtUp = false;
     this.isAtEnd = false;
+  }
+
+  /** Notes that what lies between the last line read and `size` can be read no more. */
+  private addGap(reason: Gap["reason"], size: number) {
+    const { id: generation, stream, offset } = this.generation;
+    const { path } = this.file;
+    const bytes = size - offset;
+    if (bytes <= 0) return;
+    this.log.warn("{path} is {reason}, its last {bytes} bytes unread", { path, reason, bytes });
+    const seenMs = this.options.nowMs();
+    this.options.sink.addGap({ generation, stream, path, offset, bytes, reason, seenMs });
   }
 
   private async append(batch: Batch) {

@@ -28,6 +28,9 @@ const WARM_MS = 60_000;
 /** A file that was renamed away or deleted is kept open until it was quiet for this long. */
 const GONE_MS = 60_000;
 
+/** A file that is written anew all the time must not cause a flush every time. */
+const SECURE_EVERY_MS = 10_000;
+
 /** Where the tail gets its times from. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
@@ -75,6 +78,7 @@ export class StreamTail implements Disposable {
   /** Only files that were there before the agent ever was are read from their end. */
   private fromEnd: boolean;
   private openCount = 0;
+  private securedAtMs = -Infinity;
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
@@ -146,8 +150,10 @@ export class StreamTail implements Disposable {
 
   private async read(file: FollowedFile, buffer: Uint8Array): Promise<Uint8Array | null> {
     const { path } = file.file;
+    const { id } = file.generation;
     try {
       const window = await file.read(buffer);
+      if (file.generation.id !== id) await this.secure();
       if (!file.gone) this.complaints.delete(path);
       return window;
     } catch (error) {
@@ -156,6 +162,14 @@ export class StreamTail implements Disposable {
       this.complain(path, reasonOf(error));
       return null;
     }
+  }
+
+  /** Makes durable what was read of a file that was emptied: it cannot be read again. */
+  private async secure() {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.securedAtMs < SECURE_EVERY_MS) return;
+    this.securedAtMs = nowMs;
+    await this.options.sink.flush().catch(() => {}); // the flush by the clock says what is wrong
   }
 
   /** Looks at a file that is not followed: it may be new, or another's content. */
@@ -262,13 +276,7 @@ export class StreamTail implements Disposable {
       file.caughtUp = false;
       return;
     }
-    if (file.behindBytes > 0) {
-      this.log.warn("{path} is gone; its last {bytes} bytes hold no whole line or were not read", {
-        path: file.file.path,
-        bytes: file.behindBytes,
-      });
-    }
-    file.close();
+    file.end();
     this.history.set(file.generation.id, file.generation);
     this.followed.delete(fileKey(file.file));
     for (const [path, other] of this.byPath) if (other === file) this.byPath.delete(path);

@@ -86,12 +86,28 @@ export interface Batch {
   tail: Uint8Array;
 }
 
+/** The end of a generation that is no more and that was not read; no lines are known of it. */
+export interface Gap {
+  generation: string;
+  stream: string;
+  /** Where the file was last seen. */
+  path: string;
+  /** Its first byte, and how many there were at least. */
+  offset: number;
+  bytes: number;
+  /** Whether the file was emptied or written anew, or is no longer there. */
+  reason: "truncated" | "gone";
+  seenMs: number;
+}
+
 /** The part of the store that ingest writes to. */
 export interface BatchSink {
   /** Every generation of a stream that agent.db knows, with its durable offset. */
   generations(stream: string): Generation[];
   /** Adds a new generation, or new facts of one (path, head, content); durable with the next flush. */
   putGeneration(generation: Generation): void;
+  /** Notes what can be read no more; durable with the next flush. */
+  addGap(gap: Gap): void;
   /** Takes a batch; resolves when the reader may go on (back-pressure). Not durable until flushed. */
   append(batch: Batch): Promise<void>;
   /** Makes everything so far durable. */

@@ -3,8 +3,9 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { addCounts, readCounts } from "../account/book.ts";
 import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
-import type { Generation } from "./batch.ts";
+import type { Gap, Generation } from "./batch.ts";
 import { transaction } from "./database.ts";
+import { addGaps, fillGaps } from "./gaps.ts";
 
 /** A stretch of one generation whose lines a file holds (those of its stream and hour). */
 export interface Run {
@@ -52,6 +53,8 @@ export interface Flushed {
   origins: ReadonlyMap<string, Origin>;
   /** What became of the lines. */
   counts: readonly Count[];
+  /** What can be read no more. */
+  gaps: readonly Gap[];
 }
 
 /** Where the reading of a generation began. */
@@ -81,13 +84,15 @@ export class Catalog {
   }
 
   /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
-  commitFlush({ parts, generations, origins, counts }: Flushed) {
+  commitFlush({ parts, generations, origins, counts, gaps }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
       for (const generation of generations) {
         this.putGeneration(generation, origins.get(generation.id));
       }
       addCounts(this.database, counts);
+      addGaps(this.database, gaps);
+      fillGaps(this.database, generations);
     });
   }
 

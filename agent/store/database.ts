@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
+import { GAPS_TABLE } from "./gaps.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 
 /** New columns come last: tables that were migrated have them there. */
 const TABLES = `
@@ -28,6 +29,7 @@ const TABLES = `
     chunk TEXT PRIMARY KEY, stream TEXT NOT NULL, hour TEXT NOT NULL, parts TEXT NOT NULL) STRICT;
   CREATE TABLE seen (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT;
   ${ACCOUNTING_TABLE}
+  ${GAPS_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -41,6 +43,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
     INSERT INTO accounting
       SELECT stream, hour, '', 'uncounted', '', sum(rows), 0 FROM files GROUP BY stream, hour;
   `,
+  2: GAPS_TABLE,
 };
 
 /** The path of the database of a data folder. */

@@ -23,7 +23,7 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   const parts: StoredFile[] = [];
   try {
     for (const hour of await memory.hours()) parts.push(await writePart(request, hour));
-    const nothing = parts.length === 0 && changed.generations.length === 0;
+    const nothing = [parts, changed.generations, changed.gaps].every(({ length }) => length === 0);
     if (!nothing) catalog.commitFlush({ parts, ...changed });
   } catch (error) {
     for (const part of parts) await removeIfThere(join(dataDir, part.path));

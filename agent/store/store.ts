@@ -7,7 +7,7 @@ import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
-import type { Batch, BatchSink, Generation } from "./batch.ts";
+import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
 import type { Origin, Sealing, StoredFile } from "./catalog.ts";
 import { openDatabase } from "./database.ts";
@@ -67,6 +67,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Of generations that no flush has seen. */
   private readonly origins = new Map<string, Origin>();
   private readonly tally = new Tally();
+  private gaps: Gap[] = [];
   private readonly tails = new Map<string, Uint8Array>();
   private readonly clock: () => number;
   private readonly openedMs: number;
@@ -105,6 +106,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     }
     this.byId.set(generation.id, { ...generation });
     this.changed.add(generation.id);
+  }
+
+  addGap(gap: Gap) {
+    this.gaps.push(gap);
   }
 
   async append(batch: Batch): Promise<void> {
@@ -251,7 +256,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const { memory, catalog, options: { dataDir } } = this.parts;
     if (this.broken) throw new LogvendError("internal", "A batch could not be kept in memory");
     const ids = [...this.changed];
+    const { gaps } = this;
     this.changed.clear(); // what changes from here on waits for the next flush
+    this.gaps = [];
     try {
       await syncSources(this.grown());
       const generations: Generation[] = [];
@@ -262,10 +269,11 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
         generations.push(generation);
       }
-      const changed = { generations, origins: this.origins, counts: this.tally.entries() };
+      const changed = { generations, origins: this.origins, counts: this.tally.entries(), gaps };
       await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
     } catch (error) {
       for (const id of ids) this.changed.add(id);
+      this.gaps = [...gaps, ...this.gaps];
       throw error;
     }
     for (const id of ids) this.origins.delete(id);

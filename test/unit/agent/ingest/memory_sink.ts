@@ -1,6 +1,6 @@
 /** A sink that keeps batches, checks the contract on each, and can forget what was not flushed. */
 import assert from "node:assert/strict";
-import type { Batch, BatchSink, Generation } from "../../../../agent/store/batch.ts";
+import type { Batch, BatchSink, Gap, Generation } from "../../../../agent/store/batch.ts";
 
 /** A row or reject as it was appended. */
 export interface Kept {
@@ -19,6 +19,7 @@ export class MemorySink implements BatchSink {
   private durableBatches: Batch[] = [];
   private current = new Map<string, Generation>();
   batches: Batch[] = [];
+  gaps: Gap[] = [];
   /** Awaited before a batch is taken. */
   gate: () => Promise<void> = () => Promise.resolve();
 
@@ -30,6 +31,10 @@ export class MemorySink implements BatchSink {
     const known = this.current.get(generation.id);
     if (known !== undefined) assert.equal(generation.offset, known.offset);
     this.current.set(generation.id, { ...generation });
+  }
+
+  addGap(gap: Gap) {
+    this.gaps.push(gap);
   }
 
   async append(batch: Batch): Promise<void> {

@@ -1,6 +1,7 @@
 /** A folder with a log, a tail on it and the sink that it fills. */
 import assert from "node:assert/strict";
 import { Tail } from "../../../../agent/ingest/tail.ts";
+import type { Clock } from "../../../../agent/ingest/stream_tail.ts";
 import type { StreamConfig } from "../../../../agent/config.ts";
 import { combinedLine } from "../../../harness/lines.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
@@ -14,7 +15,7 @@ export interface Bench extends AsyncDisposable {
   sink: MemorySink;
   path: string;
   /** Starts a tail of access.log*. */
-  begin(config?: Partial<StreamConfig>): Tail;
+  begin(config?: Partial<StreamConfig>, clock?: Clock): Tail;
   /** The same, and waits until it has read everything. */
   start(config?: Partial<StreamConfig>): Promise<Tail>;
 }
@@ -23,7 +24,7 @@ export interface Bench extends AsyncDisposable {
 export async function bench(): Promise<Bench> {
   const folder = await TempFolder.make();
   const sink = new MemorySink();
-  const begin = (config: Partial<StreamConfig> = {}) => {
+  const begin = (config: Partial<StreamConfig> = {}, clock?: Clock) => {
     const stream: StreamConfig = {
       name: "logs",
       format: "auto",
@@ -32,7 +33,7 @@ export async function bench(): Promise<Bench> {
       ignore_older: DAY_MS,
       ...config,
     };
-    return Tail.start({ streams: [stream], sink });
+    return Tail.start({ streams: [stream], sink, ...(clock === undefined ? {} : { clock }) });
   };
   return {
     folder,

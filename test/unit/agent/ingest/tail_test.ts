@@ -105,6 +105,43 @@ Deno.test("a truncated file is read from its start, also when it has grown past 
   assertAll(b.sink, 611);
 });
 
+Deno.test("what is destroyed before it was read is a gap, what was read is durable at once", async () => {
+  await using b = await bench();
+  await append(b.path, text(10) + "unfinished");
+  await append(`${b.path}.gone`, text(10, 10) + "cut");
+  let passedMs = 0;
+  const clock = { nowMs: () => 42, monotonicMs: () => performance.now() + passedMs };
+  const tail = b.begin({ ignore_older: Infinity }, clock);
+  await tail.idle();
+  assert.equal(b.sink.gaps.length, 0);
+  const { size } = await Deno.stat(b.path);
+  const idOf = (end: string) =>
+    b.sink.generations("logs").find(({ path }) => path.endsWith(end))?.id;
+  const [truncated, gone] = [idOf("access.log"), idOf(".gone")];
+  await Deno.writeTextFile(b.path, text(5, 20));
+  await Deno.remove(`${b.path}.gone`);
+  await tail.idle();
+  passedMs = 61_000;
+  await tail.idle();
+  await tail[Symbol.asyncDispose]();
+  b.sink.crash();
+  assert.equal(b.sink.lines, 20);
+  const [first, second, ...more] = b.sink.gaps;
+  assert.deepEqual(first, {
+    generation: truncated,
+    stream: "logs",
+    path: b.path,
+    offset: size - "unfinished".length,
+    bytes: "unfinished".length,
+    reason: "truncated",
+    seenMs: 42,
+  });
+  assert.deepEqual(
+    [second?.generation, second?.bytes, second?.reason, more.length],
+    [gone, "cut".length, "gone", 0],
+  );
+});
+
 Deno.test("after a crash what was not flushed is read again, and nothing else", async () => {
   await using b = await bench();
   await append(b.path, text(5_000));
