@@ -105,7 +105,13 @@ export class Scene implements AsyncDisposable {
     await this.durable(this.numbers.count + others);
     await this.allRead();
     await this.agent.stop();
-    return await this.assertStored({ lines: this.numbers.from() });
+    const counts = await this.assertStored({ lines: this.numbers.from() });
+    const { files } = await readCommits(this.agent.dataDir);
+    const rows = files.reduce((sum, file) => sum + file.rows, 0);
+    if (rows !== this.numbers.count + others) {
+      throw new Error(`${counts}; of ${others} without a number ${rows - this.numbers.count} are`);
+    }
+    return counts;
   }
 
   /** Looks for lines in the folder of a stopped agent; returns the counts for the report. */
