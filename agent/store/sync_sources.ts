@@ -19,9 +19,10 @@ export async function syncSources(generations: Iterable<Generation>): Promise<vo
 
 async function syncSource({ path, device, inode }: Generation) {
   try {
+    const info = await Deno.stat(path);
+    if (info.dev !== device || info.ino !== inode) return; // opening a pipe there might never end
     using file = await Deno.open(path);
-    const info = await file.stat();
-    if (info.dev === device && info.ino === inode) await file.syncData();
+    await file.syncData();
   } catch {
     // Deleted, renamed since, or of a file system that has no sync: only a power cut would tell.
   }
