@@ -11,6 +11,7 @@ import { answerQuery } from "./query/answer_query.ts";
 import type { QueryParts } from "./query/prepare.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
+import { storeLimits } from "./store/limits.ts";
 import { maintain } from "./store/maintenance.ts";
 import { Store } from "./store/store.ts";
 
@@ -21,6 +22,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   await using workers = await WorkerPool.open({
     folder: join(config.data_dir, "query"),
     dataDir: config.data_dir,
+    nice: config.limits.nice,
   });
   await using planner = await Planner.open();
   await using tail = Tail.start({ streams: config.streams, sink: store, signal });
@@ -61,6 +63,7 @@ export function openStore(config: AgentConfig, signal: AbortSignal): Promise<Sto
     region: config.region,
     streams: config.streams.map((stream) => stream.name),
     sealAfterMs: config.seal_after,
+    limits: storeLimits(config.limits),
     signal,
   });
 }

@@ -6,7 +6,8 @@ import { HostName, Labels, RegionName, StreamName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { nearMiss } from "../protocol/near_miss.ts";
-import { BrokerUrl, Duration, readConfig } from "../protocol/config_file.ts";
+import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
+import { loopback } from "../protocol/listen_address.ts";
 import { HOST_TABLES } from "../protocol/streams.ts";
 
 const FORMATS = ["auto", "combined", "json"] as const;
@@ -36,6 +37,17 @@ function formatWanted(found: unknown): string | undefined {
   return `auto, combined or json; ${server} logs are combined (or auto)`;
 }
 
+/** What the program itself needs while it reads at full speed, without the rows it keeps. */
+const MEMORY_MIN_BYTES = 220e6;
+
+const Limits = z.strictObject({
+  memory: Bytes.refine((bytes) => bytes >= MEMORY_MIN_BYTES, "a size from 220MB")
+    .prefault("250MB")
+    .describe("of the agent itself: sets how many rows wait in memory before they are written"),
+  nice: z.int("0 to 19").min(0).max(19).default(10)
+    .describe("niceness of the processes that answer queries and seal hours"),
+});
+
 const FOLDER_WANTED = "a folder, e.g. ./data";
 
 export const AgentConfig = z.strictObject({
@@ -61,6 +73,11 @@ export const AgentConfig = z.strictObject({
     .prefault("10s").describe("rows become durable at least this often"),
   seal_after: Duration.prefault("120s")
     .describe("a finished hour is sealed after this long without new rows"),
+  drain_timeout: Duration.optional()
+    .describe("SIGTERM seals everything first, within this long; for hosts that go for good"),
+  limits: Limits.prefault({}).describe("what the agent takes of its host"),
+  http: loopback("metrics are for this machine only; let a collector on it read them")
+    .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),
   streams: z.array(Stream).min(1).describe("what is read; each stream is a table")
     .refine((streams) => new Set(streams.map((s) => s.name)).size === streams.length, {
       message: "stream names that differ",

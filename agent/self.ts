@@ -1,4 +1,5 @@
 /** How the agent starts itself again, as one of its own worker processes. */
+import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 
 /** Hidden subcommands: the children of a running agent. */
@@ -25,6 +26,18 @@ export function selfCommand(
   if (Deno.build.standalone) return { command, args: [...args] };
   const main = FROM_SOURCE ? new URL("./main.ts", import.meta.url).href : Deno.mainModule;
   return { command, args: ["run", "--no-prompt", "--cached-only", ...permissions, main, ...args] };
+}
+
+/**
+ * Lowers the priority of a process that was just spawned: it has one thread as yet, and those that
+ * follow take after it. The services of the host come first.
+ */
+export function beNice(child: Deno.ChildProcess, nice: number) {
+  try {
+    setPriority(child.pid, nice);
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** Paths as one of Deno's permission flags takes them: `--allow-read=${pathList(a, b)}`. */

@@ -45,6 +45,7 @@ function keyTable(schema: z.ZodType): string {
 function keyRows(schema: Schema, prefix: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const key = prefix + name;
+    if (property.properties !== undefined) return keyRows(property, `${key}.`);
     const inner = property.items?.properties === undefined
       ? []
       : keyRows(property.items, `${key}[].`);

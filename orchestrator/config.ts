@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { BrokerUrl, readConfig } from "../protocol/config_file.ts";
+import { loopback } from "../protocol/listen_address.ts";
 import { HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { DEFAULT_PREFIX } from "../protocol/topics.ts";
@@ -9,33 +10,6 @@ import { DEFAULT_PREFIX } from "../protocol/topics.ts";
 /** The `broker` that runs in the orchestrator itself. */
 export const EMBEDDED = "embedded";
 const BROKER_WANTED = `${EMBEDDED} or a URL such as mqtts://broker.example:8883`;
-
-/** Where a server listens. Port 0 takes any free one. */
-export interface ListenAddress {
-  hostname: string;
-  port: number;
-}
-
-/** `127.0.0.1:8080`; loopback alone, for the given reason. */
-function loopback(reason: string) {
-  return z.string()
-    .refine((text) => /^.+:\d{1,5}$/.test(text), {
-      error: "an address, e.g. 127.0.0.1:8080",
-      abort: true,
-    })
-    .refine((text) => isLoopback(addressOf(text).hostname), `a loopback address: ${reason}`)
-    .transform(addressOf);
-}
-
-function addressOf(text: string): ListenAddress {
-  const colon = text.lastIndexOf(":");
-  const hostname = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-  return { hostname, port: Number(text.slice(colon + 1)) };
-}
-
-function isLoopback(name: string): boolean {
-  return name === "localhost" || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
-}
 
 export const OrchestratorConfig = z.strictObject({
   name: HostName.default(() => hostname()).meta({

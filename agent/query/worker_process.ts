@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
-import { pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
+import { beNice, pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
@@ -21,6 +21,8 @@ export interface WorkerOptions {
   folder: string;
   /** The folder whose Parquet files they read. */
   dataDir: string;
+  /** Niceness of the workers. @default that of this process */
+  nice?: number;
 }
 
 /** What a finished query gives. */
@@ -48,6 +50,7 @@ export class WorkerProcess implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    if (options.nice !== undefined) beNice(this.child, options.nice);
     this.input = this.child.stdin.getWriter();
     this.replies = readJsonLines(this.child.stdout);
     this.stderr = lastWords(this.child.stderr);

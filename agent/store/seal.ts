@@ -20,6 +20,8 @@ export interface SealContext {
   dataDir: string;
   host: string;
   region: string;
+  /** Of the process that writes chunks. */
+  nice: number;
   clock: () => number;
   signal: AbortSignal;
 }
@@ -92,7 +94,7 @@ export async function planSealing(context: SealContext, parts: readonly StoredFi
 
 /** Writes the chunk of a recorded sealing, commits it in place of its parts, deletes them. */
 export async function seal(context: SealContext, sealing: Sealing): Promise<StoredFile> {
-  const { catalog, leases, dataDir, host, region, clock, signal } = context;
+  const { catalog, leases, dataDir, host, region, nice, clock, signal } = context;
   const { stream, hour, chunk } = sealing;
   const wanted = new Set(sealing.parts);
   const parts = catalog.files(stream).filter((file) => wanted.has(file.id));
@@ -103,7 +105,7 @@ export async function seal(context: SealContext, sealing: Sealing): Promise<Stor
   let result = { rows: 0, bytes: 0, sha256: "" };
   await writeDurably(join(dataDir, path), async (target) => {
     const sources = parts.map((part) => join(dataDir, part.path));
-    result = await runSealProcess({ stream, sources, target, metadata }, signal);
+    result = await runSealProcess({ stream, sources, target, metadata }, { nice, signal });
     if (result.rows !== rows) { // the parts are about to be deleted
       throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);
     }

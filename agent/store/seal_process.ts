@@ -8,7 +8,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
 const ROW_GROUP_ROWS = 500_000;
@@ -29,7 +29,10 @@ const SealResult = z.object({ rows: z.number(), bytes: z.number(), sha256: z.str
 export type SealResult = z.infer<typeof SealResult>;
 
 /** Runs a job in a process of its own. @throws {LogvendError} internal, with what it said */
-export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise<SealResult> {
+export async function runSealProcess(
+  job: SealJob,
+  { nice, signal }: { nice: number; signal: AbortSignal },
+): Promise<SealResult> {
   signal.throwIfAborted();
   const self = selfCommand([SEAL_COMMAND], permissions(job));
   const child = new Deno.Command(self.command, {
@@ -39,6 +42,7 @@ export async function runSealProcess(job: SealJob, signal: AbortSignal): Promise
     stderr: "piped",
     signal,
   }).spawn();
+  beNice(child, nice);
   const sent = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin);
   sent.catch(() => {}); // a child that dies early says itself why
   const { success, stdout, stderr } = await child.output();

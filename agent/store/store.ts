@@ -13,6 +13,8 @@ import type { Origin, Sealing, StoredFile } from "./catalog.ts";
 import { openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
 import { Leases } from "./leases.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import type { StoreLimits } from "./limits.ts";
 import { lockDataDir } from "./lock.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { Mutex } from "./mutex.ts";
@@ -25,9 +27,6 @@ import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from ".
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
 import { syncSources } from "./sync_sources.ts";
 
-/** Rows and line bytes that memory holds before a flush: more costs the host memory. */
-const MEMORY_ROWS_MAX = 50_000;
-const MEMORY_LINE_BYTES_MAX = 16 * 2 ** 20;
 /** Between two tries to write to a disk that is full or gone. */
 const RETRY_MS = 1_000;
 
@@ -37,6 +36,8 @@ export interface StoreOptions {
   region: string;
   streams: readonly string[];
   sealAfterMs: number;
+  /** @default those of 250 MB */
+  limits?: StoreLimits;
   clock?: () => number;
   /** Ends waits and seal processes. */
   signal: AbortSignal;
@@ -283,9 +284,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   /** Back-pressure: while memory is full and the disk refuses, whoever appends waits here. */
   private async flushWhileFull() {
-    const { memory, options: { signal } } = this.parts;
-    const isFull = () =>
-      memory.rows >= MEMORY_ROWS_MAX || memory.lineBytes >= MEMORY_LINE_BYTES_MAX;
+    const { memory, options: { signal, limits: { rowsMax, lineBytesMax } = DEFAULT_LIMITS } } =
+      this.parts;
+    const isFull = () => memory.rows >= rowsMax || memory.lineBytes >= lineBytesMax;
     for (let tries = 0; isFull(); tries++) {
       try {
         await this.flush();
@@ -302,8 +303,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   private get sealContext(): SealContext {
-    const { catalog, options: { dataDir, host, region, signal } } = this.parts;
-    return { catalog, leases: this.leases, dataDir, host, region, clock: this.clock, signal };
+    const { catalog, options: { dataDir, host, region, limits = DEFAULT_LIMITS, signal } } =
+      this.parts;
+    const { leases, clock } = this;
+    return { catalog, leases, dataDir, host, region, nice: limits.nice, clock, signal };
   }
 }
 

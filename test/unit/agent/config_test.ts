@@ -40,3 +40,22 @@ Deno.test("where there is no configuration, the message says what to give", asyn
     message: "Cannot read /nowhere.yaml: no such file; give -c CONFIG",
   });
 });
+
+Deno.test("limits have defaults, and memory under what the program needs is refused", async () => {
+  const streams = "data_dir: d\nstreams: [ { name: logs, files: [ a ] } ]\n";
+  await using folder = await TempFolder.make();
+  const { limits } = await readAgentConfig(await folder.write("agent.yaml", streams));
+  assert.deepEqual(limits, { memory: 250e6, nice: 10 });
+  const refused = await complaint(`${streams}limits: { memory: 64MB, nice: 30 }\n`);
+  assert.match(refused, /limits\.memory: found 64000000; wanted a size from 220MB/);
+  assert.match(refused, /limits\.nice: found 30; wanted 0 to 19/);
+});
+
+Deno.test("metrics are for this machine only", async () => {
+  const streams = "data_dir: d\nstreams: [ { name: logs, files: [ a ] } ]\n";
+  const refused = await complaint(`${streams}http: 0.0.0.0:9464\n`);
+  assert.match(
+    refused,
+    /http: found "0\.0\.0\.0:9464"; wanted a loopback address: metrics are for/,
+  );
+});
