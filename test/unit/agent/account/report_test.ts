@@ -95,7 +95,7 @@ Deno.test("rows of a version that did not count are named and disturb nothing", 
   await using data = await scene();
   {
     using database = new DatabaseSync(join(data.path, "agent.db"));
-    database.exec(`DROP TABLE accounting;
+    database.exec(`DROP TABLE accounting; DROP TABLE gaps;
       ALTER TABLE generations DROP COLUMN start_offset;
       ALTER TABLE generations DROP COLUMN input_path;
       UPDATE meta SET value = '1' WHERE key = 'format_version'`);
