@@ -4,7 +4,7 @@ import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";
 import { assertOnce, storedLines } from "./stored_lines.ts";
 
-export const scenario: Scenario = { name: "04 copytruncate", run };
+export const scenario: Scenario = { name: "04 copytruncate", isQuick: true, run };
 
 async function run({ random, short }: Form): Promise<Outcome> {
   await using scene = await Scene.make();
