@@ -153,6 +153,14 @@ const ACCOUNTING_SCHEMA: StreamSchema = {
   expressions: { hour: "ts" },
 };
 
+/** Columns that `*` leaves out: they are there for SQL that names them. */
+const HIDDEN: ReadonlySet<string> = new Set(["line_bytes"]);
+
+/** The columns of a table for SQL in which these strings, in lower case, occur. */
+export function shownColumns(stream: string, strings: ReadonlySet<string>): readonly Column[] {
+  return schemaOf(stream).logical.filter(({ name }) => !HIDDEN.has(name) || strings.has(name));
+}
+
 /** The schema of a table by its name. */
 export function schemaOf(stream: string): StreamSchema {
   switch (stream) {
@@ -192,15 +200,23 @@ export function tableSelect(stream: string, source: TableSource): string {
   });
   // A first, empty branch with every column: files of older versions may lack some.
   const typed = physical.map((column) => `NULL::${column.type} AS ${column.name}`);
-  const files = source.files.map(literal).join(", ");
   const bounds = [
     source.since === null ? "" : ` AND ts >= ${literal(timestamp(source.since))}::TIMESTAMP`,
     source.until === null ? "" : ` AND ts < ${literal(timestamp(source.until))}::TIMESTAMP`,
   ].join("");
   return `SELECT ${columns.join(", ")} FROM (
     SELECT ${typed.join(", ")} WHERE false
-    UNION ALL BY NAME SELECT * FROM read_parquet([${files}], union_by_name = true)
+    UNION ALL BY NAME SELECT * FROM ${parquetFiles(source.files)}
   ) WHERE true${bounds}`;
+}
+
+/**
+ * Parquet files as SQL reads them, in this order: columns by name, and none from `stream=logs` and
+ * the like in a path, which would hide the file's own.
+ */
+export function parquetFiles(paths: readonly string[]): string {
+  const list = paths.map(literal).join(", ");
+  return `read_parquet([${list}], union_by_name = true, hive_partitioning = false)`;
 }
 
 /** A text as an SQL string literal. */

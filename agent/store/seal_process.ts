@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { ACCESS, literal, parquetFiles, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
 
@@ -103,9 +103,9 @@ export async function writeChunk(job: SealJob): Promise<SealResult> {
  */
 function chunkSelect(stream: string, sources: readonly string[]): string {
   const { physical } = schemaOf(stream);
-  const files = `read_parquet([${sources.map(literal).join(", ")}], union_by_name = true)`;
   const typed = physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
-  const rows = `SELECT ${typed.join(", ")} WHERE false UNION ALL BY NAME SELECT * FROM ${files}`;
+  const empty = `SELECT ${typed.join(", ")} WHERE false`;
+  const rows = `${empty} UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
   if (stream === REJECTS) return rows;
   const follows = `coalesce(lag(generation) OVER () = generation
     AND lag(line_offset) OVER () + lag(line_length) OVER () = line_offset, false)`;
