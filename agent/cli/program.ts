@@ -7,6 +7,8 @@ import type { AccountOptions } from "./account.ts";
 import { importCommand } from "./import.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
+import { restoreCommand } from "./restore.ts";
+import type { RestoreOptions } from "./restore.ts";
 import { runCommand } from "./run.ts";
 import { validateCommand } from "./validate.ts";
 
@@ -35,6 +37,7 @@ export function agentProgram(): Command {
       importCommand(files, options)
     );
   addAccount(program);
+  addRestore(program);
   program.command("validate")
     .description("check a configuration and say which files it finds")
     .addOption(configOption())
@@ -90,6 +93,25 @@ function addAccount(program: Command) {
     )
     .addHelpText("after", examples("logvend-agent account -c agent.yaml --since 24h"))
     .action((options: AccountOptions) => accountCommand(options));
+}
+
+function addRestore(program: Command) {
+  program.command("restore")
+    .description("print the original text of a stream's log files, byte for byte")
+    .addOption(configOption())
+    .option("--stream <name>", "the stream (default: the first one configured)")
+    .option("--since <when>", "lines from 24h, 2026-11-22T19:00:00Z, … on (default: all)")
+    .option("--until <when>", "lines up to, likewise")
+    .option("--where <condition>", "rows only for which this SQL over the columns is true")
+    .option("--out <folder>", "one file per log file instead, named like it")
+    .addHelpText(
+      "after",
+      examples(
+        "logvend-agent restore --since 24h --out restored -c agent.yaml",
+        "logvend-agent restore --where 'status >= 500' -c agent.yaml > errors.log",
+      ),
+    )
+    .action((options: RestoreOptions) => restoreCommand(options));
 }
 
 function configOption(): Option {

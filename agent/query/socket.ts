@@ -26,6 +26,7 @@ const Ask = z.object({
   tables: z.array(z.string()),
   since: z.string().nullable(),
   until: z.string().nullable(),
+  durable: z.boolean().optional(),
 });
 
 const TableFiles = z.object({ files: z.array(z.string()), rows: z.number(), bytes: z.number() });

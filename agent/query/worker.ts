@@ -1,5 +1,6 @@
 /** The query worker: a process that runs one query at a time, each in a DuckDB of its own. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { literal } from "../../protocol/streams.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { formatRows } from "../../queries/answer/format.ts";
@@ -74,9 +75,14 @@ class Run implements AsyncDisposable {
 
   async answer(query: WorkerQuery): Promise<WorkerReply> {
     try {
-      return query.output.kind === "partials"
-        ? await this.ship(query, query.output)
-        : await this.write(query, query.output);
+      switch (query.output.kind) {
+        case "partials":
+          return await this.ship(query, query.output);
+        case "answer":
+          return await this.write(query, query.output);
+        case "lines":
+          return await this.writeLines(query, query.output.sql);
+      }
     } catch (error) {
       return { kind: "failed", error: toWireError(queryError(error)) };
     }
@@ -115,6 +121,27 @@ class Run implements AsyncDisposable {
     await ReadableStream.from(blocks).pipeTo(file.writable);
     await Deno.remove(this.spillFolder, { recursive: true });
     return { kind: "answer", rows, sql_ms: this.sqlMs };
+  }
+
+  /** Writes lines one after the other, and nothing between them. */
+  private async writeLines(query: WorkerQuery, sql: string): Promise<WorkerReply> {
+    const file = resultFile(query.result_folder, 0);
+    await this.timed(() => this.engine.lockDown([...query.files, file], query.views));
+    await this.create(ANSWER, sql);
+    const { rows } = await this.timed(() =>
+      this.engine.read(
+        `SELECT piece, count(*), sum(octet_length(bytes)), count(*) FILTER (is_cut)
+         FROM ${ANSWER} GROUP BY piece ORDER BY piece`,
+      )
+    );
+    await this.timed(() =>
+      this.engine.run(`COPY (SELECT bytes FROM ${ANSWER}) TO ${literal(file)} (FORMAT blob)`)
+    );
+    const pieces = rows.map((row) => {
+      const [piece = 0, lines = 0, bytes = 0, cut = 0] = row.map(Number);
+      return { piece, lines, bytes, cut };
+    });
+    return { kind: "lines", pieces, sql_ms: this.sqlMs };
   }
 
   /** What this host would ship without the cap. */

@@ -26,7 +26,7 @@ export interface WorkerOptions {
 }
 
 /** What a finished query gives. */
-export type WorkerResult = Extract<WorkerReply, { kind: "partials" | "answer" }>;
+export type WorkerResult = Extract<WorkerReply, { kind: "partials" | "answer" | "lines" }>;
 
 /** One process. Any query that does not succeed ends it: what state it is in, nobody knows. */
 export class WorkerProcess implements AsyncDisposable {

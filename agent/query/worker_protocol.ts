@@ -10,10 +10,14 @@ const Caps = z.object({ rows_max: z.number(), bytes_max: z.number() });
 const Relation = z.object({ table: z.string(), sql: z.string() });
 export type Relation = z.infer<typeof Relation>;
 
-/** What is wanted: tables for a merge elsewhere, or the whole answer as one file. */
+/**
+ * What is wanted: tables for a merge elsewhere, the whole answer as one file, or the very lines of
+ * logs, one after the other in a file: the SQL gives `piece`, `bytes` and `is_cut`, by piece.
+ */
 const Output = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("partials"), partials: z.array(Relation), caps: Caps }),
   z.object({ kind: z.literal("answer"), sql: z.string(), format: z.enum(ROW_FORMATS) }),
+  z.object({ kind: z.literal("lines"), sql: z.string() }),
 ]);
 export type Output = z.infer<typeof Output>;
 
@@ -48,11 +52,21 @@ const Shipped = z.object({ table: z.string(), rows: z.number(), bytes: z.number(
 );
 export type Shipped = z.infer<typeof Shipped>;
 
+/** How much of the file of lines is of one piece; `cut`: lines that are not whole. */
+const Piece = z.object({
+  piece: z.number(),
+  lines: z.number(),
+  bytes: z.number(),
+  cut: z.number(),
+});
+export type Piece = z.infer<typeof Piece>;
+
 /** `ready` comes once at the start and again after each query: the next one may be sent. */
 export const WorkerReply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("ready") }),
   z.object({ kind: z.literal("partials"), shipped: z.array(Shipped), sql_ms: z.number() }),
   z.object({ kind: z.literal("answer"), rows: z.number(), sql_ms: z.number() }),
+  z.object({ kind: z.literal("lines"), pieces: z.array(Piece), sql_ms: z.number() }),
   z.object({ kind: z.literal("failed"), error: WireError }),
 ]);
 export type WorkerReply = z.infer<typeof WorkerReply>;

@@ -22,6 +22,8 @@ export interface SnapshotRequest {
   tables: readonly string[];
   since: string | null;
   until: string | null;
+  /** Only what is in parts and chunks: the newest rows are made durable first. @default false */
+  durable?: boolean | undefined;
 }
 
 /** The part of the store that queries read from. */

@@ -159,6 +159,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   async snapshot(request: SnapshotRequest): Promise<Snapshot> {
     return await this.mutex.run(async () => {
       const { catalog, memory, options: { dataDir } } = this.parts;
+      if (request.durable === true) await this.flushNow();
       const accounts = request.tables.includes(ACCOUNTING) ? await this.accounts(request) : null;
       const copies = new Map<string, OpenFile | null>();
       for (const name of request.tables) copies.set(name, await this.openFiles.copyOf(name));

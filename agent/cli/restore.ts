@@ -1,0 +1,89 @@
+/** `logvend-agent restore`: the original text of log files, from what the store has of them. */
+import { join } from "node:path";
+import { configureLogging } from "../../protocol/logging.ts";
+import { parseRange, rangeInWords } from "../../protocol/range.ts";
+import { counted, formatBytes } from "../../protocol/units.ts";
+import { admitPredicate } from "../../queries/predicate.ts";
+import { readAgentConfig } from "../config.ts";
+import { connectSnapshots } from "../query/socket.ts";
+import { WorkerPool } from "../query/worker_pool.ts";
+import { restore } from "../restore/restore.ts";
+import { intoFolder, restoredName, toStdout } from "../restore/restored_text.ts";
+import type { RestoredPiece } from "../restore/restore.ts";
+import { openStoredFiles, readBooks } from "../store/stored_files.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { chosenStream } from "./streams.ts";
+
+export interface RestoreOptions {
+  config: string;
+  stream?: string;
+  since?: string;
+  until?: string;
+  where?: string;
+  out?: string;
+}
+
+/** @throws {LogvendError} usage, bad_config, bad_sql, unavailable, cancelled or internal */
+export async function restoreCommand(options: RestoreOptions): Promise<void> {
+  configureLogging({ level: "warning" });
+  const config = await readAgentConfig(options.config);
+  const { data_dir: dataDir, host, region } = config;
+  const stream = chosenStream(config, options.stream).name;
+  const asked = { since: options.since ?? "all", until: options.until };
+  const range = parseRange(asked, Date.now());
+  const now = new Date().toISOString();
+  const where = options.where === undefined
+    ? null
+    : await admitPredicate({ condition: options.where, table: stream, now });
+  const signal = interruptSignal("Cancelled");
+  const scratchFolder = await Deno.makeTempDir({ prefix: "logvend-restore-" });
+  try {
+    await using stack = new AsyncDisposableStack();
+    const folder = join(scratchFolder, "results");
+    const store = await connectSnapshots(dataDir) ??
+      openStoredFiles({ dataDir, streams: [stream], host, scratchFolder: folder });
+    stack.use(store);
+    const workers = stack.use(await WorkerPool.open({ folder, dataDir }));
+    const out = options.out === undefined ? null : stack.use(await intoFolder(options.out));
+    const parts = { store, books: () => readBooks(dataDir), workers, folder, dataDir, region };
+    const pieces: RestoredPiece[] = [];
+    for await (const restored of restore(parts, { stream, range, where }, signal)) {
+      await (out ?? toStdout)(restored);
+      pieces.push(...restored.pieces);
+    }
+    const words = rangeInWords(asked, range);
+    for (const line of summary({ pieces, words, ...options })) console.error(line);
+  } finally {
+    await Deno.remove(scratchFolder, { recursive: true });
+  }
+}
+
+interface Facts extends Pick<RestoreOptions, "out" | "where"> {
+  pieces: readonly RestoredPiece[];
+  /** The range. */
+  words: string;
+}
+
+/** What was restored, and what is not as it was. */
+function summary({ pieces, words, out, where }: Facts): string[] {
+  const sum = (of: readonly RestoredPiece[], key: "lines" | "bytes" | "cut") =>
+    of.reduce((total, piece) => total + piece[key], 0);
+  const files = [...Map.groupBy(pieces, ({ source }) => source).entries()];
+  const named = out === undefined
+    ? []
+    : files.map(([source, ofFile]) =>
+      `${join(out, restoredName(source))}: ${
+        counted(sum(ofFile, "lines"), "line")
+      } of ${source.path}`
+    );
+  const cut = sum(pieces, "cut");
+  return [
+    ...named,
+    `${words} · ${counted(sum(pieces, "lines"), "line")}, ` +
+    `${formatBytes(sum(pieces, "bytes"))} of ${counted(files.length, "file")}`,
+    ...(cut === 0 ? [] : [
+      `not as they were: ${counted(cut, "line")} over the line limit, kept cut or not at all`,
+    ]),
+    ...(where === undefined ? [] : ["with --where, rejected lines are left out"]),
+  ];
+}

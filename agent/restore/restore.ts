@@ -1,0 +1,134 @@
+/** Makes the original text of a stream's log files up again, portion by portion. */
+import { join } from "node:path";
+import { LogvendError } from "../../protocol/errors.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import type { WorkerPool } from "../query/worker_pool.ts";
+import { resultFile } from "../query/worker_protocol.ts";
+import type { Piece } from "../query/worker_protocol.ts";
+import type { Books } from "../account/report.ts";
+import type { SnapshotSource } from "../store/snapshot.ts";
+import { linesSelect } from "./restore_sql.ts";
+import { portionsOf } from "./slices.ts";
+import type { Portion, RunFile, Source } from "./slices.ts";
+
+/** What is restored. */
+export interface RestoreRequest {
+  stream: string;
+  /** Half-open over ts: ISO 8601, UTC; null is unbounded. */
+  range: { since: string | null; until: string | null };
+  /** A condition that has passed the gate; null: every line, and the rejects between them. */
+  where: string | null;
+}
+
+/** What restoring needs. */
+export interface RestoreParts {
+  store: SnapshotSource;
+  /** Says what agent.db says now. */
+  books: () => Books;
+  workers: WorkerPool;
+  /** Where results lie until they are handed on; the workers' folder. */
+  folder: string;
+  dataDir: string;
+  region: string;
+}
+
+/** Text of one file generation; of each there may be several, one behind the other. */
+export interface RestoredPiece extends Omit<Piece, "piece"> {
+  source: Source;
+}
+
+/** A file with the text of some pieces, one behind the other; it is gone with the next portion. */
+export interface Restored {
+  file: string;
+  pieces: RestoredPiece[];
+}
+
+/**
+ * Yields the text of the stream's files: by path at first sight, then the order of generations.
+ * @throws {LogvendError} unavailable, cancelled or internal
+ */
+export async function* restore(
+  parts: RestoreParts,
+  request: RestoreRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Restored> {
+  const { stream, range, where } = request;
+  const tables = where === null ? [stream, REJECTS] : [stream];
+  await using snapshot = await parts.store.snapshot({ tables, ...range, durable: true });
+  const books = parts.books(); // after the snapshot, whose rows they know
+  const rows = runFiles(snapshot.tables.get(stream)?.files ?? [], books, parts.dataDir);
+  const rejects = runFiles(snapshot.tables.get(REJECTS)?.files ?? [], books, parts.dataDir);
+  const sources = sourcesOf(books, stream, rows);
+  for (const portion of portionsOf(sources, [...rows, ...rejects])) {
+    yield* restorePortion(parts, request, {
+      portion,
+      rejects: new Set(rejects.map(({ path }) => path)),
+      signal,
+    });
+  }
+}
+
+interface Step {
+  portion: Portion;
+  /** Paths of reject files. */
+  rejects: ReadonlySet<string>;
+  signal: AbortSignal;
+}
+
+async function* restorePortion(
+  { workers, folder, dataDir, region }: RestoreParts,
+  request: RestoreRequest,
+  { portion: { slices, files }, rejects, signal }: Step,
+): AsyncGenerator<Restored> {
+  const isPart = (path: string) => path.startsWith(join(dataDir, "parts"));
+  const rows = files.filter((path) => !rejects.has(path));
+  const sql = linesSelect({
+    ...request,
+    region,
+    slices,
+    parts: rows.filter(isPart),
+    chunks: rows.filter((path) => !isPart(path)),
+    rejects: files.filter((path) => rejects.has(path)),
+  });
+  const resultFolder = await Deno.makeTempDir({ dir: folder, prefix: "restore-" });
+  try {
+    const output = { kind: "lines", sql } as const;
+    const query = { views: [], files, output, result_folder: resultFolder };
+    const result = await workers.use(signal, (worker) => worker.run(query, signal));
+    if (result.kind !== "lines") {
+      throw new LogvendError("internal", "The worker answered another question");
+    }
+    const pieces = result.pieces.flatMap(({ piece, ...amount }) => {
+      const source = slices[piece]?.source;
+      return source === undefined ? [] : [{ source, ...amount }];
+    });
+    yield { file: resultFile(resultFolder, 0), pieces };
+  } finally {
+    await Deno.remove(resultFolder, { recursive: true });
+  }
+}
+
+/** The stretches that files may hold. A chunk that is newer than the books may hold anything. */
+function runFiles(paths: readonly string[], { files }: Books, dataDir: string): RunFile[] {
+  const known = new Map(files.map(({ path, runs }) => [join(dataDir, path), runs]));
+  return paths.map((path) => ({ path, runs: known.get(path) ?? null }));
+}
+
+/** The generations of a stream, in their order. */
+function sourcesOf({ generations, origins }: Books, stream: string, files: readonly RunFile[]) {
+  const inputOf = ({ id, path }: Source) => origins.get(id)?.inputPath ?? path;
+  const known = generations.filter((generation) => generation.stream === stream)
+    .map(({ id, path, offset }): Source => ({ id, path, bytes: offset }))
+    .sort((a, b) => inputOf(a) < inputOf(b) ? -1 : inputOf(a) > inputOf(b) ? 1 : 0);
+  const ids = new Set(known.map(({ id }) => id));
+  const strangers = files.flatMap(({ runs }) => runs ?? [])
+    .filter(({ generation }) => !ids.has(generation));
+  return [
+    ...known,
+    ...[...Map.groupBy(strangers, ({ generation }) => generation)].map(([id, runs]): Source => ({
+      id,
+      path: "unknown",
+      bytes: Math.max(...runs.map(({ end }) => end)),
+    })),
+  ];
+}

@@ -1,0 +1,113 @@
+/** The SQL that makes the lines of a log up again from parts, chunks and rejects, in order. */
+import { literal, parquetFiles, REJECTS, schemaOf, timestamp } from "../../protocol/streams.ts";
+import type { Slice } from "./slices.ts";
+
+/** Which lines. */
+export interface LinesWanted {
+  stream: string;
+  region: string;
+  /** Half-open over ts: ISO 8601, UTC; null is unbounded. */
+  range: { since: string | null; until: string | null };
+  /** A condition over the stream's columns that has passed the gate; null: every line. */
+  where: string | null;
+  slices: readonly Slice[];
+  /** Parquet files of the stream, absolute. Those of chunks hold positions where they must. */
+  parts: readonly string[];
+  chunks: readonly string[];
+  /** Of the rejects; not read with a condition. */
+  rejects: readonly string[];
+}
+
+/** From the first row to this one, in the order of the files; DuckDB streams such windows. */
+const SO_FAR = "(ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
+
+/**
+ * A SELECT with `piece` (the index of the slice), `bytes` (of the line, with its end) and `is_cut`
+ * (the store has not all of the line), in the lines' order.
+ */
+export function linesSelect(wanted: LinesWanted): string {
+  const { stream, slices, parts, chunks, rejects, where } = wanted;
+  const lines = [
+    ...(parts.length > 0 ? [rowLines(wanted, placedParts(stream, parts))] : []),
+    ...(chunks.length > 0 ? [rowLines(wanted, placedChunks(stream, chunks))] : []),
+    ...(rejects.length > 0 && where === null ? [rejectLines(wanted)] : []),
+  ];
+  const values = slices.map(({ source, start, end }, i) =>
+    `(${i}, ${literal(source.id)}, ${start}, ${end ?? Number.MAX_SAFE_INTEGER})`
+  );
+  return `SELECT piece, bytes, is_cut FROM (${lines.join(" UNION ALL ")}) AS lines
+    JOIN (VALUES ${values.join(", ")}) AS slices(piece, generation, slice_start, slice_end)
+      ON at_generation = generation AND at_offset >= slice_start AND at_offset < slice_end
+    ORDER BY piece, at_offset`;
+}
+
+/** The lines of rows, of the SELECT `placed`. */
+function rowLines({ stream, region, range, where }: LinesWanted, placed: string): string {
+  const { logical, expressions } = schemaOf(stream);
+  const columns = logical.map(({ name, type }) =>
+    `CAST(${name === "region" ? literal(region) : expressions[name] ?? name} AS ${type}) AS ${name}`
+  );
+  return `SELECT at_generation, at_offset, ${wholeLine("line_bytes", "at_length")} AS bytes,
+      false AS is_cut
+    FROM (SELECT ${columns.join(", ")}, at_generation, at_offset, at_length
+      FROM (${placed}) WHERE ${bounds(range)})
+    WHERE ${where ?? "true"}`;
+}
+
+/** Parts hold every row's position. */
+function placedParts(stream: string, files: readonly string[]): string {
+  return `SELECT *, generation AS at_generation, line_offset AS at_offset,
+      line_length AS at_length
+    FROM (${physicalRows(stream, files)})`;
+}
+
+/**
+ * Chunks hold a position only where a row does not directly follow its predecessor, which begins a
+ * run; the others stand as far behind its beginning as the lines between are long.
+ */
+function placedChunks(stream: string, files: readonly string[]): string {
+  const lineBytes = schemaOf(stream).expressions["line_bytes"] ?? "line_bytes";
+  const run = `count(line_offset) OVER ${SO_FAR} AS run`;
+  const measured = `SELECT *, coalesce(line_length, octet_length(${lineBytes}) + 1) AS at_length,
+      ${run}
+    FROM (${physicalRows(stream, files)})`;
+  const summed = `SELECT *, sum(at_length) OVER ${SO_FAR}::BIGINT - at_length AS bytes_before
+    FROM (${measured})`;
+  const inRuns = `SELECT *, bytes_before
+      - max(if(line_offset IS NULL, NULL, bytes_before)) OVER ${SO_FAR} AS bytes_into_run
+    FROM (${summed})`;
+  const starts = `SELECT run, generation, line_offset
+    FROM (SELECT generation, line_offset, ${run} FROM (${physicalRows(stream, files)}))
+    WHERE line_offset IS NOT NULL`;
+  return `SELECT placed.*, starts.generation AS at_generation,
+      starts.line_offset + bytes_into_run AS at_offset
+    FROM (${inRuns}) AS placed JOIN (${starts}) AS starts USING (run)`;
+}
+
+/** Rejects are kept as they are; overlong ones are cut, and holes are not kept at all. */
+function rejectLines({ stream, range, rejects }: LinesWanted): string {
+  return `SELECT generation AS at_generation, line_offset AS at_offset,
+      if(reason = 'zero_bytes', ''::BLOB, ${wholeLine("line", "length")}) AS bytes,
+      octet_length(line) + 1 < length AS is_cut
+    FROM (${physicalRows(REJECTS, rejects)})
+    WHERE stream = ${literal(stream)} AND ${bounds(range)}`;
+}
+
+/** A line with its end, which the last line of a file may lack. */
+function wholeLine(line: string, length: string): string {
+  return `if(octet_length(${line}) = ${length}, ${line}, ${line} || '\\x0A'::BLOB)`;
+}
+
+function physicalRows(stream: string, files: readonly string[]): string {
+  // A first, empty branch with every column: files of older versions may lack some.
+  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
+  return `SELECT ${typed.join(", ")} WHERE false UNION ALL BY NAME
+    SELECT * FROM ${parquetFiles(files)}`;
+}
+
+function bounds({ since, until }: LinesWanted["range"]): string {
+  return [
+    since === null ? "true" : `ts >= ${literal(timestamp(since))}::TIMESTAMP`,
+    until === null ? "true" : `ts < ${literal(timestamp(until))}::TIMESTAMP`,
+  ].join(" AND ");
+}

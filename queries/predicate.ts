@@ -1,0 +1,56 @@
+/** A condition over the columns of one table: checked like a query, and kept as one expression. */
+import { LogvendError } from "../protocol/errors.ts";
+import { tableSelect } from "../protocol/streams.ts";
+import { bindFailure, printSql } from "./ast.ts";
+import { baseTable, isSelect, select, some } from "./ast_nodes.ts";
+import type { QueryNode, SelectNode } from "./ast_nodes.ts";
+import { identifier } from "./columns.ts";
+import { Engine } from "./duckdb/engine.ts";
+import { admit } from "./gate.ts";
+import { freezeClock } from "./plan/freeze.ts";
+
+/** A condition as somebody wrote it. */
+export interface PredicateRequest {
+  /** `status >= 500 AND request LIKE '/api/%'` */
+  condition: string;
+  table: string;
+  /** The instant that now() and the like stand for: ISO 8601, UTC. */
+  now: string;
+}
+
+/**
+ * The condition as SQL that can stand wherever the table's columns are known.
+ * @throws {LogvendError} bad_sql, with the position in the condition's SELECT
+ */
+export async function admitPredicate(request: PredicateRequest): Promise<string> {
+  const { condition, table, now } = request;
+  await using engine = await Engine.open();
+  await engine.run("SET errors_as_json = true");
+  const nothing = { files: [], region: "", since: null, until: null };
+  await engine.run(`CREATE VIEW ${identifier(table)} AS ${tableSelect(table, nothing)}`);
+  const sql = `SELECT * FROM ${identifier(table)} WHERE (${condition}\n)`;
+  const { node } = await admit(engine, sql, [table]);
+  const where = conditionOf(freezeClock(sql, node, now));
+  if (where === null) {
+    throw new LogvendError(
+      "bad_sql",
+      `Wanted one condition over the columns of ${table}, without subqueries: ${condition}`,
+    );
+  }
+  try {
+    await engine.describe(sql);
+  } catch (cause) {
+    throw bindFailure(sql, cause);
+  }
+  const bare = select([{ ...where, alias: "" }], { ...baseTable(""), type: "EMPTY" });
+  return (await printSql(engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "";
+}
+
+/** Null for SQL that goes on behind the closing parenthesis, or asks more than a condition. */
+function conditionOf(node: QueryNode): SelectNode["where_clause"] {
+  if (!isSelect(node) || node.modifiers.length > 0 || node.cte_map.map.length > 0) return null;
+  const { where_clause: where, from_table, group_sets, having, qualify, sample } = node;
+  const more = group_sets.length > 0 || [having, qualify, sample].some((part) => part !== null);
+  if (where === null || more || from_table.type !== "BASE_TABLE") return null;
+  return some(where, (part) => part["class"] === "SUBQUERY") ? null : where;
+}
