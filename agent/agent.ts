@@ -4,6 +4,7 @@ import { getLogger } from "@logtape/logtape";
 import { VERSION } from "../protocol/version.ts";
 import { Planner } from "../queries/plan/planner.ts";
 import type { AgentConfig } from "./config.ts";
+import { drain } from "./drain.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
@@ -15,9 +16,17 @@ import { storeLimits } from "./store/limits.ts";
 import { maintain } from "./store/maintenance.ts";
 import { Store } from "./store/store.ts";
 
-/** Runs until the signal; then flushes and leaves. @throws {LogvendError} when it cannot start */
-export async function runAgent(config: AgentConfig, signal: AbortSignal): Promise<void> {
+/**
+ * Runs until it is asked to end; then drains if it is to, flushes and leaves.
+ * @throws {LogvendError} when it cannot start, or not go on
+ */
+export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise<void> {
   const log = getLogger(["agent"]);
+  const { drain_timeout: drainMs } = config;
+  const end = new AbortController();
+  const askedOrEnd = AbortSignal.any([asked, end.signal]);
+  /** Of reading and sealing. */
+  const signal = drainMs === undefined ? askedOrEnd : end.signal;
   await using store = await openStore(config, signal);
   await using workers = await WorkerPool.open({
     folder: join(config.data_dir, "query"),
@@ -43,16 +52,27 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     streams: config.streams.map((stream) => stream.name).join(", "),
     folder: config.data_dir,
   });
-  await Promise.all([
-    maintain({
-      store,
-      flushEveryMs: config.flush_every,
-      isCaughtUp: () => tail.isCaughtUp(),
-      signal,
-    }),
-    tail.finished,
-  ]);
+  const maintained = maintain({
+    store,
+    flushEveryMs: config.flush_every,
+    isCaughtUp: () => tail.isCaughtUp(),
+    signal: askedOrEnd,
+  });
+  try {
+    await Promise.race([aborted(asked), tail.finished]);
+    if (drainMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs: drainMs });
+    await Promise.all([maintained, tail.finished]);
+    await store.flush(); // before the goodbyes, which may take seconds
+  } finally {
+    end.abort();
+    await maintained;
+  }
   log.info("Agent {host} stops", { host: config.host });
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 /** The store of a configuration; the only writer of its data folder. */

@@ -1,0 +1,40 @@
+/** The last hour of a host that goes for good: everything is read and sealed before the agent ends. */
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../protocol/errors.ts";
+import { formatDurationMs } from "../protocol/units.ts";
+import type { Tail } from "./ingest/tail.ts";
+import type { Store } from "./store/store.ts";
+
+export interface DrainOptions {
+  tail: Tail;
+  store: Store;
+  /** Flushes and sealings on the clock: two must not seal the same hour. */
+  maintained: Promise<void>;
+  /** Ends tail and sealing; aborted when the drain is over, or took `timeoutMs`. */
+  end: AbortController;
+  timeoutMs: number;
+}
+
+/** Never throws: what could not be sealed in time stays in the data folder as parts, and is said. */
+export async function drain({ tail, store, maintained, end, timeoutMs }: DrainOptions) {
+  const log = getLogger(["agent", "drain"]);
+  const within = formatDurationMs(timeoutMs);
+  log.info("Draining: reads to the ends of the files and seals everything, within {within}", {
+    within,
+  });
+  const timer = setTimeout(() => end.abort(), timeoutMs);
+  try {
+    await Promise.all([maintained, tail.idle()]);
+    await store.flush();
+    const chunks = await store.sealAll();
+    const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
+    log.info("Drained: sealed {rows} rows in {chunks} chunks", { rows, chunks: chunks.length });
+  } catch (error) {
+    log.error("Not everything is sealed ({error}): what is left stays in the data folder", {
+      error: end.signal.aborted ? `it took longer than ${within}` : messageOf(error),
+    });
+  } finally {
+    clearTimeout(timer);
+    end.abort();
+  }
+}
