@@ -2,7 +2,7 @@
 import type { Range } from "../../protocol/claims.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
-import { schemaOf, tableSelect } from "../../protocol/streams.ts";
+import { schemaOf, shownColumns, tableSelect } from "../../protocol/streams.ts";
 import { bindFailure, positionText, printSql } from "../ast.ts";
 import { baseTable, isExpression, locationOf, select } from "../ast_nodes.ts";
 import type { QueryNode, SelectNode } from "../ast_nodes.ts";
@@ -18,12 +18,12 @@ import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
 import type { Bounds } from "./range.ts";
 import { neededColumns, shipRows } from "./rows.ts";
-import { isObstacle, singleTable } from "./shape.ts";
+import { isObstacle, singleTable, stringsOf } from "./shape.ts";
 import type { Obstacle } from "./shape.ts";
 import { splitTopK } from "./top_k.ts";
 
 /** Raised with every change that makes a host's partial differ; both sides must agree on it. */
-export const PLAN_VERSION = 1;
+export const PLAN_VERSION = 2;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;
@@ -77,12 +77,15 @@ export interface Planning {
 /** What every plan of one request has in common. */
 type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
 
+/** The columns that the SQL sees of a table. */
+type Shown = (table: string) => readonly Column[];
+
 /** Called with the tables that sound SQL reads. */
 type OnSound = (tables: readonly string[]) => void;
 
 export class Planner implements AsyncDisposable {
-  /** Tables that exist in the engine as empty views: like on hosts, they have no rowid. */
-  private readonly views = new Set<string>();
+  /** Columns of the empty views in the engine, by table: like on hosts, they have no rowid. */
+  private readonly views = new Map<string, string>();
   private readonly cache = new PlanCache();
   private last: Promise<unknown> = Promise.resolve();
 
@@ -139,36 +142,48 @@ export class Planner implements AsyncDisposable {
 
   private async planNow(request: PlanRequest, onSound: OnSound): Promise<Plan> {
     const { sql } = request;
-    await this.createViews(request.tables);
     const { node, tables } = await admit(this.engine, sql, request.tables);
+    const strings = stringsOf(node);
+    const shown: Shown = (table) => shownColumns(table, strings);
+    for (const table of tables) await this.createView(table, shown(table));
     const columns = distinctNames(await this.describe(sql));
     onSound(tables);
     const frozen = freezeClock(sql, node, request.now);
     const columnsRead = Object.fromEntries(
-      tables.map((table) => [table, [...neededColumns(node, columnNames(table))]]),
+      tables.map((table) => [table, [...neededColumns(node, namesOf(shown(table)))]]),
     );
     const sqlBoundsTime = boundsTime(frozen);
     const range = boundsOf(request.range, sqlBoundsTime);
-    const plan = await this.split(request, frozen, { tables, columnsRead, columns, range });
+    const plan = await this.split(request, frozen, { tables, columnsRead, columns, range }, shown);
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
     return plan;
   }
 
-  private async split(request: PlanRequest, frozen: QueryNode, frame: Frame): Promise<Plan> {
+  private async split(
+    request: PlanRequest,
+    frozen: QueryNode,
+    frame: Frame,
+    shown: Shown,
+  ): Promise<Plan> {
     const { sql } = request;
     const { tables, columns } = frame;
-    const way = wayOf(frozen, tables, columns, request.rowsMax);
+    const way = wayOf(frozen, { tables, answer: columns, shown, rowsMax: request.rowsMax });
     if (way.mode === "aggregate") {
       const plan = await this.planAggregate(way.split, frame);
       if (plan !== null) return plan;
     }
     if (way.mode === "top_k") {
-      return await this.planRows(frozen, { mode: "top_k", reason: null, ...frame }, way.first);
+      const outline = { mode: "top_k", reason: null, ...frame } as const;
+      return await this.planRows(frozen, outline, () => way.first);
     }
     const reason = way.mode === "rows"
       ? await this.reasonText(sql, way.obstacle)
       : "its groups cannot be computed from partial results";
-    return await this.planRows(frozen, { mode: "rows", reason, ...frame });
+    return await this.planRows(
+      frozen,
+      { mode: "rows", reason, ...frame },
+      (table) => shipRows(frozen, table, namesOf(shown(table))),
+    );
   }
 
   /** Null when the split does not bind, or gives types that cannot travel. */
@@ -199,10 +214,10 @@ export class Planner implements AsyncDisposable {
   private async planRows(
     node: QueryNode,
     outline: Pick<Plan, "mode" | "reason"> & Frame,
-    first?: SelectNode,
+    shippedOf: (table: string) => SelectNode,
   ): Promise<Plan> {
     const { tables } = outline;
-    const shipped = tables.map((table) => first ?? shipRows(node, table, columnNames(table)));
+    const shipped = tables.map(shippedOf);
     const [original = "", ...partials] = await printSql(this.engine, [node, ...shipped]);
     const merged = await this.describe(original).catch((cause) => {
       const why = messageOf(cause).split("\n")[0];
@@ -232,13 +247,13 @@ export class Planner implements AsyncDisposable {
     }
   }
 
-  private async createViews(tables: readonly string[]) {
+  private async createView(table: string, shown: readonly Column[]) {
+    const columns = namesOf(shown);
+    if (this.views.get(table) === columns.join()) return;
     const nothing = { files: [], region: "", since: null, until: null };
-    for (const table of tables.filter((name) => !this.views.has(name))) {
-      const empty = tableSelect(table, nothing);
-      await this.engine.run(`CREATE VIEW ${identifier(table)} AS ${empty}`);
-      this.views.add(table);
-    }
+    const empty = tableSelect(table, { ...nothing, columns });
+    await this.engine.run(`CREATE OR REPLACE VIEW ${identifier(table)} AS ${empty}`);
+    this.views.set(table, columns.join());
   }
 
   private async reasonText(sql: string, { subject, node, why }: Obstacle): Promise<string> {
@@ -258,19 +273,21 @@ type Way =
   | { mode: "top_k"; first: SelectNode }
   | { mode: "rows"; obstacle: Obstacle };
 
-function wayOf(
-  node: QueryNode,
-  tables: readonly string[],
-  answer: readonly Column[],
-  rowsMax: number,
-): Way {
+interface Question {
+  tables: readonly string[];
+  answer: readonly Column[];
+  shown: Shown;
+  rowsMax: number;
+}
+
+function wayOf(node: QueryNode, { tables, answer, shown, rowsMax }: Question): Way {
   const [table] = tables;
   if (table === undefined) {
     return { mode: "rows", obstacle: { subject: "", node: null, why: "it reads no table" } };
   }
   const single = singleTable(node);
   if (isObstacle(single)) return { mode: "rows", obstacle: single };
-  const columns = columnNames(table);
+  const columns = namesOf(shown(table));
   if (aggregates(single)) {
     const split = splitAggregate(single, columns, answer.map(({ name }) => name));
     return "why" in split ? { mode: "rows", obstacle: split } : { mode: "aggregate", split };
@@ -279,6 +296,6 @@ function wayOf(
   return isObstacle(first) ? { mode: "rows", obstacle: first } : { mode: "top_k", first };
 }
 
-function columnNames(table: string): string[] {
-  return schemaOf(table).logical.map(({ name }) => name);
+function namesOf(columns: readonly Column[]): string[] {
+  return columns.map(({ name }) => name);
 }

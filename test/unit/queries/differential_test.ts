@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DuckDBValue } from "@duckdb/node-api";
-import { schemaOf } from "../../../protocol/streams.ts";
+import { schemaOf, shownColumns } from "../../../protocol/streams.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/planner.ts";
@@ -52,13 +52,13 @@ const SAMPLE_REJECTS = `
     ['no_format', 'bad_time'][1 + i % 2] AS reason, i * 3 AS length, '\\x00'::BLOB AS line
   FROM range(12) t(i)`;
 
-/** One DuckDB with a schema for every host, one for the merge, and one with every row. */
+/** One DuckDB with a schema for every host, one for the merge, and two with every row: whole, and as `*` shows it. */
 class Fleet implements AsyncDisposable {
   private constructor(readonly engine: Engine, private readonly folder: string) {}
 
   static async open(): Promise<Fleet> {
     const fleet = new Fleet(await Engine.open(), await Deno.makeTempDir());
-    for (const schema of ["whole", "merge", ...hostNames()]) {
+    for (const schema of ["whole", "shown", "merge", ...hostNames()]) {
       await fleet.engine.run(`CREATE SCHEMA "${schema}"`);
     }
     for (const [table, sample] of [["logs", SAMPLE_LOGS], ["rejects", SAMPLE_REJECTS]] as const) {
@@ -67,6 +67,10 @@ class Fleet implements AsyncDisposable {
       );
       await fleet.engine.run(
         `CREATE TABLE whole.${table} AS SELECT ${columns.join(", ")} FROM (${sample})`,
+      );
+      const shown = shownColumns(table, new Set()).map(({ name }) => name);
+      await fleet.engine.run(
+        `CREATE VIEW shown.${table} AS SELECT ${shown.join(", ")} FROM whole.${table}`,
       );
     }
     return fleet;
@@ -85,9 +89,10 @@ class Fleet implements AsyncDisposable {
 
   /** Creates `whole.answer`. */
   async askWhole(sql: string) {
-    await this.engine.run("USE whole");
-    await this.engine.run(`CREATE OR REPLACE TABLE shape AS ${sql} WITH NO DATA`);
-    await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${sql.replaceAll("now()", NOW_SQL)}`);
+    await this.engine.run(`USE ${sql.includes("line_bytes") ? "whole" : "shown"}`);
+    const now = sql.replaceAll("now()", NOW_SQL);
+    await this.engine.run(`CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA`);
+    await this.engine.run(`CREATE OR REPLACE TABLE whole.answer AS ${now}`);
   }
 
   /** Creates `merge.answer`, as orchestrator and agents do. */

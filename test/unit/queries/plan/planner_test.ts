@@ -153,6 +153,17 @@ Deno.test("rows mode ships only needed columns of possibly needed rows", async (
   });
 });
 
+Deno.test("a line's bytes are no column of *, unless the SQL names them", async () => {
+  await withPlanner(async (plan) => {
+    const names = async (sql: string) => (await plan(sql)).columns.map(({ name }) => name);
+    assert.ok(!(await names("SELECT * FROM logs")).includes("line_bytes"));
+    assert.deepEqual(await names("SELECT line_bytes FROM logs"), ["line_bytes"]);
+    const all = "SELECT * FROM logs WHERE octet_length(line_bytes) > 3";
+    assert.ok((await names(all)).includes("line_bytes"));
+    assert.ok((await names("SELECT * FROM logs")).at(-1) === "line");
+  });
+});
+
 Deno.test("the implied range is dropped when WHERE bounds the time, an asked one never", async () => {
   await using planner = await Planner.open();
   const since = async (where: string, implied = true) => {
