@@ -10,7 +10,9 @@ import { parseLossless, rawNumber } from "./lossless_json.ts";
  * @throws {LogvendError} bad_sql, with DuckDB's message, "line:column" and the line itself
  */
 export async function parseSelect(engine: Engine, sql: string): Promise<QueryNode> {
-  const { rows } = await engine.read("SELECT json_serialize_sql($sql::VARCHAR)::VARCHAR", { sql });
+  const { rows } = await engine.compute("SELECT json_serialize_sql($sql::VARCHAR)::VARCHAR", {
+    sql,
+  });
   const parsed = parseLossless(String(rows[0]?.[0]), rawNumber) as AstValue; // all JSON is
   if (!isNode(parsed)) throw new LogvendError("internal", "DuckDB gave no syntax tree");
   if (parsed["error"] === true) throw parseFailure(sql, parsed);
@@ -26,7 +28,7 @@ export async function parseSelect(engine: Engine, sql: string): Promise<QueryNod
 export async function printSql(engine: Engine, nodes: readonly QueryNode[]): Promise<string[]> {
   const calls = nodes.map((_, i) => `json_deserialize_sql($tree${i}::JSON)`);
   const values = nodes.map((node, i) => [`tree${i}`, serialized(node)]);
-  const { rows } = await engine.read(`SELECT ${calls.join(", ")}`, Object.fromEntries(values));
+  const { rows } = await engine.compute(`SELECT ${calls.join(", ")}`, Object.fromEntries(values));
   return (rows[0] ?? []).map(String);
 }
 
