@@ -1,5 +1,6 @@
 /** What people see beside the rows: the summary with its coverage, the hosts, an explanation. */
 import { rangeInWords } from "../protocol/range.ts";
+import { GAPS_SQL } from "../protocol/streams.ts";
 import type { RangeText } from "../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
@@ -43,7 +44,7 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
   ].join(" · ");
 }
 
-/** One line a kind and reason of missing hosts, then hosts that are behind, then rejects. */
+/** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps. */
 export function coverageLines(coverage: Coverage): string[] {
   const groups = [...missingGroups(coverage.missing), ...behindGroups(coverage)];
   const countWidth = Math.max(0, ...groups.map(({ hosts }) => String(hosts.length).length));
@@ -54,6 +55,11 @@ export function coverageLines(coverage: Coverage): string[] {
   if (coverage.rejects > 0) {
     const label = coverage.rejects === 1 ? "reject " : "rejects";
     rows.push({ left: `  ${label} ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
+  }
+  if (coverage.gaps.count > 0) {
+    const { count, bytes } = coverage.gaps;
+    const reason = `${formatBytes(bytes)} lost unread: ${GAPS_SQL}`;
+    rows.push({ left: `  ${count === 1 ? "gap    " : "gaps   "} ${count}`, reason });
   }
   const width = Math.max(0, ...rows.map(({ left }) => left.length));
   return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);

@@ -50,6 +50,10 @@ export const QueryAck = z.object({
 });
 export type QueryAck = z.infer<typeof QueryAck>;
 
+/** What was destroyed before it was read: how often, and the bytes that are known of. */
+export const GapTotal = z.object({ count: z.number().int(), bytes: z.number().int() });
+export type GapTotal = z.infer<typeof GapTotal>;
+
 /** What a host read for its part of an answer. */
 export const HostCoverage = z.object({
   /** Parts and chunks opened. */
@@ -58,6 +62,8 @@ export const HostCoverage = z.object({
   bytes_read: z.number().int(),
   /** Rejected lines in the asked range. */
   rejects: z.number().int(),
+  /** Seen in the asked range; a host of an older version does not say. */
+  gaps: GapTotal.default({ count: 0, bytes: 0 }),
   /** Bytes in the log files that the tail has not read yet. */
   behind_bytes: z.number().int(),
 });

@@ -13,6 +13,9 @@ export const REJECTS = "rejects";
 /** The table that says what became of the lines that were read; every host has it. */
 export const ACCOUNTING = "accounting";
 
+/** Shows what was destroyed before it was read. */
+export const GAPS_SQL = `SELECT * FROM ${ACCOUNTING} WHERE outcome = 'gap'`;
+
 /** Tables that are no streams: every host has them, and no stream may be called like them. */
 export const HOST_TABLES: readonly string[] = [REJECTS, ACCOUNTING];
 
@@ -124,7 +127,10 @@ export const REJECTS_SCHEMA: StreamSchema = {
   expressions: {},
 };
 
-/** Lines and bytes by file generation, hour and outcome: stored, rejected, dropped, … */
+/**
+ * Lines and bytes by file generation, hour and outcome: stored, rejected, dropped; of a gap the
+ * bytes that were destroyed unread, in the hour in which that was seen.
+ */
 const ACCOUNTING_SCHEMA: StreamSchema = {
   physical: [
     { name: "ts", type: "TIMESTAMP" },

@@ -1,10 +1,11 @@
 /** The table `accounting`: a Parquet file made for one query, of what agent.db and memory count. */
 import { dirname } from "node:path";
+import { hourOf } from "../../protocol/chunk_path.ts";
 import { ACCOUNTING, literal, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";
-import type { Generation } from "../store/batch.ts";
+import type { Gap, Generation } from "../store/batch.ts";
 import type { SnapshotTable } from "../store/snapshot.ts";
 import type { Count } from "./tally.ts";
 
@@ -14,12 +15,37 @@ export interface Accounts {
   counts: readonly Count[];
   /** Where the generations of the counts are found. */
   generations: readonly Pick<Generation, "id" | "path">[];
+  gaps: readonly Gap[];
+}
+
+/** A row of the table. */
+export interface AccountRow extends Omit<Count, "outcome" | "lines"> {
+  file: string | null;
+  outcome: Count["outcome"] | "gap";
+  /** Nobody knows how many lines were in a gap. */
+  lines: number | null;
+}
+
+/** Counts and gaps alike. */
+export function accountRows({ counts, generations, gaps }: Omit<Accounts, "host">): AccountRow[] {
+  const paths = new Map(generations.map(({ id, path }) => [id, path]));
+  return [
+    ...counts.map((count) => ({ ...count, file: paths.get(count.generation) ?? null })),
+    ...gaps.map(({ seenMs, path, offset: _, ...gap }): AccountRow => ({
+      ...gap,
+      file: path,
+      hour: hourOf(seenMs),
+      outcome: "gap",
+      lines: null,
+    })),
+  ];
 }
 
 /** Writes the table's file; its owner deletes it. */
 export async function writeAccountFile(path: string, accounts: Accounts): Promise<SnapshotTable> {
   const { physical } = schemaOf(ACCOUNTING);
-  const columns = accountColumns(accounts);
+  const rows = accountRows(accounts);
+  const columns = accountColumns(accounts.host, rows);
   await Deno.mkdir(dirname(path), { recursive: true });
   await using engine = await Engine.open();
   const list = physical.map(({ name, type }) => `${name} ${type}`).join(", ");
@@ -30,20 +56,22 @@ export async function writeAccountFile(path: string, accounts: Accounts): Promis
     `COPY (FROM ${ACCOUNTING} ORDER BY ts, stream, file, generation) TO ${literal(path)}
      (FORMAT parquet)`,
   );
-  return { files: [path], rows: accounts.counts.length, bytes: (await Deno.stat(path)).size };
+  return { files: [path], rows: rows.length, bytes: (await Deno.stat(path)).size };
 }
 
-function accountColumns({ host, counts, generations }: Accounts): Record<string, DuckDBValue[]> {
-  const paths = new Map(generations.map(({ id, path }) => [id, path]));
+function accountColumns(
+  host: string,
+  rows: readonly AccountRow[],
+): Record<string, DuckDBValue[]> {
   return {
-    ts: counts.map(({ hour }) => timestampValue(BigInt(Date.parse(`${hour}:00Z`)) * 1_000n)),
-    stream: counts.map(({ stream }) => stream),
-    host: counts.map(() => host),
-    file: counts.map(({ generation }) => paths.get(generation) ?? null),
-    generation: counts.map(({ generation }) => generation === "" ? null : generation),
-    outcome: counts.map(({ outcome }) => outcome),
-    reason: counts.map(({ reason }) => reason === "" ? null : reason),
-    lines: counts.map(({ lines }) => BigInt(lines)),
-    bytes: counts.map(({ bytes }) => BigInt(bytes)),
+    ts: rows.map(({ hour }) => timestampValue(BigInt(Date.parse(`${hour}:00Z`)) * 1_000n)),
+    stream: rows.map(({ stream }) => stream),
+    host: rows.map(() => host),
+    file: rows.map(({ file }) => file),
+    generation: rows.map(({ generation }) => generation === "" ? null : generation),
+    outcome: rows.map(({ outcome }) => outcome),
+    reason: rows.map(({ reason }) => reason === "" ? null : reason),
+    lines: rows.map(({ lines }) => lines === null ? null : BigInt(lines)),
+    bytes: rows.map(({ bytes }) => BigInt(bytes)),
   };
 }

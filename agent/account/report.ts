@@ -1,7 +1,7 @@
 /** The account of a host: what was read, what became of it, and whether that adds up. */
 import { counted } from "../../protocol/units.ts";
 import { REJECTS } from "../../protocol/streams.ts";
-import type { Generation } from "../store/batch.ts";
+import type { Gap, Generation } from "../store/batch.ts";
 import type { Origin, StoredFile } from "../store/catalog.ts";
 import type { Count, Outcome } from "./tally.ts";
 
@@ -49,6 +49,8 @@ export interface AccountReport {
   streams: StreamAccount[];
   /** What does not add up, in sentences; none: everything does. */
   differences: string[];
+  /** What was destroyed before it was read. */
+  gaps: Gap[];
 }
 
 /** What agent.db says, of one moment. */
@@ -57,6 +59,7 @@ export interface Books {
   origins: ReadonlyMap<string, Origin>;
   counts: readonly Count[];
   files: readonly StoredFile[];
+  gaps: readonly Gap[];
 }
 
 /** Draws the books up. `isShown`: the hours that entries are wanted of; sums are of all. */
@@ -74,6 +77,7 @@ export function accountReport(
       ...accounts.flatMap(rowDifferences),
       ...rejectDifferences(books),
     ],
+    gaps: books.gaps.filter(({ stream }) => streams.includes(stream)),
   };
 }
 

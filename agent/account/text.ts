@@ -2,48 +2,43 @@
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { total } from "./report.ts";
 import type { AccountEntry, AccountReport, Amount, StreamAccount } from "./report.ts";
-import type { Count } from "./tally.ts";
+import type { Gap } from "../store/batch.ts";
+import { gapTotal } from "../store/gaps.ts";
+import type { AccountRow } from "./account_file.ts";
 
 const HEADER = ["STREAM", "FILE", "GENERATION", "HOUR", "LINES", "BYTES", "STORED", "REJECTED"];
 const RIGHT_ALIGNED = new Set(["LINES", "BYTES", "STORED"]);
 
 /** A table of entries, a line a stream, and last whether everything adds up. */
-export function accountText({ entries, streams, differences }: AccountReport): string {
+export function accountText(report: AccountReport): string {
+  const { entries, streams, gaps } = report;
   return [
     ...drawn([[...HEADER, "DROPPED"], ...entries.map(cellsOf)]),
     ...streams.map(streamText),
-    closingLine({ streams, differences }),
+    ...gaps.map(gapText),
+    closingLine(report),
     "",
   ].join("\n");
 }
 
 /** `adds up: 12 lines read = 10 stored + 2 rejected + 0 dropped`, or what does not. */
-export function closingLine(
-  { streams, differences }: Pick<AccountReport, "streams" | "differences">,
-): string {
+export function closingLine({ streams, differences, gaps }: AccountReport): string {
   const sum = (key: "read" | "stored" | "rejected" | "dropped") =>
     total(streams.map((stream) => stream[key])).lines;
   const parts = `${sum("stored")} stored + ${sum("rejected")} rejected + ${sum("dropped")} dropped`;
-  if (differences.length === 0) return `adds up: ${counted(sum("read"), "line")} read = ${parts}`;
+  const { count, bytes } = gapTotal(gaps);
+  const lost = count === 0 ? "" : `; ${counted(count, "gap")}, ${formatBytes(bytes)} never read`;
+  if (differences.length === 0) {
+    return `adds up: ${counted(sum("read"), "line")} read = ${parts}${lost}`;
+  }
   return ["DOES NOT ADD UP:", ...differences.map((text) => `  ${text}`)].join("\n");
 }
 
-/** Counts as CSV, with the columns of the table `accounting`. */
-export function accountCsv(
-  counts: readonly Count[],
-  paths: ReadonlyMap<string, string>,
-): string {
-  const lines = counts.map(({ stream, generation, hour, outcome, reason, lines, bytes }) =>
-    [
-      stream,
-      paths.get(generation) ?? "",
-      generation,
-      `${hour}:00:00Z`,
-      outcome,
-      reason,
-      lines,
-      bytes,
-    ].map(csvCell).join(",")
+/** Counts and gaps as CSV, with the columns of the table `accounting`. */
+export function accountCsv(rows: readonly AccountRow[]): string {
+  const lines = rows.map(({ stream, file, generation, hour, outcome, reason, lines, bytes }) =>
+    [stream, file, generation, `${hour}:00:00Z`, outcome, reason, lines, bytes]
+      .map((value) => csvCell(value ?? "")).join(",")
   );
   return ["stream,file,generation,hour,outcome,reason,lines,bytes", ...lines, ""].join("\n");
 }
@@ -80,6 +75,14 @@ function streamText(account: StreamAccount): string {
   return `${stream}: ${counted(read.lines, "line")} (${formatBytes(read.bytes)}) read, ` +
     `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped · ` +
     `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}`;
+}
+
+function gapText({ path, generation, offset, bytes, reason, seenMs }: Gap): string {
+  const when = new Date(seenMs).toISOString().slice(0, 19);
+  return visible(
+    `gap: ${path} (${generation}): ${formatBytes(bytes)} after byte ${offset} were never read, ` +
+      `${reason}, seen ${when}Z`,
+  );
 }
 
 function drawn(rows: readonly string[][]): string[] {

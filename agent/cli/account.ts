@@ -1,6 +1,7 @@
 /** `logvend-agent account`: what was read, what became of it, and whether that adds up. */
 import { configureLogging } from "../../protocol/logging.ts";
 import { parseRange } from "../../protocol/range.ts";
+import { accountRows } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { accountReport } from "../account/report.ts";
 import { accountCsv, accountText, closingLine } from "../account/text.ts";
@@ -44,9 +45,9 @@ export async function accountCommand(options: AccountOptions): Promise<void> {
       console.log(JSON.stringify({ ...report, adds_up: differences.length === 0 }, null, 2));
       break;
     case "csv": {
-      const paths = new Map(books.generations.map(({ id, path }) => [id, path]));
-      const shown = books.counts.filter((c) => streams.includes(c.stream) && isShown(c.hour));
-      console.log(accountCsv(shown, paths).trimEnd());
+      const rows = accountRows(books)
+        .filter(({ stream, hour }) => streams.includes(stream) && isShown(hour));
+      console.log(accountCsv(rows).trimEnd());
       console.error(closingLine(report));
     }
   }

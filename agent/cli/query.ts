@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { configureLogging } from "../../protocol/logging.ts";
+import { GAPS_SQL } from "../../protocol/streams.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
 import type { RangeText } from "../../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
@@ -106,16 +107,24 @@ interface Facts {
 
 /** Lines like those under a fleet's answer. */
 function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
-  const { rows_scanned: rows, chunks, bytes_read: bytes, rejects } = answer.coverage;
+  const { rows_scanned: rows, chunks, bytes_read: bytes, rejects, gaps } = answer.coverage;
   const facts = [
     "this host",
     rangeInWords(asked, answer.range),
     `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)} read`,
     formatDurationMs(elapsedMs),
   ].join(" · ");
-  if (rejects === 0) return [facts];
   if (source.onlyRejects && rows === 0) return [facts, NO_ROWS];
-  return [facts, `  ${rejects === 1 ? "reject " : "rejects"} ${rejects}  SELECT * FROM rejects`];
+  return [
+    facts,
+    ...(rejects === 0
+      ? []
+      : [`  ${rejects === 1 ? "reject " : "rejects"} ${rejects}  SELECT * FROM rejects`]),
+    ...(gaps.count === 0 ? [] : [
+      `  ${gaps.count === 1 ? "gap    " : "gaps   "} ${gaps.count}  ` +
+      `${formatBytes(gaps.bytes)} lost unread: ${GAPS_SQL}`,
+    ]),
+  ];
 }
 
 async function print(answer: LocalAnswer, output: QueryOptions["output"], elapsedMs: number) {

@@ -94,6 +94,7 @@ function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
     rows_scanned: tables.reduce((sum, table) => sum + table.rows, 0),
     bytes_read: tables.reduce((sum, table) => sum + table.bytes, 0),
     rejects: snapshot.rejects,
+    gaps: snapshot.gaps,
     behind_bytes: behindBytes,
   };
 }

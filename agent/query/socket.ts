@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { WireError } from "../../protocol/messages.ts";
+import { GapTotal, WireError } from "../../protocol/messages.ts";
 import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
 import { removeIfThere } from "../store/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
@@ -32,7 +32,11 @@ const Ask = z.object({
 const TableFiles = z.object({ files: z.array(z.string()), rows: z.number(), bytes: z.number() });
 
 const Lent = z.union([
-  z.object({ tables: z.array(z.tuple([z.string(), TableFiles])), rejects: z.number() }),
+  z.object({
+    tables: z.array(z.tuple([z.string(), TableFiles])),
+    rejects: z.number(),
+    gaps: GapTotal,
+  }),
   z.object({ error: WireError }),
 ]);
 type Lent = z.infer<typeof Lent>;
@@ -100,7 +104,8 @@ async function lend(connection: Deno.Conn, source: SnapshotSource) {
     return;
   }
   try {
-    const lent: Lent = { tables: [...snapshot.tables], rejects: snapshot.rejects };
+    const { tables, rejects, gaps } = snapshot;
+    const lent: Lent = { tables: [...tables], rejects, gaps };
     await writeJsonLine(writer, lent);
     await asks.next(); // the client holds the files until it hangs up
   } finally {
@@ -149,6 +154,7 @@ async function borrow(
   return {
     tables: new Map(lent.tables),
     rejects: lent.rejects,
+    gaps: lent.gaps,
     [Symbol.asyncDispose]: () => Promise.resolve(close(connection)),
   };
 }

@@ -5,7 +5,8 @@ import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
 import { transaction } from "./database.ts";
-import { addGaps, fillGaps } from "./gaps.ts";
+import { addGaps, fillGaps, readGaps } from "./gaps.ts";
+import type { SeenRange } from "./gaps.ts";
 
 /** A stretch of one generation whose lines a file holds (those of its stream and hour). */
 export interface Run {
@@ -116,6 +117,11 @@ export class Catalog {
   /** What became of the lines of these hours. */
   counts(hours: HourRange): Count[] {
     return readCounts(this.database, hours);
+  }
+
+  /** The gaps that were seen in a range; `waiting` are not durable yet. */
+  gaps(range: SeenRange, waiting: readonly Gap[] = []): Gap[] {
+    return readGaps(this.database, range, waiting);
   }
 
   /** Rows and bytes of a stream's files; of every stream without a name. */

@@ -6,6 +6,8 @@ export interface Snapshot extends AsyncDisposable {
   tables: ReadonlyMap<string, SnapshotTable>;
   /** Rejected lines in the range, whether "rejects" is asked or not. */
   rejects: number;
+  /** What was destroyed unread, of all streams, seen in the range. */
+  gaps: { count: number; bytes: number };
 }
 
 /** The files of one table. They may hold rows outside the range too: the view cuts those off. */

@@ -12,6 +12,7 @@ import { Catalog } from "./catalog.ts";
 import type { Origin, Sealing, StoredFile } from "./catalog.ts";
 import { openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
+import { gapTotal } from "./gaps.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { StoreLimits } from "./limits.ts";
@@ -178,7 +179,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       const release = this.leases.take([...tables.values()].flatMap((table) => table.files));
       for (const path of accounts?.files ?? []) await this.leases.remove(path); // with this lease
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
-      return snapshotOf(tables, rows + memory.rowCount(REJECTS), release);
+      const rejects = rows + memory.rowCount(REJECTS);
+      const gaps = gapTotal(catalog.gaps(request, this.gaps));
+      return snapshotOf({ tables, rejects, gaps }, release);
     });
   }
 
@@ -186,8 +189,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private async accounts(request: SnapshotRequest): Promise<SnapshotTable> {
     const { catalog, options: { dataDir, host } } = this.parts;
     const path = join(dataDir, "open", `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
-    const counts = [...catalog.counts(hoursOf(request)), ...this.tally.entries()];
-    return await writeAccountFile(path, { host, counts, generations: [...this.byId.values()] });
+    return await writeAccountFile(path, {
+      host,
+      counts: [...catalog.counts(hoursOf(request)), ...this.tally.entries()],
+      generations: [...this.byId.values()],
+      gaps: catalog.gaps({ since: null, until: null }, this.gaps),
+    });
   }
 
   /** Remembers a request id until it expires; false when it was known already. */

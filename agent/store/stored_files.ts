@@ -9,8 +9,11 @@ import type { Books } from "../account/report.ts";
 import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { removeIfThere } from "./durable_file.ts";
+import { gapTotal } from "./gaps.ts";
 import type { SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+
+const WHENEVER = { since: null, until: null };
 
 export interface StoredFilesOptions {
   dataDir: string;
@@ -28,8 +31,12 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
   const catalog = new Catalog(database);
   const accounts = (request: SnapshotRequest): Promise<SnapshotTable> => {
     const path = join(scratchFolder, `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
-    const counts = catalog.counts(hoursOf(request));
-    return writeAccountFile(path, { host, counts, generations: catalog.generations() });
+    return writeAccountFile(path, {
+      host,
+      counts: catalog.counts(hoursOf(request)),
+      generations: catalog.generations(),
+      gaps: catalog.gaps(WHENEVER),
+    });
   };
   return {
     tables: () => [...streams, ...HOST_TABLES],
@@ -43,7 +50,8 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
       }
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       const made = tables.get(ACCOUNTING)?.files ?? [];
-      return snapshotOf(tables, rows, async () => {
+      const gaps = gapTotal(catalog.gaps(request));
+      return snapshotOf({ tables, rejects: rows, gaps }, async () => {
         for (const path of made) await removeIfThere(path);
       });
     },
@@ -61,8 +69,9 @@ export function readBooks(dataDir: string): Books {
     const books = {
       generations: catalog.generations(),
       origins: catalog.origins(),
-      counts: catalog.counts({ since: null, until: null }),
+      counts: catalog.counts(WHENEVER),
       files: catalog.allFiles(),
+      gaps: catalog.gaps(WHENEVER),
     };
     database.exec("COMMIT");
     return books;

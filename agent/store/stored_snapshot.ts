@@ -24,11 +24,10 @@ export function filesOf({ catalog, dataDir, name, range }: FilesRequest): Snapsh
   };
 }
 
-/** Wraps files and the call that gives them back. */
+/** Wraps what a snapshot lends and the call that gives it back. */
 export function snapshotOf(
-  tables: ReadonlyMap<string, SnapshotTable>,
-  rejects: number,
+  lent: Omit<Snapshot, typeof Symbol.asyncDispose>,
   release: () => Promise<void>,
 ): Snapshot {
-  return { tables, rejects, [Symbol.asyncDispose]: release };
+  return { ...lent, [Symbol.asyncDispose]: release };
 }

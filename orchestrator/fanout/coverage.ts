@@ -1,5 +1,6 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
+import { GapTotal } from "../../protocol/messages.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
 
 /** Why a host is missing from an answer. */
@@ -44,6 +45,8 @@ export const Coverage = z.object({
   bytes_read: z.number().int(),
   /** Lines in the asked range that no format could read. */
   rejects: z.number().int(),
+  /** What was destroyed before it was read, as seen in the asked range. */
+  gaps: GapTotal.default({ count: 0, bytes: 0 }),
   behind: z.array(Behind),
 });
 export type Coverage = z.infer<typeof Coverage>;
@@ -70,6 +73,10 @@ export function coverageOf(
     rows_scanned: total("rows_scanned"),
     bytes_read: total("bytes_read"),
     rejects: total("rejects"),
+    gaps: {
+      count: answered.reduce((sum, { coverage }) => sum + coverage.gaps.count, 0),
+      bytes: answered.reduce((sum, { coverage }) => sum + coverage.gaps.bytes, 0),
+    },
     behind: answered.filter(({ coverage }) => coverage.behind_bytes > 0)
       .map(({ host, coverage, behindMs }) => ({
         host,

@@ -20,6 +20,7 @@ const COMPLETE: Coverage = {
   rows_scanned: 57_803,
   bytes_read: 412_345,
   rejects: 0,
+  gaps: { count: 0, bytes: 0 },
   behind: [],
 };
 
@@ -106,6 +107,7 @@ Deno.test("missing hosts are grouped by kind and reason, then those behind, then
       { host: "web-90", kind: "refused", reason: "clock 6 min ahead" },
     ],
     rejects: 12,
+    gaps: { count: 1, bytes: 12_345 },
     behind: [
       { host: "api-31", bytes: 2.1e9, ms: 14 * 60_000 },
       { host: "api-32", bytes: 900, ms: 100 },
@@ -118,7 +120,9 @@ Deno.test("missing hosts are grouped by kind and reason, then those behind, then
   no ack  2  api-3 api-4      nothing within 1 s
   refused 1  web-90           clock 6 min ahead
   behind  1  api-31           answered; last 14 min (2.1 GB) unread
-  rejects 12                  SELECT * FROM rejects`.slice(1),
+  rejects 12                  SELECT * FROM rejects
+  gap     1                   12 KB lost unread: SELECT * FROM accounting WHERE outcome = 'gap'`
+      .slice(1),
   );
 });
 
@@ -156,7 +160,14 @@ Deno.test("a host's words cannot steer the terminal", () => {
 Deno.test("the coverage adds up what hosts say", () => {
   const host = (name: string, behind: number) => ({
     host: name,
-    coverage: { chunks: 1, rows_scanned: 2, bytes_read: 3, rejects: 4, behind_bytes: behind },
+    coverage: {
+      chunks: 1,
+      rows_scanned: 2,
+      bytes_read: 3,
+      rejects: 4,
+      gaps: { count: 1, bytes: 70 },
+      behind_bytes: behind,
+    },
     behindMs: 9,
   });
   const missing: Missing[] = [{ host: "c", kind: "timeout", reason: "late" }];
@@ -168,6 +179,7 @@ Deno.test("the coverage adds up what hosts say", () => {
     rows_scanned: 4,
     bytes_read: 6,
     rejects: 8,
+    gaps: { count: 2, bytes: 140 },
     behind: [{ host: "b", bytes: 5, ms: 9 }],
   });
 });

@@ -154,6 +154,7 @@ export class ScriptedAgent implements AsyncDisposable {
       rows_scanned: 10,
       bytes_read: 1_000,
       rejects: 0,
+      gaps: { count: 0, bytes: 0 },
       behind_bytes: 0,
       ...this.options.coverage,
     };

@@ -90,3 +90,36 @@ Deno.test("accounting is cut to the asked hours and names file, host and region;
   );
   assert.deepEqual([...Deno.readDirSync(scratchFolder)], []);
 });
+
+Deno.test("gaps are rows of accounting and of the coverage, from the moment that they are seen", async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 5, () => START_MS));
+  store.addGap({
+    generation: GENERATION.id,
+    stream: "logs",
+    path: GENERATION.path,
+    offset: 50,
+    bytes: 70,
+    reason: "truncated",
+    seenMs: START_MS + HOUR_MS,
+  });
+  const covered = async (sinceMs: number) => {
+    const since = new Date(sinceMs).toISOString();
+    await using snapshot = await store.snapshot({ tables: ["logs"], since, until: null });
+    return snapshot.gaps;
+  };
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(
+      await accounts(
+        store,
+        "SELECT hour(ts)::INT, file, reason, lines, bytes FROM accounting WHERE outcome = 'gap'",
+      ),
+      [[19, "/var/log/access.log", "truncated", null, 70n]],
+    );
+    assert.deepEqual(await covered(START_MS), { count: 1, bytes: 70 });
+    assert.deepEqual(await covered(START_MS + 2 * HOUR_MS), { count: 0, bytes: 0 });
+    await store.flush();
+  }
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { accountRows } from "../../../../agent/account/account_file.ts";
 import { accountReport } from "../../../../agent/account/report.ts";
 import { accountCsv, accountText } from "../../../../agent/account/text.ts";
 import { databasePath } from "../../../../agent/store/database.ts";
@@ -42,9 +43,10 @@ logs: 6 lines (57 B) read, 5 stored, 1 rejected, 0 dropped · 5 rows in 2 parts 
 adds up: 6 lines read = 5 stored + 1 rejected + 0 dropped
 `,
   );
-  const { counts } = readBooks(data.path);
+  const path = '/logs/a "b".log';
   assert.equal(
-    accountCsv(counts, new Map([[GENERATION.id, '/logs/a "b".log']])).split("\n")[1],
+    accountCsv(accountRows({ ...readBooks(data.path), generations: [{ ...GENERATION, path }] }))
+      .split("\n")[1],
     'logs,"/logs/a ""b"".log",00000000000000aa,2026-11-22T18:00:00Z,stored,,4,40',
   );
 });
@@ -107,4 +109,28 @@ Deno.test("rows of a version that did not count are named and disturb nothing", 
     accountText(report),
     /5 rows in 2 parts and 0 chunks, 5 of them from a version that/,
   );
+});
+
+Deno.test("a gap is shown, and is no difference", async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 5, () => START_MS));
+    store.addGap({
+      generation: GENERATION.id,
+      stream: "logs",
+      path: GENERATION.path,
+      offset: 50,
+      bytes: 12_345,
+      reason: "truncated",
+      seenMs: START_MS + HOUR_MS,
+    });
+  }
+  const books = readBooks(data.path);
+  assert.match(
+    accountText(accountReport(books, ["logs"], all)),
+    /^gap: \/var\/log\/access.log \(00000000000000aa\): 12 KB after byte 50 were never read, truncated, seen 2026-11-22T19:00:00Z\nadds up: 5 lines read = 5 stored .*; 1 gap, 12 KB never read\n$/m,
+  );
+  assert.match(accountCsv(accountRows(books)), /,2026-11-22T19:00:00Z,gap,truncated,,12345\n$/);
 });

@@ -18,7 +18,14 @@ import type { Asked } from "./fleet.ts";
 
 const HOST = "web-1";
 const SQL = "SELECT count(*) FROM logs";
-const COVERAGE = { chunks: 1, rows_scanned: 2, bytes_read: 3, rejects: 4, behind_bytes: 5 };
+const COVERAGE = {
+  chunks: 1,
+  rows_scanned: 2,
+  bytes_read: 3,
+  rejects: 4,
+  gaps: { count: 0, bytes: 0 },
+  behind_bytes: 5,
+};
 
 function answerOf(tables: HostAnswer["tables"]): HostAnswer {
   return {

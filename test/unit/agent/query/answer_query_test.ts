@@ -68,6 +68,7 @@ Deno.test("a question is answered with partial tables, coverage, and nothing lef
       chunks: 1,
       rows_scanned: LOG_ROWS,
       rejects: 5,
+      gaps: { count: 1, bytes: 9 },
       behind_bytes: 7,
     });
   }

@@ -41,6 +41,7 @@ export class FileStore implements SnapshotSource {
     return {
       tables: new Map([["logs", { files: [this.file], rows: this.rows, bytes: size }]]),
       rejects: 5,
+      gaps: { count: 1, bytes: 9 },
       [Symbol.asyncDispose]: () => Promise.resolve(void this.lent--),
     };
   }

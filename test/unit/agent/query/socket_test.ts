@@ -21,6 +21,7 @@ class Lender implements SnapshotSource {
     return Promise.resolve({
       tables: new Map([["logs", { files: ["/a.parquet"], rows: 3, bytes: 70 }]]),
       rejects: 2,
+      gaps: { count: 1, bytes: 9 },
       [Symbol.asyncDispose]: () => Promise.resolve(void this.lent--),
     });
   }
@@ -39,6 +40,7 @@ Deno.test("an agent lends files for as long as the client is connected", async (
     assert.deepEqual(lender.asked, REQUEST);
     assert.deepEqual(snapshot?.tables.get("logs"), { files: ["/a.parquet"], rows: 3, bytes: 70 });
     assert.equal(snapshot?.rejects, 2);
+    assert.deepEqual(snapshot?.gaps, { count: 1, bytes: 9 });
     assert.equal(lender.lent, 1);
   }
   await eventually(() => lender.lent === 0);

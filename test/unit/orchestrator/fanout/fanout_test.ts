@@ -30,6 +30,7 @@ Deno.test("hosts' partial results are merged, and the coverage adds them up", as
     rows_scanned: 6,
     bytes_read: 200,
     rejects: 2,
+    gaps: { count: 0, bytes: 0 },
     behind: [],
   });
   assert.equal(end.mode, "aggregate");
