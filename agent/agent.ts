@@ -5,15 +5,18 @@ import { VERSION } from "../protocol/version.ts";
 import { Planner } from "../queries/plan/planner.ts";
 import type { AgentConfig } from "./config.ts";
 import { drain } from "./drain.ts";
+import { serveHealth } from "./health/server.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { answerQuery } from "./query/answer_query.ts";
 import type { QueryParts } from "./query/prepare.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { storeLimits } from "./store/limits.ts";
 import { maintain } from "./store/maintenance.ts";
+import type { StoreObserver } from "./store/observer.ts";
 import { Store } from "./store/store.ts";
 
 /**
@@ -22,35 +25,27 @@ import { Store } from "./store/store.ts";
  */
 export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise<void> {
   const log = getLogger(["agent"]);
-  const { drain_timeout: drainMs } = config;
+  const { host, region, data_dir: dataDir } = config;
   const end = new AbortController();
   const askedOrEnd = AbortSignal.any([asked, end.signal]);
   /** Of reading and sealing. */
-  const signal = drainMs === undefined ? askedOrEnd : end.signal;
-  await using store = await openStore(config, signal);
-  await using workers = await WorkerPool.open({
-    folder: join(config.data_dir, "query"),
-    dataDir: config.data_dir,
-    nice: config.limits.nice,
-  });
+  const signal = config.drain_timeout === undefined ? askedOrEnd : end.signal;
+  const metrics = new Metrics({ host, region, version: VERSION });
+  await using store = await openStore(config, signal, metrics);
+  const folder = join(dataDir, "query");
+  await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
   await using tail = Tail.start({ streams: config.streams, sink: store, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
-  const rate = new LineRate(() => tail.linesTotal());
-  const parts: QueryParts = {
-    planner,
-    store,
-    workers,
-    region: config.region,
-    folder: join(config.data_dir, "query"),
-    behindBytes: () => tail.behind().bytes,
-  };
-  await using _socket = await serveSnapshots(config.data_dir, store);
-  await using _link = openLink({ config, store, tail, rate, parts });
+  const behindBytes = () => tail.behind().bytes;
+  const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };
+  await using _socket = await serveSnapshots(dataDir, store);
+  await using link = openLink({ config, store, tail, metrics, parts });
+  await using _health = openHealth({ config, store, tail, metrics, link });
   log.info("Agent {host} reads {streams} into {folder}", {
-    host: config.host,
+    host,
     streams: config.streams.map((stream) => stream.name).join(", "),
-    folder: config.data_dir,
+    folder: dataDir,
   });
   const maintained = maintain({
     store,
@@ -60,14 +55,15 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   });
   try {
     await Promise.race([aborted(asked), tail.finished]);
-    if (drainMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs: drainMs });
+    const timeoutMs = config.drain_timeout;
+    if (timeoutMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs });
     await Promise.all([maintained, tail.finished]);
     await store.flush(); // before the goodbyes, which may take seconds
   } finally {
     end.abort();
     await maintained;
   }
-  log.info("Agent {host} stops", { host: config.host });
+  log.info("Agent {host} stops", { host });
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
@@ -76,7 +72,11 @@ async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** The store of a configuration; the only writer of its data folder. */
-export function openStore(config: AgentConfig, signal: AbortSignal): Promise<Store> {
+export function openStore(
+  config: AgentConfig,
+  signal: AbortSignal,
+  observer?: StoreObserver,
+): Promise<Store> {
   return Store.open({
     dataDir: config.data_dir,
     host: config.host,
@@ -84,6 +84,7 @@ export function openStore(config: AgentConfig, signal: AbortSignal): Promise<Sto
     streams: config.streams.map((stream) => stream.name),
     sealAfterMs: config.seal_after,
     limits: storeLimits(config.limits),
+    ...(observer === undefined ? {} : { observer }),
     signal,
   });
 }
@@ -92,13 +93,14 @@ interface LinkParts {
   config: AgentConfig;
   store: Store;
   tail: Tail;
-  rate: LineRate;
+  metrics: Metrics;
   parts: QueryParts;
 }
 
 /** Null without a broker: the agent then answers locally only. */
-function openLink({ config, store, tail, rate, parts }: LinkParts): Link | null {
+function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | null {
   if (config.broker === undefined) return null;
+  const rate = new LineRate(() => tail.linesTotal());
   return new Link({
     url: config.broker,
     topicPrefix: config.topic_prefix,
@@ -108,7 +110,7 @@ function openLink({ config, store, tail, rate, parts }: LinkParts): Link | null 
     version: VERSION,
     streams: config.streams.map((stream) => stream.name),
     trust: config.trust,
-    answer: (query, signal) => answerQuery(parts, query, signal),
+    answer: metrics.timed((query, signal) => answerQuery(parts, query, signal)),
     remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
     stats: () => {
       const { bytes, ms } = tail.behind();
@@ -121,5 +123,34 @@ function openLink({ config, store, tail, rate, parts }: LinkParts): Link | null 
         stored_bytes: storedBytes,
       };
     },
+  });
+}
+
+interface HealthPieces {
+  config: AgentConfig;
+  store: Store;
+  tail: Tail;
+  metrics: Metrics;
+  link: Link | null;
+}
+
+/** Null unless the configuration says where. */
+function openHealth({ config, store, tail, metrics, link }: HealthPieces) {
+  if (config.http === undefined) return null;
+  return serveHealth({
+    address: config.http,
+    signs: () => ({
+      condition: store.condition(),
+      readingStoodMs: tail.stoodMs(),
+      flushEveryMs: config.flush_every,
+      hasCaughtUp: tail.hasCaughtUp,
+    }),
+    metrics: () =>
+      metrics.page({
+        totals: store.totals(),
+        condition: store.condition(),
+        behind: tail.behind(),
+        link: link && { connected: link.connected, refused: link.counts.refused },
+      }),
   });
 }

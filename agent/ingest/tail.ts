@@ -55,6 +55,9 @@ export class Tail implements AsyncDisposable {
   private wake: (() => void) | null = null;
   private caughtUpAtMs: number;
   private hasLooked = false;
+  private roundAtMs: number;
+  /** Whether every file was read to its end at some moment since the start. */
+  hasCaughtUp = false;
   private more = true;
   private lines = 0;
 
@@ -67,6 +70,7 @@ export class Tail implements AsyncDisposable {
       ? this.abort.signal
       : AbortSignal.any([signal, this.abort.signal]);
     this.caughtUpAtMs = clock.monotonicMs();
+    this.roundAtMs = this.caughtUpAtMs;
     this.streams = streams.map((stream) =>
       new StreamTail({ stream, sink, clock, signal: this.signal })
     );
@@ -88,6 +92,11 @@ export class Tail implements AsyncDisposable {
   /** Whether the folders have been looked at, and every file was read to its end when last read. */
   isCaughtUp(): boolean {
     return this.hasLooked && this.files.every((file) => file.isAtEnd);
+  }
+
+  /** How long the loop that reads has stood still, in milliseconds: back-pressure, or a defect. */
+  stoodMs(): number {
+    return this.clock.monotonicMs() - this.roundAtMs;
   }
 
   /** Lines handed to the sink since the start. */
@@ -120,6 +129,7 @@ export class Tail implements AsyncDisposable {
     this.signal.addEventListener("abort", stop);
     try {
       while (!this.signal.aborted) {
+        this.roundAtMs = this.clock.monotonicMs();
         if (this.clock.monotonicMs() >= lookAtMs || this.waiters.some((w) => w.targets === null)) {
           lookAtMs = this.clock.monotonicMs() + LOOK_MS;
           await this.look();
@@ -160,7 +170,10 @@ export class Tail implements AsyncDisposable {
       more ||= round.more;
     }
     this.more = more;
-    if (this.isCaughtUp()) this.caughtUpAtMs = this.clock.monotonicMs();
+    if (this.isCaughtUp()) {
+      this.caughtUpAtMs = this.clock.monotonicMs();
+      this.hasCaughtUp = true;
+    }
     this.waiters = this.waiters.filter((waiter) => {
       if (!isReached(waiter)) return true;
       waiter.settled.resolve();

@@ -12,13 +12,14 @@ import { Catalog } from "./catalog.ts";
 import type { Origin, Sealing, StoredFile } from "./catalog.ts";
 import { openDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
-import { gapTotal } from "./gaps.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { StoreLimits } from "./limits.ts";
+import { gapTotal } from "./gaps.ts";
 import { lockDataDir } from "./lock.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { Mutex } from "./mutex.ts";
+import type { StoreCondition, StoreObserver } from "./observer.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
 import { removeLeftovers } from "./recover.ts";
@@ -27,6 +28,8 @@ import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, snapshotOf } from "./stored_snapshot.ts";
 import { syncSources } from "./sync_sources.ts";
+import { readTotals } from "./totals.ts";
+import type { StoreTotals } from "./totals.ts";
 
 /** Between two tries to write to a disk that is full or gone. */
 const RETRY_MS = 1_000;
@@ -39,6 +42,7 @@ export interface StoreOptions {
   sealAfterMs: number;
   /** @default those of 250 MB */
   limits?: StoreLimits;
+  observer?: StoreObserver;
   clock?: () => number;
   /** Ends waits and seal processes. */
   signal: AbortSignal;
@@ -74,6 +78,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly clock: () => number;
   private readonly openedMs: number;
   private broken = false;
+  private writeError: string | null = null;
+  private flushTriedMs = performance.now();
 
   private constructor(private readonly parts: Parts) {
     this.clock = parts.options.clock ?? Date.now;
@@ -133,6 +139,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   /** Makes everything appended so far durable. */
   async flush(): Promise<void> {
+    this.flushTriedMs = performance.now();
     await syncSources(this.grown()); // most of it, while queries go on
     await this.mutex.run(() => this.flushNow());
   }
@@ -210,6 +217,16 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     };
   }
 
+  totals(): StoreTotals {
+    return readTotals(this.parts.database);
+  }
+
+  condition(): StoreCondition {
+    const { broken, writeError, flushTriedMs, parts: { memory } } = this;
+    const flushStoodMs = performance.now() - flushTriedMs;
+    return { broken, writeError, flushStoodMs, waitingRows: memory.rows };
+  }
+
   /** Flushes, then closes. Rows that cannot be written are read again after the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { lock, database, memory } = this.parts;
@@ -234,10 +251,14 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private async seal(hours: readonly WaitingHour[]): Promise<StoredFile[]> {
     const sealed: StoredFile[] = [];
     const failures: unknown[] = [];
+    const { observer } = this.parts.options;
     const attempt = async (sealing: Sealing | Promise<Sealing>) => {
+      const startedMs = performance.now();
       try {
         sealed.push(await seal(this.sealContext, await sealing));
+        observer?.sealed((performance.now() - startedMs) / 1_000);
       } catch (error) {
+        observer?.failed("seal");
         failures.push(error); // one hour that cannot be sealed must not stop the others
       }
     };
@@ -262,10 +283,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   private async flushNow() {
-    const { memory, catalog, options: { dataDir } } = this.parts;
+    const { memory, catalog, options: { dataDir, observer } } = this.parts;
     if (this.broken) throw new LogvendError("internal", "A batch could not be kept in memory");
     const ids = [...this.changed];
     const { gaps } = this;
+    const { rows } = memory;
+    const startedMs = performance.now();
     this.changed.clear(); // what changes from here on waits for the next flush
     this.gaps = [];
     try {
@@ -283,8 +306,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     } catch (error) {
       for (const id of ids) this.changed.add(id);
       this.gaps = [...gaps, ...this.gaps];
+      this.writeError = messageOf(error);
+      observer?.failed("flush");
       throw error;
     }
+    this.writeError = null;
+    if (rows > 0) observer?.flushed((performance.now() - startedMs) / 1_000);
     for (const id of ids) this.origins.delete(id);
     this.tails.clear();
     this.tally.clear();

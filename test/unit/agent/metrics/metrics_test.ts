@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { Metrics } from "../../../../agent/metrics/metrics.ts";
+import { LogvendError } from "../../../../protocol/errors.ts";
+import { batch, folder, GENERATION, open, START_MS } from "../store/scene.ts";
+
+const HOST = { host: "web-1", region: "eu", version: "1.2.3" };
+const QUERY = {
+  sql: "SELECT 1",
+  now: "2026-11-22T18:00:00Z",
+  range: { since: null, until: null, implied: false },
+  limits: { timeout_ms: 1, rows_max: 1, bytes_max: 1 },
+};
+
+async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>): Promise<string> {
+  const { text } = await metrics.page({
+    totals: store.totals(),
+    condition: store.condition(),
+    behind: { bytes: 5, ms: 1_500 },
+    link: { connected: true, refused: 3 },
+  });
+  return text;
+}
+
+Deno.test("what was read and stored is counted on over restarts; what waits is not counted yet", async () => {
+  await using home = await folder();
+  {
+    await using store = await open(home.path);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 100, () => START_MS));
+    const text = await scrape(new Metrics(HOST), store);
+    assert.match(text, /^logvend_waiting_rows 100$/m);
+    assert.doesNotMatch(text, /^logvend_stored_rows_total\{/m);
+  }
+  await using store = await open(home.path);
+  await store.append(batch(100, 50, () => START_MS));
+  await store.flush();
+  const text = await scrape(new Metrics(HOST), store);
+  for (
+    const line of [
+      'logvend_agent_info{host="web-1",region="eu",version="1.2.3"} 1',
+      'logvend_read_lines_total{stream="logs"} 150',
+      'logvend_read_bytes_total{stream="logs"} 1500',
+      'logvend_stored_rows_total{stream="logs"} 150',
+      'logvend_stored_files{kind="part"} 2',
+      'logvend_stored_files{kind="chunk"} 0',
+      "logvend_waiting_rows 0",
+      "logvend_writing_broken 0",
+      "logvend_behind_bytes 5",
+      "logvend_behind_seconds 1.5",
+      "logvend_broker_connected 1",
+      "logvend_refused_queries_total 3",
+    ]
+  ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
+});
+
+Deno.test("queries are counted by how they ended, and work that failed by what it was", async () => {
+  await using home = await folder();
+  await using store = await open(home.path);
+  const metrics = new Metrics(HOST);
+  const never = new AbortController().signal;
+  const failing = metrics.timed(() => Promise.reject(new LogvendError("bad_sql", "no")));
+  await assert.rejects(failing(QUERY, never), /no/);
+  await assert.rejects(metrics.timed(() => Promise.reject(new Error("?")))(QUERY, never));
+  metrics.failed("flush");
+  metrics.sealed(2);
+  const text = await scrape(metrics, store);
+  assert.match(text, /^logvend_query_duration_seconds_count\{result="bad_sql"\} 1$/m);
+  assert.match(text, /^logvend_query_duration_seconds_count\{result="internal"\} 1$/m);
+  assert.match(text, /^logvend_failures_total\{work="flush"\} 1$/m);
+  assert.match(text, /^logvend_failures_total\{work="seal"\} 0$/m);
+  assert.match(text, /^logvend_seal_duration_seconds_sum 2$/m);
+});
