@@ -2,7 +2,7 @@
 import type { Run } from "../store/catalog.ts";
 
 /** More text in one portion takes the worker more memory and spill space; less reads chunks twice. */
-export const PORTION_BYTES_MAX = 256 * 2 ** 20;
+export const PORTION_BYTES_MAX = 128 * 2 ** 20;
 /** Each slice is a line of SQL. */
 const PORTION_SLICES_MAX = 500;
 
