@@ -2,26 +2,22 @@
  * How fast `agent import` turns a log into sealed chunks, and how small they are, beside what
  * everybody has: `grep -c` and `zstd -3` on the same file in the same run.
  */
-import { generateLines } from "../../orchestrator/generate/lines.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { writeCorpus } from "./corpus.ts";
 
 const LINES = 500_000;
-const SEED = 1;
-const HOUR_MS = 3_600_000;
-/** The same for every run: a small change of the corpus moves ratios by tens of per cent. */
-const START_MS = Date.parse("2026-11-22T18:00:00Z");
 
 export async function benchIngest(): Promise<void> {
   await using folder = await TempFolder.make();
   const log = folder.join("access.log");
-  const bytes = await writeCorpus(log);
+  const bytes = await writeCorpus(log, LINES);
   const yaml = await folder.write(
     "agent.yaml",
     `data_dir: ./data\nstreams:\n  - { name: logs, files: [ ./access.log ] }\n`,
   );
-  console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time, seed ${SEED}`);
+  console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time`);
   const grep = await seconds("grep", ["-c", " 404 ", log]);
   const zstd = await seconds("zstd", ["-3", "-q", "-f", "-T1", log, "-o", folder.join("log.zst")]);
   const zstdBytes = (await Deno.stat(folder.join("log.zst"))).size;
@@ -38,25 +34,6 @@ export async function benchIngest(): Promise<void> {
     `zstd -3  ${zstd.toFixed(2)} s, ${(zstdBytes / bytes).toFixed(3)} of raw: ` +
       `import takes ${(ours / zstd).toFixed(1)} x as long`,
   );
-}
-
-async function writeCorpus(path: string): Promise<number> {
-  const options = { seed: SEED, count: LINES, startMs: START_MS, endMs: START_MS + HOUR_MS };
-  using file = await Deno.open(path, { create: true, write: true });
-  let bytes = 0;
-  let text = "";
-  const write = () => {
-    const block = new TextEncoder().encode(text);
-    for (let at = 0; at < block.length;) at += file.writeSync(block.subarray(at));
-    bytes += block.length;
-    text = "";
-  };
-  for (const line of generateLines({ ...options, format: "combined_time" })) {
-    text += `${line}\n`;
-    if (text.length > 1e6) write();
-  }
-  write();
-  return bytes;
 }
 
 async function seconds(command: string, args: string[]): Promise<number> {

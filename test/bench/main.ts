@@ -1,10 +1,12 @@
 /** The benchmarks: `deno task bench NAME`. Each prints its figures; none of them judges. */
 import { benchIngest } from "./ingest.ts";
 import { benchQuery } from "./query.ts";
+import { benchStore } from "./store.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   query: benchQuery,
   ingest: benchIngest,
+  store: benchStore,
 };
 
 const [name = ""] = Deno.args.filter((argument) => argument !== "--");

@@ -6,13 +6,10 @@
 import { connectAsync } from "mqtt";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { ResultMessage } from "../../protocol/messages.ts";
-import { readOperatorKey } from "../../protocol/signature.ts";
-import type { OperatorKey } from "../../protocol/signature.ts";
-import { ApiClient } from "../../orchestrator/cli/client.ts";
-import { signQuestion } from "../../orchestrator/access/sign.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { combinedLine, manyLines } from "../harness/lines.ts";
+import { HttpAsker } from "./asker.ts";
 import { spread } from "./figures.ts";
 
 const LINES_PER_HOST = 10_000;
@@ -52,33 +49,28 @@ async function benchHosts(hosts: Readonly<Record<string, string>>) {
   });
   await observer.subscribeAsync("logvend/a/+/res/+/+");
   console.log(`hosts ${Object.keys(hosts).length}, rows ${total}, ms over ${ROUNDS} rounds`);
-  const key = await readOperatorKey(fleet.pem);
+  const asker = await HttpAsker.of(fleet);
   for (const [name, sql] of Object.entries(QUERIES)) {
-    await measure({ asked: { url: fleet.url, key }, name, sql, ownMs });
+    await measure({ asker, name, sql, ownMs });
   }
   await observer.endAsync();
 }
 
-interface Asked {
-  url: string;
-  key: OperatorKey;
-}
-
 interface Measured {
-  asked: Asked;
+  asker: HttpAsker;
   name: string;
   sql: (round: number) => string;
   /** The slowest host's time inside DuckDB, by request id. */
   ownMs: Map<string, number>;
 }
 
-async function measure({ asked, name, sql, ownMs }: Measured) {
+async function measure({ asker, name, sql, ownMs }: Measured) {
   const totals: number[] = [];
   const own: number[] = [];
   const overhead: number[] = [];
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    const { id, elapsedMs } = await ask(asked, sql(round));
+    const { id, elapsedMs } = await asker.ask(sql(round));
     const hostMs = ownMs.get(id);
     if (hostMs === undefined) throw new Error("No host reported its time");
     if (round < WARM_UP) continue;
@@ -88,25 +80,4 @@ async function measure({ asked, name, sql, ownMs }: Measured) {
   }
   console.log(`${name}\n  answer    ${spread(totals)}`);
   console.log(`  own       ${spread(own)}\n  overhead  ${spread(overhead)}`);
-}
-
-/** One query over HTTP, from signing to the last byte. */
-async function ask({ url, key }: Asked, sql: string) {
-  const startedMs = performance.now();
-  const { token, claims } = await signQuestion({
-    sql,
-    selector: "",
-    range: { since: null, until: null, implied: false },
-    limits: { timeout_ms: 10_000, rows_max: 100_000, bytes_max: 64e6 },
-    key,
-    nowMs: Date.now(),
-  });
-  const signal = AbortSignal.timeout(20_000);
-  const events = new ApiClient(url).query({ sql, token, format: "jsonl", signal });
-  for await (const event of events) {
-    if (event.type === "end" && event.coverage.missing.length > 0) {
-      throw new Error(JSON.stringify(event.coverage.missing));
-    }
-  }
-  return { id: claims.id, elapsedMs: performance.now() - startedMs };
 }

@@ -1,0 +1,55 @@
+/** What the kernel says of other processes: memory, children, how they are called. */
+
+/** Resident memory now and at its highest, in bytes; null when the process has ended. */
+export function memoryOf(pid: number): { now: number; peak: number } | null {
+  const status = read(`/proc/${pid}/status`);
+  const now = /VmRSS:\s+(\d+) kB/.exec(status);
+  const peak = /VmHWM:\s+(\d+) kB/.exec(status);
+  if (now === null || peak === null) return null;
+  return { now: Number(now[1]) * 1_024, peak: Number(peak[1]) * 1_024 };
+}
+
+/** Children of a process whose command line holds a word. */
+export function childrenOf(parent: number, word: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    const stat = Number.isInteger(pid) ? read(`/proc/${pid}/stat`) : "";
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] === String(parent) &&
+      read(`/proc/${pid}/cmdline`).includes(word);
+  });
+}
+
+/** The highest memory of every helper process that comes and goes, until stopped. */
+export class HelperWatch implements Disposable {
+  /** By pid: highest memory in bytes, and how long it was seen. */
+  readonly seen = new Map<number, { peak: number; firstMs: number; lastMs: number }>();
+  private readonly timer: ReturnType<typeof setInterval>;
+
+  constructor(parent: () => number, word: string) {
+    this.timer = setInterval(() => {
+      for (const pid of childrenOf(parent(), word)) {
+        const memory = memoryOf(pid);
+        if (memory === null) continue;
+        const nowMs = performance.now();
+        const known = this.seen.get(pid);
+        this.seen.set(pid, { peak: memory.peak, firstMs: known?.firstMs ?? nowMs, lastMs: nowMs });
+      }
+    }, 20);
+  }
+
+  get peak(): number {
+    return Math.max(0, ...[...this.seen.values()].map(({ peak }) => peak));
+  }
+
+  [Symbol.dispose]() {
+    clearInterval(this.timer);
+  }
+}
+
+/** Empty when there is no such file (any more). */
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
