@@ -44,7 +44,7 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
   ].join(" · ");
 }
 
-/** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps. */
+/** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps, losses. */
 export function coverageLines(coverage: Coverage): string[] {
   const groups = [...missingGroups(coverage.missing), ...behindGroups(coverage)];
   const countWidth = Math.max(0, ...groups.map(({ hosts }) => String(hosts.length).length));
@@ -60,6 +60,13 @@ export function coverageLines(coverage: Coverage): string[] {
     const { count, bytes } = coverage.gaps;
     const reason = `${formatBytes(bytes)} lost unread: ${GAPS_SQL}`;
     rows.push({ left: `  ${count === 1 ? "gap    " : "gaps   "} ${count}`, reason });
+  }
+  if (coverage.lost.files > 0) {
+    const { files, rows: lostRows } = coverage.lost;
+    rows.push({
+      left: `  damaged ${files}`,
+      reason: `${counted(lostRows, "row")} lost with corrupt or missing files`,
+    });
   }
   const width = Math.max(0, ...rows.map(({ left }) => left.length));
   return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);

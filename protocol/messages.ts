@@ -54,6 +54,10 @@ export type QueryAck = z.infer<typeof QueryAck>;
 export const GapTotal = z.object({ count: z.number().int(), bytes: z.number().int() });
 export type GapTotal = z.infer<typeof GapTotal>;
 
+/** Files that are damaged or missing, and the rows that were in them. */
+export const LostTotal = z.object({ files: z.number().int(), rows: z.number().int() });
+export type LostTotal = z.infer<typeof LostTotal>;
+
 /** What a host read for its part of an answer. */
 export const HostCoverage = z.object({
   /** Parts and chunks opened. */
@@ -64,6 +68,8 @@ export const HostCoverage = z.object({
   rejects: z.number().int(),
   /** Seen in the asked range; a host of an older version does not say. */
   gaps: GapTotal.default({ count: 0, bytes: 0 }),
+  /** Of the asked tables and range: not in the answer. */
+  lost: LostTotal.default({ files: 0, rows: 0 }),
   /** Bytes in the log files that the tail has not read yet. */
   behind_bytes: z.number().int(),
 });

@@ -107,7 +107,7 @@ interface Facts {
 
 /** Lines like those under a fleet's answer. */
 function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
-  const { rows_scanned: rows, chunks, bytes_read: bytes, rejects, gaps } = answer.coverage;
+  const { rows_scanned: rows, chunks, bytes_read: bytes, rejects, gaps, lost } = answer.coverage;
   const facts = [
     "this host",
     rangeInWords(asked, answer.range),
@@ -123,6 +123,10 @@ function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
     ...(gaps.count === 0 ? [] : [
       `  ${gaps.count === 1 ? "gap    " : "gaps   "} ${gaps.count}  ` +
       `${formatBytes(gaps.bytes)} lost unread: ${GAPS_SQL}`,
+    ]),
+    ...(lost.files === 0 ? [] : [
+      `  damaged ${lost.files}  ` +
+      `${counted(lost.rows, "row")} lost with corrupt or missing files`,
     ]),
   ];
 }

@@ -95,6 +95,7 @@ function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
     bytes_read: tables.reduce((sum, table) => sum + table.bytes, 0),
     rejects: snapshot.rejects,
     gaps: snapshot.gaps,
+    lost: snapshot.lost,
     behind_bytes: behindBytes,
   };
 }

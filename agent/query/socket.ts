@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { GapTotal, WireError } from "../../protocol/messages.ts";
+import { GapTotal, LostTotal, WireError } from "../../protocol/messages.ts";
 import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
 import { removeIfThere } from "../store/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
@@ -36,6 +36,7 @@ const Lent = z.union([
     tables: z.array(z.tuple([z.string(), TableFiles])),
     rejects: z.number(),
     gaps: GapTotal,
+    lost: LostTotal,
   }),
   z.object({ error: WireError }),
 ]);
@@ -104,8 +105,8 @@ async function lend(connection: Deno.Conn, source: SnapshotSource) {
     return;
   }
   try {
-    const { tables, rejects, gaps } = snapshot;
-    const lent: Lent = { tables: [...tables], rejects, gaps };
+    const { tables, rejects, gaps, lost } = snapshot;
+    const lent: Lent = { tables: [...tables], rejects, gaps, lost };
     await writeJsonLine(writer, lent);
     await asks.next(); // the client holds the files until it hangs up
   } finally {
@@ -155,6 +156,7 @@ async function borrow(
     tables: new Map(lent.tables),
     rejects: lent.rejects,
     gaps: lent.gaps,
+    lost: lent.lost,
     [Symbol.asyncDispose]: () => Promise.resolve(close(connection)),
   };
 }

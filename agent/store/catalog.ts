@@ -58,6 +58,16 @@ export interface Flushed {
   gaps: readonly Gap[];
 }
 
+/** What is found out about files that agent.db did not name. */
+export interface Adoption {
+  adopted: readonly StoredFile[];
+  /** Their rows are in adopted chunks. */
+  replaced: readonly StoredFile[];
+  /** How far they were durable when the adopted files were committed. */
+  generations: readonly { generation: Generation; inputPath: string }[];
+  counts: readonly Count[];
+}
+
 /** Where the reading of a generation began. */
 export interface Origin {
   startOffset: number;
@@ -73,6 +83,13 @@ export class Catalog {
   generations(): Generation[] {
     return this.select("SELECT * FROM generations ORDER BY first_seen_ms, rowid").all()
       .map(generationOf);
+  }
+
+  /** Some generations, and their paths at first sight. */
+  generationsAndInputs(ids: readonly string[]): { generation: Generation; inputPath: string }[] {
+    return this.select("SELECT * FROM generations WHERE id IN (SELECT value FROM json_each(?))")
+      .all(JSON.stringify(ids))
+      .map((row) => ({ generation: generationOf(row), inputPath: String(row.input_path) }));
   }
 
   /** Where the reading of every generation began, by id. */
@@ -107,6 +124,18 @@ export class Catalog {
       since: range?.sinceUs ?? Number.MIN_SAFE_INTEGER,
       until: range?.untilUs ?? Number.MAX_SAFE_INTEGER,
     }).map(fileOf);
+  }
+
+  /** Undefined when agent.db does not name it (any more). */
+  file(id: string): StoredFile | undefined {
+    return this.select("SELECT * FROM files WHERE id = ?").all(id).map(fileOf)[0];
+  }
+
+  /** The files of one hour, in the order they were made. */
+  filesOfHour(stream: string, hour: string): StoredFile[] {
+    return this.select(
+      "SELECT * FROM files WHERE stream = ? AND hour = ? ORDER BY created_ms, rowid",
+    ).all(stream, hour).map(fileOf);
   }
 
   allFiles(): StoredFile[] {
@@ -147,13 +176,37 @@ export class Catalog {
       .run(sealing.chunk, sealing.stream, sealing.hour, JSON.stringify(sealing.parts));
   }
 
-  /** One commit: the chunk is in, its parts are out. */
+  /** One commit: the chunk is in, its parts are out. @throws when one of them was out already */
   commitSealing(sealing: Sealing, chunk: StoredFile) {
     transaction(this.database, () => {
       this.insertFile(chunk);
       const remove = this.database.prepare("DELETE FROM files WHERE id = ?");
-      for (const part of sealing.parts) remove.run(part);
+      for (const part of sealing.parts) {
+        if (remove.run(part).changes !== 1) throw new Error(`Part ${part} is gone`);
+      }
       this.database.prepare("DELETE FROM sealings WHERE chunk = ?").run(sealing.chunk);
+    });
+  }
+
+  /** One commit: files that agent.db did not name are in, those whose rows they hold are out. */
+  commitAdoption({ adopted, replaced, generations, counts }: Adoption) {
+    transaction(this.database, () => {
+      for (const { id } of replaced) {
+        this.database.prepare("DELETE FROM sealings WHERE parts LIKE $like")
+          .run({ like: `%"${id}"%` });
+        this.database.prepare("DELETE FROM files WHERE id = ?").run(id);
+      }
+      for (const file of adopted) this.insertFile(file);
+      for (const { generation, inputPath } of generations) {
+        const { id, offset } = generation;
+        // Of these lines nothing was counted: what was read counts from here on.
+        this.database.prepare(
+          `UPDATE generations SET start_offset = start_offset + $offset - durable_offset
+           WHERE id = $id`,
+        ).run({ id, offset });
+        this.putGeneration(generation, { startOffset: offset, inputPath });
+      }
+      addCounts(this.database, counts);
     });
   }
 

@@ -4,9 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
 import { GAPS_TABLE } from "./gaps.ts";
+import { REMOVED_TABLE } from "./removed.ts";
+import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 
 /** New columns come last: tables that were migrated have them there. */
 const TABLES = `
@@ -30,6 +32,8 @@ const TABLES = `
   CREATE TABLE seen (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT;
   ${ACCOUNTING_TABLE}
   ${GAPS_TABLE}
+  ${VERIFIED_TABLE}
+  ${REMOVED_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -44,7 +48,11 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
       SELECT stream, hour, '', 'uncounted', '', sum(rows), 0 FROM files GROUP BY stream, hour;
   `,
   2: GAPS_TABLE,
+  3: VERIFIED_TABLE + REMOVED_TABLE,
 };
+
+/** What SQLite says of a file that is none of its own, or no whole one. */
+const CORRUPT = /malformed|not a database/i;
 
 /** The path of the database of a data folder. */
 export function databasePath(dataDir: string): string {
@@ -55,13 +63,88 @@ export function databasePath(dataDir: string): string {
 export function openDatabase(dataDir: string, options: { readOnly: boolean }): DatabaseSync {
   const path = databasePath(dataDir);
   try {
-    const database = new DatabaseSync(path, { readOnly: options.readOnly });
-    if (!options.readOnly) prepare(database);
-    checkVersion(database, path);
-    return database;
+    return openFile(path, options.readOnly);
   } catch (cause) {
     if (cause instanceof LogvendError) throw cause;
-    throw new LogvendError("unavailable", `Cannot open ${path}: ${messageOf(cause)}`, { cause });
+    const advice = isCorrupt(cause) ? "; start the agent, which makes it anew from its files" : "";
+    throw new LogvendError(
+      "unavailable",
+      `Cannot open ${path}: ${messageOf(cause)}${advice}`,
+      { cause },
+    );
+  }
+}
+
+/** agent.db, and what was wrong with the one that was there. */
+export interface SoundDatabase {
+  database: DatabaseSync;
+  /** Nothing was in it before: what files there are, only they themselves know. */
+  isNew: boolean;
+  /** A damaged one, and where it lies now. */
+  damaged: { reason: string; path: string } | null;
+}
+
+/** The same for the one writer: a damaged agent.db is set aside, and an empty one takes its place. */
+export async function openSoundDatabase(dataDir: string): Promise<SoundDatabase> {
+  const path = databasePath(dataDir);
+  const isNew = !await hasBytes(path);
+  if (isNew) await setAside(path); // what is left of its log belongs to nothing
+  const reason = isNew ? null : damageOf(path);
+  const damaged = reason === null ? null : { reason, path: await setAside(path) };
+  const database = openDatabase(dataDir, { readOnly: false });
+  return { database, isNew: isNew || damaged !== null, damaged };
+}
+
+/** What is wrong with a database; null when nothing is, or nothing that setting it aside heals. */
+function damageOf(path: string): string | null {
+  try {
+    const database = openFile(path, false);
+    try {
+      const found = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
+      return found === "ok" ? null : String(found);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    return isCorrupt(error) ? messageOf(error) : null;
+  }
+}
+
+/** Renames a database and its log. Returns where it lies then. */
+async function setAside(path: string): Promise<string> {
+  const aside = `${path}.corrupt-${new Date().toISOString().replaceAll(/[:.]/g, "")}`;
+  for (const ending of ["", "-wal", "-shm"]) {
+    try {
+      await Deno.rename(path + ending, aside + ending);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return aside;
+}
+
+async function hasBytes(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).size > 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  return error instanceof Error && CORRUPT.test(error.message);
+}
+
+function openFile(path: string, readOnly: boolean): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly });
+  try {
+    if (!readOnly) prepare(database);
+    checkVersion(database, path);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 

@@ -12,6 +12,11 @@ function temporaryPath(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${unique}-${basename(path)}`);
 }
 
+/** Whether a file is one that is being written, or was when its writer ended. */
+export function isTemporary(path: string): boolean {
+  return basename(path).startsWith(TEMPORARY_PREFIX);
+}
+
 /**
  * Lets `write` fill a temporary file, syncs it and gives it its final name. When this resolves the
  * file is durable; when it throws there is none.

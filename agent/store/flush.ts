@@ -1,9 +1,11 @@
 /** Makes the rows in memory durable: one part per stream and event hour, then one commit. */
 import { join } from "node:path";
-import { SCHEMA_VERSION } from "../../protocol/streams.ts";
+import type { Generation } from "./batch.ts";
 import type { Catalog, Flushed, StoredFile } from "./catalog.ts";
 import { removeIfThere, writeDurably } from "./durable_file.ts";
+import { factsOf, metadataText } from "./file_metadata.ts";
 import type { HourInMemory, MemoryRows } from "./memory_rows.ts";
+import { hashFile } from "./verify.ts";
 
 export interface FlushRequest {
   memory: MemoryRows;
@@ -22,7 +24,12 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   const { memory, catalog, dataDir, changed } = request;
   const parts: StoredFile[] = [];
   try {
-    for (const hour of await memory.hours()) parts.push(await writePart(request, hour));
+    const hours = await memory.hours();
+    const flush = { id: randomId(), parts: hours.length };
+    for (const [index, entry] of hours.entries()) {
+      const generations = index === 0 ? changed.generations : [];
+      parts.push(await writePart(request, { entry, flush, generations }));
+    }
     const nothing = [parts, changed.generations, changed.gaps].every(({ length }) => length === 0);
     if (!nothing) catalog.commitFlush({ parts, ...changed });
   } catch (error) {
@@ -33,27 +40,35 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   return parts;
 }
 
-async function writePart(request: FlushRequest, entry: HourInMemory): Promise<StoredFile> {
-  const { memory, dataDir, nowMs } = request;
-  const id = crypto.getRandomValues(new Uint8Array(8)).toHex();
-  const path = join("parts", entry.stream, `${entry.hour}.${id}.parquet`);
-  const runs = memory.runsOf(entry.stream);
-  const metadata = JSON.stringify({ schema_version: SCHEMA_VERSION, runs });
-  await writeDurably(join(dataDir, path), (file) => memory.copyHour(entry, file, metadata));
-  const { size } = await Deno.stat(join(dataDir, path));
+interface PartRequest {
+  entry: HourInMemory;
+  flush: { id: string; parts: number };
+  /** Whose facts the part holds: the first of a flush those of all. */
+  generations: readonly Generation[];
+}
+
+async function writePart(
+  { memory, dataDir, nowMs, changed }: FlushRequest,
+  { entry, flush, generations }: PartRequest,
+): Promise<StoredFile> {
   const { stream, hour, rows, tsMinUs, tsMaxUs } = entry;
-  return {
-    id,
-    kind: "part",
-    stream,
-    hour,
-    path,
-    rows,
-    bytes: size,
-    tsMinUs,
-    tsMaxUs,
-    runs,
-    sha256: null,
-    createdMs: nowMs,
-  };
+  const id = randomId();
+  const path = join("parts", stream, `${hour}.${id}.parquet`);
+  const facts = { id, kind: "part", stream, hour, rows, tsMinUs, tsMaxUs } as const;
+  const part = { ...facts, runs: memory.runsOf(stream), createdMs: nowMs };
+  const metadata = metadataText(part, {
+    flush,
+    generations: generations.map((g) => factsOf(g, changed.origins.get(g.id)?.inputPath ?? null)),
+  });
+  let sha256 = "";
+  await writeDurably(join(dataDir, path), async (file) => {
+    await memory.copyHour(entry, file, metadata);
+    sha256 = await hashFile(file);
+  });
+  const { size: bytes } = await Deno.stat(join(dataDir, path));
+  return { ...part, path, bytes, sha256 };
+}
+
+function randomId(): string {
+  return crypto.getRandomValues(new Uint8Array(8)).toHex();
 }

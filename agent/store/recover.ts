@@ -1,30 +1,185 @@
-/** What a start finds after any kind of end: files that no commit names are deleted. */
-import { join, relative } from "node:path";
+/** What a start does after any kind of end: leftovers go, and agent.db catches up with its files. */
+import { basename, join, relative } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
-import type { Catalog } from "./catalog.ts";
-import { removeIfThere } from "./durable_file.ts";
+import type { Count } from "../account/tally.ts";
+import { counted } from "../../protocol/units.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import type { Catalog, StoredFile } from "./catalog.ts";
+import type { SoundDatabase } from "./database.ts";
+import { isTemporary, removeIfThere } from "./durable_file.ts";
+import { readFound } from "./found_files.ts";
+import type { Found } from "./found_files.ts";
+import type { Keeper } from "./keeper.ts";
+import { reconcile } from "./reconcile.ts";
+import type { FoundFile, Reconciled } from "./reconcile.ts";
+import { bringBack, missingFiles, noteSetAside } from "./removed.ts";
 
 /** Folders of the data folder that hold Parquet files. `open` holds copies for queries only. */
 const FOLDERS = { parts: "parts", open: "open", chunkPrefix: "stream=" };
 
-/** Deletes leftovers of writes that were never committed. Returns how many. */
-export async function removeLeftovers(dataDir: string, catalog: Catalog): Promise<number> {
-  const known = new Set(catalog.allFiles().map((file) => file.path));
-  let removed = 0;
-  for await (const entry of Deno.readDir(dataDir)) {
-    const ours = entry.name === FOLDERS.parts || entry.name === FOLDERS.open ||
-      entry.name.startsWith(FOLDERS.chunkPrefix);
-    if (!entry.isDirectory || !ours) continue;
-    for await (const path of filesBelow(join(dataDir, entry.name))) {
-      if (known.has(relative(dataDir, path))) continue;
-      await removeIfThere(path);
-      removed++;
+export interface RecoverOptions {
+  dataDir: string;
+  sound: SoundDatabase;
+  catalog: Catalog;
+  keeper: Keeper;
+  nowMs: number;
+}
+
+/**
+ * Deletes leftovers of writes that were never committed, and takes in what agent.db does not know
+ * (reconcile.ts has the rules).
+ * @throws {LogvendError} unavailable, when a file was written by a newer version
+ */
+export async function recover(options: RecoverOptions): Promise<void> {
+  const { dataDir, sound: { database }, catalog, keeper } = options;
+  await keeper.finishRemovals();
+  const present = await filesThere(dataDir);
+  comeBack(database, present);
+  const named = catalog.allFiles();
+  const names = new Set(named.map(({ path }) => path));
+  const unnamed = [...present].filter((path) => !names.has(path));
+  const found = await readAll(dataDir, unnamed);
+  const decided = reconcile(found.whole, {
+    files: named,
+    present,
+    offsets: new Map(catalog.generations().map(({ id, offset }) => [id, offset])),
+    isNew: options.sound.isNew,
+  });
+  if (decided.adopted.length > 0) catalog.commitAdoption(adoption(decided, catalog));
+  noteSetAside(database, decided.doubtful.map(storedFile), { ...options, reason: "unfinished" });
+  noteSetAside(database, found.unreadable, { ...options, reason: "corrupt" });
+  await keeper.finishRemovals();
+  const needless = [...decided.redundant, ...decided.replaced];
+  for (const { path } of needless) await removeIfThere(join(dataDir, path));
+  report(options, decided, found);
+  const gone = catalog.allFiles().filter(({ path }) => !present.has(path));
+  await keeper.quarantine(gone, "missing");
+}
+
+/** Parts and chunks on the disk, relative to the data folder; everything else there is deleted. */
+async function filesThere(dataDir: string): Promise<Set<string>> {
+  const there = new Set<string>();
+  for await (const { name, isDirectory } of Deno.readDir(dataDir)) {
+    const isOpen = name === FOLDERS.open;
+    const isOurs = isOpen || name === FOLDERS.parts || name.startsWith(FOLDERS.chunkPrefix);
+    if (!isDirectory || !isOurs) continue;
+    for await (const path of filesBelow(join(dataDir, name))) {
+      if (isOpen || isTemporary(path)) await removeIfThere(path);
+      else there.add(relative(dataDir, path));
     }
   }
-  if (removed > 0) {
-    getLogger(["agent", "store"]).info("Removed {removed} files of unfinished writes", { removed });
+  return there;
+}
+
+/** Files that were missing once may be there again: a disk was not mounted. */
+function comeBack(database: DatabaseSync, present: ReadonlySet<string>) {
+  const back = [...missingFiles(database)].filter(([path]) => present.has(path));
+  bringBack(database, back.map(([, id]) => id));
+  if (back.length === 0) return;
+  getLogger(["agent", "store"]).info("{files} that were missing are there again", {
+    files: counted(back.length, "file"),
+  });
+}
+
+async function readAll(dataDir: string, paths: readonly string[]): Promise<Found> {
+  const found: Found = { whole: [], unreadable: [] };
+  if (paths.length === 0) return found;
+  await using engine = await Engine.open();
+  for (const path of paths) await readFound(engine, { dataDir, path, found });
+  return found;
+}
+
+function adoption({ adopted, replaced }: Reconciled, catalog: Catalog) {
+  const files = adopted.map(storedFile);
+  return {
+    adopted: files,
+    replaced,
+    generations: newerGenerations(adopted, catalog),
+    counts: uncounted(files, replaced),
+  };
+}
+
+/** The newest facts of each generation, where they are newer than agent.db's. */
+function newerGenerations(adopted: readonly FoundFile[], catalog: Catalog) {
+  const known = new Map(catalog.generations().map((generation) => [generation.id, generation]));
+  const facts = adopted.flatMap(({ metadata }) => metadata.generations);
+  const inputs = new Map(
+    facts.flatMap(({ id, inputPath }) => inputPath === null ? [] : [[id, inputPath]]),
+  );
+  const newest = new Map(
+    facts.toSorted((a, b) => a.offset - b.offset).map((generation) => [generation.id, generation]),
+  );
+  return [...newest.values()]
+    .filter(({ id, offset }) => offset > (known.get(id)?.offset ?? -1))
+    .map(({ inputPath: _, ...generation }) => ({
+      generation: { ...generation, lines: known.get(generation.id)?.lines ?? 0 },
+      inputPath: inputs.get(generation.id) ?? generation.path,
+    }));
+}
+
+/** Rows of which nobody knows any more whose they are. */
+function uncounted(adopted: readonly StoredFile[], replaced: readonly StoredFile[]): Count[] {
+  const signed = [
+    ...adopted.map((file) => ({ ...file })),
+    ...replaced.map((file) => ({ ...file, rows: -file.rows })),
+  ];
+  return [...Map.groupBy(signed, ({ stream, hour }) => `${stream}/${hour}`).values()]
+    .flatMap(([first, ...others]) =>
+      first === undefined ? [] : [{
+        stream: first.stream,
+        hour: first.hour,
+        generation: "",
+        outcome: "uncounted",
+        reason: "",
+        lines: others.reduce((sum, { rows }) => sum + rows, first.rows),
+        bytes: 0,
+      }]
+    );
+}
+
+function storedFile({ metadata, path, bytes }: FoundFile): StoredFile {
+  const { schema_version: _, flush: __, generations: ___, ...facts } = metadata;
+  return { ...facts, path, bytes, sha256: null };
+}
+
+/** Says once what was found. */
+function report({ sound }: RecoverOptions, decided: Reconciled, { unreadable }: Found) {
+  const log = getLogger(["agent", "store"]);
+  const { adopted, redundant, doubtful } = decided;
+  const rows = counted(adopted.reduce((sum, { metadata }) => sum + metadata.rows, 0), "row");
+  const files = counted(adopted.length, "file");
+  if (sound.isNew && adopted.length > 0) {
+    log.warn("agent.db {what}: made anew from {files} with {rows}; what was counted is lost", {
+      what: sound.damaged === null
+        ? "was gone"
+        : `was damaged (${sound.damaged.reason}) and is now ${basename(sound.damaged.path)}`,
+      files,
+      rows,
+    });
+  } else if (sound.damaged !== null) {
+    const { reason, path } = sound.damaged;
+    log.warn("agent.db was damaged ({reason}) and is now {path}", { reason, path: basename(path) });
+  } else if (adopted.length > 0) {
+    log.warn("agent.db is older than the files beside it: took in {files} with {rows}", {
+      files,
+      rows,
+    });
   }
-  return removed;
+  if (redundant.length > 0) {
+    log.info("Removed {files} of unfinished writes", { files: counted(redundant.length, "file") });
+  }
+  const aside = doubtful.length + unreadable.length;
+  if (aside > 0) {
+    log.warn(
+      "{files} that cannot be used are set aside: {damaged} damaged, {unfinished} of a write that did not end",
+      {
+        files: counted(aside, "file"),
+        damaged: unreadable.length,
+        unfinished: doubtful.length,
+      },
+    );
+  }
 }
 
 async function* filesBelow(folder: string): AsyncGenerator<string> {

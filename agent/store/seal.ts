@@ -1,13 +1,16 @@
-/** Seals a finished hour: its parts become one immutable chunk, written by a short-lived process. */
+/** Seals finished hours: the parts of each become one immutable chunk, all in one short-lived process. */
 import { join } from "node:path";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { sha256Hex } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { SCHEMA_VERSION } from "../../protocol/streams.ts";
-import type { Catalog, Run, Sealing, StoredFile } from "./catalog.ts";
+import type { Catalog, Sealing, StoredFile } from "./catalog.ts";
 import { writeDurably } from "./durable_file.ts";
+import { factsOf, metadataText } from "./file_metadata.ts";
 import type { Leases } from "./leases.ts";
-import { runSealProcess } from "./seal_process.ts";
+import { mergeRuns } from "./reconcile.ts";
+import type { StoreObserver } from "./observer.ts";
+import { DamagedSources, SealProcess } from "./seal_process.ts";
 
 /** An hour is sealed this long after its end even if rows still trickle in. */
 const SEAL_LATEST_MS = 15 * 60_000;
@@ -23,6 +26,9 @@ export interface SealContext {
   /** Of the process that writes chunks. */
   nice: number;
   clock: () => number;
+  observer: StoreObserver | undefined;
+  /** Takes parts out of the store that are not what was written. */
+  damaged: (parts: readonly StoredFile[]) => Promise<void>;
   signal: AbortSignal;
 }
 
@@ -72,12 +78,41 @@ export function isRipe({ parts, chunks }: WaitingHour, moment: Moment): boolean 
     nowMs - Math.max(endMs, first.createdMs, openedMs) >= RESEAL_EVERY_MS;
 }
 
+/**
+ * Ends the sealings that were begun, then seals these hours, all in one process. Returns the chunks,
+ * and why others could not be sealed: one hour must not stop the others.
+ */
+export async function sealHours(
+  context: SealContext,
+  hours: readonly WaitingHour[],
+): Promise<{ sealed: StoredFile[]; failures: unknown[] }> {
+  const { catalog, dataDir, nice, signal, observer } = context;
+  const sealed: StoredFile[] = [];
+  const failures: unknown[] = [];
+  await using process = new SealProcess({ dataDir, nice, signal });
+  const attempt = async (plan: () => Sealing | Promise<Sealing>) => {
+    const startedMs = performance.now();
+    try {
+      const chunk = await seal(context, process, await plan());
+      if (chunk === null) return;
+      sealed.push(chunk);
+      observer?.sealed((performance.now() - startedMs) / 1_000);
+    } catch (error) {
+      observer?.failed("seal");
+      failures.push(error);
+    }
+  };
+  for (const sealing of catalog.sealings()) await attempt(() => sealing);
+  for (const { parts } of hours) await attempt(() => planSealing(context, parts));
+  return { sealed, failures };
+}
+
 /** Records the sealing of these parts, so that it ends in the same chunk however often it starts. */
-export async function planSealing(context: SealContext, parts: readonly StoredFile[]) {
+async function planSealing(context: SealContext, parts: readonly StoredFile[]): Promise<Sealing> {
   const [first] = parts;
   if (first === undefined) throw new Error("Nothing to seal");
   const { stream, hour } = first;
-  const runs = mergedRuns(parts);
+  const runs = mergeRuns(parts.flatMap((part) => part.runs));
   const identity = JSON.stringify([
     context.region,
     context.host,
@@ -92,57 +127,71 @@ export async function planSealing(context: SealContext, parts: readonly StoredFi
   return sealing;
 }
 
-/** Writes the chunk of a recorded sealing, commits it in place of its parts, deletes them. */
-export async function seal(context: SealContext, sealing: Sealing): Promise<StoredFile> {
-  const { catalog, leases, dataDir, host, region, nice, clock, signal } = context;
-  const { stream, hour, chunk } = sealing;
+/**
+ * Writes the chunk of a recorded sealing, commits it in place of its parts, deletes them. Damaged
+ * parts are taken out, and the others sealed; null when none is left.
+ */
+async function seal(
+  context: SealContext,
+  process: SealProcess,
+  sealing: Sealing,
+): Promise<StoredFile | null> {
+  const { catalog, leases, dataDir } = context;
   const wanted = new Set(sealing.parts);
-  const parts = catalog.files(stream).filter((file) => wanted.has(file.id));
-  const runs = mergedRuns(parts);
-  const path = chunkPath({ stream, region, host, hour, chunk });
-  const metadata = JSON.stringify({ schema_version: SCHEMA_VERSION, chunk, runs });
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  let result = { rows: 0, bytes: 0, sha256: "" };
-  await writeDurably(join(dataDir, path), async (target) => {
-    const sources = parts.map((part) => join(dataDir, part.path));
-    result = await runSealProcess({ stream, sources, target, metadata }, { nice, signal });
-    if (result.rows !== rows) { // the parts are about to be deleted
-      throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);
-    }
-  });
-  const sealed: StoredFile = {
-    id: chunk,
+  const parts = catalog.filesOfHour(sealing.stream, sealing.hour)
+    .filter((file) => wanted.has(file.id));
+  try {
+    const chunk = await writeChunk(context, process, { sealing, parts });
+    catalog.commitSealing(sealing, chunk);
+    for (const part of parts) await leases.remove(join(dataDir, part.path));
+    return chunk;
+  } catch (error) {
+    if (!(error instanceof DamagedSources)) throw error;
+    const isDamaged = ({ path }: StoredFile) => error.paths.includes(join(dataDir, path));
+    await context.damaged(parts.filter(isDamaged));
+    const rest = parts.filter((part) => !isDamaged(part));
+    return rest.length === 0
+      ? null
+      : await seal(context, process, await planSealing(context, rest));
+  }
+}
+
+interface ChunkRequest {
+  sealing: Sealing;
+  parts: readonly StoredFile[];
+}
+
+/** @throws {DamagedSources} when parts are not what was written; there is no chunk then */
+async function writeChunk(
+  { catalog, dataDir, host, region, clock }: SealContext,
+  process: SealProcess,
+  { sealing, parts }: ChunkRequest,
+): Promise<StoredFile> {
+  const { stream, hour, chunk: id } = sealing;
+  const path = chunkPath({ stream, region, host, hour, chunk: id });
+  const facts = {
+    id,
     kind: "chunk",
     stream,
     hour,
-    path,
-    rows,
-    bytes: result.bytes,
+    rows: parts.reduce((sum, part) => sum + part.rows, 0),
     tsMinUs: Math.min(...parts.map((part) => part.tsMinUs)),
     tsMaxUs: Math.max(...parts.map((part) => part.tsMaxUs)),
-    runs,
-    sha256: result.sha256,
     createdMs: clock(),
-  };
-  catalog.commitSealing(sealing, sealed);
-  for (const part of parts) await leases.remove(join(dataDir, part.path));
-  return sealed;
-}
-
-/** The source runs of several parts, sorted, neighbours joined. */
-function mergedRuns(parts: readonly StoredFile[]): Run[] {
-  const sorted = parts.flatMap((part) => part.runs)
-    .sort((a, b) =>
-      a.generation < b.generation ? -1 : a.generation > b.generation ? 1 : a.start - b.start
-    );
-  const merged: Run[] = [];
-  for (const run of sorted) {
-    const last = merged.at(-1);
-    if (last !== undefined && last.generation === run.generation && last.end >= run.start) {
-      last.end = Math.max(last.end, run.end);
-    } else {
-      merged.push({ ...run });
+    runs: mergeRuns(parts.flatMap((part) => part.runs)),
+  } as const;
+  const ids = [...new Set(facts.runs.map(({ generation }) => generation))];
+  const generations = catalog.generationsAndInputs(ids)
+    .map(({ generation, inputPath }) => factsOf(generation, inputPath));
+  const metadata = metadataText(facts, { flush: null, generations });
+  const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
+  let result = { rows: 0, bytes: 0, sha256: "" };
+  await writeDurably(join(dataDir, path), async (target) => {
+    result = await process.run({ stream, sources, target, metadata });
+    if (result.rows !== facts.rows) { // the parts are about to be deleted
+      const { rows } = facts;
+      throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);
     }
-  }
-  return merged;
+  });
+  return { ...facts, path, bytes: result.bytes, sha256: result.sha256 };
 }

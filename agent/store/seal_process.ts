@@ -1,14 +1,14 @@
 /**
- * The short-lived process that writes a chunk: row groups of an hour need some 700 MB, which the
+ * The short-lived process that writes chunks: row groups of an hour need some 700 MB, which the
  * agent itself must never hold. Both sides are here: the parent's call and the child's work.
  */
-import { createHash } from "node:crypto";
-import { dirname } from "node:path";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS, literal, parquetFiles, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { readJsonLines, writeJsonLine } from "../query/json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { hashFile } from "./verify.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
 const ROW_GROUP_ROWS = 500_000;
@@ -17,24 +17,105 @@ const MEMORY_BYTES = 600 * 2 ** 20;
 
 const SealJob = z.object({
   stream: z.string(),
-  /** Parts, in order. */
-  sources: z.array(z.string()),
+  /** Parts, in order; the SHA-256 of each, where it is known. */
+  sources: z.array(z.object({ path: z.string(), sha256: z.string().nullable() })),
   target: z.string(),
   /** JSON for the Parquet file's key-value metadata. */
   metadata: z.string(),
 });
 export type SealJob = z.infer<typeof SealJob>;
 
-const SealResult = z.object({ rows: z.number(), bytes: z.number(), sha256: z.string() });
-export type SealResult = z.infer<typeof SealResult>;
+const SealReply = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("sealed"), rows: z.number(), bytes: z.number(), sha256: z.string() }),
+  /** Paths of sources that are not what was written; there is no chunk then. */
+  z.object({ kind: z.literal("damaged"), paths: z.array(z.string()) }),
+  z.object({ kind: z.literal("failed"), message: z.string() }),
+]);
+type SealReply = z.infer<typeof SealReply>;
 
-/** Runs a job in a process of its own. @throws {LogvendError} internal, with what it said */
-export async function runSealProcess(
-  job: SealJob,
-  { nice, signal }: { nice: number; signal: AbortSignal },
-): Promise<SealResult> {
-  signal.throwIfAborted();
-  const self = selfCommand([SEAL_COMMAND], permissions(job));
+/** A chunk that was written. */
+export interface SealResult {
+  rows: number;
+  bytes: number;
+  sha256: string;
+}
+
+/** Some sources of a chunk are not what was written. */
+export class DamagedSources extends Error {
+  constructor(readonly paths: readonly string[]) {
+    super(`Damaged: ${paths.join(", ")}`);
+  }
+}
+
+export interface SealProcessOptions {
+  /** Whose parts and chunks it reads and writes. */
+  dataDir: string;
+  nice: number;
+  signal: AbortSignal;
+}
+
+/** One process for any number of jobs, started with the first; a job that kills it ends no other. */
+export class SealProcess implements AsyncDisposable {
+  private running: Running | null = null;
+
+  constructor(private readonly options: SealProcessOptions) {}
+
+  /**
+   * Runs one job; not while another one runs.
+   * @throws {LogvendError} internal, with what it said; {DamagedSources}
+   */
+  async run(job: SealJob): Promise<SealResult> {
+    this.options.signal.throwIfAborted();
+    this.running ??= start(this.options);
+    const { input, replies } = this.running;
+    const sent = writeJsonLine(input, job);
+    sent.catch(() => {}); // a child that dies early says itself why
+    const { done, value } = await replies.next();
+    if (done) throw cannotSeal(job, await this.stop() || "its process was killed");
+    const reply = SealReply.parse(value);
+    switch (reply.kind) {
+      case "sealed":
+        return reply;
+      case "damaged":
+        throw new DamagedSources(reply.paths);
+      case "failed":
+        throw cannotSeal(job, reply.message);
+      default:
+        return reply satisfies never;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Lets the child end; returns its last words. */
+  private async stop(): Promise<string> {
+    const { running } = this;
+    this.running = null;
+    if (running === null) return "";
+    await running.input.close().catch(() => {}); // it may be dead
+    const said = await running.said;
+    await running.child.status;
+    return said.trim();
+  }
+}
+
+interface Running {
+  child: Deno.ChildProcess;
+  input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  replies: AsyncGenerator<unknown, void, undefined>;
+  said: Promise<string>;
+}
+
+function start({ dataDir, nice, signal }: SealProcessOptions): Running {
+  const self = selfCommand([SEAL_COMMAND], [
+    `--allow-read=${pathList(PROGRAM_FOLDER, dataDir)}`,
+    `--allow-write=${pathList(dataDir)}`,
+    `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
+    "--allow-env",
+    "--allow-sys",
+  ]);
   const child = new Deno.Command(self.command, {
     args: self.args,
     stdin: "piped",
@@ -43,57 +124,54 @@ export async function runSealProcess(
     signal,
   }).spawn();
   beNice(child, nice);
-  const sent = new Blob([JSON.stringify(job)]).stream().pipeTo(child.stdin);
-  sent.catch(() => {}); // a child that dies early says itself why
-  const { success, stdout, stderr } = await child.output();
-  if (!success) {
-    const said = new TextDecoder().decode(stderr).trim();
-    throw new LogvendError("internal", `Cannot seal into "${job.target}": ${said || "killed"}`);
-  }
-  return SealResult.parse(JSON.parse(new TextDecoder().decode(stdout)));
+  const input = child.stdin.getWriter();
+  return { child, input, replies: readJsonLines(child.stdout), said: child.stderr.text() };
 }
 
-/** Just the program, the folders of the parts, and that of the chunk. */
-function permissions({ sources, target }: SealJob): string[] {
-  const folders = new Set([...sources, target].map((path) => dirname(path)));
-  return [
-    `--allow-read=${pathList(PROGRAM_FOLDER, ...folders)}`,
-    `--allow-write=${pathList(dirname(target))}`,
-    `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
-    "--allow-env",
-    "--allow-sys",
-  ];
+function cannotSeal({ target }: SealJob, reason: string): LogvendError {
+  return new LogvendError("internal", `Cannot seal into "${target}": ${reason}`);
 }
 
-/** The child: reads one job from stdin, writes the file, prints the result as JSON. */
+/** The child: reads jobs from stdin until it ends, and answers each with a line. */
 export async function sealWorker(): Promise<number> {
-  try {
-    const job = SealJob.parse(await new Response(Deno.stdin.readable).json());
-    console.log(JSON.stringify(await writeChunk(job)));
-    return 0;
-  } catch (error) {
-    console.error(messageOf(error));
-    return 1;
+  for await (const job of readJsonLines(Deno.stdin.readable)) {
+    console.log(JSON.stringify(await replyTo(SealJob.parse(job))));
   }
+  return 0;
+}
+
+async function replyTo(job: SealJob): Promise<SealReply> {
+  try {
+    const paths = await damagedSources(job);
+    return paths.length > 0
+      ? { kind: "damaged", paths }
+      : { kind: "sealed", ...await writeChunk(job) };
+  } catch (error) {
+    return { kind: "failed", message: messageOf(error) };
+  }
+}
+
+/** A chunk gets a SHA-256 of its own: what is wrong in a part would never be noticed again. */
+async function damagedSources({ sources }: SealJob): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const { path, sha256 } of sources) {
+    if (sha256 !== null && await hashFile(path) !== sha256) damaged.push(path);
+  }
+  return damaged;
 }
 
 /** Merges parts into one file and hashes it. */
-export async function writeChunk(job: SealJob): Promise<SealResult> {
+async function writeChunk({ stream, sources, target, metadata }: SealJob): Promise<SealResult> {
   await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
   const copied = await engine.read(
-    `COPY (${chunkSelect(job.stream, job.sources)}) TO ${literal(job.target)}
+    `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
      (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
       KV_METADATA {logvend: $metadata})`,
-    { metadata: job.metadata },
+    { metadata },
   );
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const file = await Deno.open(job.target); // closed by its readable
-  for await (const block of file.readable) {
-    hash.update(block);
-    bytes += block.length;
-  }
-  return { rows: Number(copied.rows[0]?.[0]), bytes, sha256: hash.digest("hex") };
+  const { size: bytes } = await Deno.stat(target);
+  const sha256 = await hashFile(target);
+  return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
 }
 
 /**

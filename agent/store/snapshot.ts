@@ -8,6 +8,8 @@ export interface Snapshot extends AsyncDisposable {
   rejects: number;
   /** What was destroyed unread, of all streams, seen in the range. */
   gaps: { count: number; bytes: number };
+  /** Files of the asked tables and range that are damaged or missing, and their rows. */
+  lost: { files: number; rows: number };
 }
 
 /** The files of one table. They may hold rows outside the range too: the view cuts those off. */

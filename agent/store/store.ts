@@ -9,9 +9,10 @@ import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
 import { Catalog } from "./catalog.ts";
-import type { Origin, Sealing, StoredFile } from "./catalog.ts";
-import { openDatabase } from "./database.ts";
+import type { Origin, StoredFile } from "./catalog.ts";
+import { openSoundDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
+import { Keeper } from "./keeper.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { StoreLimits } from "./limits.ts";
@@ -22,11 +23,12 @@ import { Mutex } from "./mutex.ts";
 import type { StoreCondition, StoreObserver } from "./observer.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
-import { removeLeftovers } from "./recover.ts";
-import { isRipe, planSealing, seal, waitingHours } from "./seal.ts";
+import { recover } from "./recover.ts";
+import { lostIn } from "./removed.ts";
+import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
-import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
 import { syncSources } from "./sync_sources.ts";
 import { readTotals } from "./totals.ts";
 import type { StoreTotals } from "./totals.ts";
@@ -60,13 +62,14 @@ interface Parts {
   lock: Disposable;
   database: DatabaseSync;
   catalog: Catalog;
+  leases: Leases;
+  keeper: Keeper;
   memory: MemoryRows;
 }
 
 export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly log = getLogger(["agent", "store"]);
   private readonly mutex = new Mutex();
-  private readonly leases = new Leases();
   private readonly openFiles: OpenFiles;
   private readonly byId: Map<string, Generation>;
   private readonly changed = new Set<string>();
@@ -84,7 +87,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private constructor(private readonly parts: Parts) {
     this.clock = parts.options.clock ?? Date.now;
     this.openedMs = this.clock();
-    this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, this.leases);
+    this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
     this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
@@ -92,11 +95,15 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   static async open(options: StoreOptions): Promise<Store> {
     const lock = await lockDataDir(options.dataDir);
     try {
-      const database = openDatabase(options.dataDir, { readOnly: false });
+      const { dataDir, clock = Date.now } = options;
+      const sound = await openSoundDatabase(dataDir);
+      const { database } = sound;
       const catalog = new Catalog(database);
-      await removeLeftovers(options.dataDir, catalog);
+      const leases = new Leases();
+      const keeper = new Keeper({ database, catalog, dataDir, leases, clock });
+      await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
       const memory = await MemoryRows.open(options.host, options.streams);
-      return new Store({ options, lock, database, catalog, memory });
+      return new Store({ options, lock, database, catalog, leases, keeper, memory });
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -165,8 +172,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   async snapshot(request: SnapshotRequest): Promise<Snapshot> {
+    const asked = request.tables.flatMap((name) =>
+      this.parts.catalog.files(name, microseconds(request))
+    );
+    await this.parts.keeper.verify(asked);
     return await this.mutex.run(async () => {
-      const { catalog, memory, options: { dataDir } } = this.parts;
+      const { database, catalog, memory, options: { dataDir } } = this.parts;
       if (request.durable === true) await this.flushNow();
       const accounts = request.tables.includes(ACCOUNTING) ? await this.accounts(request) : null;
       const copies = new Map<string, OpenFile | null>();
@@ -183,12 +194,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         }];
       }));
       if (accounts !== null) tables.set(ACCOUNTING, accounts);
-      const release = this.leases.take([...tables.values()].flatMap((table) => table.files));
-      for (const path of accounts?.files ?? []) await this.leases.remove(path); // with this lease
+      const release = this.parts.leases.take([...tables.values()].flatMap((table) => table.files));
+      for (const path of accounts?.files ?? []) await this.parts.leases.remove(path); // with this lease
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       const rejects = rows + memory.rowCount(REJECTS);
       const gaps = gapTotal(catalog.gaps(request, this.gaps));
-      return snapshotOf({ tables, rejects, gaps }, release);
+      const lost = lostIn(database, request.tables, microseconds(request));
+      return snapshotOf({ tables, rejects, gaps, lost }, release);
     });
   }
 
@@ -247,23 +259,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return waitingHours(catalog.allFiles().filter(({ id }) => !taken.has(id)));
   }
 
-  /** Ends the sealings that were begun, then seals these hours. */
   private async seal(hours: readonly WaitingHour[]): Promise<StoredFile[]> {
-    const sealed: StoredFile[] = [];
-    const failures: unknown[] = [];
-    const { observer } = this.parts.options;
-    const attempt = async (sealing: Sealing | Promise<Sealing>) => {
-      const startedMs = performance.now();
-      try {
-        sealed.push(await seal(this.sealContext, await sealing));
-        observer?.sealed((performance.now() - startedMs) / 1_000);
-      } catch (error) {
-        observer?.failed("seal");
-        failures.push(error); // one hour that cannot be sealed must not stop the others
-      }
-    };
-    for (const sealing of this.parts.catalog.sealings()) await attempt(sealing);
-    for (const { parts } of hours) await attempt(planSealing(this.sealContext, parts));
+    const { sealed, failures } = await sealHours(this.sealContext, hours);
+    this.parts.keeper.verifier.trust(sealed);
     if (failures.length > 0) throw failures[0];
     return sealed;
   }
@@ -291,6 +289,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const startedMs = performance.now();
     this.changed.clear(); // what changes from here on waits for the next flush
     this.gaps = [];
+    let written: StoredFile[];
     try {
       await syncSources(this.grown());
       const generations: Generation[] = [];
@@ -302,7 +301,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         generations.push(generation);
       }
       const changed = { generations, origins: this.origins, counts: this.tally.entries(), gaps };
-      await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
+      written = await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
     } catch (error) {
       for (const id of ids) this.changed.add(id);
       this.gaps = [...gaps, ...this.gaps];
@@ -315,6 +314,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     for (const id of ids) this.origins.delete(id);
     this.tails.clear();
     this.tally.clear();
+    this.parts.keeper.verifier.trust(written);
   }
 
   /** Back-pressure: while memory is full and the disk refuses, whoever appends waits here. */
@@ -338,10 +338,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   private get sealContext(): SealContext {
-    const { catalog, options: { dataDir, host, region, limits = DEFAULT_LIMITS, signal } } =
+    const { catalog, leases, keeper, options: { limits = DEFAULT_LIMITS, ...options } } =
       this.parts;
-    const { leases, clock } = this;
-    return { catalog, leases, dataDir, host, region, nice: limits.nice, clock, signal };
+    const { dataDir, host, region, observer, signal } = options;
+    const { clock } = this;
+    const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
+    const context = { catalog, leases, dataDir, host, region, clock, observer, damaged, signal };
+    return { ...context, nice: limits.nice };
   }
 }
 

@@ -10,8 +10,10 @@ import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { removeIfThere } from "./durable_file.ts";
 import { gapTotal } from "./gaps.ts";
+import { lostIn } from "./removed.ts";
 import type { SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
-import { filesOf, snapshotOf } from "./stored_snapshot.ts";
+import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
+import { Verifier } from "./verify.ts";
 
 const WHENEVER = { since: null, until: null };
 
@@ -38,20 +40,34 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
       gaps: catalog.gaps(WHENEVER),
     });
   };
+  const verifier = new Verifier({ database, dataDir, readOnly: true, clock: Date.now });
+  const verified = async ({ tables, ...range }: SnapshotRequest) => {
+    const damaged = new Set<string>();
+    const lost = lostIn(database, tables, microseconds(range));
+    const files = tables.flatMap((name) => catalog.files(name, microseconds(range)));
+    for (const file of verifier.changed(files)) {
+      if (await verifier.check(file) === null) continue;
+      damaged.add(file.id);
+      lost.files++;
+      lost.rows += file.rows;
+    }
+    return { lost, damaged };
+  };
   return {
     tables: () => [...streams, ...HOST_TABLES],
     async snapshot(request) {
       const tables = new Map<string, SnapshotTable>();
+      const { lost, damaged: without } = await verified(request);
       for (const name of request.tables) {
         const table = name === ACCOUNTING
           ? await accounts(request)
-          : filesOf({ catalog, dataDir, name, range: request });
+          : filesOf({ catalog, dataDir, name, range: request, without });
         tables.set(name, table);
       }
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       const made = tables.get(ACCOUNTING)?.files ?? [];
       const gaps = gapTotal(catalog.gaps(request));
-      return snapshotOf({ tables, rejects: rows, gaps }, async () => {
+      return snapshotOf({ tables, rejects: rows, gaps, lost }, async () => {
         for (const path of made) await removeIfThere(path);
       });
     },

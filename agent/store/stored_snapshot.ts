@@ -3,24 +3,37 @@ import { join } from "node:path";
 import type { Catalog } from "./catalog.ts";
 import type { Snapshot, SnapshotTable } from "./snapshot.ts";
 
+/** ISO 8601, half-open; null is unbounded. */
+interface TimeRange {
+  since: string | null;
+  until: string | null;
+}
+
 interface FilesRequest {
   catalog: Catalog;
   dataDir: string;
   name: string;
-  /** ISO 8601, half-open; null is unbounded. */
-  range: { since: string | null; until: string | null };
+  range: TimeRange;
+  /** Ids of files that must not be read. @default none */
+  without?: ReadonlySet<string>;
 }
 
 /** The parts and chunks of a table that touch a range. */
-export function filesOf({ catalog, dataDir, name, range }: FilesRequest): SnapshotTable {
-  const files = catalog.files(name, {
-    sinceUs: range.since === null ? Number.MIN_SAFE_INTEGER : Date.parse(range.since) * 1_000,
-    untilUs: range.until === null ? Number.MAX_SAFE_INTEGER : Date.parse(range.until) * 1_000,
-  });
+export function filesOf(request: FilesRequest): SnapshotTable {
+  const { catalog, dataDir, name, range, without } = request;
+  const files = catalog.files(name, microseconds(range)).filter(({ id }) => !without?.has(id));
   return {
     files: files.map((file) => join(dataDir, file.path)),
     rows: files.reduce((sum, file) => sum + file.rows, 0),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+  };
+}
+
+/** A range in microseconds since 1970. */
+export function microseconds({ since, until }: TimeRange): { sinceUs: number; untilUs: number } {
+  return {
+    sinceUs: since === null ? Number.MIN_SAFE_INTEGER : Date.parse(since) * 1_000,
+    untilUs: until === null ? Number.MAX_SAFE_INTEGER : Date.parse(until) * 1_000,
   };
 }
 

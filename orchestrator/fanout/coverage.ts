@@ -1,6 +1,6 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
-import { GapTotal } from "../../protocol/messages.ts";
+import { GapTotal, LostTotal } from "../../protocol/messages.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
 
 /** Why a host is missing from an answer. */
@@ -47,6 +47,8 @@ export const Coverage = z.object({
   rejects: z.number().int(),
   /** What was destroyed before it was read, as seen in the asked range. */
   gaps: GapTotal.default({ count: 0, bytes: 0 }),
+  /** What is damaged or missing on hosts that answered. */
+  lost: LostTotal.default({ files: 0, rows: 0 }),
   behind: z.array(Behind),
 });
 export type Coverage = z.infer<typeof Coverage>;
@@ -76,6 +78,10 @@ export function coverageOf(
     gaps: {
       count: answered.reduce((sum, { coverage }) => sum + coverage.gaps.count, 0),
       bytes: answered.reduce((sum, { coverage }) => sum + coverage.gaps.bytes, 0),
+    },
+    lost: {
+      files: answered.reduce((sum, { coverage }) => sum + coverage.lost.files, 0),
+      rows: answered.reduce((sum, { coverage }) => sum + coverage.lost.rows, 0),
     },
     behind: answered.filter(({ coverage }) => coverage.behind_bytes > 0)
       .map(({ host, coverage, behindMs }) => ({

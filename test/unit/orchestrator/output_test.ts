@@ -21,6 +21,7 @@ const COMPLETE: Coverage = {
   bytes_read: 412_345,
   rejects: 0,
   gaps: { count: 0, bytes: 0 },
+  lost: { files: 0, rows: 0 },
   behind: [],
 };
 
@@ -108,6 +109,7 @@ Deno.test("missing hosts are grouped by kind and reason, then those behind, then
     ],
     rejects: 12,
     gaps: { count: 1, bytes: 12_345 },
+    lost: { files: 0, rows: 0 },
     behind: [
       { host: "api-31", bytes: 2.1e9, ms: 14 * 60_000 },
       { host: "api-32", bytes: 900, ms: 100 },
@@ -166,6 +168,7 @@ Deno.test("the coverage adds up what hosts say", () => {
       bytes_read: 3,
       rejects: 4,
       gaps: { count: 1, bytes: 70 },
+      lost: { files: 0, rows: 0 },
       behind_bytes: behind,
     },
     behindMs: 9,
@@ -180,6 +183,7 @@ Deno.test("the coverage adds up what hosts say", () => {
     bytes_read: 6,
     rejects: 8,
     gaps: { count: 2, bytes: 140 },
+    lost: { files: 0, rows: 0 },
     behind: [{ host: "b", bytes: 5, ms: 9 }],
   });
 });

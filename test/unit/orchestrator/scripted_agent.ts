@@ -155,6 +155,7 @@ export class ScriptedAgent implements AsyncDisposable {
       bytes_read: 1_000,
       rejects: 0,
       gaps: { count: 0, bytes: 0 },
+      lost: { files: 0, rows: 0 },
       behind_bytes: 0,
       ...this.options.coverage,
     };

@@ -24,6 +24,7 @@ const COVERAGE = {
   bytes_read: 3,
   rejects: 4,
   gaps: { count: 0, bytes: 0 },
+  lost: { files: 0, rows: 0 },
   behind_bytes: 5,
 };
 

@@ -69,6 +69,7 @@ Deno.test("a question is answered with partial tables, coverage, and nothing lef
       rows_scanned: LOG_ROWS,
       rejects: 5,
       gaps: { count: 1, bytes: 9 },
+      lost: { files: 0, rows: 0 },
       behind_bytes: 7,
     });
   }

@@ -42,6 +42,7 @@ export class FileStore implements SnapshotSource {
       tables: new Map([["logs", { files: [this.file], rows: this.rows, bytes: size }]]),
       rejects: 5,
       gaps: { count: 1, bytes: 9 },
+      lost: { files: 0, rows: 0 },
       [Symbol.asyncDispose]: () => Promise.resolve(void this.lent--),
     };
   }

@@ -22,6 +22,7 @@ class Lender implements SnapshotSource {
       tables: new Map([["logs", { files: ["/a.parquet"], rows: 3, bytes: 70 }]]),
       rejects: 2,
       gaps: { count: 1, bytes: 9 },
+      lost: { files: 0, rows: 0 },
       [Symbol.asyncDispose]: () => Promise.resolve(void this.lent--),
     });
   }

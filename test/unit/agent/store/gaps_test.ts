@@ -60,7 +60,9 @@ Deno.test("an agent.db of the format before gaps gets their table", async () => 
   }
   {
     using database = new DatabaseSync(databasePath(data.path));
-    database.exec("DROP TABLE gaps; UPDATE meta SET value = '2' WHERE key = 'format_version'");
+    database.exec(
+      "DROP TABLE gaps; DROP TABLE verified; DROP TABLE removed; UPDATE meta SET value = '2' WHERE key = 'format_version'",
+    );
   }
   {
     await using store = await open(data.path);

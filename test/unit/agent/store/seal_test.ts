@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import {
   batch,
@@ -136,12 +136,34 @@ Deno.test("an hour that cannot be sealed keeps its parts, and no other hour wait
   store.putGeneration(GENERATION);
   await store.append(batch(0, 3, (line) => START_MS + line * HOUR_MS));
   await store.flush();
-  const parts = await parquetFiles(data.path);
-  const [torn = ""] = parts.toSorted();
-  await Deno.truncate(torn, 100);
-  await assert.rejects(store.sealAll(), /Cannot seal/);
-  await assert.rejects(store.sealAll(), /Cannot seal/, "nor when it is tried again");
+  const inTheWay = join(data.path, "stream=logs", "region=eu", "date=2026-11-22", "hour=18");
+  await Deno.mkdir(dirname(inTheWay), { recursive: true });
+  await Deno.writeTextFile(inTheWay, "");
+  await assert.rejects(store.sealAll());
+  await assert.rejects(store.sealAll(), "nor when it is tried again");
   const left = await parquetFiles(data.path);
   assert.equal(left.filter((path) => path.includes("stream=logs")).length, 2);
-  assert.deepEqual(left.filter((path) => path.includes("/parts/")), [torn]);
+  assert.equal(left.filter((path) => path.includes("/parts/")).length, 1);
+  await Deno.remove(inTheWay);
+  assert.equal((await store.sealAll()).length, 1);
+  assert.deepEqual(await read(store, COUNT), [[3, 3]]);
+});
+
+Deno.test("a damaged part never becomes a chunk: the rest of its hour does", async () => {
+  await using data = await folder();
+  await using store = await open(data.path, () => START_MS + 3 * HOUR_MS);
+  store.putGeneration(GENERATION);
+  for (let line = 0; line < 6; line += 2) {
+    await store.append(batch(line, 2, () => START_MS));
+    await store.flush();
+  }
+  const [part = ""] = await parquetFiles(data.path);
+  const bytes = await Deno.readFile(part);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  await Deno.writeFile(part, bytes);
+  const [chunk, ...more] = await store.sealAll();
+  assert.deepEqual([chunk?.rows, more.length], [4, 0]);
+  assert.deepEqual(await read(store, COUNT), [[4, 4]]);
+  await using snapshot = await store.snapshot({ tables: ["logs"], since: null, until: null });
+  assert.deepEqual(snapshot.lost, { files: 1, rows: 2 });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { tableSelect } from "../../../../protocol/streams.ts";
@@ -70,17 +70,20 @@ Deno.test("facts of a generation that come during a flush are durable after the 
   assert.equal(store.generations("logs")[0]?.path, "/var/log/access.log.1");
 });
 
-Deno.test("files that no commit names are deleted at start", async () => {
+Deno.test("at start unfinished files are deleted, and what is no Parquet file is set aside", async () => {
   await using data = await folder();
   {
     await using store = await open(data.path);
     store.putGeneration(GENERATION);
     await store.append(batch(0, 5, () => START_MS));
   }
-  await Deno.writeTextFile(join(data.path, "parts", "logs", "2026-11-22T18.ff.parquet"), "torn");
-  assert.equal((await parquetFiles(data.path)).length, 2);
+  const parts = join(data.path, "parts", "logs");
+  await Deno.writeTextFile(join(parts, ".writing-0-2026-11-22T18.ee.parquet"), "unfinished");
+  await Deno.writeTextFile(join(parts, "2026-11-22T18.ff.parquet"), "torn");
   await using store = await open(data.path);
-  assert.equal((await parquetFiles(data.path)).length, 1);
+  const files = (await parquetFiles(data.path)).map((path) => relative(data.path, path)).sort();
+  assert.equal(files.length, 2);
+  assert.equal(files[1], "quarantine/2026-11-22T18.ff.parquet");
   assert.deepEqual(await read(store, COUNT), [[5, 5]]);
 });
 

@@ -31,6 +31,7 @@ Deno.test("hosts' partial results are merged, and the coverage adds them up", as
     bytes_read: 200,
     rejects: 2,
     gaps: { count: 0, bytes: 0 },
+    lost: { files: 0, rows: 0 },
     behind: [],
   });
   assert.equal(end.mode, "aggregate");

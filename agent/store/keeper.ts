@@ -1,0 +1,163 @@
+/** Keeps the files on the disk true: verified before use and by the week, set aside, retired. */
+import { basename, dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { getLogger } from "@logtape/logtape";
+import { counted, formatBytes } from "../../protocol/units.ts";
+import type { Catalog, StoredFile } from "./catalog.ts";
+import type { Leases } from "./leases.ts";
+import { finishRemoval, markRemoved, unfinishedRemovals } from "./removed.ts";
+import type { RemovalReason, RemovedFile } from "./removed.ts";
+import { expiredChunks, oldestChunks } from "./retain.ts";
+import type { Retention } from "./retain.ts";
+import { Verifier } from "./verify.ts";
+
+/** Between two blocks of 1 MiB while scrubbing: at most 100 MB/s, and others come between. */
+const SCRUB_PAUSE_MS = 10;
+
+/** Where damaged files lie, in the data folder. */
+export const QUARANTINE = "quarantine";
+
+/** What a keeper works on. */
+export interface KeeperOptions {
+  database: DatabaseSync;
+  catalog: Catalog;
+  dataDir: string;
+  leases: Leases;
+  clock: () => number;
+}
+
+export class Keeper {
+  readonly verifier: Verifier;
+  private readonly log = getLogger(["agent", "keeper"]);
+
+  constructor(private readonly options: KeeperOptions) {
+    this.verifier = new Verifier({ ...options, readOnly: false });
+  }
+
+  /** Hashes those of the files that have changed, and takes out what is not what was written. */
+  async verify(files: readonly StoredFile[]): Promise<void> {
+    const changed = this.verifier.changed(files);
+    if (changed.length === 0) return;
+    const release = this.options.leases.take(changed.map((file) => this.pathOf(file)));
+    try {
+      for (const file of changed) await this.checkOne(file);
+    } finally {
+      await release();
+    }
+  }
+
+  /** Verifies the file that was verified longest ago, if that is `everyMs` ago. False: none is. */
+  async scrub(everyMs: number): Promise<boolean> {
+    const { catalog, clock } = this.options;
+    const id = this.verifier.oldest(clock() - everyMs);
+    const file = id === null ? undefined : catalog.file(id);
+    if (file === undefined) return false;
+    await this.checkOne(file, SCRUB_PAUSE_MS);
+    return true;
+  }
+
+  /** Takes damaged files out of the store and sets them aside; says so once. */
+  async quarantine(files: readonly StoredFile[], reason: "corrupt" | "missing"): Promise<void> {
+    const out = new Set(this.mark(files.map(({ id }) => id), reason));
+    for (const file of files.filter(({ id }) => out.has(id))) {
+      const { path, rows, stream, hour } = file;
+      const from = `${counted(rows, "row")} of ${stream} ${hour} are lost`;
+      if (reason === "missing") this.log.warn("{path} is missing: {from}", { path, from });
+      else {
+        this.log.warn("{path} is damaged and set aside in {folder}: {from}", {
+          path,
+          from,
+          folder: join(this.options.dataDir, QUARANTINE),
+        });
+      }
+    }
+    await this.finishRemovals();
+  }
+
+  /** Removes the chunks that are older or more than may stay. */
+  async retire(retention: Retention): Promise<void> {
+    const { database, clock } = this.options;
+    await this.remove(expiredChunks(database, retention, clock()), "retention");
+  }
+
+  /** Removes the oldest chunks, so many bytes of them. False: there is none left to remove. */
+  async dropOldest(bytes: number): Promise<boolean> {
+    const ids = oldestChunks(this.options.database, bytes);
+    await this.remove(ids, "quota");
+    return ids.length > 0;
+  }
+
+  /** Deletes or sets aside what agent.db says is out: also what a kill has left of it. */
+  async finishRemovals(): Promise<void> {
+    for (const file of unfinishedRemovals(this.options.database)) await this.finish(file);
+  }
+
+  private async checkOne(file: StoredFile, pauseMs = 0) {
+    const damage = await this.verifier.check(file, pauseMs);
+    if (damage !== null) await this.quarantine([file], damage);
+  }
+
+  private async remove(ids: readonly string[], reason: RemovalReason) {
+    if (ids.length === 0) return;
+    const { catalog } = this.options;
+    const files = ids.flatMap((id) => catalog.file(id) ?? []);
+    const bytes = formatBytes(files.reduce((sum, file) => sum + file.bytes, 0));
+    const chunks = counted(files.length, "chunk");
+    const until = files.map(({ hour }) => hour).sort().at(-1);
+    this.mark(ids, reason);
+    const why = reason === "quota" ? "quota: " : "";
+    this.log.info("{why}Removed {chunks} of up to {until}: {bytes}", { why, chunks, until, bytes });
+    await this.finishRemovals();
+  }
+
+  private mark(ids: readonly string[], reason: RemovalReason): string[] {
+    const { database, clock } = this.options;
+    return markRemoved(database, ids, { reason, nowMs: clock() });
+  }
+
+  private async finish({ id, path, reason }: RemovedFile) {
+    const { database, dataDir, leases } = this.options;
+    const absolute = join(dataDir, path);
+    if (reason === "corrupt" || reason === "unfinished") await setAside(dataDir, absolute);
+    else await leases.remove(absolute);
+    if (await isThere(absolute)) return; // a query reads it: the next look finds it gone
+    finishRemoval(database, id);
+    await removeEmptyFolders(dataDir, dirname(absolute));
+  }
+
+  private pathOf({ path }: StoredFile): string {
+    return join(this.options.dataDir, path);
+  }
+}
+
+/** Its name is unique: it has the file's id. */
+async function setAside(dataDir: string, path: string) {
+  const folder = join(dataDir, QUARANTINE);
+  await Deno.mkdir(folder, { recursive: true });
+  try {
+    await Deno.rename(path, join(folder, basename(path)));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Deletes the folders of an hour, a date, … that have become empty. */
+async function removeEmptyFolders(dataDir: string, folder: string) {
+  for (let at = folder; at.startsWith(join(dataDir, "stream=")); at = dirname(at)) {
+    try {
+      await Deno.remove(at);
+    } catch {
+      return; // not empty, or in use: it stays
+    }
+  }
+}

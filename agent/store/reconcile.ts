@@ -1,0 +1,203 @@
+/**
+ * Files that agent.db does not name: which of them belong to the store? Pure.
+ *
+ * A kill leaves some behind: parts of a flush or a chunk that were renamed and not committed, files
+ * that a sealing or retention has replaced and not yet deleted. Others are ahead of agent.db: it was
+ * lost, or an old copy was put in its place. What a file says of itself tells them apart:
+ *
+ * 1. A chunk is there because its parts had been committed. If all of them are still named and
+ *    there, its sealing is done again and it is redundant. Else it is adopted, in place of the parts
+ *    of its hour that lie within its runs.
+ * 2. A part within the runs of a chunk of its hour is redundant: it was sealed.
+ * 3. A part that begins before the durable offset of one of its generations is redundant: agent.db
+ *    knows what became of these lines.
+ * 4. Otherwise the flush that wrote it came after agent.db. It was committed if somebody went on
+ *    from there: a chunk that knows a later offset, or a flush that begins where it ends. The newest
+ *    flush of a generation was written whole if as many parts are there as it says; adopting it
+ *    then is right whether it was committed or not, for offsets are adopted with rows.
+ * 5. The parts of a flush are adopted all or none. Of one that was not written whole they are
+ *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
+ *    the flush may have been whole once.
+ */
+import type { Run, StoredFile } from "./catalog.ts";
+import type { FileMetadata } from "./file_metadata.ts";
+
+/** A file that agent.db does not name. */
+export interface FoundFile {
+  metadata: FileMetadata;
+  /** Relative to the data folder. */
+  path: string;
+  bytes: number;
+}
+
+/** What agent.db says. */
+export interface KnownStore {
+  /** Files that it names, and that are there or not. */
+  files: readonly StoredFile[];
+  /** Of the named files those that are there, by path. */
+  present: ReadonlySet<string>;
+  /** Durable offset by generation. */
+  offsets: ReadonlyMap<string, number>;
+  /** There was no agent.db. */
+  isNew: boolean;
+}
+
+/** What is to be done with each file. */
+export interface Reconciled {
+  adopted: FoundFile[];
+  /** Named files whose rows an adopted chunk holds. */
+  replaced: StoredFile[];
+  /** Nothing is lost with them. */
+  redundant: FoundFile[];
+  /** Not to be read, nor to be deleted. */
+  doubtful: FoundFile[];
+}
+
+/** Decides. */
+export function reconcile(found: readonly FoundFile[], known: KnownStore): Reconciled {
+  const chunks = decideChunks(found.filter(({ metadata }) => metadata.kind === "chunk"), known);
+  const allChunks = [
+    ...known.files.filter(({ kind, path }) => kind === "chunk" && known.present.has(path)),
+    ...chunks.adopted.map(({ metadata }) => metadata),
+  ];
+  const parts = decideParts(
+    found.filter(({ metadata }) => metadata.kind === "part"),
+    Map.groupBy(allChunks, hourKey),
+    { ...known, claimed: claims(chunks.adopted, known.offsets) },
+  );
+  return {
+    adopted: [...chunks.adopted, ...parts.adopted],
+    replaced: chunks.replaced,
+    redundant: [...chunks.redundant, ...parts.redundant],
+    doubtful: [...chunks.doubtful, ...parts.doubtful],
+  };
+}
+
+function decideChunks(found: readonly FoundFile[], known: KnownStore): Reconciled {
+  const byHour = Map.groupBy(known.files, hourKey);
+  const decided: Reconciled = { adopted: [], replaced: [], redundant: [], doubtful: [] };
+  for (const chunk of found) {
+    const { runs } = chunk.metadata;
+    const ofHour = (byHour.get(hourKey(chunk.metadata)) ?? [])
+      .filter((file) => overlaps(file.runs, runs));
+    const isThere = ofHour.every(({ path }) => known.present.has(path));
+    if (isThere && covers(ofHour.flatMap((file) => file.runs), runs)) decided.redundant.push(chunk);
+    else if (!ofHour.every((file) => covers(runs, file.runs))) decided.doubtful.push(chunk);
+    else {
+      decided.adopted.push(chunk);
+      decided.replaced.push(...ofHour);
+    }
+  }
+  return decided;
+}
+
+interface KnownOffsets extends KnownStore {
+  /** How far generations were durable by anybody's word. */
+  claimed: ReadonlyMap<string, number>;
+}
+
+function decideParts(
+  found: readonly FoundFile[],
+  chunks: ReadonlyMap<string, Pick<StoredFile, "runs">[]>,
+  known: KnownOffsets,
+): Omit<Reconciled, "replaced"> {
+  const decided: Omit<Reconciled, "replaced"> = { adopted: [], redundant: [], doubtful: [] };
+  const newer: FoundFile[] = [];
+  for (const part of found) {
+    const { runs } = part.metadata;
+    const isSealed = chunks.get(hourKey(part.metadata))?.some((chunk) => covers(chunk.runs, runs));
+    const isOld = runs.some(({ generation, start }) =>
+      start < (known.offsets.get(generation) ?? 0)
+    );
+    (isSealed === true || isOld ? decided.redundant : newer).push(part);
+  }
+  const flushes = [
+    ...Map.groupBy(newer, ({ metadata, path }) => metadata.flush?.id ?? path).values(),
+  ]
+    .map((parts) => ({ parts, runs: mergeRuns(parts.flatMap(({ metadata }) => metadata.runs)) }));
+  const newest = newestStarts(flushes);
+  const isSure = ({ runs }: Flush) =>
+    runs.some(({ generation, end }) =>
+      end <= (known.claimed.get(generation) ?? 0) || end <= (newest.get(generation) ?? 0)
+    );
+  const taken: Run[] = [];
+  // What is sure comes first: it may be that a flush failed and its parts could not be deleted.
+  for (const flush of flushes.sort((a, b) => Number(isSure(b)) - Number(isSure(a)))) {
+    const isAdopted = (isSure(flush) || isWhole(flush, known)) && !overlaps(taken, flush.runs);
+    if (isAdopted) taken.push(...flush.runs);
+    const place = isAdopted ? decided.adopted : known.isNew ? decided.doubtful : decided.redundant;
+    place.push(...flush.parts);
+  }
+  return decided;
+}
+
+/** The parts of one flush that are there, and the merged runs of them all. */
+interface Flush {
+  parts: FoundFile[];
+  runs: Run[];
+}
+
+/** An older version did not say how many parts there were: without agent.db it is believed. */
+function isWhole({ parts }: Flush, { isNew }: KnownStore): boolean {
+  const flush = parts[0]?.metadata.flush ?? null;
+  return flush === null ? isNew : parts.length === flush.parts;
+}
+
+/** Where the newest flush of each generation begins. */
+function newestStarts(flushes: readonly Flush[]): Map<string, number> {
+  const starts = new Map<string, number>();
+  for (const { runs } of flushes) {
+    const first = new Map(runs.toReversed().map(({ generation, start }) => [generation, start]));
+    for (const [generation, start] of first) {
+      starts.set(generation, Math.max(start, starts.get(generation) ?? 0));
+    }
+  }
+  return starts;
+}
+
+function claims(
+  chunks: readonly FoundFile[],
+  offsets: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const claimed = new Map(offsets);
+  for (const { id, offset } of chunks.flatMap(({ metadata }) => metadata.generations)) {
+    claimed.set(id, Math.max(offset, claimed.get(id) ?? 0));
+  }
+  return claimed;
+}
+
+/** Runs sorted, neighbours joined. */
+export function mergeRuns(runs: readonly Run[]): Run[] {
+  const sorted = runs.toSorted((a, b) =>
+    a.generation < b.generation ? -1 : a.generation > b.generation ? 1 : a.start - b.start
+  );
+  const merged: Run[] = [];
+  for (const run of sorted) {
+    const last = merged.at(-1);
+    if (last !== undefined && last.generation === run.generation && last.end >= run.start) {
+      last.end = Math.max(last.end, run.end);
+    } else {
+      merged.push({ ...run });
+    }
+  }
+  return merged;
+}
+
+/** Whether every one of `runs` lies within `outer`. */
+function covers(outer: readonly Run[], runs: readonly Run[]): boolean {
+  const byGeneration = Map.groupBy(mergeRuns(outer), ({ generation }) => generation);
+  return runs.every(({ generation, start, end }) =>
+    byGeneration.get(generation)?.some((run) => run.start <= start && end <= run.end) === true
+  );
+}
+
+function overlaps(some: readonly Run[], runs: readonly Run[]): boolean {
+  const byGeneration = Map.groupBy(some, ({ generation }) => generation);
+  return runs.some(({ generation, start, end }) =>
+    byGeneration.get(generation)?.some((run) => run.start < end && start < run.end) === true
+  );
+}
+
+function hourKey({ stream, hour }: { stream: string; hour: string }): string {
+  return `${stream}/${hour}`;
+}

@@ -1,0 +1,151 @@
+/** Files that have left the store: why, and what they held. agent.db says so before they go. */
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { StoredFile } from "./catalog.ts";
+import { transaction } from "./database.ts";
+
+/**
+ * Why a file is out: too old or too much (`retention`), no room (`quota`), other bytes than were
+ * written (`corrupt`), not there (`missing`), of a write that never ended (`unfinished`).
+ */
+export type RemovalReason = "retention" | "quota" | "corrupt" | "missing" | "unfinished";
+
+/** Rows that nobody wanted gone. */
+const LOST = "('corrupt', 'missing')";
+
+/**
+ * The table, in agent.db from format version 4 on. Its first columns are those of `files`.
+ * `on_disk`: the file may still have to be deleted, or set aside.
+ */
+export const REMOVED_TABLE = `
+  CREATE TABLE removed (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL,
+    stream TEXT NOT NULL, hour TEXT NOT NULL, path TEXT NOT NULL,
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    ts_min_us INTEGER NOT NULL, ts_max_us INTEGER NOT NULL,
+    runs TEXT NOT NULL, sha256 TEXT, created_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+      CHECK (reason IN ('retention', 'quota', 'corrupt', 'missing', 'unfinished')),
+    removed_ms INTEGER NOT NULL, on_disk INTEGER NOT NULL) STRICT;
+`;
+
+/** A file that is out, as far as its way off the disk needs it. */
+export interface RemovedFile {
+  id: string;
+  /** Relative to the data folder. */
+  path: string;
+  reason: RemovalReason;
+}
+
+/** Files that are lost, and the rows that were in them. */
+export interface Lost {
+  files: number;
+  rows: number;
+}
+
+/** Files and rows that left a stream for one reason. */
+export interface RemovedTotal extends Lost {
+  stream: string;
+  reason: RemovalReason;
+  bytes: number;
+}
+
+/**
+ * One commit: files are out of the store, and so are sealings that need them. Those that agent.db
+ * does not name (any more) are left alone. Returns the ids of those that are out now.
+ */
+export function markRemoved(
+  database: DatabaseSync,
+  ids: readonly string[],
+  { reason, nowMs }: { reason: RemovalReason; nowMs: number },
+): string[] {
+  return transaction(database, () => ids.filter((id) => markOne(database, id, reason, nowMs)));
+}
+
+function markOne(database: DatabaseSync, id: string, reason: RemovalReason, nowMs: number) {
+  const onDisk = reason === "missing" ? 0 : 1;
+  database.prepare(
+    `INSERT OR REPLACE INTO removed SELECT *, $reason, $nowMs, $onDisk FROM files WHERE id = $id`,
+  ).run({ id, reason, nowMs, onDisk });
+  database.prepare(
+    "DELETE FROM sealings WHERE EXISTS (SELECT 1 FROM json_each(parts) WHERE value = ?)",
+  ).run(id);
+  return database.prepare("DELETE FROM files WHERE id = ?").run(id).changes === 1;
+}
+
+/** Notes files that agent.db never named, and that are to be set aside. */
+export function noteSetAside(
+  database: DatabaseSync,
+  files: readonly StoredFile[],
+  { reason, nowMs }: { reason: RemovalReason; nowMs: number },
+) {
+  transaction(database, () => {
+    for (const file of files) {
+      database.prepare(
+        `INSERT OR REPLACE INTO removed VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
+           $tsMinUs, $tsMaxUs, $runs, $sha256, $createdMs, $reason, $nowMs, 1)`,
+      ).run({ ...file, runs: JSON.stringify(file.runs), reason, nowMs });
+    }
+  });
+}
+
+/** Files that are out and may still lie where they were. */
+export function unfinishedRemovals(database: DatabaseSync): RemovedFile[] {
+  return database.prepare("SELECT id, path, reason FROM removed WHERE on_disk = 1").all()
+    .map((row) => ({ id: String(row.id), path: String(row.path), reason: reasonOf(row) }));
+}
+
+/** Notes that a file lies no more where it was. */
+export function finishRemoval(database: DatabaseSync, id: string) {
+  database.prepare("UPDATE removed SET on_disk = 0 WHERE id = ?").run(id);
+}
+
+/** The missing ones, by path: they may come back. */
+export function missingFiles(database: DatabaseSync): Map<string, string> {
+  const rows = database.prepare("SELECT id, path FROM removed WHERE reason = 'missing'").all();
+  return new Map(rows.map(({ id, path }) => [String(path), String(id)]));
+}
+
+/** One commit: files that were missing are there again. */
+export function bringBack(database: DatabaseSync, ids: readonly string[]) {
+  transaction(database, () => {
+    for (const id of ids) {
+      database.prepare(
+        `INSERT INTO files SELECT id, kind, stream, hour, path, rows, bytes, ts_min_us, ts_max_us,
+           runs, sha256, created_ms FROM removed WHERE id = ?`,
+      ).run(id);
+      database.prepare("DELETE FROM removed WHERE id = ?").run(id);
+    }
+  });
+}
+
+/** What was lost of these tables and touches a range of microseconds. */
+export function lostIn(
+  database: DatabaseSync,
+  tables: readonly string[],
+  range: { sinceUs: number; untilUs: number },
+): Lost {
+  const row = database.prepare(
+    `SELECT count(*) AS files, coalesce(sum(rows), 0) AS rows FROM removed
+     WHERE reason IN ${LOST} AND stream IN (SELECT value FROM json_each($tables))
+       AND ts_max_us >= $sinceUs AND ts_min_us < $untilUs`,
+  ).get({ tables: JSON.stringify(tables), ...range });
+  return { files: Number(row?.files), rows: Number(row?.rows) };
+}
+
+/** Sums by stream and reason. */
+export function removedTotals(database: DatabaseSync): RemovedTotal[] {
+  return database.prepare(
+    `SELECT stream, reason, count(*) AS files, sum(rows) AS rows, sum(bytes) AS bytes
+     FROM removed GROUP BY 1, 2 ORDER BY 1, 2`,
+  ).all().map((row) => ({
+    stream: String(row.stream),
+    reason: reasonOf(row),
+    files: Number(row.files),
+    rows: Number(row.rows),
+    bytes: Number(row.bytes),
+  }));
+}
+
+function reasonOf(row: Record<string, SQLOutputValue>): RemovalReason {
+  return row.reason as RemovalReason; // the table's CHECK lets nothing else in
+}

@@ -1,0 +1,45 @@
+/** Retention: which sealed chunks are too old or too much, the oldest hours first. */
+import type { DatabaseSync } from "node:sqlite";
+
+/** What may stay; both are optional. */
+export interface Retention {
+  /** Of the newest row of a chunk. */
+  ageMs?: number | undefined;
+  /** Of all parts and chunks together. */
+  bytes?: number | undefined;
+}
+
+/** Ids of the chunks that have to go. Parts stay, whatever their age: they are sealed first. */
+export function expiredChunks(
+  database: DatabaseSync,
+  { ageMs, bytes }: Retention,
+  nowMs: number,
+): string[] {
+  const expired = ageMs === undefined ? [] : database.prepare(
+    "SELECT id FROM files WHERE kind = 'chunk' AND ts_max_us < ? ORDER BY ts_max_us",
+  ).all((nowMs - ageMs) * 1_000).map(({ id }) => String(id));
+  const surplus = bytes === undefined ? [] : oldestChunks(database, storedBytes(database) - bytes);
+  return [...new Set([...expired, ...surplus])];
+}
+
+/** Ids of the oldest chunks that together hold at least so many bytes, or of all there are. */
+export function oldestChunks(database: DatabaseSync, bytes: number): string[] {
+  if (bytes <= 0) return [];
+  const ids: string[] = [];
+  let left = bytes;
+  const oldestFirst = database.prepare(
+    "SELECT id, bytes FROM files WHERE kind = 'chunk' ORDER BY hour, created_ms, rowid",
+  );
+  for (const row of oldestFirst.iterate()) {
+    if (left <= 0) break;
+    ids.push(String(row.id));
+    left -= Number(row.bytes);
+  }
+  return ids;
+}
+
+/** Bytes of all parts and chunks. */
+export function storedBytes(database: DatabaseSync): number {
+  const row = database.prepare("SELECT coalesce(sum(bytes), 0) AS bytes FROM files").get();
+  return Number(row?.bytes);
+}
