@@ -3,6 +3,7 @@ import { counted } from "../../protocol/units.ts";
 import { REJECTS } from "../../protocol/streams.ts";
 import type { Gap, Generation } from "../store/batch.ts";
 import type { Origin, StoredFile } from "../store/catalog.ts";
+import type { RemovedTotal } from "../store/removed.ts";
 import type { Count, Outcome } from "./tally.ts";
 
 /** Lines and their bytes. */
@@ -41,6 +42,10 @@ export interface StreamAccount {
   chunks: number;
   /** Rows of before anybody counted; they are no part of what was read. */
   uncounted: number;
+  /** Rows that the operator's limits have removed. */
+  removed: number;
+  /** Rows of files that were found damaged, or not found. */
+  lost: number;
 }
 
 /** What `account` prints. */
@@ -60,6 +65,7 @@ export interface Books {
   counts: readonly Count[];
   files: readonly StoredFile[];
   gaps: readonly Gap[];
+  removed: readonly RemovedTotal[];
 }
 
 /** Draws the books up. `isShown`: the hours that entries are wanted of; sums are of all. */
@@ -74,8 +80,10 @@ export function accountReport(
     streams: accounts,
     differences: [
       ...generationDifferences(books, streams),
-      ...accounts.flatMap(rowDifferences),
-      ...rejectDifferences(books),
+      ...accounts.flatMap(({ stream, stored, uncounted }) =>
+        rowDifferences(books, stream, stored.lines + uncounted)
+      ),
+      ...rowDifferences(books, REJECTS, rejectsOf(books)),
     ],
     gaps: books.gaps.filter(({ stream }) => streams.includes(stream)),
   };
@@ -112,7 +120,8 @@ function entriesOf(
   );
 }
 
-function streamAccount({ generations, origins, counts, files }: Books, stream: string) {
+function streamAccount(books: Books, stream: string): StreamAccount {
+  const { generations, origins, counts, files } = books;
   const mine = counts.filter((count) => count.stream === stream);
   const stored = files.filter((file) => file.stream === stream);
   return {
@@ -125,6 +134,7 @@ function streamAccount({ generations, origins, counts, files }: Books, stream: s
     parts: stored.filter(({ kind }) => kind === "part").length,
     chunks: stored.filter(({ kind }) => kind === "chunk").length,
     uncounted: total(mine.filter(is("uncounted"))).lines,
+    ...removedRows(books, stream),
   };
 }
 
@@ -145,20 +155,32 @@ function generationDifferences(
   });
 }
 
-function rowDifferences({ stream, stored, uncounted, rows }: StreamAccount): string[] {
-  const expected = stored.lines + uncounted;
-  if (rows === expected) return [];
-  return [`${stream}: ${counted(expected, "row")} stored, but parts and chunks hold ${rows}`];
+/** The rows of a table, or its rejects, that files hold, against those that once became durable. */
+function rowDifferences(books: Books, table: string, expected: number): string[] {
+  const rows = books.files.filter(({ stream }) => stream === table)
+    .reduce((sum, file) => sum + file.rows, 0);
+  const { removed, lost } = removedRows(books, table);
+  const left = expected - removed - lost;
+  return [
+    ...(rows === left
+      ? []
+      : [`${table}: parts and chunks should hold ${counted(left, "row")}, but hold ${rows}`]),
+    ...(lost === 0 ? [] : [`${table}: ${counted(lost, "row")} lost with damaged files`]),
+  ];
 }
 
 /** Rejects of all streams lie in one table. */
-function rejectDifferences({ counts, files }: Books): string[] {
+function rejectsOf({ counts }: Books): number {
   const old = counts.filter(({ stream }) => stream === REJECTS);
-  const expected = total([...counts.filter(is("rejected")), ...old]).lines;
-  const rows = files.filter(({ stream }) => stream === REJECTS)
-    .reduce((sum, file) => sum + file.rows, 0);
-  if (rows === expected) return [];
-  return [`${REJECTS}: ${counted(expected, "line")} rejected, but parts and chunks hold ${rows}`];
+  return total([...counts.filter(is("rejected")), ...old]).lines;
+}
+
+/** Files of writes that never ended were never part of the store. */
+function removedRows({ removed }: Books, table: string): { removed: number; lost: number } {
+  const rowsOf = (...reasons: RemovedTotal["reason"][]) =>
+    removed.filter(({ stream, reason }) => stream === table && reasons.includes(reason))
+      .reduce((sum, { rows }) => sum + rows, 0);
+  return { removed: rowsOf("retention", "quota"), lost: rowsOf("corrupt", "missing") };
 }
 
 function readOf({ id, offset, lines }: Generation, origins: Books["origins"]): Amount {

@@ -70,11 +70,13 @@ function reasonsText(reasons: Readonly<Record<string, Amount>>): string {
 }
 
 function streamText(account: StreamAccount): string {
-  const { stream, read, stored, rejected, dropped, rows, parts, chunks, uncounted } = account;
+  const { stream, read, stored, rejected, dropped, rows, parts, chunks } = account;
+  const { uncounted, removed } = account;
   const old = uncounted === 0 ? "" : `, ${uncounted} of them from a version that did not count`;
   return `${stream}: ${counted(read.lines, "line")} (${formatBytes(read.bytes)}) read, ` +
     `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped · ` +
-    `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}`;
+    `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}` +
+    (removed === 0 ? "" : `, ${removed} removed by retention`);
 }
 
 function gapText({ path, generation, offset, bytes, reason, seenMs }: Gap): string {

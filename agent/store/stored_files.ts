@@ -10,7 +10,7 @@ import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { removeIfThere } from "./durable_file.ts";
 import { gapTotal } from "./gaps.ts";
-import { lostIn } from "./removed.ts";
+import { lostIn, removedTotals } from "./removed.ts";
 import type { SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
 import { Verifier } from "./verify.ts";
@@ -88,6 +88,7 @@ export function readBooks(dataDir: string): Books {
       counts: catalog.counts(WHENEVER),
       files: catalog.allFiles(),
       gaps: catalog.gaps(WHENEVER),
+      removed: removedTotals(database),
     };
     database.exec("COMMIT");
     return books;

@@ -5,6 +5,7 @@ import { accountRows } from "../../../../agent/account/account_file.ts";
 import { accountReport } from "../../../../agent/account/report.ts";
 import { accountCsv, accountText } from "../../../../agent/account/text.ts";
 import { databasePath } from "../../../../agent/store/database.ts";
+import { markRemoved } from "../../../../agent/store/removed.ts";
 import { readBooks } from "../../../../agent/store/stored_files.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
 
@@ -72,11 +73,11 @@ Deno.test("what does not add up is named: a generation, rows, rejects", async ()
   );
   await check(
     "DELETE FROM files WHERE stream = 'logs' AND hour = '2026-11-22T19'",
-    /^logs: 5 rows stored, but parts and chunks hold 4$/,
+    /^logs: parts and chunks should hold 5 rows, but hold 4$/,
   );
   await check(
     "DELETE FROM files WHERE stream = 'rejects'",
-    /^rejects: 1 line rejected, but parts and chunks hold 0$/,
+    /^rejects: parts and chunks should hold 1 row, but hold 0$/,
   );
 });
 
@@ -97,8 +98,12 @@ Deno.test("rows of a version that did not count are named and disturb nothing", 
   await using data = await scene();
   {
     using database = new DatabaseSync(join(data.path, "agent.db"));
-    database.exec(`DROP TABLE accounting; DROP TABLE gaps;
-      ALTER TABLE generations DROP COLUMN start_offset;
+    const v1 = "('meta', 'generations', 'files', 'sealings', 'seen')";
+    const later = database.prepare(
+      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ${v1}`,
+    );
+    for (const { name } of later.all()) database.exec(`DROP TABLE ${name}`);
+    database.exec(`ALTER TABLE generations DROP COLUMN start_offset;
       ALTER TABLE generations DROP COLUMN input_path;
       UPDATE meta SET value = '1' WHERE key = 'format_version'`);
   }
@@ -133,4 +138,22 @@ Deno.test("a gap is shown, and is no difference", async () => {
     /^gap: \/var\/log\/access.log \(00000000000000aa\): 12 KB after byte 50 were never read, truncated, seen 2026-11-22T19:00:00Z\nadds up: 5 lines read = 5 stored .*; 1 gap, 12 KB never read\n$/m,
   );
   assert.match(accountCsv(accountRows(books)), /,2026-11-22T19:00:00Z,gap,truncated,,12345\n$/);
+});
+
+Deno.test("rows that retention removed are accounted for, and those that were lost are named", async () => {
+  await using data = await scene();
+  const remove = (reason: "retention" | "corrupt", hour: string) => {
+    using database = new DatabaseSync(databasePath(data.path));
+    const ids = readBooks(data.path).files.filter((file) => file.hour === hour).map(({ id }) => id);
+    assert.equal(markRemoved(database, ids, { reason, nowMs: START_MS }).length, ids.length);
+  };
+  remove("retention", "2026-11-22T18");
+  const kept = accountReport(readBooks(data.path), ["logs"], all);
+  assert.deepEqual(kept.differences, []);
+  assert.match(accountText(kept), /1 row in 1 part and 0 chunks, 4 removed by retention$/m);
+  remove("corrupt", "2026-11-22T19");
+  assert.deepEqual(accountReport(readBooks(data.path), ["logs"], all).differences, [
+    "logs: 1 row lost with damaged files",
+    "rejects: 1 row lost with damaged files",
+  ]);
 });
