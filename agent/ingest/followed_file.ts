@@ -20,6 +20,8 @@ import type { FileInfo } from "./identity.ts";
 /** A read overlaps what was read before: changed bytes there tell a truncated, regrown file. */
 export const READ_BYTES = TAIL_BYTES + WINDOW_BYTES;
 
+const START_BYTES = 64;
+
 /** What following a file needs. */
 export interface FollowedFileOptions {
   file: FileInfo;
@@ -37,6 +39,8 @@ export class FollowedFile implements Disposable {
   private handle: Deno.FsFile | null = null;
   private cutter: LineCutter;
   private maker: BatchMaker;
+  /** First bytes of the file when it was opened, up to 64: enough to tell most logs apart. */
+  private start: Uint8Array = new Uint8Array();
   /** First bytes of the generation, up to 1 KiB. */
   private head: Uint8Array = new Uint8Array();
   /** Where the next read goes on; inside a line only when that is too long. */
@@ -79,6 +83,7 @@ export class FollowedFile implements Disposable {
     const { offset } = options.generation;
     followed.handle = handle;
     followed.before = await bytesBefore(handle, offset);
+    followed.start = await readAt(handle, 0, new Uint8Array(START_BYTES));
     followed.head = await readAt(handle, 0, new Uint8Array(Math.min(HEAD_BYTES, offset)));
     return followed;
   }
@@ -108,6 +113,13 @@ export class FollowedFile implements Disposable {
       this.options.sink.putGeneration(this.generation);
     }
     this.file = file;
+  }
+
+  /** False when it surely begins with other bytes; the file itself is not looked at. */
+  mayBeginWith(bytes: Uint8Array): boolean {
+    const known = this.head.length > this.start.length ? this.head : this.start;
+    const length = Math.min(known.length, bytes.length);
+    return startsWith(bytes, known.subarray(0, length));
   }
 
   /** The open file; null when its path no longer leads to it. */
@@ -210,6 +222,7 @@ export class FollowedFile implements Disposable {
     this.position = 0;
     this.sizeWhole = 0;
     this.before = new Uint8Array();
+    this.start = new Uint8Array();
     this.head = new Uint8Array();
     this.seen = { size: -1, mtimeMs: -1 };
     this.cutter = new LineCutter(0);

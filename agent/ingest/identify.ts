@@ -1,8 +1,8 @@
 /** Decides which generation a file is that was not followed until now. */
 import type { Generation } from "../store/batch.ts";
+import type { History } from "./history.ts";
 import {
   bytesBefore,
-  fileKey,
   HEAD_BYTES,
   headHash,
   holds,
@@ -44,9 +44,11 @@ export interface Mark {
 
 /** What is known about the stream's generations. */
 export interface Known {
-  generations: Generation[];
+  history: History;
   /** Marks of a generation, oldest first. */
   marks(generation: Generation): readonly Mark[];
+  /** False when the file that the generation was read from surely begins with other bytes. */
+  mayBeginWith(generation: Generation, bytes: Uint8Array): boolean;
   /** Lends the file that the generation was read from; null when its inode is gone. */
   withOriginal<T>(
     generation: Generation,
@@ -66,16 +68,12 @@ export interface Unknown {
 /** Tells what a file is. */
 export async function identify(unknown: Unknown, known: Known): Promise<Identity> {
   const { file, handle } = unknown;
-  const newestFirst = known.generations.toReversed();
-  for (const generation of newestFirst) {
-    if (fileKey(generation) === fileKey(file) && await holds(handle, file.size, generation)) {
-      return { kind: "continues", generation };
-    }
+  for (const generation of known.history.ofFile(file)) {
+    if (await holds(handle, file.size, generation)) return { kind: "continues", generation };
   }
   if (file.size < HEAD_BYTES) return await identifySmall(unknown, known);
   const head = await headHash(handle, HEAD_BYTES);
-  for (const generation of newestFirst) {
-    if (generation.headBytes < HEAD_BYTES || generation.headSha256 !== head) continue;
+  for (const generation of known.history.withHead(head)) {
     const identity = await holds(handle, file.size, generation)
       ? await asWhole(unknown, known, generation)
       : await asCut(unknown, known, generation);
@@ -158,7 +156,12 @@ async function identifySmall(unknown: Unknown, known: Known): Promise<Identity> 
   const changedMs = Math.max(file.mtimeMs, file.ctimeMs);
   const isYoung = Math.abs(nowMs - changedMs) < COPYING_MS;
   const content = await readAt(handle, 0, new Uint8Array(file.size));
-  for (const generation of recent(known.generations, nowMs)) {
+  for (const generation of known.history.recent(nowMs, EMPTIED_MS)) {
+    // Only what memory cannot exclude is opened: there may be thousands of other small files.
+    const isCandidate = beginsWith(content, generation) ||
+      isCutOf(unknown, content, { generation, marks: known.marks(generation) }) ||
+      (isYoung && known.mayBeginWith(generation, content));
+    if (!isCandidate) continue;
     const state = await known.withOriginal(generation, async (original) => {
       if (original === null) return "gone";
       if (!await stillHolds(original, generation)) return "emptied";
@@ -178,12 +181,20 @@ function equal(some: Uint8Array, others: Uint8Array): boolean {
   return some.length === others.length && startsWith(some, others);
 }
 
-/** Generations that their files held within the last minute. */
-function recent(generations: readonly Generation[], nowMs: number): Generation[] {
-  const endedMs = new Map<string, number>();
-  return generations.toReversed().filter((generation) => {
-    const ended = endedMs.get(fileKey(generation)) ?? Infinity;
-    endedMs.set(fileKey(generation), generation.firstSeenMs);
-    return ended > nowMs - EMPTIED_MS;
-  });
+/** Whether a small content begins with all that is known of a generation's beginning. */
+function beginsWith(content: Uint8Array, { headBytes, headSha256 }: Generation): boolean {
+  return headBytes > 0 && headBytes <= content.length &&
+    sha256(content.subarray(0, headBytes)) === headSha256;
+}
+
+/** Whether a small content is what was read of a generation at some moment, cut off there. */
+function isCutOf(
+  { file, copyOf }: Unknown,
+  content: Uint8Array,
+  { generation, marks }: { generation: Generation; marks: readonly Mark[] },
+): boolean {
+  if (file.size >= generation.offset) return false;
+  const mark = marks.findLast(({ offset }) => offset <= content.length);
+  return generation.id === copyOf ||
+    (mark !== undefined && sha256(content.subarray(0, mark.offset)) === mark.tailSha256);
 }

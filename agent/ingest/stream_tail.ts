@@ -7,6 +7,7 @@ import { discover } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
+import { History } from "./history.ts";
 import { identify } from "./identify.ts";
 import type { Known } from "./identify.ts";
 import {
@@ -18,9 +19,6 @@ import {
 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 import { Marks } from "./marks.ts";
-
-/** More open files cost the process descriptors; the rest is opened for each read. */
-const FILES_OPEN_MAX = 256;
 
 /** Files quiet for this long are looked at with the folder, not between. */
 const WARM_MS = 60_000;
@@ -44,6 +42,8 @@ export interface StreamTailOptions {
   stream: StreamConfig;
   sink: BatchSink;
   clock: Clock;
+  /** The rest is opened for each read. */
+  filesOpenMax: number;
   signal: AbortSignal;
 }
 
@@ -70,8 +70,8 @@ export class StreamTail implements Disposable {
   private readonly ignored = new Map<string, Ignored>();
   /** The file last seen at a path. */
   private readonly byPath = new Map<string, FollowedFile>();
-  /** Every generation of the stream, as it was when its file was last followed. */
-  private readonly history: Map<string, Generation>;
+  private readonly history: History;
+  private readonly known: Known;
   private readonly marks = new Marks();
   /** Why what could not be read, until it can. */
   private readonly complaints = new Map<string, string>();
@@ -82,7 +82,14 @@ export class StreamTail implements Disposable {
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
-    this.history = new Map(sink.generations(stream.name).map((g) => [g.id, g]));
+    this.history = new History(sink.generations(stream.name));
+    this.known = {
+      history: this.history,
+      marks: (generation) => this.marks.of(generation),
+      mayBeginWith: (generation, bytes) =>
+        this.followed.get(fileKey(generation))?.mayBeginWith(bytes) ?? true,
+      withOriginal: (generation, use) => this.withOriginal(generation, use),
+    };
     this.fromEnd = stream.read_from === "end" && this.history.size === 0;
   }
 
@@ -98,9 +105,10 @@ export class StreamTail implements Disposable {
     for (const file of this.followed.values()) {
       file.gone = true;
       this.marks.add(file.generation);
-      this.history.set(file.generation.id, file.generation);
+      this.history.put(file.generation);
     }
     for (const file of found.files) {
+      if (this.options.signal.aborted) return;
       const followed = this.followed.get(fileKey(file));
       if (followed === undefined) await this.consider(file);
       else followed.sighted(file);
@@ -144,7 +152,7 @@ export class StreamTail implements Disposable {
 
   /** Keeps a file that was just opened open, unless too many are. */
   private keepOpen(file: FollowedFile) {
-    if (this.openCount >= FILES_OPEN_MAX) file.close();
+    if (this.openCount >= this.options.filesOpenMax) file.close();
     else this.openCount++;
   }
 
@@ -246,7 +254,7 @@ export class StreamTail implements Disposable {
     const emptied = this.files.find((other) => other.generation.id === generation.id);
     if (emptied !== undefined) {
       emptied.startOver();
-      this.history.set(emptied.generation.id, emptied.generation);
+      this.history.put(emptied.generation);
     }
     const followed = await FollowedFile.open({
       file,
@@ -254,7 +262,7 @@ export class StreamTail implements Disposable {
       format: stream.format,
       sink,
       nowMs: () => clock.nowMs(),
-      ended: (ended) => this.history.set(ended.id, ended),
+      ended: (ended) => this.history.put(ended),
     }, handle);
     if (emptied !== undefined) emptied.predecessor = followed;
     else followed.predecessor = this.byPath.get(file.path) ?? null;
@@ -264,7 +272,7 @@ export class StreamTail implements Disposable {
     if (oldPath !== undefined && !this.byPath.has(oldPath)) this.byPath.set(oldPath, followed);
     this.byPath.set(file.path, followed);
     this.followed.set(fileKey(file), followed);
-    this.history.set(generation.id, generation);
+    this.history.put(generation);
     this.ignored.delete(fileKey(file));
     this.keepOpen(followed);
   }
@@ -277,17 +285,9 @@ export class StreamTail implements Disposable {
       return;
     }
     file.end();
-    this.history.set(file.generation.id, file.generation);
+    this.history.put(file.generation);
     this.followed.delete(fileKey(file.file));
     for (const [path, other] of this.byPath) if (other === file) this.byPath.delete(path);
-  }
-
-  private get known(): Known {
-    return {
-      generations: [...this.history.values()],
-      marks: (generation) => this.marks.of(generation),
-      withOriginal: (generation, use) => this.withOriginal(generation, use),
-    };
   }
 
   private async withOriginal<T>(

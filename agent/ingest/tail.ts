@@ -1,9 +1,12 @@
 /** Follows the log files of every stream and hands their lines to a sink, in order, once. */
+import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { StreamConfig } from "../config.ts";
 import type { BatchSink } from "../store/batch.ts";
 import { READ_BYTES } from "./followed_file.ts";
 import type { FollowedFile } from "./followed_file.ts";
+import { handlesForLogs } from "./handles.ts";
+import type { Handles } from "./handles.ts";
 import { StreamTail } from "./stream_tail.ts";
 import type { Clock } from "./stream_tail.ts";
 
@@ -21,6 +24,9 @@ export interface TailOptions {
   /** @default the system's clocks */
   clock?: Clock;
 }
+
+/** With this many nobody needs more. */
+const HANDLES_AMPLE = 1_024;
 
 /** How far the tail is behind the files. */
 export interface Behind {
@@ -55,6 +61,8 @@ export class Tail implements AsyncDisposable {
   private wake: (() => void) | null = null;
   private caughtUpAtMs: number;
   private hasLooked = false;
+  private readonly handles: Handles;
+  private hasWarned = false;
   private roundAtMs: number;
   /** Whether every file was read to its end at some moment since the start. */
   hasCaughtUp = false;
@@ -71,8 +79,10 @@ export class Tail implements AsyncDisposable {
       : AbortSignal.any([signal, this.abort.signal]);
     this.caughtUpAtMs = clock.monotonicMs();
     this.roundAtMs = this.caughtUpAtMs;
+    this.handles = handlesForLogs();
+    const filesOpenMax = Math.ceil(this.handles.filesOpenMax / streams.length);
     this.streams = streams.map((stream) =>
-      new StreamTail({ stream, sink, clock, signal: this.signal })
+      new StreamTail({ stream, sink, clock, filesOpenMax, signal: this.signal })
     );
     this.finished = this.run();
   }
@@ -155,11 +165,24 @@ export class Tail implements AsyncDisposable {
       if (!this.signal.aborted) await stream.look();
     }
     this.hasLooked = true;
+    this.warnOfHandles();
     for (const waiter of waiting) {
       waiter.targets = new Map(
         this.files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
       );
     }
+  }
+
+  private warnOfHandles() {
+    const { limit, filesOpenMax } = this.handles;
+    if (this.hasWarned || limit === null || limit >= HANDLES_AMPLE) return;
+    if (this.files.length <= filesOpenMax) return;
+    this.hasWarned = true;
+    getLogger(["agent", "tail"]).warn(
+      "Too few file handles ({limit}) to keep {files} files open: most are opened for each read; " +
+        "raise the limit (ulimit -n, LimitNOFILE)",
+      { limit, files: this.files.length },
+    );
   }
 
   private async round(buffer: Uint8Array): Promise<void> {
