@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { configureLogging } from "../../protocol/logging.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
+import { REJECTS } from "../../protocol/streams.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { readAgentConfig } from "../config.ts";
@@ -10,6 +11,7 @@ import { WorkerPool } from "../query/worker_pool.ts";
 import { restore } from "../restore/restore.ts";
 import { intoFolder, restoredName, toStdout } from "../restore/restored_text.ts";
 import type { RestoredPiece } from "../restore/restore.ts";
+import type { Snapshot } from "../store/snapshot.ts";
 import { openStoredFiles, readBooks } from "../store/stored_files.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { chosenStream } from "./streams.ts";
@@ -45,14 +47,16 @@ export async function restoreCommand(options: RestoreOptions): Promise<void> {
     stack.use(store);
     const workers = stack.use(await WorkerPool.open({ folder, dataDir }));
     const out = options.out === undefined ? null : stack.use(await intoFolder(options.out));
-    const parts = { store, books: () => readBooks(dataDir), workers, folder, dataDir, region };
+    const tables = where === null ? [stream, REJECTS] : [stream];
+    const snapshot = stack.use(await store.snapshot({ tables, ...range, durable: true }));
+    const parts = { snapshot, books: readBooks(dataDir), workers, folder, dataDir, region };
     const pieces: RestoredPiece[] = [];
     for await (const restored of restore(parts, { stream, range, where }, signal)) {
       await (out ?? toStdout)(restored);
       pieces.push(...restored.pieces);
     }
     const words = rangeInWords(asked, range);
-    for (const line of summary({ pieces, words, ...options })) console.error(line);
+    for (const line of summary({ pieces, words, snapshot, ...options })) console.error(line);
   } finally {
     await Deno.remove(scratchFolder, { recursive: true });
   }
@@ -62,10 +66,11 @@ interface Facts extends Pick<RestoreOptions, "out" | "where"> {
   pieces: readonly RestoredPiece[];
   /** The range. */
   words: string;
+  snapshot: Snapshot;
 }
 
 /** What was restored, and what is not as it was. */
-function summary({ pieces, words, out, where }: Facts): string[] {
+function summary({ pieces, words, snapshot: { gaps, lost }, out, where }: Facts): string[] {
   const sum = (of: readonly RestoredPiece[], key: "lines" | "bytes" | "cut") =>
     of.reduce((total, piece) => total + piece[key], 0);
   const files = [...Map.groupBy(pieces, ({ source }) => source).entries()];
@@ -83,6 +88,12 @@ function summary({ pieces, words, out, where }: Facts): string[] {
     `${formatBytes(sum(pieces, "bytes"))} of ${counted(files.length, "file")}`,
     ...(cut === 0 ? [] : [
       `not as they were: ${counted(cut, "line")} over the line limit, kept cut or not at all`,
+    ]),
+    ...(lost.rows === 0 ? [] : [`missing: ${counted(lost.rows, "row")} lost with damaged files`]),
+    ...(gaps.count === 0 ? [] : [
+      `missing: ${formatBytes(gaps.bytes)} that were destroyed unread, in ${
+        counted(gaps.count, "gap")
+      }`,
     ]),
     ...(where === undefined ? [] : ["with --where, rejected lines are left out"]),
   ];

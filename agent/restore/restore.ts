@@ -6,7 +6,7 @@ import type { WorkerPool } from "../query/worker_pool.ts";
 import { resultFile } from "../query/worker_protocol.ts";
 import type { Piece } from "../query/worker_protocol.ts";
 import type { Books } from "../account/report.ts";
-import type { SnapshotSource } from "../store/snapshot.ts";
+import type { Snapshot } from "../store/snapshot.ts";
 import { linesSelect } from "./restore_sql.ts";
 import { portionsOf } from "./slices.ts";
 import type { Portion, RunFile, Source } from "./slices.ts";
@@ -22,9 +22,10 @@ export interface RestoreRequest {
 
 /** What restoring needs. */
 export interface RestoreParts {
-  store: SnapshotSource;
-  /** Says what agent.db says now. */
-  books: () => Books;
+  /** Of the stream and, without a condition, of the rejects: durable rows only. */
+  snapshot: Snapshot;
+  /** Read after the snapshot was taken: they know all of its generations. */
+  books: Books;
   workers: WorkerPool;
   /** Where results lie until they are handed on; the workers' folder. */
   folder: string;
@@ -52,12 +53,10 @@ export async function* restore(
   request: RestoreRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Restored> {
-  const { stream, range, where } = request;
-  const tables = where === null ? [stream, REJECTS] : [stream];
-  await using snapshot = await parts.store.snapshot({ tables, ...range, durable: true });
-  const books = parts.books(); // after the snapshot, whose rows they know
-  const rows = runFiles(snapshot.tables.get(stream)?.files ?? [], books, parts.dataDir);
-  const rejects = runFiles(snapshot.tables.get(REJECTS)?.files ?? [], books, parts.dataDir);
+  const { stream } = request;
+  const { snapshot, books, dataDir } = parts;
+  const rows = runFiles(snapshot.tables.get(stream)?.files ?? [], books, dataDir);
+  const rejects = runFiles(snapshot.tables.get(REJECTS)?.files ?? [], books, dataDir);
   const sources = sourcesOf(books, stream, rows);
   for (const portion of portionsOf(sources, [...rows, ...rejects])) {
     yield* restorePortion(parts, request, {
