@@ -50,6 +50,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const maintained = maintain({
     store,
     flushEveryMs: config.flush_every,
+    retention: { ageMs: config.retention?.age, bytes: config.retention?.bytes },
+    scrubEveryMs: config.scrub_every,
     isCaughtUp: () => tail.isCaughtUp(),
     signal: askedOrEnd,
   });
@@ -84,6 +86,9 @@ export function openStore(
     streams: config.streams.map((stream) => stream.name),
     sealAfterMs: config.seal_after,
     limits: storeLimits(config.limits),
+    quota: config.quota === undefined
+      ? undefined
+      : { bytes: config.quota, whenFull: config.on_quota },
     ...(observer === undefined ? {} : { observer }),
     signal,
   });

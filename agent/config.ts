@@ -48,6 +48,15 @@ const Limits = z.strictObject({
     .describe("niceness of the processes that answer queries and seal hours"),
 });
 
+const Retention = z.strictObject({
+  age: Duration.optional().describe("chunks whose newest row is older are removed"),
+  bytes: Bytes.optional()
+    .describe("the oldest chunks are removed while parts and chunks together hold more"),
+});
+
+/** What memory holds, and a few parts and chunks, must fit in. */
+const QUOTA_MIN_BYTES = 64e6;
+
 const FOLDER_WANTED = "a folder, e.g. ./data";
 
 export const AgentConfig = z.strictObject({
@@ -75,6 +84,14 @@ export const AgentConfig = z.strictObject({
     .describe("a finished hour is sealed after this long without new rows"),
   drain_timeout: Duration.optional()
     .describe("SIGTERM seals everything first, within this long; for hosts that go for good"),
+  retention: Retention.optional().describe("how long sealed chunks stay; none: for good"),
+  quota: Bytes.refine((bytes) => bytes >= QUOTA_MIN_BYTES, "a size from 64MB").optional()
+    .describe("how much the data folder may hold; none: all of the disk"),
+  on_quota: z.enum(["pause", "drop_oldest"]).default("pause").describe(
+    "at the quota: pause stops reading until there is room; drop_oldest removes the oldest chunks",
+  ),
+  scrub_every: Duration.refine((ms) => ms >= 60_000, "a duration from 1m").prefault("7d")
+    .describe("parts and chunks that nobody asks for are verified this often"),
   limits: Limits.prefault({}).describe("what the agent takes of its host"),
   http: loopback("metrics are for this machine only; let a collector on it read them")
     .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),

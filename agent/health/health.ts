@@ -18,14 +18,14 @@ const STANDSTILL_MS = 60_000;
 
 /** What a restart would help against; empty: healthy. */
 export function illnesses({ condition, readingStoodMs, flushEveryMs }: Signs): string[] {
-  const { broken, writeError, flushStoodMs } = condition;
+  const { broken, writeError, paused, flushStoodMs } = condition;
   const reasons: string[] = [];
   if (broken) reasons.push("a batch could not be kept in memory: restart the agent");
   if (flushStoodMs > 2 * flushEveryMs + STANDSTILL_MS) {
     reasons.push(`no flush was tried for ${formatDurationMs(flushStoodMs)}`);
   }
-  // While parts cannot be written, reading waits as it should.
-  if (readingStoodMs > STANDSTILL_MS && writeError === null) {
+  // While parts cannot be written, or there is no room for them, reading waits as it should.
+  if (readingStoodMs > STANDSTILL_MS && writeError === null && paused === null) {
     reasons.push(`reading has stood still for ${formatDurationMs(readingStoodMs)}`);
   }
   return reasons;
@@ -33,9 +33,10 @@ export function illnesses({ condition, readingStoodMs, flushEveryMs }: Signs): s
 
 /** What keeps the newest lines out of answers, or from being durable; empty: ready. */
 export function hindrances(signs: Signs): string[] {
-  const { condition: { writeError }, hasCaughtUp } = signs;
+  const { condition: { writeError, paused }, hasCaughtUp } = signs;
   const reasons = illnesses(signs);
   if (writeError !== null) reasons.push(`parts cannot be written: ${writeError}`);
+  if (paused !== null) reasons.push(`reading pauses: ${paused}`);
   if (!hasCaughtUp) reasons.push("the log files have not been read to their ends since the start");
   return reasons;
 }

@@ -21,6 +21,7 @@ export interface AgentState {
 export function addSources(registry: Registry, state: () => AgentState) {
   addLines(registry, state);
   addFiles(registry, state);
+  addRemoved(registry, state);
   addLink(registry, state);
   addGauge(registry, {
     name: "logvend_behind_bytes",
@@ -41,6 +42,11 @@ export function addSources(registry: Registry, state: () => AgentState) {
     name: "logvend_writing_broken",
     help: "1 while parts cannot be written: reading pauses when memory is full",
     collect: (report) => report(state().condition.writeError === null ? 0 : 1),
+  });
+  addGauge(registry, {
+    name: "logvend_quota_reached",
+    help: "1 while reading pauses because the data folder has reached its quota",
+    collect: (report) => report(state().condition.paused === null ? 0 : 1),
   });
 }
 
@@ -103,6 +109,25 @@ function addFiles(registry: Registry, state: () => AgentState) {
     labels: ["kind"],
     collect: (report) => kinds().forEach(({ kind, bytes }) => report(bytes, { kind })),
   });
+}
+
+function addRemoved(registry: Registry, state: () => AgentState) {
+  const sums = [
+    ["rows", "Rows that have left the store: by retention, for room, damaged, missing"],
+    ["bytes", "Bytes of these rows' files"],
+  ] as const;
+  for (const [unit, help] of sums) {
+    addCounter(registry, {
+      name: `logvend_removed_${unit}_total`,
+      help,
+      labels: ["stream", "reason"],
+      collect: (report) => {
+        for (const { stream, reason, ...sum } of state().totals.removed) {
+          report(sum[unit], { stream, reason });
+        }
+      },
+    });
+  }
 }
 
 function addLink(registry: Registry, state: () => AgentState) {

@@ -10,6 +10,7 @@ import type { RemovalReason, RemovedFile } from "./removed.ts";
 import { expiredChunks, oldestChunks } from "./retain.ts";
 import type { Retention } from "./retain.ts";
 import { Verifier } from "./verify.ts";
+import type { Slowly } from "./verify.ts";
 
 /** Between two blocks of 1 MiB while scrubbing: at most 100 MB/s, and others come between. */
 const SCRUB_PAUSE_MS = 10;
@@ -46,14 +47,12 @@ export class Keeper {
     }
   }
 
-  /** Verifies the file that was verified longest ago, if that is `everyMs` ago. False: none is. */
-  async scrub(everyMs: number): Promise<boolean> {
+  /** Verifies the file that was verified longest ago, if that is `everyMs` ago; takes its time. */
+  async scrub(everyMs: number, signal: AbortSignal): Promise<void> {
     const { catalog, clock } = this.options;
     const id = this.verifier.oldest(clock() - everyMs);
     const file = id === null ? undefined : catalog.file(id);
-    if (file === undefined) return false;
-    await this.checkOne(file, SCRUB_PAUSE_MS);
-    return true;
+    if (file !== undefined) await this.checkOne(file, { pauseMs: SCRUB_PAUSE_MS, signal });
   }
 
   /** Takes damaged files out of the store and sets them aside; says so once. */
@@ -92,8 +91,8 @@ export class Keeper {
     for (const file of unfinishedRemovals(this.options.database)) await this.finish(file);
   }
 
-  private async checkOne(file: StoredFile, pauseMs = 0) {
-    const damage = await this.verifier.check(file, pauseMs);
+  private async checkOne(file: StoredFile, slowly?: Slowly) {
+    const damage = await this.verifier.check(file, slowly);
     if (damage !== null) await this.quarantine([file], damage);
   }
 

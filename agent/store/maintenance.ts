@@ -1,14 +1,22 @@
-/** The store's clockwork: flushes on the clock's marks, seals the hours that have become ripe. */
+/** The store's clockwork: flushes on the clock's marks, seals ripe hours, retires and verifies. */
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
+import type { Retention } from "./retain.ts";
 import type { Store } from "./store.ts";
 
 /** How often hours are looked through for ripe ones. */
 const SEAL_CHECK_MS = 5_000;
 
+/** How often there is a look for old chunks, and for a file to verify: 120,000 files a week. */
+const KEEP_EVERY_MS = 5_000;
+
 export interface MaintenanceOptions {
   store: Store;
   flushEveryMs: number;
+  /** What sealed chunks may stay. */
+  retention: Retention;
+  /** How often every part and chunk is verified, whether it is asked for or not. */
+  scrubEveryMs: number;
   /** Whether the log files have been read to their ends. */
   isCaughtUp: () => boolean;
   signal: AbortSignal;
@@ -16,7 +24,7 @@ export interface MaintenanceOptions {
 
 /** Runs until the signal; resolves when the last flush or sealing has ended. */
 export async function maintain(options: MaintenanceOptions) {
-  const { store, flushEveryMs, isCaughtUp, signal } = options;
+  const { store, flushEveryMs, retention, scrubEveryMs, isCaughtUp, signal } = options;
   const log = getLogger(["agent", "store"]);
   const flushing = everyMark(flushEveryMs, signal, async () => await store.flush(), (error) => {
     log.error("Cannot write parts, will try again: {error}", { error });
@@ -29,7 +37,23 @@ export async function maintain(options: MaintenanceOptions) {
   }, (error) => {
     log.error("Cannot seal, will try again: {error}", { error });
   });
-  await Promise.all([flushing, sealing]);
+  const retiring = everyMark(
+    KEEP_EVERY_MS,
+    signal,
+    () => store.keeper.retire(retention),
+    (error) => {
+      log.error("Cannot remove old chunks, will try again: {error}", { error });
+    },
+  );
+  const scrubbing = everyMark(
+    KEEP_EVERY_MS,
+    signal,
+    () => store.keeper.scrub(scrubEveryMs, signal),
+    (error) => {
+      log.error("Cannot verify stored files, will try again: {error}", { error });
+    },
+  );
+  await Promise.all([flushing, sealing, retiring, scrubbing]);
 }
 
 /** Runs `work` at every multiple of `periodMs` on the clock; a late run skips the marks it missed. */

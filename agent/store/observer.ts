@@ -16,6 +16,8 @@ export interface StoreCondition {
   broken: boolean;
   /** Why the last flush failed; null when it did not. */
   writeError: string | null;
+  /** Why reading pauses although parts can be written; null while it goes on. */
+  paused: string | null;
   /** Since a flush was tried last, milliseconds. */
   flushStoodMs: number;
   /** Rows that are not durable yet. */

@@ -19,12 +19,15 @@ import type { StoreLimits } from "./limits.ts";
 import { gapTotal } from "./gaps.ts";
 import { lockDataDir } from "./lock.ts";
 import { MemoryRows } from "./memory_rows.ts";
+import { otherBytes, Quota } from "./quota.ts";
+import type { QuotaPolicy } from "./quota.ts";
 import { Mutex } from "./mutex.ts";
 import type { StoreCondition, StoreObserver } from "./observer.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
 import { recover } from "./recover.ts";
 import { lostIn } from "./removed.ts";
+import { storedBytes } from "./retain.ts";
 import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
@@ -44,6 +47,8 @@ export interface StoreOptions {
   sealAfterMs: number;
   /** @default those of 250 MB */
   limits?: StoreLimits;
+  /** @default none */
+  quota?: QuotaPolicy | undefined;
   observer?: StoreObserver;
   clock?: () => number;
   /** Ends waits and seal processes. */
@@ -78,6 +83,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly tally = new Tally();
   private gaps: Gap[] = [];
   private readonly tails = new Map<string, Uint8Array>();
+  private readonly quota: Quota | null;
   private readonly clock: () => number;
   private readonly openedMs: number;
   private broken = false;
@@ -88,6 +94,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.clock = parts.options.clock ?? Date.now;
     this.openedMs = this.clock();
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
+    this.quota = quotaOf(parts);
     this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
@@ -142,6 +149,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       this.changed.add(generation.id);
     });
     await this.flushWhileFull();
+    await this.quota?.room(this.parts.options.signal);
   }
 
   /** Makes everything appended so far durable. */
@@ -149,6 +157,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.flushTriedMs = performance.now();
     await syncSources(this.grown()); // most of it, while queries go on
     await this.mutex.run(() => this.flushNow());
+    await this.quota?.check();
+  }
+
+  /** Of the files on the disk. */
+  get keeper(): Keeper {
+    return this.parts.keeper;
   }
 
   /** Seals every hour that has parts. */
@@ -175,7 +189,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const asked = request.tables.flatMap((name) =>
       this.parts.catalog.files(name, microseconds(request))
     );
-    await this.parts.keeper.verify(asked);
+    await this.keeper.verify(asked);
     return await this.mutex.run(async () => {
       const { database, catalog, memory, options: { dataDir } } = this.parts;
       if (request.durable === true) await this.flushNow();
@@ -236,7 +250,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   condition(): StoreCondition {
     const { broken, writeError, flushTriedMs, parts: { memory } } = this;
     const flushStoodMs = performance.now() - flushTriedMs;
-    return { broken, writeError, flushStoodMs, waitingRows: memory.rows };
+    const paused = this.quota?.reason ?? null;
+    return { broken, writeError, paused, flushStoodMs, waitingRows: memory.rows };
   }
 
   /** Flushes, then closes. Rows that cannot be written are read again after the next start. */
@@ -261,7 +276,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   private async seal(hours: readonly WaitingHour[]): Promise<StoredFile[]> {
     const { sealed, failures } = await sealHours(this.sealContext, hours);
-    this.parts.keeper.verifier.trust(sealed);
+    this.keeper.verifier.trust(sealed);
     if (failures.length > 0) throw failures[0];
     return sealed;
   }
@@ -314,7 +329,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     for (const id of ids) this.origins.delete(id);
     this.tails.clear();
     this.tally.clear();
-    this.parts.keeper.verifier.trust(written);
+    this.keeper.verifier.trust(written);
   }
 
   /** Back-pressure: while memory is full and the disk refuses, whoever appends waits here. */
@@ -346,6 +361,15 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const context = { catalog, leases, dataDir, host, region, clock, observer, damaged, signal };
     return { ...context, nice: limits.nice };
   }
+}
+
+function quotaOf({ options: { quota: policy, dataDir }, database, keeper }: Parts): Quota | null {
+  if (policy === undefined) return null;
+  return new Quota({
+    policy,
+    usedBytes: () => storedBytes(database) + otherBytes(dataDir),
+    dropOldest: (bytes) => keeper.dropOldest(bytes),
+  });
 }
 
 async function sha256Of(bytes: Uint8Array): Promise<string> {

@@ -1,5 +1,7 @@
 /** What agent.db adds up to, for whoever counts: it grows on through every restart. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { removedTotals } from "./removed.ts";
+import type { RemovedTotal } from "./removed.ts";
 
 /** All of it durable: what waits in memory is counted when it is. */
 export interface StoreTotals {
@@ -10,6 +12,8 @@ export interface StoreTotals {
   outcomes: { stream: string; outcome: string; reason: string; lines: number; bytes: number }[];
   /** What was destroyed before it was read. */
   gaps: { stream: string; reason: string; count: number; bytes: number }[];
+  /** Files that are in no answer any more. */
+  removed: RemovedTotal[];
 }
 
 type Row = Record<string, SQLOutputValue>;
@@ -39,6 +43,7 @@ export function readTotals(database: DatabaseSync): StoreTotals {
         reason: String(row.reason),
         ...linesAndBytes(row),
       })),
+    removed: removedTotals(database),
     gaps: select(
       "SELECT stream, reason, count(*) AS n, sum(bytes) AS bytes FROM gaps GROUP BY 1, 2",
     )

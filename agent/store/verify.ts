@@ -52,13 +52,13 @@ export class Verifier {
 
   /**
    * Hashes a file; null when it is what was written. One that has no SHA-256 yet (of an older
-   * version, or found without agent.db) gets its own. `pauseMs`: between two blocks.
+   * version, or found without agent.db) gets its own.
    * @throws when it cannot be told: no handle is left, no permission
    */
-  async check(file: StoredFile, pauseMs = 0): Promise<Damage | null> {
+  async check(file: StoredFile, slowly?: Slowly): Promise<Damage | null> {
     const look = lookAt(this.pathOf(file));
     if (look === null) return "missing";
-    const sha256 = await hashFile(this.pathOf(file), pauseMs).catch(unreadable);
+    const sha256 = await hashFile(this.pathOf(file), slowly).catch(unreadable);
     if (sha256 === null || (file.sha256 !== null && sha256 !== file.sha256)) return "corrupt";
     if (file.sha256 === null && !this.options.readOnly) {
       const { database } = this.options;
@@ -91,14 +91,23 @@ export class Verifier {
   }
 }
 
+/** A file is hashed in the background. */
+export interface Slowly {
+  /** Between two blocks. */
+  pauseMs: number;
+  signal: AbortSignal;
+}
+
 /** The SHA-256 of a file, lower-case hex. */
-export async function hashFile(path: string, pauseMs = 0): Promise<string> {
+export async function hashFile(path: string, slowly?: Slowly): Promise<string> {
   const hash = createHash("sha256");
   using file = await Deno.open(path);
   const block = new Uint8Array(BLOCK_BYTES);
   for (let length = await file.read(block); length !== null; length = await file.read(block)) {
     hash.update(block.subarray(0, length));
-    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    if (slowly === undefined) continue;
+    slowly.signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, slowly.pauseMs));
   }
   return hash.digest("hex");
 }

@@ -6,6 +6,7 @@ import type { StoreCondition } from "../../../../agent/store/observer.ts";
 const WELL: StoreCondition = {
   broken: false,
   writeError: null,
+  paused: null,
   flushStoodMs: 10_000,
   waitingRows: 0,
 };
