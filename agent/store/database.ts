@@ -139,7 +139,7 @@ function isCorrupt(error: unknown): boolean {
 function openFile(path: string, readOnly: boolean): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly });
   try {
-    if (!readOnly) prepare(database);
+    if (!readOnly) prepare(database, path);
     checkVersion(database, path);
     return database;
   } catch (error) {
@@ -161,12 +161,16 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function prepare(database: DatabaseSync) {
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000");
+function prepare(database: DatabaseSync, path: string) {
+  database.exec("PRAGMA busy_timeout = 5000");
   const known = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
+  const found = known === undefined ? null : versionOf(database);
+  if (found !== null && found > FORMAT_VERSION) return checkVersion(database, path);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  if (found === FORMAT_VERSION) return;
   transaction(database, () => {
-    let version = known === undefined ? FORMAT_VERSION : versionOf(database);
-    if (known === undefined) database.exec(TABLES);
+    let version = found ?? FORMAT_VERSION;
+    if (found === null) database.exec(TABLES);
     for (let sql = MIGRATIONS[version]; sql !== undefined; sql = MIGRATIONS[++version]) {
       database.exec(sql);
     }

@@ -96,6 +96,9 @@ interface KnownOffsets extends KnownStore {
   claimed: ReadonlyMap<string, number>;
 }
 
+/** Stands for the flushes of parts that an older version wrote: it did not say which is whose. */
+const OLD = "";
+
 function decideParts(
   found: readonly FoundFile[],
   chunks: ReadonlyMap<string, Pick<StoredFile, "runs">[]>,
@@ -112,7 +115,7 @@ function decideParts(
     (isSealed === true || isOld ? decided.redundant : newer).push(part);
   }
   const flushes = [
-    ...Map.groupBy(newer, ({ metadata, path }) => metadata.flush?.id ?? path).values(),
+    ...Map.groupBy(newer, ({ metadata }) => metadata.flush?.id ?? OLD).values(),
   ]
     .map((parts) => ({ parts, runs: mergeRuns(parts.flatMap(({ metadata }) => metadata.runs)) }));
   const newest = newestStarts(flushes);
@@ -137,7 +140,7 @@ interface Flush {
   runs: Run[];
 }
 
-/** An older version did not say how many parts there were: without agent.db it is believed. */
+/** How many parts an older version wrote is not known: without agent.db they are believed. */
 function isWhole({ parts }: Flush, { isNew }: KnownStore): boolean {
   const flush = parts[0]?.metadata.flush ?? null;
   return flush === null ? isNew : parts.length === flush.parts;
