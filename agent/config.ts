@@ -38,10 +38,10 @@ function formatWanted(found: unknown): string | undefined {
 }
 
 /** What the program itself needs while it reads at full speed, without the rows it keeps. */
-const MEMORY_MIN_BYTES = 220e6;
+const MEMORY_MIN_BYTES = 230e6;
 
 const Limits = z.strictObject({
-  memory: Bytes.refine((bytes) => bytes >= MEMORY_MIN_BYTES, "a size from 220MB")
+  memory: Bytes.refine((bytes) => bytes >= MEMORY_MIN_BYTES, "a size from 230MB")
     .prefault("250MB")
     .describe("of the agent itself: sets how many rows wait in memory before they are written"),
   nice: z.int("0 to 19").min(0).max(19).default(10)

@@ -27,6 +27,9 @@ const STOP_TIMEOUT_MS = 5_000;
 /** After its end, a program's output is read for this long at most. */
 const OUTPUT_TIMEOUT_MS = 1_000;
 
+/** As the tasks in deno.json have it. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+
 /** The arguments that make Deno run one of our entry files, `agent/main.ts`. */
 export function ourProgram(main: string, ...args: readonly string[]): string[] {
   const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
@@ -43,7 +46,7 @@ export function startProgram(options: ProgramOptions): Program {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    ...(env === undefined ? {} : { env: { ...env } }),
+    env: { ...ENVIRONMENT, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   }).spawn();
   return new Program(child, [command, ...args].join(" "));

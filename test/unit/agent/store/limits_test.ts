@@ -5,12 +5,12 @@ import { batch, folder, GENERATION, parquetFiles, START_MS } from "./scene.ts";
 
 Deno.test("more memory means larger parts, and the least still means parts of thousands", () => {
   assert.deepEqual(storeLimits({ memory: 250e6, nice: 10 }), {
-    rowsMax: 50_000,
-    lineBytesMax: 16_666_666,
+    rowsMax: 30_000,
+    lineBytesMax: 10_000_000,
     nice: 10,
   });
-  assert.equal(storeLimits({ memory: 220e6, nice: 10 }).rowsMax, 20_000);
-  assert.equal(storeLimits({ memory: 400e6, nice: 10 }).rowsMax, 200_000);
+  assert.equal(storeLimits({ memory: 230e6, nice: 10 }).rowsMax, 10_000);
+  assert.equal(storeLimits({ memory: 400e6, nice: 10 }).rowsMax, 180_000);
 });
 
 Deno.test("rows or bytes over the limit are written at once, before more is taken", async () => {
