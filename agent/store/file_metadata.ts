@@ -1,6 +1,6 @@
 /**
  * What every part and chunk says of itself, in its Parquet key-value metadata: enough to make
- * agent.db anew from the files alone (recovery.ts says how).
+ * agent.db anew from the files alone (reconcile.ts says how).
  */
 import { z } from "zod";
 import { messageOf } from "../../protocol/errors.ts";
@@ -43,9 +43,9 @@ const FileMetadata = z.object({
   tsMaxUs: z.number(),
   createdMs: z.number(),
   runs: z.array(Run),
-  /** Of a part: the flush that wrote it, and in how many parts. */
-  flush: z.object({ id: z.string(), parts: z.number() }).nullable(),
-  /** Of a chunk: those of its runs. Of a flush's first part: all that the flush made durable. */
+  /** Of a part: the flush that wrote it, in how many parts, and all their runs. */
+  flush: z.object({ id: z.string(), parts: z.number(), runs: z.array(Run) }).nullable(),
+  /** Those of its runs; of a flush's first part all that the flush made durable. */
   generations: z.array(GenerationFacts),
 });
 export type FileMetadata = z.infer<typeof FileMetadata>;

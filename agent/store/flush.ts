@@ -1,10 +1,12 @@
 /** Makes the rows in memory durable: one part per stream and event hour, then one commit. */
 import { join } from "node:path";
 import type { Generation } from "./batch.ts";
-import type { Catalog, Flushed, StoredFile } from "./catalog.ts";
+import type { Catalog, Flushed, Run, StoredFile } from "./catalog.ts";
 import { removeIfThere, writeDurably } from "./durable_file.ts";
 import { factsOf, metadataText } from "./file_metadata.ts";
+import type { FileMetadata } from "./file_metadata.ts";
 import type { HourInMemory, MemoryRows } from "./memory_rows.ts";
+import { mergeRuns } from "./reconcile.ts";
 import { hashFile } from "./verify.ts";
 
 export interface FlushRequest {
@@ -25,10 +27,14 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   const parts: StoredFile[] = [];
   try {
     const hours = await memory.hours();
-    const flush = { id: randomId(), parts: hours.length };
+    const streams = new Set(hours.map(({ stream }) => stream));
+    const all = mergeRuns([...streams].flatMap((stream) => memory.runsOf(stream)));
+    const flush = { id: randomId(), parts: hours.length, runs: all };
     for (const [index, entry] of hours.entries()) {
-      const generations = index === 0 ? changed.generations : [];
-      parts.push(await writePart(request, { entry, flush, generations }));
+      const runs = memory.runsOf(entry.stream);
+      const ids = new Set(runs.map(({ generation }) => generation));
+      const generations = changed.generations.filter(({ id }) => index === 0 || ids.has(id));
+      parts.push(await writePart(request, { entry, runs, flush, generations }));
     }
     const nothing = [parts, changed.generations, changed.gaps].every(({ length }) => length === 0);
     if (!nothing) catalog.commitFlush({ parts, ...changed });
@@ -42,20 +48,21 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
 
 interface PartRequest {
   entry: HourInMemory;
-  flush: { id: string; parts: number };
-  /** Whose facts the part holds: the first of a flush those of all. */
+  runs: Run[];
+  flush: FileMetadata["flush"];
+  /** Whose facts the part holds: those of its runs, for its fellows may be sealed or damaged. */
   generations: readonly Generation[];
 }
 
 async function writePart(
   { memory, dataDir, nowMs, changed }: FlushRequest,
-  { entry, flush, generations }: PartRequest,
+  { entry, runs, flush, generations }: PartRequest,
 ): Promise<StoredFile> {
   const { stream, hour, rows, tsMinUs, tsMaxUs } = entry;
   const id = randomId();
   const path = join("parts", stream, `${hour}.${id}.parquet`);
   const facts = { id, kind: "part", stream, hour, rows, tsMinUs, tsMaxUs } as const;
-  const part = { ...facts, runs: memory.runsOf(stream), createdMs: nowMs };
+  const part = { ...facts, runs, createdMs: nowMs };
   const metadata = metadataText(part, {
     flush,
     generations: generations.map((g) => factsOf(g, changed.origins.get(g.id)?.inputPath ?? null)),

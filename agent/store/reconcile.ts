@@ -12,9 +12,11 @@
  * 3. A part that begins before the durable offset of one of its generations is redundant: agent.db
  *    knows what became of these lines.
  * 4. Otherwise the flush that wrote it came after agent.db. It was committed if somebody went on
- *    from there: a chunk that knows a later offset, or a flush that begins where it ends. The newest
- *    flush of a generation was written whole if as many parts are there as it says; adopting it
- *    then is right whether it was committed or not, for offsets are adopted with rows.
+ *    from there: a chunk that knows an offset as late as one of its ends, or a flush that begins
+ *    there or later. The newest flush of a generation was written whole if as many parts are there
+ *    as it says; adopting it then is right whether it was committed or not, for offsets are adopted
+ *    with rows. A flush that failed is written again with all that it held: of flushes that overlap
+ *    the longest is taken.
  * 5. The parts of a flush are adopted all or none. Of one that was not written whole they are
  *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
  *    the flush may have been whole once.
@@ -116,16 +118,14 @@ function decideParts(
   }
   const flushes = [
     ...Map.groupBy(newer, ({ metadata }) => metadata.flush?.id ?? OLD).values(),
-  ]
-    .map((parts) => ({ parts, runs: mergeRuns(parts.flatMap(({ metadata }) => metadata.runs)) }));
+  ].map((parts) => ({ parts, runs: runsOf(parts) }));
   const newest = newestStarts(flushes);
   const isSure = ({ runs }: Flush) =>
     runs.some(({ generation, end }) =>
       end <= (known.claimed.get(generation) ?? 0) || end <= (newest.get(generation) ?? 0)
     );
   const taken: Run[] = [];
-  // What is sure comes first: it may be that a flush failed and its parts could not be deleted.
-  for (const flush of flushes.sort((a, b) => Number(isSure(b)) - Number(isSure(a)))) {
+  for (const flush of flushes.sort(longestFirst)) {
     const isAdopted = (isSure(flush) || isWhole(flush, known)) && !overlaps(taken, flush.runs);
     if (isAdopted) taken.push(...flush.runs);
     const place = isAdopted ? decided.adopted : known.isNew ? decided.doubtful : decided.redundant;
@@ -134,10 +134,24 @@ function decideParts(
   return decided;
 }
 
-/** The parts of one flush that are there, and the merged runs of them all. */
+/** The parts of one flush that are there, and the merged runs of all that it wrote. */
 interface Flush {
   parts: FoundFile[];
   runs: Run[];
+}
+
+function runsOf(parts: readonly FoundFile[]): Run[] {
+  return parts[0]?.metadata.flush?.runs ??
+    mergeRuns(parts.flatMap(({ metadata }) => metadata.runs));
+}
+
+/** Of two that hold the same lines the one of more parts is first. */
+function longestFirst(a: Flush, b: Flush): number {
+  return lengthOf(b) - lengthOf(a) || b.parts.length - a.parts.length;
+}
+
+function lengthOf({ runs }: Flush): number {
+  return runs.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
 /** How many parts an older version wrote is not known: without agent.db they are believed. */
