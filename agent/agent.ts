@@ -14,6 +14,7 @@ import { answerQuery } from "./query/answer_query.ts";
 import type { QueryParts } from "./query/prepare.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
+import { dropping } from "./rules/drop.ts";
 import { storeLimits } from "./store/limits.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { StoreObserver } from "./store/observer.ts";
@@ -35,7 +36,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
-  await using tail = Tail.start({ streams: config.streams, sink: store, signal });
+  await using sink = await dropping(store, config.streams, config);
+  await using tail = Tail.start({ streams: config.streams, sink, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };

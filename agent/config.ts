@@ -2,40 +2,13 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { DEFAULT_PREFIX } from "../protocol/topics.ts";
-import { HostName, Labels, RegionName, StreamName } from "../protocol/names.ts";
+import { HostName, Labels, RegionName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
-import { nearMiss } from "../protocol/near_miss.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
 import { loopback } from "../protocol/listen_address.ts";
-import { HOST_TABLES } from "../protocol/streams.ts";
-
-const FORMATS = ["auto", "combined", "json"] as const;
-
-/** Servers whose logs have no format of their own name. */
-const SERVERS = ["nginx", "apache"];
-
-const Stream = z.strictObject({
-  name: StreamName
-    .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(" and ")}`)
-    .describe("the table's name in SQL"),
-  format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
-    .describe(
-      "combined: nginx's and Apache's access log, with or without a request time at its end",
-    ),
-  files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
-  read_from: z.enum(["beginning", "end"]).default("beginning")
-    .describe("where a file seen for the first time is read from"),
-  ignore_older: Duration.prefault("24h")
-    .describe("files unchanged for longer are not read when first seen"),
-});
-
-/** For people who name the server; undefined: nothing special to say. */
-function formatWanted(found: unknown): string | undefined {
-  const server = nearMiss(String(found), SERVERS);
-  if (server === null) return undefined;
-  return `auto, combined or json; ${server} logs are combined (or auto)`;
-}
+import { ruleProblems } from "./rules/problems.ts";
+import { Stream } from "./stream_config.ts";
 
 /** What the program itself needs while it reads at full speed, without the rows it keeps. */
 const MEMORY_MIN_BYTES = 230e6;
@@ -102,7 +75,6 @@ export const AgentConfig = z.strictObject({
 });
 
 export type AgentConfig = z.infer<typeof AgentConfig>;
-export type StreamConfig = z.infer<typeof Stream>;
 
 /**
  * Reads agent.yaml. `otherwise`: what to do where there is none.
@@ -119,8 +91,12 @@ export async function readAgentConfig(
         LOGVEND_REGION: ["region"],
         LOGVEND_BROKER: ["broker"],
       },
-      paths: [["data_dir"], ["streams", "*", "files", "*"]],
-    });
+      paths: [
+        ["data_dir"],
+        ["streams", "*", "files", "*"],
+        ["streams", "*", "redact", "*", "key", "file"],
+      ],
+    }, (config) => ruleProblems(config.streams));
   } catch (error) {
     if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {
       throw error;

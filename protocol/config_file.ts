@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { describeIssue, wantedBy } from "./config_errors.ts";
+import type { CheckedFile } from "./config_errors.ts";
 import { LogvendError } from "./errors.ts";
 import { reasonOf } from "./file_error.ts";
 import { parseBytes, parseDurationMs } from "./units.ts";
@@ -29,11 +30,23 @@ export interface ReadOptions {
   paths?: readonly (readonly string[])[];
 }
 
-/** Reads and checks a YAML file. @throws {LogvendError} bad_config, every error at once */
+/** What is wrong with a value that its schema lets through. */
+export interface ConfigProblem {
+  /** Keys and indices that lead to it. */
+  path: PropertyKey[];
+  found: unknown;
+  wanted: string;
+}
+
+/**
+ * Reads and checks a YAML file. `check` looks for what a schema cannot tell.
+ * @throws {LogvendError} bad_config, every error at once
+ */
 export async function readConfig<T>(
   path: string,
   schema: z.ZodType<T>,
   options: ReadOptions = {},
+  check: (config: T) => Promise<ConfigProblem[]> = () => Promise.resolve([]),
 ): Promise<T> {
   let text: string;
   try {
@@ -41,7 +54,15 @@ export async function readConfig<T>(
   } catch (cause) {
     throw new LogvendError("bad_config", `Cannot read ${path}: ${reasonOf(cause)}`, { cause });
   }
-  return parseConfig({ path, text, schema, options, env: Deno.env.toObject() });
+  const { config, file } = parse({ path, text, schema, options, env: Deno.env.toObject() });
+  const issues = (await check(config)).map((problem) => ({
+    code: "custom" as const, // as a schema of its own would say it
+    path: problem.path,
+    message: problem.wanted,
+    input: problem.found,
+  }));
+  if (issues.length > 0) throw wrong(issues, file);
+  return config;
 }
 
 interface ParseRequest<T> {
@@ -54,6 +75,10 @@ interface ParseRequest<T> {
 
 /** The pure half of readConfig. @throws {LogvendError} bad_config */
 export function parseConfig<T>(request: ParseRequest<T>): T {
+  return parse(request).config;
+}
+
+function parse<T>(request: ParseRequest<T>): { config: T; file: CheckedFile } {
   const { path, text, schema, options, env } = request;
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter });
@@ -66,15 +91,17 @@ export function parseConfig<T>(request: ParseRequest<T>): T {
   const value: unknown = document.toJS() ?? {};
   const overridden = overrideFromEnvironment(value, options.environment ?? {}, env);
   const parsed = schema.safeParse(value, { reportInput: true, error: wantedBy });
-  if (!parsed.success) {
-    const file = { path, document, counter, schema, overridden };
-    const lines = parsed.error.issues.flatMap((issue) => describeIssue(issue, file));
-    throw failure(lines.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })));
-  }
+  const file = { path, document, counter, schema, overridden };
+  if (!parsed.success) throw wrong(parsed.error.issues, file);
   for (const keys of options.paths ?? []) {
     absolute(parsed.data, keys, dirname(resolve(path)));
   }
-  return parsed.data;
+  return { config: parsed.data, file };
+}
+
+function wrong(issues: readonly z.core.$ZodIssue[], file: CheckedFile): LogvendError {
+  const lines = issues.flatMap((issue) => describeIssue(issue, file));
+  return failure(lines.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })));
 }
 
 function failure(lines: readonly string[]): LogvendError {

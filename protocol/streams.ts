@@ -27,6 +27,17 @@ export interface StreamSchema {
   expressions: Readonly<Record<string, string>>;
 }
 
+/** Ends the layout of rows whose line a rule changed: their length is still that of the original. */
+const REDACTED = "+redacted";
+
+/** The layout of such a row; null: its line is in `line_text`. */
+export function redactedLayout(layout: string | null): string {
+  return `${layout ?? "text"}${REDACTED}`;
+}
+
+/** SQL over physical columns: whether a rule changed the line. */
+export const IS_REDACTED = `coalesce(ends_with(layout, '${REDACTED}'), false)`;
+
 /**
  * Lines are not stored: `layout` says how their columns make them up again. The ingest tries that
  * on every line before it leaves the line out; a line that comes out otherwise is kept in
@@ -43,7 +54,7 @@ const JSON_LINE = `concat('{"remote_addr":"', remote_addr, '","remote_user":"', 
     '","request":"', request, '","http_version":"', http_version, '","status":', status,
     ',"body_bytes_sent":', body_bytes_sent, ',"http_referer":"', http_referer,
     '","http_user_agent":"', http_user_agent, '"}')`;
-const LINE = `coalesce(line_text, CASE layout
+const LINE = `coalesce(line_text, CASE split_part(layout, '${REDACTED}', 1)
     WHEN 'combined' THEN ${COMBINED}
     WHEN 'combined_time' THEN concat(${COMBINED}, ' ',
       format('{:d}.{:03d}', request_time_ms // 1000, request_time_ms % 1000))
@@ -193,27 +204,35 @@ export interface TableSource {
 
 /** The SELECT that shows files as the table `stream`: typed, in order, cut to the range. */
 export function tableSelect(stream: string, source: TableSource): string {
-  const { physical, expressions } = schemaOf(stream);
-  const logical = schemaOf(stream).logical
-    .filter(({ name }) => source.columns?.includes(name) ?? true);
+  const { physical, logical: all } = schemaOf(stream);
+  const logical = all.filter(({ name }) => source.columns?.includes(name) ?? true);
   if (source.files.length === 0) {
     const nulls = logical.map((column) => `NULL::${column.type} AS ${column.name}`);
     return `SELECT ${nulls.join(", ")} WHERE false`;
   }
-  const columns = logical.map(({ name, type }) => {
-    const expression = name === "region" ? literal(source.region) : expressions[name] ?? name;
-    return `CAST(${expression} AS ${type}) AS ${name}`;
-  });
   // A first, empty branch with every column: files of older versions may lack some.
   const typed = physical.map((column) => `NULL::${column.type} AS ${column.name}`);
   const bounds = [
     source.since === null ? "" : ` AND ts >= ${literal(timestamp(source.since))}::TIMESTAMP`,
     source.until === null ? "" : ` AND ts < ${literal(timestamp(source.until))}::TIMESTAMP`,
   ].join("");
-  return `SELECT ${columns.join(", ")} FROM (
+  return `SELECT ${logicalColumns(stream, source.region, logical)} FROM (
     SELECT ${typed.join(", ")} WHERE false
     UNION ALL BY NAME SELECT * FROM ${parquetFiles(source.files)}
   ) WHERE true${bounds}`;
+}
+
+/** The logical columns of a stream as a list of SQL expressions over its physical columns. */
+export function logicalColumns(
+  stream: string,
+  region: string,
+  columns: readonly Column[] = schemaOf(stream).logical,
+): string {
+  const { expressions } = schemaOf(stream);
+  return columns.map(({ name, type }) => {
+    const expression = name === "region" ? literal(region) : expressions[name] ?? name;
+    return `CAST(${expression} AS ${type}) AS ${name}`;
+  }).join(", ");
 }
 
 /**

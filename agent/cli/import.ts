@@ -4,13 +4,15 @@ import { configureLogging } from "../../protocol/logging.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { openStore } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
-import type { StreamConfig } from "../config.ts";
+import { dropping } from "../rules/drop.ts";
 import { discover } from "../ingest/discover.ts";
 import { fileKey } from "../ingest/identity.ts";
 import { readFile } from "../ingest/read_file.ts";
+import { lineForm } from "../ingest/line_form.ts";
 import type { FileId } from "../ingest/read_file.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { NO_ROWS } from "./log_files.ts";
+import type { StreamConfig } from "../stream_config.ts";
 import { chosenStream } from "./streams.ts";
 
 export interface ImportOptions {
@@ -25,12 +27,13 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
   await using store = await openStore(config, signal);
+  await using sink = await dropping(store, [stream], config);
+  const form = lineForm(stream);
   const grows = await growingFiles(stream, signal);
   const total = { lines: 0, rows: 0, rejects: 0, bytesRead: 0 };
   for (const file of files) {
-    const { name, format } = stream;
     const path = resolve(file);
-    const read = await readFile({ path, stream: name, format, sink: store, grows, signal });
+    const read = await readFile({ path, stream: stream.name, form, sink, grows, signal });
     const left = read.unfinishedBytes === 0 ? "" : "; its last line waits for its end";
     const added = read.skipped ? "known already, nothing added" : linesText(read);
     console.log(`${file}: ${added}${left}`);

@@ -1,5 +1,6 @@
 /** `agent query --file`: log files as they are, made into a store of their own for one question. */
 import { join, resolve } from "node:path";
+import { plainLines } from "../ingest/line_form.ts";
 import { readFile } from "../ingest/read_file.ts";
 import { Store } from "../store/store.ts";
 import type { Source } from "./query.ts";
@@ -28,7 +29,13 @@ export async function readLogFiles(request: LogFilesRequest): Promise<Source> {
   let [rows, rejects] = [0, 0];
   for (const file of new Set(files)) {
     const path = file === "-" ? await spoolStdin(folder, signal) : resolve(file);
-    const read = await readFile({ path, stream: "logs", format: "auto", sink: store, signal });
+    const read = await readFile({
+      path,
+      stream: "logs",
+      form: plainLines("auto"),
+      sink: store,
+      signal,
+    });
     rows += read.rows;
     rejects += read.rejects;
   }

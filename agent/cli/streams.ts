@@ -1,6 +1,7 @@
 /** `--stream`: which of the configured streams a command is about. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { AgentConfig, StreamConfig } from "../config.ts";
+import type { AgentConfig } from "../config.ts";
+import type { StreamConfig } from "../stream_config.ts";
 
 /** The named stream, else the first one. @throws {LogvendError} usage, when it is not configured */
 export function chosenStream({ streams }: AgentConfig, name: string | undefined): StreamConfig {

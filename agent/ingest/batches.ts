@@ -1,10 +1,13 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
+import { redactedLayout } from "../../protocol/streams.ts";
 import type { AccessRows, Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
-import { createLineParser } from "./formats/format.ts";
-import type { Format } from "./formats/format.ts";
+import { createLineReader } from "./formats/redacted.ts";
 import type { AccessRow, RejectReason } from "./formats/row.ts";
 import { lastBytes, TAIL_BYTES } from "./identity.ts";
+import type { LineForm } from "./line_form.ts";
+import { lineEndAfter, recordEnd } from "./records.ts";
+import { keepableReject } from "./redacted_reject.ts";
 
 /**
  * More lines in a batch make the agent deaf for longer, as parsing does not yield, and its heap
@@ -28,7 +31,7 @@ export interface CutBytes {
 
 /** Makes the batches of one file generation. */
 export class BatchMaker {
-  private readonly parse;
+  private readonly read;
   private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Time of the last good line; rejects take it. */
@@ -36,10 +39,10 @@ export class BatchMaker {
 
   constructor(
     private readonly generation: string,
-    format: Format,
+    private readonly form: LineForm,
     private readonly nowMs: () => number,
   ) {
-    this.parse = createLineParser(format);
+    this.read = createLineReader(form.format, form.redactor);
   }
 
   /** The batches of a cut, in order. */
@@ -51,17 +54,16 @@ export class BatchMaker {
       yield { ...batch, tail: lastBytes(before, bytes, TAIL_BYTES) };
       return;
     }
-    const text = this.textOf(bytes);
+    const { records } = this.form;
+    const text = records === null ? this.textOf(bytes) : null;
     let batch = this.emptyBatch(cut.offset);
     for (let start = 0, textStart = 0; start < bytes.length;) {
-      const lineEnd = bytes.indexOf(LINE_END, start);
-      const end = lineEnd < 0 ? bytes.length : lineEnd;
-      const next = lineEnd < 0 ? end : end + 1;
-      const line = bytes.subarray(start, end);
+      const next = records === null ? lineEndAfter(bytes, start) : recordEnd(bytes, start, records);
+      const line = bytes.subarray(start, bytes[next - 1] === LINE_END ? next - 1 : next);
       if (text === null) {
         this.add(batch, { line, text: this.textOf(line), length: next - start });
       } else {
-        const textEnd = lineEnd < 0 ? text.length : text.indexOf("\n", textStart);
+        const textEnd = bytes[next - 1] === LINE_END ? text.indexOf("\n", textStart) : text.length;
         this.add(batch, { line, text: text.slice(textStart, textEnd), length: next - start });
         textStart = textEnd + 1;
       }
@@ -86,26 +88,28 @@ export class BatchMaker {
     };
   }
 
-  private add(batch: Batch, { line, text, length }: LineText) {
-    const known = text ?? this.lossy.decode(line);
-    const row = this.parse(known);
-    if (typeof row === "string") {
-      this.reject(batch, row, line.slice(), length);
+  private add(batch: Batch, { line: bytes, text, length }: LineText) {
+    const read = this.read(text ?? this.lossy.decode(bytes));
+    if (typeof read === "string") {
+      this.reject(batch, read, bytes.slice(), length);
       return;
     }
-    if (text === null) row.layout = null;
+    const { row, line, isRedacted } = read;
+    if (text === null && !isRedacted) row.layout = null;
     this.lastTs = row.ts;
     push(batch.rows, row);
-    batch.rows.line_text.push(row.layout === null ? known : null);
-    batch.rows.line_raw.push(text === null ? line.slice() : null);
+    batch.rows.layout.push(isRedacted ? redactedLayout(row.layout) : row.layout);
+    batch.rows.line_text.push(row.layout === null ? line : null);
+    batch.rows.line_raw.push(text === null && !isRedacted ? bytes.slice() : null);
     batch.rows.line_offset.push(batch.endOffset);
     batch.rows.line_length.push(length);
     batch.lines++;
     batch.endOffset += length;
   }
 
-  private reject(batch: Batch, reason: RejectReason, line: Uint8Array, length: number) {
+  private reject(batch: Batch, reason: RejectReason, bytes: Uint8Array, length: number) {
     const ts = this.lastTs ?? BigInt(this.nowMs()) * 1_000n;
+    const line = keepableReject({ reason, line: bytes, length }, this.form.redactor);
     const reject: Reject = { ts, reason, line, line_offset: batch.endOffset, length };
     batch.rejects.push(reject);
     batch.lines++;
@@ -164,5 +168,4 @@ function push(rows: AccessRows, row: AccessRow) {
   rows.http_user_agent.push(row.http_user_agent);
   rows.request_time_ms.push(row.request_time_ms);
   rows.time_zone_min.push(row.time_zone_min);
-  rows.layout.push(row.layout);
 }

@@ -1,5 +1,10 @@
-/** Cuts a file's bytes into blocks of whole lines, and lines that are too long down to the limit. */
+/**
+ * Cuts a file's bytes into blocks of whole lines or records, and lines that are too long down to the
+ * limit.
+ */
 import type { RejectReason } from "./formats/row.ts";
+import { lastRecordStart } from "./records.ts";
+import type { RecordRule } from "./records.ts";
 
 /** Longer lines are cut and rejected. Each file being read may hold one such line in memory. */
 export const LINE_BYTES_MAX = 2 ** 20;
@@ -42,14 +47,14 @@ interface Unfinished {
 export class LineCutter {
   private unfinished: Unfinished | null = null;
 
-  /** `offset`: where the next line begins. */
-  constructor(public offset: number) {}
+  /** `offset`: where the next line begins. `records`: what makes several lines one. */
+  constructor(public offset: number, private readonly records: RecordRule | null = null) {}
 
   /**
    * Cuts the front of `window`, which goes on where the consumed bytes ended. `final`: the file
-   * ends with it, so a last line needs no line end.
+   * ends with it, so a last line needs no line end. `quiet`: whole lines end the last record.
    */
-  cut(window: Uint8Array, final: boolean): Cut {
+  cut(window: Uint8Array, final: boolean, quiet = false): Cut {
     if (this.unfinished !== null) return this.goOn(this.unfinished, window, final);
     if (this.offset === 0 && window[0] === 0) {
       const hole = this.hole(window, final);
@@ -61,11 +66,20 @@ export class LineCutter {
       this.unfinished = { reason: "too_long", line, length: window.length };
       return { kind: "more", consumed: window.length };
     }
-    const consumed = final ? window.length : lastEnd + 1;
+    const whole = final ? window.length : lastEnd + 1;
+    const consumed = final || quiet ? whole : this.wholeRecords(window, whole);
     if (consumed === 0) return { kind: "more", consumed };
     const offset = this.offset;
     this.offset += consumed;
     return { kind: "lines", consumed, offset };
+  }
+
+  /** How many of the bytes of whole lines are records that are over, as another has begun. */
+  private wholeRecords(window: Uint8Array, end: number): number {
+    if (this.records === null) return end;
+    const start = lastRecordStart(window, end, this.records);
+    // A record that fills the window is cut: what waits here is bounded.
+    return start === 0 && window.length > LINE_BYTES_MAX ? end : start;
   }
 
   private hole(window: Uint8Array, final: boolean): Cut | null {

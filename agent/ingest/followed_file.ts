@@ -3,7 +3,6 @@ import { getLogger } from "@logtape/logtape";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
-import type { Format } from "./formats/format.ts";
 import {
   bytesBefore,
   HEAD_BYTES,
@@ -16,17 +15,20 @@ import {
   TAIL_BYTES,
 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
+import type { LineForm } from "./line_form.ts";
 
 /** A read overlaps what was read before: changed bytes there tell a truncated, regrown file. */
 export const READ_BYTES = TAIL_BYTES + WINDOW_BYTES;
 
 const START_BYTES = 64;
 
+const LINE_END = 0x0a;
+
 /** What following a file needs. */
 export interface FollowedFileOptions {
   file: FileInfo;
   generation: Generation;
-  format: Format;
+  form: LineForm;
   sink: BatchSink;
   nowMs: () => number;
   /** Told the marks of a generation that ends here. */
@@ -48,6 +50,12 @@ export class FollowedFile implements Disposable {
   private before: Uint8Array = new Uint8Array();
   /** Size and time when it was last read to its end: the same again has nothing new. */
   private seen = { size: -1, mtimeMs: -1 };
+  /** Whether whole lines wait for the end of their record. */
+  private holdsRecord = false;
+  /** Whether they have waited long enough: nothing was added to the file. */
+  private isQuiet = false;
+  /** When the file was last seen to have changed, by the wall clock. */
+  private changedAtMs = 0;
   private size: number;
   /** Size of the generation when it was last seen whole. */
   private sizeWhole: number;
@@ -73,7 +81,7 @@ export class FollowedFile implements Disposable {
     this.sizeWhole = options.file.size;
     this.generation = options.generation;
     this.position = options.generation.offset;
-    this.cutter = new LineCutter(this.position);
+    this.cutter = new LineCutter(this.position, options.form.records);
     this.maker = this.newMaker();
   }
 
@@ -156,7 +164,10 @@ export class FollowedFile implements Disposable {
     const { size, mtimeMs } = info;
     this.size = size;
     this.reads++;
-    if (size === this.seen.size && mtimeMs === this.seen.mtimeMs) return this.rest();
+    const isSame = size === this.seen.size && mtimeMs === this.seen.mtimeMs;
+    if (!isSame) this.changedAtMs = this.options.nowMs();
+    this.isQuiet = isSame && this.holdsRecord && this.hasWaited();
+    if (isSame && !this.isQuiet) return this.rest();
     const overlap = this.before.length;
     const start = this.position - overlap;
     // Not beyond the size: files of the kernel say 0, and reading some of them never ends.
@@ -176,8 +187,9 @@ export class FollowedFile implements Disposable {
   /** Hands the whole lines of a window on, and returns how many. @throws what the sink throws */
   async consume(window: Uint8Array): Promise<number> {
     let lines = 0;
-    for (let rest = window;;) {
-      const cut = this.cutter.cut(rest, false);
+    let rest = window;
+    for (;;) {
+      const cut = this.cutter.cut(rest, false, this.isQuiet);
       if (cut.consumed === 0) break;
       const bytes = rest.subarray(0, cut.consumed);
       if (this.head.length < HEAD_BYTES) this.head = firstBytes(this.head, bytes);
@@ -191,13 +203,20 @@ export class FollowedFile implements Disposable {
       this.position += cut.consumed;
       rest = rest.subarray(cut.consumed);
     }
+    this.holdsRecord = this.options.form.records !== null && rest.includes(LINE_END);
     this.isAtEnd = window.length < WINDOW_BYTES;
     return lines;
   }
 
+  /** Whether the last record of the file has waited for its end long enough. */
+  private hasWaited(): boolean {
+    const waitedMs = Math.abs(this.options.nowMs() - this.changedAtMs); // clocks are set back too
+    return waitedMs >= (this.options.form.records?.quietMs ?? 0);
+  }
+
   /** Nothing can be read of it until it changes. */
   rest(): null {
-    this.caughtUp = true;
+    this.caughtUp = !this.holdsRecord;
     this.isAtEnd = true;
     return null;
   }
@@ -225,8 +244,9 @@ export class FollowedFile implements Disposable {
     this.start = new Uint8Array();
     this.head = new Uint8Array();
     this.seen = { size: -1, mtimeMs: -1 };
-    this.cutter = new LineCutter(0);
+    this.cutter = new LineCutter(0, this.options.form.records);
     this.maker = this.newMaker();
+    this.holdsRecord = false;
     this.caughtUp = false;
     this.isAtEnd = false;
   }
@@ -261,7 +281,7 @@ export class FollowedFile implements Disposable {
   }
 
   private newMaker(): BatchMaker {
-    return new BatchMaker(this.generation.id, this.options.format, this.options.nowMs);
+    return new BatchMaker(this.generation.id, this.options.form, this.options.nowMs);
   }
 }
 

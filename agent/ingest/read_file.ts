@@ -5,14 +5,14 @@ import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
-import type { Format } from "./formats/format.ts";
 import { HEAD_BYTES, lastBytes, newGeneration, sha256, TAIL_BYTES } from "./identity.ts";
+import type { LineForm } from "./line_form.ts";
 
 /** What is read, and where to. */
 export interface ReadFileOptions {
   path: string;
   stream: string;
-  format: Format;
+  form: LineForm;
   sink: BatchSink;
   /** Whether a file is one that something still writes to and a tail reads on. @default none is */
   grows?: (file: FileId) => boolean;
@@ -82,8 +82,8 @@ class Reader {
     public generation: Generation,
     private before: Uint8Array,
   ) {
-    this.cutter = new LineCutter(generation.offset);
-    this.maker = new BatchMaker(generation.id, options.format, options.nowMs ?? Date.now);
+    this.cutter = new LineCutter(generation.offset, options.form.records);
+    this.maker = new BatchMaker(generation.id, options.form, options.nowMs ?? Date.now);
   }
 
   async add(chunk: Uint8Array) {

@@ -1,8 +1,8 @@
 /** Follows the files of one stream: finds them, tells what they are, reads what was added. */
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../protocol/file_error.ts";
-import type { StreamConfig } from "../config.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
+import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
@@ -18,6 +18,8 @@ import {
   openFileInfo,
 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
+import { lineForm } from "./line_form.ts";
+import type { LineForm } from "./line_form.ts";
 import { Marks } from "./marks.ts";
 
 /** Files quiet for this long are looked at with the folder, not between. */
@@ -80,8 +82,11 @@ export class StreamTail implements Disposable {
   private openCount = 0;
   private securedAtMs = -Infinity;
 
+  private readonly form: LineForm;
+
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
+    this.form = lineForm(stream);
     this.history = new History(sink.generations(stream.name));
     this.known = {
       history: this.history,
@@ -249,7 +254,7 @@ export class StreamTail implements Disposable {
   }
 
   private async follow(file: FileInfo, generation: Generation, handle: Deno.FsFile) {
-    const { stream, sink, clock } = this.options;
+    const { sink, clock } = this.options;
     // Content that moved away left something new in the file it was read from.
     const emptied = this.files.find((other) => other.generation.id === generation.id);
     if (emptied !== undefined) {
@@ -259,7 +264,7 @@ export class StreamTail implements Disposable {
     const followed = await FollowedFile.open({
       file,
       generation,
-      format: stream.format,
+      form: this.form,
       sink,
       nowMs: () => clock.nowMs(),
       ended: (ended) => this.history.put(ended),

@@ -1,7 +1,7 @@
 /** Follows the log files of every stream and hands their lines to a sink, in order, once. */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { StreamConfig } from "../config.ts";
+import type { StreamConfig } from "../stream_config.ts";
 import type { BatchSink } from "../store/batch.ts";
 import { READ_BYTES } from "./followed_file.ts";
 import type { FollowedFile } from "./followed_file.ts";

@@ -1,5 +1,13 @@
 /** The SQL that makes the lines of a log up again from parts, chunks and rejects, in order. */
-import { literal, parquetFiles, REJECTS, schemaOf, timestamp } from "../../protocol/streams.ts";
+import {
+  IS_REDACTED,
+  literal,
+  logicalColumns,
+  parquetFiles,
+  REJECTS,
+  schemaOf,
+  timestamp,
+} from "../../protocol/streams.ts";
 import type { Slice } from "./slices.ts";
 
 /** Which lines. */
@@ -43,13 +51,10 @@ export function linesSelect(wanted: LinesWanted): string {
 
 /** The lines of rows, of the SELECT `placed`. */
 function rowLines({ stream, region, range, where }: LinesWanted, placed: string): string {
-  const { logical, expressions } = schemaOf(stream);
-  const columns = logical.map(({ name, type }) =>
-    `CAST(${name === "region" ? literal(region) : expressions[name] ?? name} AS ${type}) AS ${name}`
-  );
-  return `SELECT at_generation, at_offset, ${wholeLine("line_bytes", "at_length")} AS bytes,
-      false AS is_cut
-    FROM (SELECT ${columns.join(", ")}, at_generation, at_offset, at_length
+  return `SELECT at_generation, at_offset,
+      ${wholeLine("line_bytes", "if(is_redacted, NULL, at_length)")} AS bytes, false AS is_cut
+    FROM (SELECT ${logicalColumns(stream, region)}, at_generation, at_offset, at_length,
+        ${IS_REDACTED} AS is_redacted
       FROM (${placed}) WHERE ${bounds(range)})
     WHERE ${where ?? "true"}`;
 }
@@ -93,7 +98,7 @@ function rejectLines({ stream, range, rejects }: LinesWanted): string {
     WHERE stream = ${literal(stream)} AND ${bounds(range)}`;
 }
 
-/** A line with its end, which the last line of a file may lack. */
+/** A line with its end, which the last line of a file may lack; NULL: it has one. */
 function wholeLine(line: string, length: string): string {
   return `if(octet_length(${line}) = ${length}, ${line}, ${line} || '\\x0A'::BLOB)`;
 }

@@ -41,7 +41,10 @@ export interface AccessRows {
   http_user_agent: (string | null)[];
   request_time_ms: (number | null)[];
   time_zone_min: (number | null)[];
-  /** "combined", "combined_time", "json", or null when `line_text` holds the line. */
+  /**
+   * "combined", "combined_time", "json", or null when `line_text` holds the line; "+redacted" behind
+   * it (then "text" for null) when a rule changed the line.
+   */
   layout: (string | null)[];
   line_text: (string | null)[];
   line_raw: (Uint8Array | null)[];

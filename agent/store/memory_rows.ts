@@ -153,7 +153,8 @@ export class MemoryRows implements AsyncDisposable {
 
 type Columns = Record<string, DuckDBValue[]>;
 
-function accessColumns(generation: string, rows: AccessRows): Columns {
+/** Rows as columns of DuckDB's values, by physical column; absent ones are NULL. */
+export function accessColumns(generation: string, rows: AccessRows): Columns {
   const { ts, line_raw, line_offset, ...others } = rows;
   return {
     ...others,

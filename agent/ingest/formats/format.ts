@@ -19,16 +19,26 @@ export function createLineParser(format: Format): LineParser {
   const rebuild = createRebuilder();
   return (line) => {
     const text = fieldsOf(line);
-    const json = format === "json" || (format === "auto" && text.startsWith("{"));
-    const row = json ? parseJson(text, jsonTime) : parseCombined(text, combinedTime);
+    const row = isJson(format, text)
+      ? parseJson(text, jsonTime)
+      : parseCombined(text, combinedTime);
     if (typeof row !== "string" && rebuild(row) !== line) row.layout = null;
     return row;
   };
 }
 
+/** Whether a line is read as JSON. */
+export function isJson(format: Format, line: string): boolean {
+  return format === "json" || (format === "auto" && line.startsWith("{", zerosBefore(line)));
+}
+
 function fieldsOf(line: string): string {
-  let start = 0;
-  while (line.charCodeAt(start) === 0) start++;
   const end = line.endsWith("\r") ? line.length - 1 : line.length;
-  return line.slice(start, end);
+  return line.slice(zerosBefore(line), end);
+}
+
+function zerosBefore(line: string): number {
+  let count = 0;
+  while (line.charCodeAt(count) === 0) count++;
+  return count;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import type { FileId, ReadFileResult } from "../../../../agent/ingest/read_file.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
@@ -9,7 +10,7 @@ import { MemorySink } from "./memory_sink.ts";
 import { append, assertAll, bench, text } from "./tail_scene.ts";
 
 async function read(sink: MemorySink, path: string): Promise<ReadFileResult> {
-  const result = await readFile({ path, stream: "logs", format: "auto", sink });
+  const result = await readFile({ path, stream: "logs", form: plainLines("auto"), sink });
   assert.equal(result.rows + result.rejects, result.lines);
   return result;
 }
@@ -102,7 +103,7 @@ Deno.test("readFile() leaves the unfinished last line of a file that grows to th
     const { dev, ino } = await Deno.stat(b.path);
     const options = {
       stream: "logs",
-      format: "auto",
+      form: plainLines("auto"),
       sink: b.sink,
       grows: (file: FileId) => file.device === dev && file.inode === ino,
     } as const;

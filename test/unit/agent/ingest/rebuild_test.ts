@@ -5,6 +5,7 @@ import { BatchMaker } from "../../../../agent/ingest/batches.ts";
 import { LineCutter } from "../../../../agent/ingest/blocks.ts";
 import { createLineParser } from "../../../../agent/ingest/formats/format.ts";
 import { createRebuilder } from "../../../../agent/ingest/formats/rebuild.ts";
+import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { MemoryRows } from "../../../../agent/store/memory_rows.ts";
 import { tableSelect } from "../../../../protocol/streams.ts";
@@ -142,7 +143,7 @@ async function checkLines(lines: readonly Uint8Array[]): Promise<number> {
   const file = Uint8Array.from(lines.flatMap((line) => [...line, 0x0a]));
   const cut = new LineCutter(0).cut(file, true);
   assert(cut.kind === "lines");
-  const maker = new BatchMaker("0123456789abcdef", "auto", () => 0);
+  const maker = new BatchMaker("0123456789abcdef", plainLines("auto"), () => 0);
   const batches = [...maker.batches({ cut, window: file, before: new Uint8Array() })];
   assert.equal(batches.reduce((sum, batch) => sum + batch.lines, 0), lines.length);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Tail } from "../../../../agent/ingest/tail.ts";
-import type { StreamConfig } from "../../../../agent/config.ts";
+import type { StreamConfig } from "../../../../agent/stream_config.ts";
 import { combinedLine } from "../../../harness/lines.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { MemorySink } from "./memory_sink.ts";
@@ -9,6 +9,8 @@ function streamOf(folder: TempFolder): StreamConfig {
   return {
     name: "logs",
     format: "auto",
+    redact: [],
+    drop: [],
     files: [folder.join("access.log*")],
     read_from: "beginning",
     ignore_older: 86_400_000,

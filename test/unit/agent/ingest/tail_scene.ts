@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Tail } from "../../../../agent/ingest/tail.ts";
 import type { Clock } from "../../../../agent/ingest/stream_tail.ts";
-import type { StreamConfig } from "../../../../agent/config.ts";
+import type { StreamConfig } from "../../../../agent/stream_config.ts";
 import { combinedLine } from "../../../harness/lines.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { MemorySink } from "./memory_sink.ts";
@@ -28,6 +28,8 @@ export async function bench(): Promise<Bench> {
     const stream: StreamConfig = {
       name: "logs",
       format: "auto",
+      redact: [],
+      drop: [],
       files: [folder.join("access.log*")],
       read_from: "beginning",
       ignore_older: DAY_MS,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
+import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import { linesSelect } from "../../../../agent/restore/restore_sql.ts";
 import { portionsOf } from "../../../../agent/restore/slices.ts";
@@ -95,7 +96,13 @@ Deno.test("lines of any kind come back byte for byte, from parts, chunks and rej
         {
           await using store = await open(dataDir);
           const read = (path: string) =>
-            readFile({ path, stream: "logs", format: "auto", sink: store, nowMs: () => START_MS });
+            readFile({
+              path,
+              stream: "logs",
+              form: plainLines("auto"),
+              sink: store,
+              nowMs: () => START_MS,
+            });
           for (const [i, { lines, endsWhole, between, sealed }] of files.entries()) {
             const first = lines.slice(0, lines.length >> 1);
             const path = await folder.write(`${i}.log`, bytesOf(first, true));
@@ -126,7 +133,7 @@ Deno.test("a condition chooses rows, and rejects are left out then", async () =>
   const dataDir = folder.join("data");
   {
     await using store = await open(dataDir);
-    await readFile({ path, stream: "logs", format: "auto", sink: store });
+    await readFile({ path, stream: "logs", form: plainLines("auto"), sink: store });
     await store.sealAll();
   }
   const { generations: [generation], files } = readBooks(dataDir);

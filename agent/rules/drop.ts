@@ -1,0 +1,159 @@
+/** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
+import { literal, logicalColumns, schemaOf } from "../../protocol/streams.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { duckdbType } from "../../queries/duckdb/types.ts";
+import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
+import { admitPredicate } from "../../queries/predicate.ts";
+import type { AccessRows, Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
+import { accessColumns } from "../store/memory_rows.ts";
+import { Mutex } from "../store/mutex.ts";
+import type { StreamConfig } from "../stream_config.ts";
+
+/** A rule as configured. */
+export interface DropRule {
+  name: string;
+  /** SQL over the stream's columns. */
+  when: string;
+}
+
+/** Where rows come from, as SQL sees it. */
+export interface Place {
+  host: string;
+  region: string;
+}
+
+/** The conditions of one stream, ready to be asked. */
+interface Filter {
+  rules: readonly string[];
+  /** Gives the index of each row to leave out, and the index of its rule: the first that is true. */
+  select: string;
+}
+
+/**
+ * A sink in front of another that leaves rows out by the streams' rules.
+ * @throws {LogvendError} bad_sql, for a condition that is none
+ */
+export async function dropping(
+  sink: BatchSink,
+  streams: readonly Pick<StreamConfig, "name" | "drop">[],
+  place: Place,
+): Promise<BatchSink & AsyncDisposable> {
+  const filters = new Map<string, Filter>();
+  for (const { name, drop } of streams) {
+    if (drop.length > 0) filters.set(name, await filterOf(name, drop, place));
+  }
+  return new DroppingSink(sink, filters, filters.size === 0 ? null : await Engine.open());
+}
+
+const STAGING = "staging";
+
+class DroppingSink implements BatchSink, AsyncDisposable {
+  /** By generation. */
+  private readonly streams = new Map<string, string>();
+  private readonly mutex = new Mutex();
+
+  constructor(
+    private readonly sink: BatchSink,
+    private readonly filters: ReadonlyMap<string, Filter>,
+    private readonly engine: Engine | null,
+  ) {}
+
+  generations(stream: string): Generation[] {
+    const generations = this.sink.generations(stream);
+    for (const { id } of generations) this.streams.set(id, stream);
+    return generations;
+  }
+
+  putGeneration(generation: Generation) {
+    this.streams.set(generation.id, generation.stream);
+    this.sink.putGeneration(generation);
+  }
+
+  addGap(gap: Gap) {
+    this.sink.addGap(gap);
+  }
+
+  async append(batch: Batch): Promise<void> {
+    const { engine } = this;
+    const filter = this.filters.get(this.streams.get(batch.generation) ?? "");
+    if (engine === null || filter === undefined || batch.rows.ts.length === 0) {
+      await this.sink.append(batch);
+      return;
+    }
+    const dropped = await this.mutex.run(() => droppedRows(engine, filter, batch));
+    await this.sink.append(dropped.size === 0 ? batch : without(batch, dropped));
+  }
+
+  async flush(): Promise<void> {
+    await this.sink.flush();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine?.[Symbol.asyncDispose]();
+  }
+}
+
+async function filterOf(
+  stream: string,
+  rules: readonly DropRule[],
+  { host, region }: Place,
+): Promise<Filter> {
+  const cases: string[] = [];
+  for (const [i, { when }] of rules.entries()) {
+    const condition = await admitPredicate({ condition: when, table: stream, now: null });
+    // A value that cannot be computed is not true: the line is kept.
+    cases.push(`WHEN coalesce(TRY((${condition})::BOOLEAN), false) THEN ${i}`);
+  }
+  const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${STAGING}`;
+  return {
+    rules: rules.map(({ name }) => name),
+    select: `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
+      FROM (SELECT row_index, ${logicalColumns(stream, region)} FROM (${rows}))
+      WHERE rule_index IS NOT NULL`,
+  };
+}
+
+/** By the index of a row to leave out, the name of its rule. */
+async function droppedRows(
+  engine: Engine,
+  { select, rules }: Filter,
+  { generation, rows }: Batch,
+): Promise<Map<number, string>> {
+  const columns = accessColumns(generation, rows);
+  const indices = rows.ts.map((_, i) => i);
+  const { physical } = schemaOf("");
+  const types: DuckDBType[] = [duckdbType("INTEGER")];
+  const values: DuckDBValue[][] = [indices];
+  for (const { name, type } of physical) {
+    types.push(duckdbType(type));
+    values.push(columns[name] ?? indices.map(() => null));
+  }
+  const definitions = physical.map(({ name, type }) => `${name} ${type}`).join(", ");
+  await engine.run(`CREATE OR REPLACE TABLE ${STAGING} (row_index INTEGER, ${definitions})`);
+  await engine.append(STAGING, types, values);
+  const found = await engine.read(select);
+  return new Map(
+    found.rows.map(([index, rule]) => [Number(index), rules[Number(rule)] ?? ""]),
+  );
+}
+
+function without(batch: Batch, dropped: ReadonlyMap<number, string>): Batch {
+  const { rows } = batch;
+  const of = [...dropped];
+  return {
+    ...batch,
+    rows: keptRows(rows, (_, i) => !dropped.has(i)),
+    dropped: {
+      ts: [...batch.dropped.ts, ...of.map(([i]) => rows.ts[i] ?? 0n)],
+      rule: [...batch.dropped.rule, ...of.map(([, rule]) => rule)],
+      line_length: [...batch.dropped.line_length, ...of.map(([i]) => rows.line_length[i] ?? 0)],
+    },
+  };
+}
+
+type IsKept = (value: unknown, index: number) => boolean;
+
+function keptRows(rows: AccessRows, isKept: IsKept): AccessRows {
+  const columns = Object.entries(rows).map(([name, column]) => [name, column.filter(isKept)]);
+  return Object.fromEntries(columns) as AccessRows; // the same columns, each of its own type
+}

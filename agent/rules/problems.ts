@@ -1,0 +1,35 @@
+/** What is wrong with the rules of streams that no schema can tell: SQL, keys that are elsewhere. */
+import type { ConfigProblem } from "../../protocol/config_file.ts";
+import { messageOf } from "../../protocol/errors.ts";
+import { admitPredicate } from "../../queries/predicate.ts";
+import type { StreamConfig } from "../stream_config.ts";
+import { secretOf } from "./redact.ts";
+
+/** Tries every condition and every key. */
+export async function ruleProblems(streams: readonly StreamConfig[]): Promise<ConfigProblem[]> {
+  const problems: ConfigProblem[] = [];
+  for (const [i, { name: table, redact, drop }] of streams.entries()) {
+    for (const [at, { key }] of redact.entries()) {
+      const wanted = key === undefined ? null : keyProblem(() => secretOf(key));
+      const path = ["streams", i, "redact", at, "key"];
+      if (wanted !== null) problems.push({ path, found: key, wanted });
+    }
+    for (const [at, { when }] of drop.entries()) {
+      const reason = await admitPredicate({ condition: when, table, now: null })
+        .then(() => null, messageOf);
+      const path = ["streams", i, "drop", at, "when"];
+      const wanted = `a condition over the columns of ${table}: ${reason?.replaceAll(/\s+/g, " ")}`;
+      if (reason !== null) problems.push({ path, found: when, wanted });
+    }
+  }
+  return problems;
+}
+
+function keyProblem(read: () => Uint8Array): string | null {
+  try {
+    read();
+    return null;
+  } catch (error) {
+    return `a key that can be read: ${messageOf(error)}`;
+  }
+}

@@ -1,0 +1,94 @@
+/** The `streams` part of agent.yaml: what is read, and what is done with it before it is stored. */
+import { z } from "zod";
+import { Duration } from "../protocol/config_file.ts";
+import { StreamName } from "../protocol/names.ts";
+import { nearMiss } from "../protocol/near_miss.ts";
+import { HOST_TABLES } from "../protocol/streams.ts";
+import { patternProblem, REDACTABLE } from "./rules/redact.ts";
+
+const FORMATS = ["auto", "combined", "json"] as const;
+
+/** Servers whose logs have no format of their own name. */
+const SERVERS = ["nginx", "apache"];
+
+/** A record of more lines is cut: what does not end must not wait for ever. */
+const RECORD_LINES_MAX = 10_000;
+
+const Pattern = z.string().min(1).superRefine((pattern, context) => {
+  const problem = patternProblem(pattern);
+  if (problem !== null) context.addIssue({ code: "custom", message: problem, input: pattern });
+});
+
+const Multiline = z.strictObject({
+  start: Pattern.describe(
+    "regular expression that the first line of a record matches; the lines after it that do not are its own",
+  ),
+  max_lines: z.int().min(2).max(RECORD_LINES_MAX).default(1_000)
+    .describe("a record that is longer is cut there"),
+  quiet: Duration.prefault("1s")
+    .describe("the last record of a file ends when nothing was added for this long"),
+});
+
+const Key = z.strictObject({
+  file: z.string().min(1).optional().describe(
+    "a file that holds it; blanks around it do not count",
+  ),
+  env: z.string().min(1).optional().describe("an environment variable that holds it"),
+}).refine(({ file, env }) => (file === undefined) !== (env === undefined), "either file or env");
+
+const Redact = z.strictObject({
+  field: z.enum(REDACTABLE).optional().describe("the column whose values are replaced"),
+  pattern: Pattern.optional().describe(
+    "regular expression: what matches is replaced wherever it stands in a line",
+  ),
+  by: z.enum(["mask", "hash"]).describe(
+    "mask: `***`; hash: 16 hex digits of HMAC-SHA-256, the same for the same value",
+  ),
+  key: Key.optional().describe("of the hash, 16 bytes or more: without it values can be guessed"),
+}).refine(
+  ({ field, pattern }) => (field === undefined) !== (pattern === undefined),
+  "either field or pattern",
+).refine(
+  ({ by, key }) => (by === "hash") === (key !== undefined),
+  "a key with hash, and only there",
+);
+
+const Drop = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, "letters, digits, _ and -, up to 40")
+    .describe("what dropped lines are counted under"),
+  when: z.string().min(1).describe(
+    "SQL condition over the stream's columns as they would be stored; lines for which it is true are counted, not stored",
+  ),
+});
+
+/** One stream: its files, their form, its rules. */
+export const Stream = z.strictObject({
+  name: StreamName
+    .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(" and ")}`)
+    .describe("the table's name in SQL"),
+  format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
+    .describe(
+      "combined: nginx's and Apache's access log, with or without a request time at its end",
+    ),
+  files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
+  read_from: z.enum(["beginning", "end"]).default("beginning")
+    .describe("where a file seen for the first time is read from"),
+  ignore_older: Duration.prefault("24h")
+    .describe("files unchanged for longer are not read when first seen"),
+  multiline: Multiline.optional().describe("records of several lines"),
+  redact: z.array(Redact).default([]).describe("what is replaced before anything is stored"),
+  drop: z.array(Drop).default([]).describe("what is counted instead of stored")
+    .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {
+      message: "names that differ",
+    }),
+});
+
+/** A stream as configured. */
+export type StreamConfig = z.infer<typeof Stream>;
+
+/** For people who name the server; undefined: nothing special to say. */
+function formatWanted(found: unknown): string | undefined {
+  const server = nearMiss(String(found), SERVERS);
+  if (server === null) return undefined;
+  return `auto, combined or json; ${server} logs are combined (or auto)`;
+}
