@@ -50,10 +50,13 @@ export class History {
   /** What files hold, or held until `withinMs` ago. */
   *recent(nowMs: number, withinMs: number): Generator<Generation> {
     for (const ids of this.byFile.values()) {
-      const generations = this.all(ids);
-      for (const [i, generation] of generations.entries()) {
-        const endedMs = generations[i + 1]?.firstSeenMs ?? Infinity;
-        if (endedMs > nowMs - withinMs) yield generation;
+      let endedMs = Infinity; // the newest is there still, and mostly the only one
+      for (let i = ids.length - 1; i >= 0; i--) {
+        const id = ids[i] ?? "";
+        const generation = this.byId.get(id);
+        if (generation === undefined || endedMs <= nowMs - withinMs) break;
+        yield generation;
+        endedMs = generation.firstSeenMs;
       }
     }
   }

@@ -156,9 +156,10 @@ async function identifySmall(unknown: Unknown, known: Known): Promise<Identity> 
   const changedMs = Math.max(file.mtimeMs, file.ctimeMs);
   const isYoung = Math.abs(nowMs - changedMs) < COPYING_MS;
   const content = await readAt(handle, 0, new Uint8Array(file.size));
+  const prefixSha256 = prefixHashes(content);
   for (const generation of known.history.recent(nowMs, EMPTIED_MS)) {
     // Only what memory cannot exclude is opened: there may be thousands of other small files.
-    const isCandidate = beginsWith(content, generation) ||
+    const isCandidate = beginsWith(prefixSha256, generation) ||
       isCutOf(unknown, content, { generation, marks: known.marks(generation) }) ||
       (isYoung && known.mayBeginWith(generation, content));
     if (!isCandidate) continue;
@@ -182,9 +183,22 @@ function equal(some: Uint8Array, others: Uint8Array): boolean {
 }
 
 /** Whether a small content begins with all that is known of a generation's beginning. */
-function beginsWith(content: Uint8Array, { headBytes, headSha256 }: Generation): boolean {
-  return headBytes > 0 && headBytes <= content.length &&
-    sha256(content.subarray(0, headBytes)) === headSha256;
+function beginsWith(
+  prefixSha256: (length: number) => string | null,
+  { headBytes, headSha256 }: Generation,
+): boolean {
+  return headBytes > 0 && prefixSha256(headBytes) === headSha256;
+}
+
+/** The hash of the first bytes, made once a length; null for more than there are. */
+function prefixHashes(content: Uint8Array): (length: number) => string | null {
+  const hashes = new Map<number, string>();
+  return (length) => {
+    if (length > content.length) return null;
+    const hash = hashes.get(length) ?? sha256(content.subarray(0, length));
+    hashes.set(length, hash);
+    return hash;
+  };
 }
 
 /** Whether a small content is what was read of a generation at some moment, cut off there. */

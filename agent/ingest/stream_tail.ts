@@ -256,7 +256,9 @@ export class StreamTail implements Disposable {
   private async follow(file: FileInfo, generation: Generation, handle: Deno.FsFile) {
     const { sink, clock } = this.options;
     // Content that moved away left something new in the file it was read from.
-    const emptied = this.files.find((other) => other.generation.id === generation.id);
+    const emptied = this.history.get(generation.id) === undefined
+      ? undefined
+      : this.files.find((other) => other.generation.id === generation.id);
     if (emptied !== undefined) {
       emptied.startOver();
       this.history.put(emptied.generation);

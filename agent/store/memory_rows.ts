@@ -1,8 +1,10 @@
 /** The newest rows: typed tables in an in-memory DuckDB until a flush makes them durable parts. */
 import { hourOf } from "../../protocol/chunk_path.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { identifier } from "../../queries/columns.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import type { TableAppender } from "../../queries/duckdb/engine.ts";
 import { blobValue, duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
 import type { AccessRows, Batch } from "./batch.ts";
@@ -26,6 +28,9 @@ export interface HourInMemory {
 export class MemoryRows implements AsyncDisposable {
   private rowCounts = new Map<string, number>();
   private runs = new Map<string, Map<string, Run>>();
+  /** Of tables with rows: a transaction for each batch would cost milliseconds. */
+  private readonly appenders = new Map<string, TableAppender>();
+  private isLost = false;
   /** Goes up with every change: a copy made at the same version is still right. */
   version = 0;
   /** Bytes of log lines in memory. */
@@ -61,6 +66,7 @@ export class MemoryRows implements AsyncDisposable {
 
   /** Hours that wait, by stream. */
   async hours(): Promise<HourInMemory[]> {
+    this.settle();
     const hours: HourInMemory[] = [];
     for (const stream of this.tables) {
       if (this.rowCount(stream) === 0) continue;
@@ -101,6 +107,7 @@ export class MemoryRows implements AsyncDisposable {
 
   /** Writes all waiting rows of a stream as Parquet, for queries: quick, not synced. */
   async copyAll(stream: string, path: string): Promise<void> {
+    this.settle();
     await this.engine.run(
       `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${identifier(stream)})
        TO ${
@@ -111,6 +118,7 @@ export class MemoryRows implements AsyncDisposable {
 
   /** Forgets everything: the rows have become durable. */
   async clear(): Promise<void> {
+    this.closeAppenders();
     for (const table of this.tables) {
       if (this.rowCount(table) > 0) await this.createTable(table);
     }
@@ -121,7 +129,21 @@ export class MemoryRows implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.closeAppenders();
     await this.engine[Symbol.asyncDispose]();
+  }
+
+  /** Lets SQL see all rows. When that fails nobody knows which it sees: nothing may be flushed. */
+  private settle() {
+    if (this.isLost) throw new LogvendError("internal", "Rows in memory were lost");
+    this.isLost = true;
+    for (const appender of this.appenders.values()) appender.flush();
+    this.isLost = false;
+  }
+
+  private closeAppenders() {
+    for (const appender of this.appenders.values()) appender[Symbol.dispose]();
+    this.appenders.clear();
   }
 
   private async createTable(table: string) {
@@ -138,7 +160,9 @@ export class MemoryRows implements AsyncDisposable {
       types.push(duckdbType(type));
       values.push(columns[name] ?? new Array<null>(rows).fill(null));
     }
-    await this.engine.append(table, types, values);
+    const appender = this.appenders.get(table) ?? await this.engine.appender(table);
+    this.appenders.set(table, appender);
+    appender.append(types, values);
     this.rowCounts.set(table, this.rowCount(table) + rows);
     this.extendRun(table, batch);
   }

@@ -1,6 +1,7 @@
 /** One DuckDB instance with one connection, behind the few calls that logvend makes. */
 import { DuckDBDataChunk, DuckDBInstance, LIST, listValue, VARCHAR } from "@duckdb/node-api";
 import type {
+  DuckDBAppender,
   DuckDBConnection,
   DuckDBPreparedStatement,
   DuckDBResultReader,
@@ -126,17 +127,15 @@ export class Engine implements AsyncDisposable {
     };
   }
 
-  /** Appends columns (arrays of one length) to a table, through DuckDB's appender. */
+  /** Appends columns (arrays of one length) to a table; SQL sees them when it resolves. */
   async append(table: string, types: readonly DuckDBType[], columns: readonly DuckDBValue[][]) {
-    const rowCount = columns[0]?.length ?? 0;
-    if (rowCount === 0) return;
-    const appender = await this.connection.createAppender(table);
-    for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
-      const chunk = DuckDBDataChunk.create(types, Math.min(CHUNK_ROWS, rowCount - start));
-      chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
-      appender.appendDataChunk(chunk);
-    }
-    appender.closeSync();
+    using appender = await this.appender(table);
+    appender.append(types, columns);
+  }
+
+  /** For many small appends: what it takes is seen by SQL after `flush`, which is what costs. */
+  async appender(table: string): Promise<TableAppender> {
+    return new TableAppender(await this.connection.createAppender(table));
   }
 
   /**
@@ -167,6 +166,29 @@ export class Engine implements AsyncDisposable {
     this.connection.closeSync();
     this.instance.closeSync();
     return Promise.resolve();
+  }
+}
+
+/** Appends to one table, which must not be replaced before it is disposed. */
+export class TableAppender implements Disposable {
+  constructor(private readonly appender: DuckDBAppender) {}
+
+  /** Takes columns: arrays of one length. */
+  append(types: readonly DuckDBType[], columns: readonly DuckDBValue[][]): void {
+    const rowCount = columns[0]?.length ?? 0;
+    for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
+      const chunk = DuckDBDataChunk.create(types, Math.min(CHUNK_ROWS, rowCount - start));
+      chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
+      this.appender.appendDataChunk(chunk);
+    }
+  }
+
+  flush(): void {
+    this.appender.flushSync();
+  }
+
+  [Symbol.dispose](): void {
+    this.appender.closeSync();
   }
 }
 

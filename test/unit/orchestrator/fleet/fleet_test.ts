@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { seal } from "../../../../protocol/envelope.ts";
 import type { Presence } from "../../../../protocol/messages.ts";
 import { parseSelector } from "../../../../protocol/selector.ts";
+import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Fleet } from "../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../orchestrator/state/hosts.ts";
@@ -15,7 +16,7 @@ function presence(host: string, more: Partial<Presence> = {}): Presence {
     region: "eu-west-1",
     labels: { service: "web-server" },
     version: "0.1.0",
-    plan_versions: [1],
+    plan_versions: [PLAN_VERSION],
     streams: ["logs"],
     state: "online",
     boot: "6f2c1bb0-0000-4000-8000-000000000001",
