@@ -134,18 +134,19 @@ function cannotSeal({ target }: SealJob, reason: string): LogvendError {
 
 /** The child: reads jobs from stdin until it ends, and answers each with a line. */
 export async function sealWorker(): Promise<number> {
+  await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
   for await (const job of readJsonLines(Deno.stdin.readable)) {
-    console.log(JSON.stringify(await replyTo(SealJob.parse(job))));
+    console.log(JSON.stringify(await replyTo(engine, SealJob.parse(job))));
   }
   return 0;
 }
 
-async function replyTo(job: SealJob): Promise<SealReply> {
+async function replyTo(engine: Engine, job: SealJob): Promise<SealReply> {
   try {
     const paths = await damagedSources(job);
     return paths.length > 0
       ? { kind: "damaged", paths }
-      : { kind: "sealed", ...await writeChunk(job) };
+      : { kind: "sealed", ...await writeChunk(engine, job) };
   } catch (error) {
     return { kind: "failed", message: messageOf(error) };
   }
@@ -161,8 +162,10 @@ async function damagedSources({ sources }: SealJob): Promise<string[]> {
 }
 
 /** Merges parts into one file and hashes it. */
-async function writeChunk({ stream, sources, target, metadata }: SealJob): Promise<SealResult> {
-  await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
+async function writeChunk(
+  engine: Engine,
+  { stream, sources, target, metadata }: SealJob,
+): Promise<SealResult> {
   const copied = await engine.read(
     `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
      (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},

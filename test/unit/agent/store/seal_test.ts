@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
+import { eventually } from "../../../harness/eventually.ts";
 import {
   batch,
   copy,
@@ -148,6 +149,31 @@ Deno.test("an hour that cannot be sealed keeps its parts, and no other hour wait
   assert.equal((await store.sealAll()).length, 1);
   assert.deepEqual(await read(store, COUNT), [[3, 3]]);
 });
+
+Deno.test("a process that dies on one hour stops no other hour: one process seals them all", async () => {
+  await using data = await folder();
+  await using store = await open(data.path, () => START_MS + 30 * HOUR_MS);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 20, (line) => START_MS + line * HOUR_MS));
+  await store.flush();
+  const sealing = store.sealAll();
+  const victim = await eventually(async () => (await sealProcesses())[0]);
+  Deno.kill(victim, "SIGKILL");
+  const next = await eventually(async () => (await sealProcesses()).find((pid) => pid !== victim));
+  await assert.rejects(sealing, /Cannot seal .*killed/);
+  assert.ok(next !== victim);
+  const paths = await parquetFiles(data.path);
+  assert.equal(paths.filter((path) => path.includes("/parts/")).length, 1);
+  assert.equal((await store.sealAll()).length, 1);
+  assert.deepEqual(await read(store, COUNT), [[20, 20]]);
+});
+
+/** Seal processes that this process has started. */
+async function sealProcesses(): Promise<number[]> {
+  const args = ["-P", String(Deno.pid), "-f", "worker-seal"];
+  const { stdout } = await new Deno.Command("pgrep", { args }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((pid) => pid !== "").map(Number);
+}
 
 Deno.test("a damaged part never becomes a chunk: the rest of its hour does", async () => {
   await using data = await folder();
