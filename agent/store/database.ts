@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
+import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { GAPS_TABLE } from "./gaps.ts";
 import { REMOVED_TABLE } from "./removed.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
+
+/** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
+const NOTED_TWICE = 5;
 
 /** New columns come last: tables that were migrated have them there. */
 const TABLES = `
@@ -34,6 +38,7 @@ const TABLES = `
   ${GAPS_TABLE}
   ${VERIFIED_TABLE}
   ${REMOVED_TABLE}
+  ${DIGESTS_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -49,10 +54,11 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   `,
   2: GAPS_TABLE,
   3: VERIFIED_TABLE + REMOVED_TABLE,
+  4: DIGESTS_TABLE,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */
-const CORRUPT = /malformed|not a database/i;
+const CORRUPT = /malformed|not a database|no such (table|column)/i;
 
 /** The path of the database of a data folder. */
 export function databasePath(dataDir: string): string {
@@ -100,8 +106,10 @@ function damageOf(path: string): string | null {
   try {
     const database = openFile(path, false);
     try {
-      const found = database.prepare("PRAGMA quick_check(1)").get()?.quick_check;
-      return found === "ok" ? null : String(found);
+      const found = database.prepare("PRAGMA integrity_check(1)").get()?.integrity_check;
+      if (found !== "ok") return String(found);
+      const wrong = wrongDigest(database);
+      return wrong === null ? null : `table ${wrong} is not what was written`;
     } finally {
       database.close();
     }
@@ -141,6 +149,7 @@ function openFile(path: string, readOnly: boolean): DatabaseSync {
   try {
     if (!readOnly) prepare(database, path);
     checkVersion(database, path);
+    if (!readOnly) keepDigests(database);
     return database;
   } catch (error) {
     database.close();
@@ -176,12 +185,20 @@ function prepare(database: DatabaseSync, path: string) {
     }
     database.prepare("INSERT OR REPLACE INTO meta VALUES ('format_version', ?)")
       .run(String(version));
+    database.exec(`PRAGMA user_version = ${version}`);
+    renewDigests(database);
   });
 }
 
+/** @throws when it cannot be told */
 function versionOf(database: DatabaseSync): number {
   const row = database.prepare("SELECT value FROM meta WHERE key = 'format_version'").get();
-  return Number(row?.value);
+  const version = Number(row?.value);
+  const again = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  if (again !== (version < NOTED_TWICE ? 0 : version)) {
+    throw new Error(`malformed: its format is ${version}, or ${again}`);
+  }
+  return version;
 }
 
 function checkVersion(database: DatabaseSync, path: string) {

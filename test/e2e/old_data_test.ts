@@ -70,7 +70,7 @@ Deno.test("a data folder of a newer version is refused, and stays as it is", asy
   await using old = await oldData();
   {
     using database = new DatabaseSync(databasePath(old.dataDir));
-    database.exec("UPDATE meta SET value = '99' WHERE key = 'format_version'");
+    database.exec("UPDATE meta SET value = '99'; PRAGMA user_version = 99");
   }
   const before = await Deno.readFile(databasePath(old.dataDir));
   await assert.rejects(openStore(old.dataDir), /has format 99, .* use the newer program/);

@@ -105,7 +105,7 @@ Deno.test("rows of a version that did not count are named and disturb nothing", 
     for (const { name } of later.all()) database.exec(`DROP TABLE ${name}`);
     database.exec(`ALTER TABLE generations DROP COLUMN start_offset;
       ALTER TABLE generations DROP COLUMN input_path;
-      UPDATE meta SET value = '1' WHERE key = 'format_version'`);
+      UPDATE meta SET value = '1'; PRAGMA user_version = 0`);
   }
   await (await open(data.path))[Symbol.asyncDispose]();
   const report = accountReport(readBooks(data.path), ["logs"], all);
