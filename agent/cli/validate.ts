@@ -12,6 +12,6 @@ export async function validateCommand(configPath: string): Promise<void> {
     for (const { path } of found.files) console.log(`  ${path}`);
     for (const [path, reason] of found.refused) console.log(`  ${path}: ${reason}`);
     for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);
-    for (const path of found.compressed) console.log(`  ${path}: compressed, for import`);
+    for (const { path } of found.packed) console.log(`  ${path}: packed, read once`);
   }
 }

@@ -1,15 +1,23 @@
-/** The bytes of a whole file, `.gz` unpacked while being read. */
+/** The bytes of a whole file, `.gz` and `.zst` unpacked while being read. */
 import { pipeline, Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { createGunzip, createZstdDecompress } from "node:zlib";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { notAFile, readAt } from "./identity.ts";
 
-const GZIP_MAGIC = [0x1f, 0x8b];
+/** How packed files begin, and what unpacks them: every member or frame of a file. */
+const PACKINGS = [
+  { magic: [0x1f, 0x8b], unpacker: createGunzip },
+  { magic: [0x28, 0xb5, 0x2f, 0xfd], unpacker: createZstdDecompress },
+] as const;
+
+type Unpacker = typeof PACKINGS[number]["unpacker"];
+
+const MAGIC_BYTES = 4;
 
 /** A file that can be read from any offset, as often as wanted. */
 export interface ByteSource {
-  /** Whether the file is gzip; offsets count unpacked bytes. */
+  /** Whether the file is gzip or zstd; offsets count unpacked bytes. */
   packed: boolean;
   info: Deno.FileInfo;
   /** Chunks of any size from `offset` on. Closes the file, also when the caller stops early. */
@@ -22,9 +30,10 @@ export async function openSource(path: string): Promise<ByteSource> {
     const info = await Deno.stat(path);
     if (!info.isFile) throw new Error(notAFile(info)); // opening a pipe waits for who writes to it
     using file = await Deno.open(path);
-    const start = await readAt(file, 0, new Uint8Array(GZIP_MAGIC.length));
-    const packed = start.length === GZIP_MAGIC.length && GZIP_MAGIC.every((b, i) => start[i] === b);
-    return { packed, info, bytes: packed ? unpacked(path) : plain(path) };
+    const start = await readAt(file, 0, new Uint8Array(MAGIC_BYTES));
+    const packing = PACKINGS.find(({ magic }) => magic.every((byte, i) => start[i] === byte));
+    const bytes = packing === undefined ? plain(path) : unpacked(path, packing.unpacker);
+    return { packed: packing !== undefined, info, bytes };
   } catch (cause) {
     throw new LogvendError("usage", `Cannot read ${path}: ${reasonOf(cause)}`, { cause });
   }
@@ -42,18 +51,18 @@ function plain(path: string): ByteSource["bytes"] {
   };
 }
 
-function unpacked(path: string): ByteSource["bytes"] {
+function unpacked(path: string, unpacker: Unpacker): ByteSource["bytes"] {
   return async function* (offset, signal) {
     // node:zlib reads all members of a file; DecompressionStream takes one.
-    const gunzip = createGunzip({ chunkSize: 256 * 1024 });
+    const stream = unpacker({ chunkSize: 256 * 1024 });
     const file = await Deno.open(path);
-    // The loop below throws what the pipeline reports: it destroys gunzip with the error.
-    pipeline(Readable.from(file.readable), gunzip, () => {});
+    // The loop below throws what the pipeline reports: it destroys the stream with the error.
+    pipeline(Readable.from(file.readable), stream, () => {});
     let skip = offset;
     try {
-      for await (const chunk of gunzip) {
+      for await (const chunk of stream) {
         signal?.throwIfAborted();
-        if (!(chunk instanceof Uint8Array)) throw new TypeError("gunzip gave no bytes");
+        if (!(chunk instanceof Uint8Array)) throw new TypeError("unpacking gave no bytes");
         const rest = chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - rest.length;
         if (rest.length > 0) yield rest;
@@ -62,7 +71,7 @@ function unpacked(path: string): ByteSource["bytes"] {
       if (signal?.aborted) throw cause;
       throw new LogvendError("usage", `Cannot unpack ${path}: ${reasonOf(cause)}`, { cause });
     } finally {
-      gunzip.destroy();
+      stream.destroy();
     }
   };
 }

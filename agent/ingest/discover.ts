@@ -4,15 +4,18 @@ import { reasonOf } from "../../protocol/file_error.ts";
 import { fileInfo, fileKey, notAFile } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 
-/** Compressed files are not followed: they do not grow; `import` reads them. */
-const COMPRESSED = /\.(gz|zst|bz2|xz)$/;
+/** Packed files are not followed, as they do not grow: they are read whole. */
+const PACKED = /\.(gz|zst)$/;
+
+/** Nothing here unpacks these. */
+const FOREIGN = /\.(bz2|xz)$/;
 
 /** What a look at the folders found. */
 export interface Discovery {
   /** In the order of their last change, so that rotated files come before their successors. */
   files: FileInfo[];
-  /** Compressed files that matched. */
-  compressed: string[];
+  /** Packed files, in the same order. */
+  packed: FileInfo[];
   /** What matched and is no file that can be read, by path: the reason. */
   refused: Map<string, string>;
   /** Globs that match nothing, or whose folder cannot be read. */
@@ -24,27 +27,28 @@ export async function discover(
   patterns: readonly string[],
   signal: AbortSignal,
 ): Promise<Discovery> {
-  const discovery: Discovery = { files: [], compressed: [], refused: new Map(), unmatched: [] };
+  const discovery: Discovery = { files: [], packed: [], refused: new Map(), unmatched: [] };
   const seen = new Set<string>();
   for (const pattern of patterns) {
     const paths = await pathsOf(pattern, signal);
     if (paths.length === 0) discovery.unmatched.push(pattern);
     for (const path of paths) {
-      if (COMPRESSED.test(path)) {
-        discovery.compressed.push(path);
-        continue;
-      }
-      const file = await look(path);
+      const file = FOREIGN.test(path) ? "it is packed; .gz and .zst are read" : await look(path);
       if (typeof file === "string") {
         discovery.refused.set(path, file);
       } else if (!seen.has(fileKey(file))) {
         seen.add(fileKey(file));
-        discovery.files.push(file);
+        (PACKED.test(path) ? discovery.packed : discovery.files).push(file);
       }
     }
   }
-  discovery.files.sort((a, b) => a.mtimeMs - b.mtimeMs || a.path.localeCompare(b.path));
+  discovery.files.sort(byChange);
+  discovery.packed.sort(byChange);
   return discovery;
+}
+
+function byChange(a: FileInfo, b: FileInfo): number {
+  return a.mtimeMs - b.mtimeMs || a.path.localeCompare(b.path);
 }
 
 async function pathsOf(pattern: string, signal: AbortSignal): Promise<string[]> {

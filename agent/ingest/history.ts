@@ -47,6 +47,13 @@ export class History {
     return this.all(this.byHead.get(headSha256)).toReversed();
   }
 
+  /** Of whose beginning less than a KiB is known. */
+  short(): Generation[] {
+    return [...this.byId.values()].filter(({ headBytes }) =>
+      headBytes > 0 && headBytes < HEAD_BYTES
+    );
+  }
+
   /** What files hold, or held until `withinMs` ago. */
   *recent(nowMs: number, withinMs: number): Generator<Generation> {
     for (const ids of this.byFile.values()) {

@@ -21,6 +21,7 @@ import type { FileInfo } from "./identity.ts";
 import { lineForm } from "./line_form.ts";
 import type { LineForm } from "./line_form.ts";
 import { Marks } from "./marks.ts";
+import { PackedFiles } from "./packed_files.ts";
 
 /** Files quiet for this long are looked at with the folder, not between. */
 const WARM_MS = 60_000;
@@ -83,6 +84,7 @@ export class StreamTail implements Disposable {
   private securedAtMs = -Infinity;
 
   private readonly form: LineForm;
+  readonly packed: PackedFiles;
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
@@ -96,6 +98,13 @@ export class StreamTail implements Disposable {
       withOriginal: (generation, use) => this.withOriginal(generation, use),
     };
     this.fromEnd = stream.read_from === "end" && this.history.size === 0;
+    this.packed = new PackedFiles({
+      ...options,
+      form: this.form,
+      known: this.known,
+      nowMs: () => options.clock.nowMs(),
+      complain: (path, reason) => this.complain(path, reason),
+    });
   }
 
   /** The files being followed. */
@@ -118,6 +127,8 @@ export class StreamTail implements Disposable {
       if (followed === undefined) await this.consider(file);
       else followed.sighted(file);
     }
+    const isCaughtUp = this.files.every((file) => file.isAtEnd);
+    this.packed.look(found.packed, { isCaughtUp, fromEnd: this.fromEnd });
     if (this.fromEnd) await this.options.sink.flush(); // a restart must find where it began
     this.fromEnd = false;
     for (const file of this.followed.values()) this.forgetGone(file);
@@ -216,6 +227,8 @@ export class StreamTail implements Disposable {
     const { stream, sink, clock } = this.options;
     const nowMs = clock.nowMs();
     const identity = await identify({ file, handle, copyOf, nowMs }, this.known);
+    const isBeingRead = "generation" in identity && identity.generation.id === this.packed.reading;
+    if (isBeingRead) return null; // packed; where it stands then is where this goes on
     switch (identity.kind) {
       case "continues":
       case "moved": {
@@ -327,26 +340,20 @@ export class StreamTail implements Disposable {
   }
 
   /** Says what is wrong with what matched, once until it is well again. */
-  private report({ files, refused, unmatched, compressed }: Discovery) {
-    const present = [...files, ...this.files.map(({ file }) => file)].map(({ path }) => path);
-    const current = new Set([...present, ...refused.keys(), ...unmatched, ...compressed]);
+  private report({ files, packed, refused, unmatched }: Discovery) {
+    const present = [...files, ...packed, ...this.files.map(({ file }) => file)];
+    const paths = present.map(({ path }) => path);
+    const current = new Set([...paths, ...refused.keys(), ...unmatched]);
     for (const path of this.complaints.keys()) {
       if (!current.has(path)) this.complaints.delete(path);
     }
     for (const [path, reason] of refused) this.complain(path, reason);
     for (const pattern of unmatched) this.complain(pattern, "no file matches");
-    for (const path of compressed) {
-      this.complain(path, "compressed, read it with import", "{path} is not followed: {reason}");
-    }
   }
 
-  private complain(
-    path: string,
-    reason: string,
-    sentence = "Cannot read {path}, trying again: {reason}",
-  ) {
+  private complain(path: string, reason: string) {
     if (this.complaints.get(path) === reason) return;
     this.complaints.set(path, reason);
-    this.log.warn(sentence, { path, reason });
+    this.log.warn("Cannot read {path}, trying again: {reason}", { path, reason });
   }
 }

@@ -12,6 +12,8 @@ import type { Clock } from "./stream_tail.ts";
 
 /** How long lines may lie in a file before they are read. Lower costs CPU while nothing happens. */
 const POLL_MS = 200;
+/** The same while somebody waits. */
+const AWAITED_MS = 5;
 /** How often folders are looked at for new and renamed files. */
 const LOOK_MS = 1_000;
 
@@ -101,7 +103,7 @@ export class Tail implements AsyncDisposable {
 
   /** Whether the folders have been looked at, and every file was read to its end when last read. */
   isCaughtUp(): boolean {
-    return this.hasLooked && this.files.every((file) => file.isAtEnd);
+    return this.hasLooked && this.isUnpacked && this.files.every((file) => file.isAtEnd);
   }
 
   /** How long the loop that reads has stood still, in milliseconds: back-pressure, or a defect. */
@@ -111,7 +113,7 @@ export class Tail implements AsyncDisposable {
 
   /** Lines handed to the sink since the start. */
   linesTotal(): number {
-    return this.lines;
+    return this.streams.reduce((sum, { packed }) => sum + packed.lines, this.lines);
   }
 
   /**
@@ -145,14 +147,21 @@ export class Tail implements AsyncDisposable {
           await this.look();
         }
         await this.round(buffer);
-        const waiting = this.waiters.length > 0 || this.signal.aborted;
-        if (!this.more && !waiting) await this.pause();
+        if (!this.more && !this.signal.aborted) await this.pause();
       }
     } finally {
       this.signal.removeEventListener("abort", stop);
-      for (const stream of this.streams) stream[Symbol.dispose]();
+      for (const stream of this.streams) {
+        await stream.packed.ended();
+        stream[Symbol.dispose]();
+      }
       for (const waiter of this.waiters) waiter.settled.reject(ended());
     }
+  }
+
+  /** Whether no packed file waits to be read. */
+  private get isUnpacked(): boolean {
+    return this.streams.every(({ packed }) => packed.isIdle);
   }
 
   private get files(): FollowedFile[] {
@@ -198,7 +207,7 @@ export class Tail implements AsyncDisposable {
       this.hasCaughtUp = true;
     }
     this.waiters = this.waiters.filter((waiter) => {
-      if (!isReached(waiter)) return true;
+      if (!this.isUnpacked || !isReached(waiter)) return true;
       waiter.settled.resolve();
       return false;
     });
@@ -206,7 +215,7 @@ export class Tail implements AsyncDisposable {
 
   private async pause(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
+      const timer = setTimeout(resolve, this.waiters.length > 0 ? AWAITED_MS : POLL_MS);
       this.wake = () => {
         clearTimeout(timer);
         resolve();

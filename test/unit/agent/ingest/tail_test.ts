@@ -253,7 +253,7 @@ Deno.test("ignore_older leaves old files alone until they change", async () => {
   assertAll(b.sink, 11);
 });
 
-Deno.test("compressed files are not followed", async () => {
+Deno.test("packed files of other kinds, and files that only seem packed, are left alone", async () => {
   await using b = await bench();
   for (const ending of ["gz", "zst", "bz2", "xz"]) await append(`${b.path}.${ending}`, text(1));
   await append(b.path, text(10));
