@@ -54,10 +54,11 @@ export function wrongDigest(database: DatabaseSync): string | null {
   if (!isSchemaRight) return "sqlite_schema";
   const wrong = ABOUT.find((table) => {
     const { id, row } = columnsOf(database, table);
+    const noted = `(SELECT count(*) FROM digests WHERE about = '${table}')`;
     return database.prepare(
-      `SELECT 1 FROM (SELECT ${id} AS id, digest(${row()}) AS sha256 FROM ${table}) AS found
-       FULL JOIN (SELECT id, sha256 FROM digests WHERE about = '${table}') AS noted USING (id)
-       WHERE found.sha256 IS NOT noted.sha256`,
+      `SELECT 1 WHERE ${noted} <> (SELECT count(*) FROM ${table}) OR EXISTS (
+         SELECT 1 FROM ${table} LEFT JOIN digests ON about = '${table}' AND digests.id = ${table}.${id}
+         WHERE digests.sha256 IS NOT digest(${row(`${table}.`)}))`,
     ).get() !== undefined;
   });
   return wrong ?? null;
