@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import { beNice, pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
+import { spareFolder } from "../store/spare_folder.ts";
 import { readJsonLines, writeJsonLine } from "./json_lines.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
@@ -156,10 +157,10 @@ export function abortError(signal: AbortSignal): LogvendError {
     : new LogvendError("cancelled", "The query was cancelled");
 }
 
-function permissions(options: WorkerOptions): string[] {
+function permissions({ dataDir, folder }: WorkerOptions): string[] {
   return [
-    `--allow-read=${pathList(PROGRAM_FOLDER, options.dataDir, options.folder)}`,
-    `--allow-write=${pathList(options.folder)}`,
+    `--allow-read=${pathList(PROGRAM_FOLDER, dataDir, spareFolder(dataDir), folder)}`,
+    `--allow-write=${pathList(folder)}`,
     `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
   ];
 }

@@ -1,8 +1,9 @@
 /** Copies of the newest rows for queries: one file per stream, made anew only when rows came. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { removeIfThere } from "./durable_file.ts";
 import type { Leases } from "./leases.ts";
 import type { MemoryRows } from "./memory_rows.ts";
+import { makeSpareFolder, removeSpareFolder } from "./spare_folder.ts";
 
 /** A copy of the rows that wait in memory. */
 export interface OpenFile {
@@ -12,16 +13,13 @@ export interface OpenFile {
 
 export class OpenFiles implements AsyncDisposable {
   private readonly copies = new Map<string, OpenFile & { version: number }>();
-  private readonly folder: string;
   private count = 0;
 
   constructor(
-    dataDir: string,
+    private readonly dataDir: string,
     private readonly memory: MemoryRows,
     private readonly leases: Leases,
-  ) {
-    this.folder = join(dataDir, "open");
-  }
+  ) {}
 
   /** A file with the rows that wait in memory now; null when there are none. Not synced. */
   async copyOf(stream: string): Promise<OpenFile | null> {
@@ -33,9 +31,7 @@ export class OpenFiles implements AsyncDisposable {
       await this.leases.remove(last.path);
     }
     if (!waiting) return null;
-    await Deno.mkdir(this.folder, { recursive: true });
-    const path = join(this.folder, `now.${stream}.${this.count++}.parquet`);
-    await this.memory.copyAll(stream, path);
+    const path = await this.copyNow(stream);
     const copy = { path, bytes: (await Deno.stat(path)).size, version: this.memory.version };
     this.copies.set(stream, copy);
     return copy;
@@ -43,5 +39,23 @@ export class OpenFiles implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const copy of this.copies.values()) await removeIfThere(copy.path);
+    await removeSpareFolder(this.dataDir);
+  }
+
+  /** Beside the other files; in memory while their disk takes no more. */
+  private async copyNow(stream: string): Promise<string> {
+    const name = `now.${stream}.${this.count++}.parquet`;
+    const path = join(this.dataDir, "open", name);
+    try {
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await this.memory.copyAll(stream, path);
+      return path;
+    } catch (error) {
+      await removeIfThere(path);
+      const spare = await makeSpareFolder(this.dataDir).catch(() => null);
+      if (spare === null) throw error;
+      await this.memory.copyAll(stream, join(spare, name));
+      return join(spare, name);
+    }
   }
 }

@@ -13,6 +13,7 @@ import type { Found } from "./found_files.ts";
 import type { Keeper } from "./keeper.ts";
 import { reconcile } from "./reconcile.ts";
 import type { FoundFile, Reconciled } from "./reconcile.ts";
+import { removeSpareFolder } from "./spare_folder.ts";
 import { bringBack, missingFiles, noteSetAside } from "./removed.ts";
 
 /** Folders of the data folder that hold Parquet files. `open` holds copies for queries only. */
@@ -34,6 +35,7 @@ export interface RecoverOptions {
 export async function recover(options: RecoverOptions): Promise<void> {
   const { dataDir, sound: { database }, catalog, keeper } = options;
   await keeper.finishRemovals();
+  await removeSpareFolder(dataDir);
   const present = await filesThere(dataDir);
   comeBack(database, present);
   const named = catalog.allFiles();

@@ -1,4 +1,5 @@
 /** The disk of the data folder is full: reading pauses, queries go on, all is well when space comes. */
+import { DEFAULT_LIMITS } from "../../agent/store/limits.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_process.ts";
@@ -49,7 +50,7 @@ async function run({ short }: Form, { options, exhaust, relieve }: Shortage): Pr
   const lines = short ? 120_000 : 300_000; // more than memory takes
   for (let i = 0; i < 10; i++) log.append(lines / 10, PAST_MS);
   await agent.running.waitForLine(/Cannot write|no space|disk is full/i);
-  await eventually(async () => await countOf(agent) >= 50_000); // those in memory among them
+  await eventually(async () => await countOf(agent) >= DEFAULT_LIMITS.rowsMax); // with those in memory
   const behind = scene.numbers.count - await countOf(agent);
   if (behind <= 0) throw new Error("Reading did not pause: memory grows");
   const memory = agent.memoryPeakBytes();
