@@ -105,9 +105,8 @@ export class Catalog {
   commitFlush({ parts, generations, origins, counts, gaps }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
-      for (const generation of generations) {
-        this.putGeneration(generation, origins.get(generation.id));
-      }
+      const put = this.putGeneration();
+      for (const generation of generations) put(generation, origins.get(generation.id));
       addCounts(this.database, counts);
       addGaps(this.database, gaps);
       fillGaps(this.database, generations);
@@ -191,6 +190,7 @@ export class Catalog {
   /** One commit: files that agent.db did not name are in, those whose rows they hold are out. */
   commitAdoption({ adopted, replaced, generations, counts }: Adoption) {
     transaction(this.database, () => {
+      const put = this.putGeneration();
       for (const { id } of replaced) {
         this.database.prepare("DELETE FROM sealings WHERE parts LIKE $like")
           .run({ like: `%"${id}"%` });
@@ -204,7 +204,7 @@ export class Catalog {
           `UPDATE generations SET start_offset = start_offset + $offset - durable_offset
            WHERE id = $id`,
         ).run({ id, offset });
-        this.putGeneration(generation, { startOffset: offset, inputPath });
+        put(generation, { startOffset: offset, inputPath });
       }
       addCounts(this.database, counts);
     });
@@ -234,8 +234,9 @@ export class Catalog {
     ).run({ ...file, runs: JSON.stringify(file.runs) });
   }
 
-  private putGeneration(generation: Generation, origin?: Origin) {
-    this.database.prepare(
+  /** There may be thousands of one commit: the statement is prepared once. */
+  private putGeneration(): (generation: Generation, origin?: Origin) => void {
+    const put = this.database.prepare(
       `INSERT INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
          $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs,
          $startOffset, $inputPath)
@@ -244,13 +245,15 @@ export class Catalog {
          durable_offset = excluded.durable_offset, lines = excluded.lines,
          head_sha256 = excluded.head_sha256, head_bytes = excluded.head_bytes,
          tail_sha256 = excluded.tail_sha256, content_sha256 = excluded.content_sha256`,
-    ).run({
-      ...generation,
-      startOffset: origin?.startOffset ?? 0,
-      inputPath: origin?.inputPath ?? generation.path,
-      device: signed(generation.device),
-      inode: signed(generation.inode),
-    });
+    );
+    return (generation, origin) =>
+      put.run({
+        ...generation,
+        startOffset: origin?.startOffset ?? 0,
+        inputPath: origin?.inputPath ?? generation.path,
+        device: signed(generation.device),
+        inode: signed(generation.inode),
+      });
   }
 }
 
