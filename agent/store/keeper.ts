@@ -73,16 +73,18 @@ export class Keeper {
     await this.finishRemovals();
   }
 
-  /** Removes the chunks that are older or more than may stay. */
+  /** Removes the chunks that are older or more than may stay, and what could not go before. */
   async retire(retention: Retention): Promise<void> {
     const { database, clock } = this.options;
-    await this.remove(expiredChunks(database, retention, clock()), "retention");
+    this.remove(expiredChunks(database, retention, clock()), "retention");
+    await this.finishRemovals();
   }
 
   /** Removes the oldest chunks, so many bytes of them. False: there is none left to remove. */
   async dropOldest(bytes: number): Promise<boolean> {
     const ids = oldestChunks(this.options.database, bytes);
-    await this.remove(ids, "quota");
+    this.remove(ids, "quota");
+    await this.finishRemovals();
     return ids.length > 0;
   }
 
@@ -96,7 +98,7 @@ export class Keeper {
     if (damage !== null) await this.quarantine([file], damage);
   }
 
-  private async remove(ids: readonly string[], reason: RemovalReason) {
+  private remove(ids: readonly string[], reason: RemovalReason) {
     if (ids.length === 0) return;
     const { catalog } = this.options;
     const files = ids.flatMap((id) => catalog.file(id) ?? []);
@@ -106,7 +108,6 @@ export class Keeper {
     this.mark(ids, reason);
     const why = reason === "quota" ? "quota: " : "";
     this.log.info("{why}Removed {chunks} of up to {until}: {bytes}", { why, chunks, until, bytes });
-    await this.finishRemovals();
   }
 
   private mark(ids: readonly string[], reason: RemovalReason): string[] {

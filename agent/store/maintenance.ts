@@ -38,7 +38,7 @@ export async function maintain(options: MaintenanceOptions) {
     log.error("Cannot seal, will try again: {error}", { error });
   });
   const retiring = everyMark(
-    KEEP_EVERY_MS,
+    Math.min(KEEP_EVERY_MS, flushEveryMs),
     signal,
     () => store.keeper.retire(retention),
     (error) => {

@@ -110,7 +110,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       const keeper = new Keeper({ database, catalog, dataDir, leases, clock });
       await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
       const memory = await MemoryRows.open(options.host, options.streams);
-      return new Store({ options, lock, database, catalog, leases, keeper, memory });
+      const store = new Store({ options, lock, database, catalog, leases, keeper, memory });
+      await store.quota?.check(); // a start takes no more than a flush would
+      return store;
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;

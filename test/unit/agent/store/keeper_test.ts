@@ -143,6 +143,9 @@ Deno.test("a chunk that a query reads is deleted after it; a kill before that le
     assert.deepEqual(await read(store, COUNT), [[0, 0]]);
     await snapshot[Symbol.asyncDispose]();
     assert.equal((await parquetFiles(data.path)).length, 0);
+    await store.keeper.retire({});
+    await assert.rejects(Deno.stat(join(data.path, "stream=logs")), Deno.errors.NotFound);
+    assert.equal(onDisk(data.path), 0, "the next look finds it gone");
   }
   await using killed = await folder();
   const paths = await killedWhileRetiring(killed.path);
@@ -151,6 +154,16 @@ Deno.test("a chunk that a query reads is deleted after it; a kill before that le
   assert.deepEqual(await parquetFiles(killed.path), [], paths.join());
   assert.deepEqual(await read(store, COUNT), [[0, 0]]);
 });
+
+/** Removed files that agent.db does not know to be gone. */
+function onDisk(path: string): number {
+  const database = new DatabaseSync(databasePath(path), { readOnly: true });
+  try {
+    return Number(database.prepare("SELECT sum(on_disk) AS files FROM removed").get()?.files);
+  } finally {
+    database.close();
+  }
+}
 
 /** What a kill leaves between the commit of a retention and the deletion. */
 async function killedWhileRetiring(path: string): Promise<string[]> {

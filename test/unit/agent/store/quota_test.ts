@@ -65,11 +65,11 @@ Deno.test("a store at its quota takes no more than memory holds, and goes on whe
       ...options,
       quota: { bytes: 1_000, whenFull: "pause" },
     });
+    assert.notEqual(store.condition().paused, null, "from its start on");
     store.putGeneration(GENERATION);
-    await store.flush();
     let taken = false;
     const append = store.append(batch(0, 5, () => START_MS)).then(() => taken = true);
-    await eventually(() => store.condition().paused !== null);
+    await eventually(() => store.condition().waitingRows === 5);
     assert.equal(taken, false);
     ended.abort();
     await append;
