@@ -1,6 +1,7 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
 import { counted } from "../../protocol/units.ts";
 import { readAgentConfig } from "../config.ts";
+import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "../ingest/discover.ts";
 
 export async function validateCommand(configPath: string): Promise<void> {
@@ -9,9 +10,18 @@ export async function validateCommand(configPath: string): Promise<void> {
   for (const stream of config.streams) {
     const found = await discover(stream.files, new AbortController().signal);
     console.log(`stream ${stream.name}: ${counted(found.files.length, "file")} now`);
+    for (const rule of rulesOf(stream)) console.log(`  ${rule}`);
     for (const { path } of found.files) console.log(`  ${path}`);
     for (const [path, reason] of found.refused) console.log(`  ${path}: ${reason}`);
     for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);
     for (const { path } of found.packed) console.log(`  ${path}: packed, read once`);
   }
+}
+
+function rulesOf({ multiline, redact, drop }: StreamConfig): string[] {
+  return [
+    ...(multiline === undefined ? [] : [`records begin with ${multiline.start}`]),
+    ...redact.map(({ field, pattern, by }) => `${by} of ${field ?? `what matches ${pattern}`}`),
+    ...drop.map(({ name, when }) => `dropped as ${name}: ${when}`),
+  ];
 }
