@@ -3,19 +3,20 @@ import { DEFAULT_LIMITS } from "../../agent/store/limits.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_process.ts";
-import { fillUp, mountTmpfs, remount } from "./disk.ts";
+import { fillUp, makeReadOnly, makeWritable, mountTmpfs, remount } from "./disk.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";
 
 export const scenarios: Scenario[] = [
   { name: "15 disk full", needs: ["root"], run: (form) => run(form, FULL) },
+  { name: "15 read-only folder", needs: ["root"], run: (form) => run(form, READ_ONLY) },
   { name: "26 no inode left", needs: ["root"], run: (form) => run(form, NO_INODE) },
 ];
 
 /** A way to run out of something, and to get it back. */
 interface Shortage {
   options: string;
-  exhaust: (disk: string) => void;
+  exhaust: (disk: string) => void | Promise<void>;
   relieve: (disk: string) => Promise<void>;
 }
 
@@ -37,6 +38,13 @@ const NO_INODE: Shortage = {
   relieve: (disk) => remount(disk, "nr_inodes=4000"),
 };
 
+/** Nothing new can be written into the folders of parts. */
+const READ_ONLY: Shortage = {
+  options: "size=64m",
+  exhaust: (disk) => makeReadOnly(`${disk}/data/parts`),
+  relieve: (disk) => makeWritable(`${disk}/data/parts`),
+};
+
 async function run({ short }: Form, { options, exhaust, relieve }: Shortage): Promise<Outcome> {
   await using folder = await TempFolder.make();
   await using disk = await mountTmpfs(folder.join("disk"), options);
@@ -46,7 +54,7 @@ async function run({ short }: Form, { options, exhaust, relieve }: Shortage): Pr
   await agent.start();
   log.append(1_000, PAST_MS);
   await scene.durable(1_000);
-  exhaust(disk.folder);
+  await exhaust(disk.folder);
   const lines = short ? 120_000 : 300_000; // more than memory takes
   for (let i = 0; i < 10; i++) log.append(lines / 10, PAST_MS);
   await agent.running.waitForLine(/Cannot write|no space|disk is full/i);
@@ -56,7 +64,7 @@ async function run({ short }: Form, { options, exhaust, relieve }: Shortage): Pr
   const memory = agent.memoryPeakBytes();
   await relieve(disk.folder);
   const counts = await scene.assertAllStored();
-  const caused = `no space while ${behind} lines waited in files, ` +
+  const caused = `nothing written while ${behind} lines waited in files, ` +
     `peak ${Math.round(memory / 2 ** 20)} MiB`;
   return { caused, counts };
 }

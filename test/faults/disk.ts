@@ -32,6 +32,17 @@ export async function remount(folder: string, options: string): Promise<void> {
   await run("mount", "-o", `remount,${options}`, folder);
 }
 
+/** Makes a folder read-only under its writers. */
+export async function makeReadOnly(folder: string): Promise<void> {
+  await run("mount", "--bind", folder, folder);
+  await run("mount", "-o", "remount,ro,bind", folder);
+}
+
+/** Ends that. */
+export async function makeWritable(folder: string): Promise<void> {
+  await eventually(() => run("umount", folder).then(() => true));
+}
+
 /** Takes all room that is left; returns the file that has it. */
 export function fillUp(folder: string): string {
   const path = join(folder, "ballast");
