@@ -8,6 +8,7 @@ import { ACCESS, literal, parquetFiles, REJECTS, schemaOf } from "../../protocol
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { readJsonLines, writeJsonLine } from "../query/json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { removeIfThere } from "./durable_file.ts";
 import { hashFile } from "./verify.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
@@ -135,8 +136,16 @@ function cannotSeal({ target }: SealJob, reason: string): LogvendError {
 /** The child: reads jobs from stdin until it ends, and answers each with a line. */
 export async function sealWorker(): Promise<number> {
   await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
-  for await (const job of readJsonLines(Deno.stdin.readable)) {
-    console.log(JSON.stringify(await replyTo(engine, SealJob.parse(job))));
+  const output = Deno.stdout.writable.getWriter();
+  for await (const line of readJsonLines(Deno.stdin.readable)) {
+    const job = SealJob.parse(line);
+    const reply = await replyTo(engine, job);
+    try {
+      await writeJsonLine(output, reply);
+    } catch {
+      await removeIfThere(job.target); // the agent was killed: the next one has looked already
+      return 1;
+    }
   }
   return 0;
 }

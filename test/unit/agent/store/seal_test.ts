@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { writeJsonLine } from "../../../../agent/query/json_lines.ts";
+import { SEAL_COMMAND, selfCommand } from "../../../../agent/self.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import {
@@ -174,6 +176,31 @@ async function sealProcesses(): Promise<number[]> {
   const { stdout } = await new Deno.Command("pgrep", { args }).output();
   return new TextDecoder().decode(stdout).split("\n").filter((pid) => pid !== "").map(Number);
 }
+
+Deno.test("a seal process whose agent was killed leaves no file behind", async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path);
+    store.putGeneration(GENERATION);
+    await store.append(batch(0, 5, () => START_MS));
+  }
+  const parts = await parquetFiles(data.path);
+  const sources = parts.map((path) => ({ path, sha256: null }));
+  const self = selfCommand([SEAL_COMMAND]);
+  const child = new Deno.Command(self.command, {
+    args: self.args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  await child.stdout.cancel();
+  const target = join(data.path, "chunk.parquet");
+  const input = child.stdin.getWriter();
+  await writeJsonLine(input, { stream: "logs", sources, target, metadata: "{}" });
+  await input.close();
+  await child.status;
+  assert.deepEqual(await parquetFiles(data.path), parts);
+});
 
 Deno.test("a damaged part never becomes a chunk: the rest of its hour does", async () => {
   await using data = await folder();
