@@ -1,4 +1,6 @@
 /** kill -9 at any moment: rounds of one agent on one data folder, spread over the store's phases. */
+import { AgentUnderTest } from "./agent_process.ts";
+import { retiredRows, strays } from "./data_folder.ts";
 import { hunt, lookAt } from "./hunt.ts";
 import { KillWriting } from "./kill_writing.ts";
 import { PHASES } from "./phases.ts";
@@ -8,8 +10,8 @@ import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { Scene } from "./scene.ts";
 import { Watch } from "./watch.ts";
 
-/** Between two checks of every single line. */
-const CHECK_ROUNDS = 10;
+/** All that is sealed goes, and nothing is sealed meanwhile: what goes is known before. */
+const RETIRING = { sealAfter: "1h", more: "retention: { bytes: 1B }" };
 
 /** Further rounds at most, for phases that were missed. */
 const MORE_ROUNDS_MAX = 40;
@@ -18,6 +20,8 @@ export const scenario: Scenario = { name: "01 kill -9", isQuick: true, run };
 
 async function run({ random, rounds }: Form): Promise<Outcome> {
   await using scene = await Scene.make();
+  const { folder } = scene;
+  await using retiring = await AgentUnderTest.make({ folder, ...RETIRING });
   const writing = new KillWriting(scene, random);
   const hits = new Map(PHASES.map((phase) => [phase, 0]));
   const order = random.shuffled(PHASES);
@@ -28,12 +32,13 @@ async function run({ random, rounds }: Form): Promise<Outcome> {
     const phase = (round < rounds ? order[round % order.length] : missed()[0]) ?? PHASES[0];
     if (phase === undefined) break;
     await inRound(round, phase, async () => {
-      const state = await killOnce({ scene, writing, phase, random });
+      if (phase.needsRetention === true) await checkAll(scene, writing);
+      const agent = phase.needsRetention === true ? retiring : scene.agent;
+      const state = await killOnce({ agent, writing, phase, random });
       for (const hit of PHASES.filter(({ isHit }) => isHit(state))) {
         hits.set(hit, (hits.get(hit) ?? 0) + 1);
       }
       assertConsistent(state, scene.numbers.count);
-      if ((round + 1) % CHECK_ROUNDS === 0) await checkAll(scene, writing);
     });
   }
   const counts = await checkAll(scene, writing);
@@ -53,15 +58,14 @@ async function inRound(round: number, phase: Phase, work: () => Promise<void>) {
 }
 
 interface Round {
-  scene: Scene;
+  agent: AgentUnderTest;
   writing: KillWriting;
   phase: Phase;
   random: Random;
 }
 
 /** One life of the agent; returns what it left behind. */
-async function killOnce({ scene, writing, phase, random }: Round): Promise<Standstill> {
-  const { agent } = scene;
+async function killOnce({ agent, writing, phase, random }: Round): Promise<Standstill> {
   writing.betweenLives(phase.needsHour === true);
   {
     using watch = new Watch(agent.dataDir);
@@ -79,18 +83,24 @@ function assertConsistent(state: Standstill, linesWritten: number) {
     throw new Error(`agent.db names files that are not there: ${state.missing.join(", ")}`);
   }
   const rows = state.files.reduce((sum, file) => sum + file.rows, 0);
-  if (rows !== state.lines || state.lines > linesWritten) {
-    throw new Error(`${linesWritten} lines written, ${state.lines} read, ${rows} stored`);
+  const retired = retiredRows(state);
+  if (rows + retired !== state.lines || state.lines > linesWritten) {
+    throw new Error(
+      `${linesWritten} lines written, ${state.lines} read, ${rows} stored, ${retired} removed`,
+    );
   }
 }
 
-/** Lets an agent live until all is durable, and looks for every line. */
+/** Lets an agent live until all is durable, and looks for every line, and for what nobody knows. */
 async function checkAll(scene: Scene, writing: KillWriting): Promise<string> {
   writing.finishAll();
   await scene.agent.start();
   await scene.durable(writing.wholeLines);
   writing.whileCaughtUp();
   const counts = await scene.assertAllStored();
+  const left = await strays(scene.agent.dataDir);
+  if (left.length > 0) throw new Error(`Left behind: ${left.join(", ")}`);
+  await scene.mayRetire();
   writing.deleteOld();
   return counts;
 }

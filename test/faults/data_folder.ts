@@ -28,9 +28,20 @@ export interface Sealing {
   path: string;
 }
 
+/** A file that is out of the store, as agent.db has it. */
+export interface RemovedFile {
+  /** Relative to the data folder. */
+  path: string;
+  rows: number;
+  reason: string;
+  /** It may still lie there. */
+  isOnDisk: boolean;
+}
+
 /** What agent.db says at one moment. */
 export interface Commits {
   files: NamedFile[];
+  removed: RemovedFile[];
   sealings: Sealing[];
   /** Durable offset by generation. */
   offsets: Map<string, number>;
@@ -44,6 +55,7 @@ export interface Commits {
 
 const NO_COMMITS: Commits = {
   files: [],
+  removed: [],
   sealings: [],
   offsets: new Map(),
   paths: new Map(),
@@ -86,6 +98,8 @@ export interface FolderState extends Commits {
   temporaries: string[];
   /** Parts and chunks under their final names that agent.db does not name. */
   unnamed: string[];
+  /** Files that agent.db says are out, and that are there. */
+  retired: string[];
   /** Files that agent.db names and that are not there with that size. */
   missing: string[];
   takenAtMs: number;
@@ -95,7 +109,8 @@ export interface FolderState extends Commits {
 export async function readFolder(dataDir: string): Promise<FolderState> {
   const takenAtMs = Date.now();
   const commits = await readCommits(dataDir);
-  const named = new Set(commits.files.map(({ path }) => path));
+  const out = commits.removed.filter(({ isOnDisk }) => isOnDisk).map(({ path }) => path);
+  const known = new Set([...commits.files.map(({ path }) => path), ...out]);
   const places = new Set(commits.sealings.map(({ path }) => join(path, "..")));
   const there = [
     ...filesBelow(dataDir, "parts"),
@@ -107,10 +122,24 @@ export async function readFolder(dataDir: string): Promise<FolderState> {
     ...commits,
     takenAtMs,
     temporaries: there.filter(isTemporary),
-    unnamed: there.filter((path) => !isTemporary(path) && !named.has(path)),
+    unnamed: there.filter((path) => !isTemporary(path) && !known.has(path)),
+    retired: out.filter((path) => sizeOf(join(dataDir, path)) !== null),
     missing: commits.files.filter(({ path, bytes }) => sizeOf(join(dataDir, path)) !== bytes)
       .map(({ path }) => path),
   };
+}
+
+/** Rows that retention has removed. */
+export function retiredRows({ removed }: Commits): number {
+  return removed.filter(({ reason }) => reason === "retention")
+    .reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Parquet files that agent.db does not name, wherever they lie in a folder at rest. */
+export async function strays(dataDir: string): Promise<string[]> {
+  const named = new Set((await readCommits(dataDir)).files.map(({ path }) => path));
+  return [...filesBelow(dataDir, ".")]
+    .filter((path) => path.endsWith(".parquet") && !named.has(path));
 }
 
 /** Whether a file is one that is being written. */
@@ -163,6 +192,14 @@ function commitsOf(database: DatabaseSync): Commits {
       tsMaxUs: Number(row.ts_max_us),
       createdMs: Number(row.created_ms),
     })),
+    removed: hasTable(database, "removed")
+      ? all("SELECT path, rows, reason, on_disk FROM removed").map((row) => ({
+        path: String(row.path),
+        rows: Number(row.rows),
+        reason: String(row.reason),
+        isOnDisk: row.on_disk === 1,
+      }))
+      : [],
     sealings: all("SELECT chunk, stream, hour FROM sealings").map((row) => {
       const [chunk, stream, hour] = [String(row.chunk), String(row.stream), String(row.hour)];
       const path = chunkPath({ stream, hour, chunk, host: HOST, region: REGION });

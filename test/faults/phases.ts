@@ -26,6 +26,8 @@ export interface Phase {
   needsHour?: boolean;
   /** It comes when nobody writes. */
   isQuiet?: boolean;
+  /** It comes when chunks are removed. */
+  needsRetention?: boolean;
   /** Whether it may have come: asked all the time, so it must be cheap. */
   isNear(watch: Watch): boolean;
   /** Whether the agent stands in it. */
@@ -74,6 +76,12 @@ export const PHASES: readonly Phase[] = [
     isQuiet: true,
     isNear: (watch) => watch.hasChunkArrived(),
     isHit: ({ formerParts }) => formerParts.length > 0,
+  },
+  {
+    name: "mid-retention",
+    needsRetention: true,
+    isNear: (watch) => watch.isRetiring(),
+    isHit: ({ retired }) => retired.length > 0,
   },
   {
     name: "idle",

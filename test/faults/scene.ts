@@ -4,8 +4,9 @@ import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_process.ts";
 import type { AgentOptions } from "./agent_process.ts";
-import { readCommits, readLiveCommits } from "./data_folder.ts";
-import { assertOnce, storedLines } from "./stored_lines.ts";
+import { readCommits, readLiveCommits, retiredRows } from "./data_folder.ts";
+import type { Commits } from "./data_folder.ts";
+import { assertOnce, linesOf, storedLines } from "./stored_lines.ts";
 import type { Expected } from "./stored_lines.ts";
 import { LineNumbers, LogFile } from "./writer.ts";
 import type { LineFormat } from "./writer.ts";
@@ -26,6 +27,8 @@ export interface SceneParts {
 export class Scene implements AsyncDisposable {
   readonly numbers = new LineNumbers();
   private ends = 0;
+  /** Numbers of lines that retention may have removed. */
+  private readonly retirable = new Set<number>();
 
   private constructor(private readonly parts: SceneParts) {}
 
@@ -60,8 +63,8 @@ export class Scene implements AsyncDisposable {
   /** Resolves when the running agent has made `count` lines durable. */
   async durable(count: number, deadlineMs = SETTLE_MS): Promise<void> {
     await eventually(() => {
-      const files = readLiveCommits(this.agent.dataDir)?.files ?? [];
-      const rows = files.reduce((sum, file) => sum + file.rows, 0);
+      const commits = readLiveCommits(this.agent.dataDir);
+      const rows = commits === null ? 0 : rowsOf(commits);
       if (rows < count) throw new Error(`${rows} of ${count} lines are durable`);
       return true;
     }, deadlineMs);
@@ -97,6 +100,14 @@ export class Scene implements AsyncDisposable {
     }, SETTLE_MS);
   }
 
+  /** Of a stopped agent: from now on what it has sealed may be removed, if that is counted. */
+  async mayRetire(): Promise<void> {
+    const { files } = await readCommits(this.agent.dataDir);
+    const chunks = files.filter(({ kind }) => kind === "chunk");
+    const lines = await linesOf(this.agent.dataDir, chunks);
+    for (const number of lines.keys()) this.retirable.add(number);
+  }
+
   /**
    * Waits until every line is durable, stops the agent, and looks for each line. `others`: lines
    * without a number.
@@ -105,9 +116,11 @@ export class Scene implements AsyncDisposable {
     await this.durable(this.numbers.count + others);
     await this.allRead();
     await this.agent.stop();
-    const counts = await this.assertStored({ lines: this.numbers.from() });
-    const { files } = await readCommits(this.agent.dataDir);
-    const rows = files.reduce((sum, file) => sum + file.rows, 0);
+    const counts = await this.assertStored({
+      lines: this.numbers.from().filter((number) => !this.retirable.has(number)),
+      maybe: [...this.retirable],
+    });
+    const rows = rowsOf(await readCommits(this.agent.dataDir));
     if (rows !== this.numbers.count + others) {
       throw new Error(`${counts}; of ${others} without a number ${rows - this.numbers.count} are`);
     }
@@ -118,13 +131,24 @@ export class Scene implements AsyncDisposable {
   async assertStored(expected: Expected): Promise<string> {
     const stored = await storedLines(this.agent.dataDir);
     assertOnce(stored, expected);
-    const { gapBytes } = await readCommits(this.agent.dataDir);
+    const commits = await readCommits(this.agent.dataDir);
+    const { gapBytes } = commits;
     const gap = gapBytes > 0 ? `, ${gapBytes} bytes of gap counted` : "";
-    return `${this.numbers.count} lines written, ${stored.size} stored once${gap}`;
+    const retired = retiredRows(commits);
+    if (retired > 0 && stored.size + retired !== this.numbers.count) {
+      throw new Error(`${this.numbers.count} written, ${stored.size} stored, ${retired} removed`);
+    }
+    const removed = retired > 0 ? `, ${retired} removed by retention` : "";
+    return `${this.numbers.count} lines written, ${stored.size} stored once${removed}${gap}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.agent[Symbol.asyncDispose]();
     await this.folder[Symbol.asyncDispose]();
   }
+}
+
+/** Rows that are stored, or were until retention removed them. */
+function rowsOf(commits: Commits): number {
+  return commits.files.reduce((sum, { rows }) => sum + rows, retiredRows(commits));
 }

@@ -33,6 +33,11 @@ export class Watch implements Disposable {
     return this.sealings().some((path) => sizeOf(join(this.dataDir, path)) !== null);
   }
 
+  /** Whether files that are out may still have to be deleted. */
+  isRetiring(): boolean {
+    return this.select("SELECT 1 FROM removed WHERE on_disk = 1 LIMIT 1").length > 0;
+  }
+
   /** Whether a chunk is so near that the next look must come at once. */
   isChunkNear(): boolean {
     return this.sealings().some((path) =>
