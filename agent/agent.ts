@@ -9,12 +9,13 @@ import { serveHealth } from "./health/server.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { answerQuery } from "./query/answer_query.ts";
 import type { QueryParts } from "./query/prepare.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
+import type { HostAnswerer } from "./store/answer.ts";
 import { storeLimits } from "./store/limits.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { StoreObserver } from "./store/observer.ts";
@@ -31,7 +32,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const askedOrEnd = AbortSignal.any([asked, end.signal]);
   /** Of reading and sealing. */
   const signal = config.drain_timeout === undefined ? askedOrEnd : end.signal;
-  const metrics = new Metrics({ host, region, version: VERSION });
+  const metrics = config.http === undefined ? null : await openMetrics(config);
   await using store = await openStore(config, signal, metrics);
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
@@ -70,6 +71,12 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   log.info("Agent {host} stops", { host });
 }
 
+/** Loaded only where it is wanted: some megabytes. */
+async function openMetrics({ host, region }: AgentConfig): Promise<Metrics> {
+  const { Metrics } = await import("./metrics/metrics.ts");
+  return new Metrics({ host, region, version: VERSION });
+}
+
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
@@ -79,7 +86,7 @@ async function aborted(signal: AbortSignal): Promise<void> {
 export function openStore(
   config: AgentConfig,
   signal: AbortSignal,
-  observer?: StoreObserver,
+  observer: StoreObserver | null = null,
 ): Promise<Store> {
   return Store.open({
     dataDir: config.data_dir,
@@ -91,7 +98,7 @@ export function openStore(
     quota: config.quota === undefined
       ? undefined
       : { bytes: config.quota, whenFull: config.on_quota },
-    ...(observer === undefined ? {} : { observer }),
+    ...(observer === null ? {} : { observer }),
     signal,
   });
 }
@@ -100,7 +107,7 @@ interface LinkParts {
   config: AgentConfig;
   store: Store;
   tail: Tail;
-  metrics: Metrics;
+  metrics: Metrics | null;
   parts: QueryParts;
 }
 
@@ -108,6 +115,7 @@ interface LinkParts {
 function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | null {
   if (config.broker === undefined) return null;
   const rate = new LineRate(() => tail.linesTotal());
+  const answer: HostAnswerer = (query, signal) => answerQuery(parts, query, signal);
   return new Link({
     url: config.broker,
     topicPrefix: config.topic_prefix,
@@ -117,7 +125,7 @@ function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | nu
     version: VERSION,
     streams: config.streams.map((stream) => stream.name),
     trust: config.trust,
-    answer: metrics.timed((query, signal) => answerQuery(parts, query, signal)),
+    answer: metrics?.timed(answer) ?? answer,
     remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
     stats: () => {
       const { bytes, ms } = tail.behind();
@@ -137,13 +145,13 @@ interface HealthPieces {
   config: AgentConfig;
   store: Store;
   tail: Tail;
-  metrics: Metrics;
+  metrics: Metrics | null;
   link: Link | null;
 }
 
 /** Null unless the configuration says where. */
 function openHealth({ config, store, tail, metrics, link }: HealthPieces) {
-  if (config.http === undefined) return null;
+  if (config.http === undefined || metrics === null) return null;
   return serveHealth({
     address: config.http,
     signs: () => ({

@@ -19,13 +19,17 @@ export class HttpAsker {
     return new HttpAsker(new ApiClient(fleet.url), await readOperatorKey(fleet.pem));
   }
 
-  /** @throws when a host is missing */
-  async ask(sql: string): Promise<Asked> {
+  /** `sinceMs`: asks for what is newer, as --since does. @throws when a host is missing */
+  async ask(sql: string, sinceMs?: number): Promise<Asked> {
     const startedMs = performance.now();
     const { token, claims } = await signQuestion({
       sql,
       selector: "",
-      range: { since: null, until: null, implied: false },
+      range: {
+        since: sinceMs === undefined ? null : new Date(sinceMs).toISOString(),
+        until: null,
+        implied: false,
+      },
       limits: { timeout_ms: 10_000, rows_max: 100_000, bytes_max: 64e6 },
       key: this.key,
       nowMs: Date.now(),

@@ -2,10 +2,12 @@
  * A fleet of one host under load: the agent's memory, throughout, while it reads, flushes, seals and
  * answers; and how long it takes until a line that was written is in the answer of a query over HTTP.
  */
+import { drawHit } from "../../orchestrator/generate/hits.ts";
+import { formatLine } from "../../orchestrator/generate/lines.ts";
+import { createRandom } from "../../orchestrator/generate/random.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { TestFleet } from "../harness/fleet.ts";
-import { combinedLine } from "../harness/lines.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
 import { quantile, spread } from "./figures.ts";
 import { HelperWatch, memoryOf } from "./process.ts";
@@ -21,6 +23,8 @@ const PROBES = 100;
 const SAMPLE_MS = 200;
 /** Between two questions for a line: an impatient person's, and no flood that slows itself down. */
 const ASK_AGAIN_MS = 50;
+/** What they ask for: `--since 1m`. */
+const ASKED_MS = 60_000;
 
 export async function benchLoad(): Promise<void> {
   await using fleet = await TestFleet.start({ hosts: { [HOST]: "eu-west-1" }, broker: "embedded" });
@@ -70,13 +74,15 @@ async function probe(
   asker: HttpAsker,
   { count, everyMs }: { count: number; everyMs: number },
 ): Promise<number[]> {
+  const random = createRandom(1);
   const times: number[] = [];
   const file = fleet.path(HOST, "access.log.probes");
   for (let i = 0; i < count; i++) {
     const mark = crypto.randomUUID();
-    const line = combinedLine(i).replace(/"GET [^"]*"/, `"GET /${mark} HTTP/1.1"`);
+    const line = formatLine(drawHit(random), Date.now(), "combined")
+      .replace(/"[A-Z]+ [^"]*"/, `"GET /${mark} HTTP/1.1"`);
     const startedMs = performance.now();
-    await Deno.writeTextFile(file, line, { append: true });
+    await Deno.writeTextFile(file, `${line}\n`, { append: true });
     while (!await isSeen(asker, mark)) await pause(ASK_AGAIN_MS);
     times.push(performance.now() - startedMs);
     await pause(everyMs - (performance.now() - startedMs));
@@ -87,7 +93,8 @@ async function probe(
 /** A host too busy to answer has not shown the line. */
 async function isSeen(asker: HttpAsker, mark: string): Promise<boolean> {
   try {
-    const { rows } = await asker.ask(`SELECT count(*) AS n FROM logs WHERE request = '/${mark}'`);
+    const sql = `SELECT count(*) AS n FROM logs WHERE request = '/${mark}'`;
+    const { rows } = await asker.ask(sql, Date.now() - ASKED_MS);
     return Number(rows[0]?.n) === 1;
   } catch (error) {
     if (error instanceof LogvendError) return false;
