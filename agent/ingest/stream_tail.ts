@@ -85,6 +85,8 @@ export class StreamTail implements Disposable {
 
   private readonly form: LineForm;
   readonly packed: PackedFiles;
+  /** How long the last look at the folders took. */
+  discoverMs = 0;
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
@@ -114,7 +116,10 @@ export class StreamTail implements Disposable {
 
   /** Looks at the folders: new, renamed, deleted, grown files. */
   async look(): Promise<void> {
-    const found = await discover(this.options.stream.files, this.options.signal);
+    const { stream, signal, clock } = this.options;
+    const startedMs = clock.monotonicMs();
+    const found = await discover(stream.files, signal);
+    this.discoverMs = clock.monotonicMs() - startedMs;
     this.report(found);
     for (const file of this.followed.values()) {
       file.gone = true;
@@ -122,7 +127,7 @@ export class StreamTail implements Disposable {
       this.history.put(file.generation);
     }
     for (const file of found.files) {
-      if (this.options.signal.aborted) return;
+      if (signal.aborted) return;
       const followed = this.followed.get(fileKey(file));
       if (followed === undefined) await this.consider(file);
       else followed.sighted(file);

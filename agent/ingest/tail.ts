@@ -14,8 +14,11 @@ import type { Clock } from "./stream_tail.ts";
 const POLL_MS = 200;
 /** The same while somebody waits. */
 const AWAITED_MS = 5;
-/** How often folders are looked at for new and renamed files. */
+/** How often folders are looked at for new and renamed files, and for quiet ones that grew. */
 const LOOK_MS = 1_000;
+/** Folders of thousands of files are looked at less often: this many times as long as it takes. */
+const LOOK_REST = 30;
+const LOOK_MAX_MS = 30_000;
 
 /** What a tail needs. */
 export interface TailOptions {
@@ -143,8 +146,9 @@ export class Tail implements AsyncDisposable {
       while (!this.signal.aborted) {
         this.roundAtMs = this.clock.monotonicMs();
         if (this.clock.monotonicMs() >= lookAtMs || this.waiters.some((w) => w.targets === null)) {
-          lookAtMs = this.clock.monotonicMs() + LOOK_MS;
+          const startedMs = this.clock.monotonicMs();
           await this.look();
+          lookAtMs = startedMs + this.lookEveryMs();
         }
         await this.round(buffer);
         if (!this.more && !this.signal.aborted) await this.pause();
@@ -180,6 +184,12 @@ export class Tail implements AsyncDisposable {
         this.files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
       );
     }
+  }
+
+  /** From one look to the next: 10,000 files take half a second of the processor. */
+  private lookEveryMs(): number {
+    const tookMs = this.streams.reduce((sum, { discoverMs }) => sum + discoverMs, 0);
+    return Math.min(LOOK_MAX_MS, Math.max(LOOK_MS, LOOK_REST * tookMs));
   }
 
   private warnOfHandles() {
