@@ -30,16 +30,20 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   await using sink = await dropping(store, [stream], config);
   const form = lineForm(stream);
   const grows = await growingFiles(stream, signal);
-  const total = { lines: 0, rows: 0, rejects: 0, bytesRead: 0 };
+  const total = { lines: 0, rows: 0, rejects: 0, dropped: 0, bytesRead: 0 };
   for (const file of files) {
     const path = resolve(file);
-    const read = await readFile({ path, stream: stream.name, form, sink, grows, signal });
+    const droppedBefore = sink.droppedCount;
+    const found = await readFile({ path, stream: stream.name, form, sink, grows, signal });
+    const dropped = sink.droppedCount - droppedBefore;
+    const read = { ...found, rows: found.rows - dropped, dropped };
     const left = read.unfinishedBytes === 0 ? "" : "; its last line waits for its end";
     const added = read.skipped ? "known already, nothing added" : linesText(read);
     console.log(`${file}: ${added}${left}`);
     total.lines += read.lines;
     total.rows += read.rows;
     total.rejects += read.rejects;
+    total.dropped += read.dropped;
     total.bytesRead += read.bytesRead;
   }
   await store.flush();
@@ -62,7 +66,9 @@ async function growingFiles(stream: StreamConfig, signal: AbortSignal) {
   return (file: FileId) => growing.has(fileKey(file));
 }
 
-function linesText(count: { lines: number; rows: number; rejects: number }): string {
-  const { lines, rows, rejects } = count;
-  return [counted(lines, "line"), counted(rows, "row"), counted(rejects, "reject")].join(", ");
+type LineCount = Record<"lines" | "rows" | "rejects" | "dropped", number>;
+
+function linesText({ lines, rows, rejects, dropped }: LineCount): string {
+  const texts = [counted(lines, "line"), counted(rows, "row"), counted(rejects, "reject")];
+  return [...texts, ...(dropped === 0 ? [] : [`${dropped} dropped`])].join(", ");
 }

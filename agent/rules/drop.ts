@@ -22,6 +22,12 @@ export interface Place {
   region: string;
 }
 
+/** A sink in front of another that leaves rows out. */
+export interface DroppingSink extends BatchSink, AsyncDisposable {
+  /** Lines left out so far. */
+  readonly droppedCount: number;
+}
+
 /** The conditions of one stream, ready to be asked. */
 interface Filter {
   rules: readonly string[];
@@ -30,24 +36,25 @@ interface Filter {
 }
 
 /**
- * A sink in front of another that leaves rows out by the streams' rules.
+ * Puts the streams' rules in front of a sink.
  * @throws {LogvendError} bad_sql, for a condition that is none
  */
 export async function dropping(
   sink: BatchSink,
   streams: readonly Pick<StreamConfig, "name" | "drop">[],
   place: Place,
-): Promise<BatchSink & AsyncDisposable> {
+): Promise<DroppingSink> {
   const filters = new Map<string, Filter>();
   for (const { name, drop } of streams) {
     if (drop.length > 0) filters.set(name, await filterOf(name, drop, place));
   }
-  return new DroppingSink(sink, filters, filters.size === 0 ? null : await Engine.open());
+  return new RuledSink(sink, filters, filters.size === 0 ? null : await Engine.open());
 }
 
 const STAGING = "staging";
 
-class DroppingSink implements BatchSink, AsyncDisposable {
+class RuledSink implements DroppingSink {
+  droppedCount = 0;
   /** By generation. */
   private readonly streams = new Map<string, string>();
   private readonly mutex = new Mutex();
@@ -82,6 +89,7 @@ class DroppingSink implements BatchSink, AsyncDisposable {
     }
     const dropped = await this.mutex.run(() => droppedRows(engine, filter, batch));
     await this.sink.append(dropped.size === 0 ? batch : without(batch, dropped));
+    this.droppedCount += dropped.size;
   }
 
   async flush(): Promise<void> {

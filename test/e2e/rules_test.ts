@@ -115,10 +115,14 @@ Deno.test("import follows the same rules, and restore gives the redacted lines, 
   await using folder = await TempFolder.make();
   // Of 15 bytes: its hash is one byte longer, as the line is with its end.
   const line = (n: number) => combinedLine(n).replace(/^10\.0\.0\.\d+/, "100.100.100.100");
-  const log = await folder.write("old.log", [1, 2, 3].map(line).join(""));
+  const log = await folder.write(
+    "old.log",
+    [1, 2, 3].map(line).join("") +
+      combinedLine(4).replace("/item/4", "/healthz"),
+  );
   const path = await config(folder, RULES);
   const imported = await agent("import", log, "-c", path);
-  assert.match(imported.stdout, /3 rows/);
+  assert.match(imported.stdout, /: 4 lines, 3 rows, 0 rejects, 1 dropped\n/);
   const { stdout } = await agent("restore", "-c", path, "--since", "all");
   const address = stdout.slice(0, 16);
   assert.match(address, /^[0-9a-f]{16}$/);
