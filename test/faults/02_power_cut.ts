@@ -8,12 +8,7 @@ import { LINE_NUMBER } from "./writer.ts";
 
 export const scenarios: Scenario[] = [
   { name: "02 power cut", needs: ["root"], run: (form) => run(form, false) },
-  {
-    name: "02 power cut, logs too",
-    needs: ["root"],
-    isQuick: true,
-    run: (form) => run(form, true),
-  },
+  { name: "02 power cut, logs too", needs: ["root"], run: (form) => run(form, true) },
 ];
 
 const IMAGE_MEGABYTES = 96;

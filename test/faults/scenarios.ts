@@ -1,7 +1,6 @@
 /** Every fault scenario, in the order of the table of faults. */
 import type { Scenario } from "./scenario.ts";
 import { scenario as kill } from "./01_kill.ts";
-import { scenario as killRetention } from "./01_kill_retention.ts";
 import { scenarios as powerCut } from "./02_power_cut.ts";
 import { scenario as rename } from "./03_rename.ts";
 import { scenario as copyTruncate } from "./04_copytruncate.ts";
@@ -22,7 +21,6 @@ import { scenarios as handles } from "./26_handles.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   kill,
-  killRetention,
   ...powerCut,
   rename,
   copyTruncate,
