@@ -17,6 +17,7 @@ import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
 import type { HostAnswerer } from "./store/answer.ts";
 import { storeLimits } from "./store/limits.ts";
+import type { QuotaPolicy } from "./store/quota.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { StoreObserver } from "./store/observer.ts";
 import { Store } from "./store/store.ts";
@@ -33,7 +34,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   /** Of reading and sealing. */
   const signal = config.drain_timeout === undefined ? askedOrEnd : end.signal;
   const metrics = config.http === undefined ? null : await openMetrics(config);
-  await using store = await openStore(config, signal, metrics);
+  await using store = await openStore(config, signal, { observer: metrics });
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
@@ -82,11 +83,17 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
-/** The store of a configuration; the only writer of its data folder. */
+/**
+ * The store of a configuration; the only writer of its data folder. Without a `quotaPolicy` that of
+ * the configuration holds.
+ */
 export function openStore(
   config: AgentConfig,
   signal: AbortSignal,
-  observer: StoreObserver | null = null,
+  { observer, quotaPolicy }: {
+    observer?: StoreObserver | null;
+    quotaPolicy?: QuotaPolicy["whenFull"];
+  } = {},
 ): Promise<Store> {
   return Store.open({
     dataDir: config.data_dir,
@@ -97,8 +104,8 @@ export function openStore(
     limits: storeLimits(config.limits),
     quota: config.quota === undefined
       ? undefined
-      : { bytes: config.quota, whenFull: config.on_quota },
-    ...(observer === null ? {} : { observer }),
+      : { bytes: config.quota, whenFull: quotaPolicy ?? config.on_quota },
+    ...(observer === null || observer === undefined ? {} : { observer }),
     signal,
   });
 }

@@ -26,7 +26,7 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const signal = interruptSignal("Cancelled; importing again goes on where this ended");
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
-  await using store = await openStore(config, signal);
+  await using store = await openStore(config, signal, { quotaPolicy: "fail" });
   await using sink = await dropping(store, [stream], config);
   const form = lineForm(stream);
   const grows = await growingFiles(stream, signal);

@@ -1,13 +1,17 @@
 /** The data folder's share of the disk: at its quota reading pauses, or the oldest chunks go. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import { LogvendError } from "../../protocol/errors.ts";
 import { formatBytes } from "../../protocol/units.ts";
 
 /** How much the data folder may hold, and what happens when it does. */
 export interface QuotaPolicy {
   bytes: number;
-  /** `pause`: what waits in log files stays there. `drop_oldest`: chunks go before their time. */
-  whenFull: "pause" | "drop_oldest";
+  /**
+   * `pause`: what waits in log files stays there. `drop_oldest`: chunks go before their time.
+   * `fail`: for who reads once, and for whom nobody seals and retires meanwhile.
+   */
+  whenFull: "pause" | "drop_oldest" | "fail";
 }
 
 export interface QuotaOptions {
@@ -48,6 +52,7 @@ export class Quota {
     const isFull = used >= (this.full ? resumeBytes : bytes);
     if (isFull === this.full) return;
     this.full = isFull;
+    if (whenFull === "fail") return; // says so itself
     const facts = { used: formatBytes(used), quota: formatBytes(bytes) };
     if (isFull) {
       this.log.warn(
@@ -58,8 +63,17 @@ export class Quota {
     } else this.log.info("The data folder holds {used} of {quota}: reading goes on", facts);
   }
 
-  /** Resolves when reading may go on; at once when it may, and when `signal` says that all ends. */
+  /**
+   * Resolves when reading may go on; at once when it may, and when `signal` says that all ends.
+   * @throws {LogvendError} unavailable, where reading is to fail
+   */
   async room(signal: AbortSignal): Promise<void> {
+    if (this.full && this.options.policy.whenFull === "fail") {
+      throw new LogvendError(
+        "unavailable",
+        `Stopped: ${this.reason}; make room (quota, retention), then go on with the same command`,
+      );
+    }
     while (this.full && !signal.aborted) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       await this.check();

@@ -29,6 +29,15 @@ Deno.test("reading pauses at the quota and goes on below 95 % of it", async () =
   assert.equal(quota.reason, null);
 });
 
+Deno.test("who reads once is stopped at the quota, and told what to do", async () => {
+  const policy = { bytes: 1_000, whenFull: "fail" } as const;
+  const dropOldest = () => Promise.resolve(false);
+  const quota = new Quota({ policy, usedBytes: () => 1_000, dropOldest });
+  await quota.check();
+  const { signal } = new AbortController();
+  await assert.rejects(quota.room(signal), /reached its quota of 1.0 KB; make room/);
+});
+
 Deno.test("drop_oldest makes room, and reading pauses when nothing is left to drop", async () => {
   const chunks = [300, 300];
   let others = 500;
