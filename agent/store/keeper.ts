@@ -5,6 +5,7 @@ import { getLogger } from "@logtape/logtape";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import type { Leases } from "./leases.ts";
+import type { Reserve } from "./reserve.ts";
 import { finishRemoval, markRemoved, unfinishedRemovals } from "./removed.ts";
 import type { RemovalReason, RemovedFile } from "./removed.ts";
 import { expiredChunks, oldestChunks } from "./retain.ts";
@@ -24,6 +25,8 @@ export interface KeeperOptions {
   catalog: Catalog;
   dataDir: string;
   leases: Leases;
+  /** For removals on a full disk. */
+  reserve: Reserve;
   clock: () => number;
 }
 
@@ -75,9 +78,10 @@ export class Keeper {
 
   /** Removes the chunks that are older or more than may stay, and what could not go before. */
   async retire(retention: Retention): Promise<void> {
-    const { database, clock } = this.options;
+    const { database, reserve, clock } = this.options;
     this.remove(expiredChunks(database, retention, clock()), "retention");
     await this.finishRemovals();
+    reserve.fill();
   }
 
   /** Removes the oldest chunks, so many bytes of them. False: there is none left to remove. */
@@ -106,22 +110,22 @@ export class Keeper {
     const chunks = counted(files.length, "chunk");
     const until = files.map(({ hour }) => hour).sort().at(-1);
     this.mark(ids, reason);
-    const why = reason === "quota" ? "quota: " : "";
-    this.log.info("{why}Removed {chunks} of up to {until}: {bytes}", { why, chunks, until, bytes });
+    const what = reason === "quota" ? "The quota has removed" : "Retention has removed";
+    this.log.info(`${what} {chunks} of up to {until}: {bytes}`, { chunks, until, bytes });
   }
 
   private mark(ids: readonly string[], reason: RemovalReason): string[] {
-    const { database, clock } = this.options;
-    return markRemoved(database, ids, { reason, nowMs: clock() });
+    const { database, reserve, clock } = this.options;
+    return reserve.spend(() => markRemoved(database, ids, { reason, nowMs: clock() }));
   }
 
   private async finish({ id, path, reason }: RemovedFile) {
-    const { database, dataDir, leases } = this.options;
+    const { database, dataDir, leases, reserve } = this.options;
     const absolute = join(dataDir, path);
     if (reason === "corrupt" || reason === "unfinished") await setAside(dataDir, absolute);
     else await leases.remove(absolute);
     if (await isThere(absolute)) return; // a query reads it: the next look finds it gone
-    finishRemoval(database, id);
+    reserve.spend(() => finishRemoval(database, id));
     await removeEmptyFolders(dataDir, dirname(absolute));
   }
 

@@ -27,6 +27,7 @@ import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
 import { recover } from "./recover.ts";
 import { lostIn } from "./removed.ts";
+import { Reserve } from "./reserve.ts";
 import { storedBytes } from "./retain.ts";
 import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
@@ -103,11 +104,14 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const lock = await lockDataDir(options.dataDir);
     try {
       const { dataDir, clock = Date.now } = options;
+      const reserve = new Reserve(dataDir);
+      reserve.release(); // agent.db cannot be opened without some room
       const sound = await openSoundDatabase(dataDir);
+      reserve.fill();
       const { database } = sound;
       const catalog = new Catalog(database);
       const leases = new Leases();
-      const keeper = new Keeper({ database, catalog, dataDir, leases, clock });
+      const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
       await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
       const memory = await MemoryRows.open(options.host, options.streams);
       const store = new Store({ options, lock, database, catalog, leases, keeper, memory });

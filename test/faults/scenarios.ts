@@ -15,6 +15,7 @@ import { scenario as bytes } from "./12_bytes.ts";
 import { scenario as clock } from "./13_clock.ts";
 import { scenario as late } from "./14_late.ts";
 import { scenarios as diskFull } from "./15_disk_full.ts";
+import { scenario as fullStart } from "./15_full_start.ts";
 import { scenarios as agentDb } from "./16_agent_db.ts";
 import { scenario as corruptChunk } from "./17_corrupt_chunk.ts";
 import { scenarios as handles } from "./26_handles.ts";
@@ -35,6 +36,7 @@ export const SCENARIOS: readonly Scenario[] = [
   clock,
   late,
   ...diskFull,
+  fullStart,
   ...agentDb,
   corruptChunk,
   ...handles,
