@@ -3,8 +3,8 @@ import { hourOf } from "../../protocol/chunk_path.ts";
 import type { Batch } from "../store/batch.ts";
 
 /**
- * What a line became: a row, a reject, dropped by a rule. `uncounted` are rows that an older version
- * stored without counting whose they are.
+ * What a line became: a row, a reject, dropped by a rule. `uncounted` are rows of which nobody knows
+ * whose they are: an older version stored them, or they were found without their agent.db.
  */
 export type Outcome = "stored" | "rejected" | "dropped" | "uncounted";
 

@@ -72,11 +72,11 @@ function reasonsText(reasons: Readonly<Record<string, Amount>>): string {
 function streamText(account: StreamAccount): string {
   const { stream, read, stored, rejected, dropped, rows, parts, chunks } = account;
   const { uncounted, removed } = account;
-  const old = uncounted === 0 ? "" : `, ${uncounted} of them from a version that did not count`;
+  const old = uncounted === 0 ? "" : `, ${uncounted} of them of unknown files`;
   return `${stream}: ${counted(read.lines, "line")} (${formatBytes(read.bytes)}) read, ` +
     `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped · ` +
     `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}` +
-    (removed === 0 ? "" : `, ${removed} removed by retention`);
+    (removed === 0 ? "" : `, ${removed} removed by retention or quota`);
 }
 
 function gapText({ path, generation, offset, bytes, reason, seenMs }: Gap): string {

@@ -64,8 +64,16 @@ export interface Adoption {
   /** Their rows are in adopted chunks. */
   replaced: readonly StoredFile[];
   /** How far they were durable when the adopted files were committed. */
-  generations: readonly { generation: Generation; inputPath: string }[];
+  generations: readonly AdoptedGeneration[];
   counts: readonly Count[];
+  gaps: readonly Gap[];
+}
+
+interface AdoptedGeneration {
+  generation: Generation;
+  inputPath: string;
+  /** Bytes of adopted rows of which nothing was counted. */
+  uncountedBytes: number;
 }
 
 /** Where the reading of a generation began. */
@@ -188,7 +196,7 @@ export class Catalog {
   }
 
   /** One commit: files that agent.db did not name are in, those whose rows they hold are out. */
-  commitAdoption({ adopted, replaced, generations, counts }: Adoption) {
+  commitAdoption({ adopted, replaced, generations, counts, gaps }: Adoption) {
     transaction(this.database, () => {
       const put = this.putGeneration();
       for (const { id } of replaced) {
@@ -197,16 +205,15 @@ export class Catalog {
         this.database.prepare("DELETE FROM files WHERE id = ?").run(id);
       }
       for (const file of adopted) this.insertFile(file);
-      for (const { generation, inputPath } of generations) {
-        const { id, offset } = generation;
-        // Of these lines nothing was counted: what was read counts from here on.
+      for (const { generation, inputPath, uncountedBytes } of generations) {
+        // What was read counts from behind the lines of which nothing was counted.
         this.database.prepare(
-          `UPDATE generations SET start_offset = start_offset + $offset - durable_offset
-           WHERE id = $id`,
-        ).run({ id, offset });
-        put(generation, { startOffset: offset, inputPath });
+          "UPDATE generations SET start_offset = start_offset + $uncountedBytes WHERE id = $id",
+        ).run({ id: generation.id, uncountedBytes });
+        put(generation, { startOffset: uncountedBytes, inputPath });
       }
       addCounts(this.database, counts);
+      addGaps(this.database, gaps);
     });
   }
 

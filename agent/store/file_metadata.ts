@@ -32,6 +32,26 @@ const GenerationFacts = z.object({
 });
 export type GenerationFacts = z.infer<typeof GenerationFacts>;
 
+const Count = z.object({
+  stream: z.string(),
+  generation: z.string(),
+  hour: z.string(),
+  outcome: z.enum(["stored", "rejected", "dropped", "uncounted"]),
+  reason: z.string(),
+  lines: z.number(),
+  bytes: z.number(),
+});
+
+const Gap = z.object({
+  generation: z.string(),
+  stream: z.string(),
+  path: z.string(),
+  offset: z.number(),
+  bytes: z.number(),
+  reason: z.enum(["truncated", "gone"]),
+  seenMs: z.number(),
+});
+
 const FileMetadata = z.object({
   schema_version: z.number(),
   id: z.string(),
@@ -47,6 +67,8 @@ const FileMetadata = z.object({
   flush: z.object({ id: z.string(), parts: z.number(), runs: z.array(Run) }).nullable(),
   /** Those of its runs; of a flush's first part all that the flush made durable. */
   generations: z.array(GenerationFacts),
+  /** Of a flush's first part: what became of all lines of the flush, and what could not be read. */
+  account: z.object({ counts: z.array(Count), gaps: z.array(Gap) }).nullable(),
 });
 export type FileMetadata = z.infer<typeof FileMetadata>;
 
@@ -56,7 +78,7 @@ const OldMetadata = z.object({ schema_version: z.number(), runs: z.array(Run) })
 /** The metadata of a file that is about to be written, as text. */
 export function metadataText(
   file: Omit<StoredFile, "path" | "bytes" | "sha256">,
-  more: Pick<FileMetadata, "flush" | "generations">,
+  more: Pick<FileMetadata, "flush" | "generations" | "account">,
 ): string {
   const { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs } = file;
   const facts = { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs };

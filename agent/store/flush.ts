@@ -33,8 +33,10 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
     for (const [index, entry] of hours.entries()) {
       const runs = memory.runsOf(entry.stream);
       const ids = new Set(runs.map(({ generation }) => generation));
-      const generations = changed.generations.filter(({ id }) => index === 0 || ids.has(id));
-      parts.push(await writePart(request, { entry, runs, flush, generations }));
+      const isFirst = index === 0;
+      const generations = changed.generations.filter(({ id }) => isFirst || ids.has(id));
+      const account = isFirst ? { counts: [...changed.counts], gaps: [...changed.gaps] } : null;
+      parts.push(await writePart(request, { entry, runs, flush, generations, account }));
     }
     const nothing = [parts, changed.generations, changed.gaps].every(({ length }) => length === 0);
     if (!nothing) catalog.commitFlush({ parts, ...changed });
@@ -46,17 +48,16 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   return parts;
 }
 
-interface PartRequest {
+interface PartRequest extends Pick<FileMetadata, "flush" | "account"> {
   entry: HourInMemory;
   runs: Run[];
-  flush: FileMetadata["flush"];
   /** Whose facts the part holds: those of its runs, for its fellows may be sealed or damaged. */
   generations: readonly Generation[];
 }
 
 async function writePart(
   { memory, dataDir, nowMs, changed }: FlushRequest,
-  { entry, runs, flush, generations }: PartRequest,
+  { entry, runs, flush, generations, account }: PartRequest,
 ): Promise<StoredFile> {
   const { stream, hour, rows, tsMinUs, tsMaxUs } = entry;
   const id = randomId();
@@ -65,6 +66,7 @@ async function writePart(
   const part = { ...facts, runs, createdMs: nowMs };
   const metadata = metadataText(part, {
     flush,
+    account,
     generations: generations.map((g) => factsOf(g, changed.origins.get(g.id)?.inputPath ?? null)),
   });
   let sha256 = "";

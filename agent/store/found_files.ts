@@ -81,6 +81,7 @@ async function oldMetadata(
     runs,
     flush: null,
     generations: [],
+    account: null,
   };
 }
 

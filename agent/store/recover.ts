@@ -2,10 +2,11 @@
 import { basename, join, relative } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
+import { total } from "../account/report.ts";
 import type { Count } from "../account/tally.ts";
 import { counted } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import type { Catalog, StoredFile } from "./catalog.ts";
+import type { Adoption, Catalog, StoredFile } from "./catalog.ts";
 import type { SoundDatabase } from "./database.ts";
 import { isTemporary, removeIfThere } from "./durable_file.ts";
 import { readFound } from "./found_files.ts";
@@ -92,18 +93,45 @@ async function readAll(dataDir: string, paths: readonly string[]): Promise<Found
   return found;
 }
 
-function adoption({ adopted, replaced }: Reconciled, catalog: Catalog) {
-  const files = adopted.map(storedFile);
+function adoption({ adopted, replaced }: Reconciled, catalog: Catalog): Adoption {
+  const { accounts, uncounted } = accountsOf(adopted);
+  const counts = accounts.flatMap((account) => account.counts);
   return {
-    adopted: files,
+    adopted: adopted.map(storedFile),
     replaced,
-    generations: newerGenerations(adopted, catalog),
-    counts: uncounted(files, replaced),
+    generations: newerGenerations(adopted, catalog, counts),
+    counts: [...counts, ...uncountedRows(uncounted.map(storedFile), replaced)],
+    gaps: accounts.flatMap(({ gaps }) => gaps),
   };
 }
 
+type Account = NonNullable<FoundFile["metadata"]["account"]>;
+
+/**
+ * What whole flushes counted, and the files of which nobody knows any more whose their rows are:
+ * chunks, and parts of whose fellows some are sealed.
+ */
+function accountsOf(
+  adopted: readonly FoundFile[],
+): { accounts: Account[]; uncounted: FoundFile[] } {
+  const flushes = [...Map.groupBy(adopted, ({ metadata }) => metadata.flush?.id ?? null).values()];
+  const accounts: Account[] = [];
+  const uncounted: FoundFile[] = [];
+  for (const files of flushes) {
+    const account = files.map(({ metadata }) => metadata.account).find((one) => one !== null);
+    const isWhole = files.length === files[0]?.metadata.flush?.parts;
+    if (account !== undefined && isWhole) accounts.push(account);
+    else uncounted.push(...files);
+  }
+  return { accounts, uncounted };
+}
+
 /** The newest facts of each generation, where they are newer than agent.db's. */
-function newerGenerations(adopted: readonly FoundFile[], catalog: Catalog) {
+function newerGenerations(
+  adopted: readonly FoundFile[],
+  catalog: Catalog,
+  counts: readonly Count[],
+): Adoption["generations"] {
   const known = new Map(catalog.generations().map((generation) => [generation.id, generation]));
   const facts = adopted.flatMap(({ metadata }) => metadata.generations);
   const inputs = new Map(
@@ -112,18 +140,25 @@ function newerGenerations(adopted: readonly FoundFile[], catalog: Catalog) {
   const newest = new Map(
     facts.toSorted((a, b) => a.offset - b.offset).map((generation) => [generation.id, generation]),
   );
+  const countsOf = Map.groupBy(counts, ({ generation }) => generation);
   return [...newest.values()]
     .filter(({ id, offset }) => offset > (known.get(id)?.offset ?? -1))
-    .map(({ inputPath: _, ...generation }) => ({
-      generation: { ...generation, lines: known.get(generation.id)?.lines ?? 0 },
-      inputPath: inputs.get(generation.id) ?? generation.path,
-    }));
+    .map(({ inputPath: _, ...generation }) => {
+      const { id, path, offset } = generation;
+      const { offset: before = 0, lines = 0 } = known.get(id) ?? {};
+      const added = total(countsOf.get(id) ?? []);
+      return {
+        generation: { ...generation, lines: lines + added.lines },
+        inputPath: inputs.get(id) ?? path,
+        uncountedBytes: offset - before - added.bytes,
+      };
+    });
 }
 
 /** Rows of which nobody knows any more whose they are. */
-function uncounted(adopted: readonly StoredFile[], replaced: readonly StoredFile[]): Count[] {
+function uncountedRows(adopted: readonly StoredFile[], replaced: readonly StoredFile[]): Count[] {
   const signed = [
-    ...adopted.map((file) => ({ ...file })),
+    ...adopted,
     ...replaced.map((file) => ({ ...file, rows: -file.rows })),
   ];
   return [...Map.groupBy(signed, ({ stream, hour }) => `${stream}/${hour}`).values()]
@@ -141,7 +176,7 @@ function uncounted(adopted: readonly StoredFile[], replaced: readonly StoredFile
 }
 
 function storedFile({ metadata, path, bytes }: FoundFile): StoredFile {
-  const { schema_version: _, flush: __, generations: ___, ...facts } = metadata;
+  const { schema_version: _, flush: __, generations: ___, account: ____, ...facts } = metadata;
   return { ...facts, path, bytes, sha256: null };
 }
 
@@ -152,13 +187,16 @@ function report({ sound }: RecoverOptions, decided: Reconciled, { unreadable }: 
   const rows = counted(adopted.reduce((sum, { metadata }) => sum + metadata.rows, 0), "row");
   const files = counted(adopted.length, "file");
   if (sound.isNew && adopted.length > 0) {
-    log.warn("agent.db {what}: made anew from {files} with {rows}; what was counted is lost", {
-      what: sound.damaged === null
-        ? "was gone"
-        : `was damaged (${sound.damaged.reason}) and is now ${basename(sound.damaged.path)}`,
-      files,
-      rows,
-    });
+    log.warn(
+      "agent.db {what}: made anew from {files} with {rows}; what was counted of sealed hours is lost",
+      {
+        what: sound.damaged === null
+          ? "was gone"
+          : `was damaged (${sound.damaged.reason}) and is now ${basename(sound.damaged.path)}`,
+        files,
+        rows,
+      },
+    );
   } else if (sound.damaged !== null) {
     const { reason, path } = sound.damaged;
     log.warn("agent.db was damaged ({reason}) and is now {path}", { reason, path: basename(path) });

@@ -183,7 +183,7 @@ async function writeChunk(
   const ids = [...new Set(facts.runs.map(({ generation }) => generation))];
   const generations = catalog.generationsAndInputs(ids)
     .map(({ generation, inputPath }) => factsOf(generation, inputPath));
-  const metadata = metadataText(facts, { flush: null, generations });
+  const metadata = metadataText(facts, { flush: null, generations, account: null });
   const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
   let result = { rows: 0, bytes: 0, sha256: "" };
   await writeDurably(join(dataDir, path), async (target) => {

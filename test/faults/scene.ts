@@ -1,5 +1,7 @@
 /** One agent, one folder of log files, one count of lines: what most fault scenarios need. */
 import { join } from "node:path";
+import { accountReport } from "../../agent/account/report.ts";
+import { readBooks } from "../../agent/store/stored_files.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_process.ts";
@@ -138,6 +140,8 @@ export class Scene implements AsyncDisposable {
     if (retired > 0 && stored.size + retired !== this.numbers.count) {
       throw new Error(`${this.numbers.count} written, ${stored.size} stored, ${retired} removed`);
     }
+    const { differences } = accountReport(readBooks(this.agent.dataDir), ["logs"], () => true);
+    if (differences.length > 0) throw new Error(`The account: ${differences.join("; ")}`);
     const removed = retired > 0 ? `, ${retired} removed by retention` : "";
     return `${this.numbers.count} lines written, ${stored.size} stored once${removed}${gap}`;
   }

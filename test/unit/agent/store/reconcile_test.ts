@@ -185,7 +185,14 @@ class Model {
     facts: Pick<FileMetadata, "kind" | "stream" | "hour" | "runs" | "flush" | "generations">,
   ): FoundFile {
     const id = String(this.ids++);
-    const more = { schema_version: 1, rows: 1, tsMinUs: 0, tsMaxUs: 0, createdMs: 0 };
+    const more = {
+      schema_version: 1,
+      rows: 1,
+      tsMinUs: 0,
+      tsMaxUs: 0,
+      createdMs: 0,
+      account: null,
+    };
     return { metadata: { id, ...more, ...facts }, path: id, bytes: 1 };
   }
 }
@@ -204,7 +211,7 @@ function facts(id: string, offset: number): GenerationFacts {
 }
 
 function stored({ metadata, path, bytes }: FoundFile): StoredFile {
-  const { schema_version: _, flush: __, generations: ___, ...others } = metadata;
+  const { schema_version: _, flush: __, generations: ___, account: ____, ...others } = metadata;
   return { ...others, path, bytes, sha256: null };
 }
 

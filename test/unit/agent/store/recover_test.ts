@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { accountReport } from "../../../../agent/account/report.ts";
 import { databasePath } from "../../../../agent/store/database.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
+import { readBooks } from "../../../../agent/store/stored_files.ts";
 import type { Store } from "../../../../agent/store/store.ts";
 import { batch, copy, COUNT, folder, GENERATION, HOUR_MS, open, read, START_MS } from "./scene.ts";
 
@@ -50,7 +52,7 @@ Deno.test("agent.db is made anew from the files: all rows once, reading goes on 
   await using store = await open(data.path, clock);
   assert.deepEqual(await read(store, COUNT), [[30, 30]]);
   assert.equal(await rejectsOf(store), 3);
-  assert.deepEqual(store.generations("logs"), [{ ...before, lines: 0 }]);
+  assert.deepEqual(store.generations("logs"), [{ ...before, lines: 11 }]); // those not sealed
   await store.append(batch(33, 2, () => START_MS));
   await store.sealAll();
   assert.deepEqual(await read(store, COUNT), [[32, 32]]);
@@ -105,6 +107,48 @@ Deno.test("an old copy of agent.db catches up with the files beside it, of any m
     await store.sealAll();
     assert.deepEqual(await read(store, COUNT), [[50, 50]]);
   }
+});
+
+Deno.test("a flush whose commit was killed is taken in with its counts: the account adds up", async () => {
+  await using data = await folder();
+  await using killed = await folder();
+  {
+    await using store = await open(data.path, clock);
+    await fill(store);
+    await copy(data.path, killed.path); // its agent.db is the one of before the next flush
+    await store.append(mixed(33, 10));
+    await store.flush();
+    await copy(join(data.path, "parts"), join(killed.path, "parts"));
+  }
+  await using store = await open(killed.path, clock);
+  assert.deepEqual(await read(store, COUNT), [[40, 40]]);
+  const { streams: [logs], differences } = accountReport(
+    readBooks(killed.path),
+    ["logs"],
+    () => true,
+  );
+  assert.deepEqual(differences, []);
+  assert.deepEqual(
+    [logs?.read.lines, logs?.read.bytes, logs?.stored.lines, logs?.rejected.lines, logs?.uncounted],
+    [44, 440, 40, 4, 0],
+  );
+});
+
+Deno.test("without agent.db, what was counted of hours that are not sealed is known", async () => {
+  await using data = await folder();
+  {
+    await using store = await open(data.path, clock);
+    await fill(store);
+  }
+  await Deno.remove(databasePath(data.path));
+  await using _store = await open(data.path, clock);
+  const { streams: [logs], differences } = accountReport(
+    readBooks(data.path),
+    ["logs"],
+    () => true,
+  );
+  assert.deepEqual(differences, []);
+  assert.deepEqual([logs?.read.lines, logs?.read.bytes, logs?.uncounted], [11, 110, 20]);
 });
 
 Deno.test("without agent.db, a flush that lacks a part is not read, nor lost: its lines are read again", async () => {
