@@ -1,4 +1,5 @@
 /** What an operator signs when asking: the SQL (by hash), who is asked, the range, now, limits. */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 
 /** A request outlives its signing by at most this; agents remember ids for as long. */
@@ -50,7 +51,6 @@ export const QueryClaims = z.object({
 export type QueryClaims = z.infer<typeof QueryClaims>;
 
 /** Lower-case hex SHA-256. */
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer> | string): Promise<string> {
-  const data = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -3,6 +3,7 @@
  * A public key is written `ed25519:<base64url of its 32 bytes>`; that text is its key id too.
  */
 import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
+import type { JWK } from "jose";
 import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS, QueryClaims, sha256Hex } from "./claims.ts";
 import { parseBody } from "./envelope.ts";
 import { LogvendError, messageOf } from "./errors.ts";
@@ -79,7 +80,7 @@ export async function verifyClaims(request: VerifyRequest): Promise<Verified> {
     throw new LogvendError("not_permitted", `key ${publicKey} is not pinned here`);
   }
   const claims = await verifySignature(request.token, publicKey);
-  if (await sha256Hex(request.sql) !== claims.sql_sha256) {
+  if (sha256Hex(request.sql) !== claims.sql_sha256) {
     throw new LogvendError("not_permitted", "the SQL is not the one that was signed");
   }
   const aheadMs = claims.issued_at_ms - request.nowMs;
@@ -109,11 +110,20 @@ function signerOf(token: string): string {
   throw new LogvendError("not_permitted", "not signed by an operator key");
 }
 
+/** jose imports a key once for every object that it is given. Only pinned keys come here: a few. */
+const keys = new Map<string, JWK>();
+
+function keyOf(publicKey: string): JWK {
+  const key = keys.get(publicKey) ??
+    { kty: "OKP", crv: "Ed25519", x: publicKey.slice("ed25519:".length) };
+  keys.set(publicKey, key);
+  return key;
+}
+
 async function verifySignature(token: string, publicKey: string): Promise<QueryClaims> {
   let payload: Uint8Array;
   try {
-    const key = { kty: "OKP", crv: "Ed25519", x: publicKey.slice("ed25519:".length) };
-    payload = (await compactVerify(token, key, { algorithms: ["EdDSA"] })).payload;
+    payload = (await compactVerify(token, keyOf(publicKey), { algorithms: ["EdDSA"] })).payload;
   } catch (cause) {
     throw new LogvendError("not_permitted", "the signature does not match", { cause });
   }

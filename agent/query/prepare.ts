@@ -50,7 +50,7 @@ export async function runPlan(
   output: Output,
   signal: AbortSignal,
 ): Promise<Finished> {
-  const resultFolder = await Deno.makeTempDir({ dir: parts.folder, prefix: "result-" });
+  const resultFolder = Deno.makeTempDirSync({ dir: parts.folder, prefix: "result-" }); // 0.1 ms
   try {
     return await parts.workers.use(signal, async (worker) => {
       await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...plan.range });

@@ -108,7 +108,7 @@ export async function sealHours(
 }
 
 /** Records the sealing of these parts, so that it ends in the same chunk however often it starts. */
-async function planSealing(context: SealContext, parts: readonly StoredFile[]): Promise<Sealing> {
+function planSealing(context: SealContext, parts: readonly StoredFile[]): Sealing {
   const [first] = parts;
   if (first === undefined) throw new Error("Nothing to seal");
   const { stream, hour } = first;
@@ -121,7 +121,7 @@ async function planSealing(context: SealContext, parts: readonly StoredFile[]): 
     SCHEMA_VERSION,
     runs.map(({ generation, start, end }) => [generation, start, end]),
   ]);
-  const chunk = (await sha256Hex(identity)).slice(0, 16);
+  const chunk = sha256Hex(identity).slice(0, 16);
   const sealing: Sealing = { chunk, stream, hour, parts: parts.map((part) => part.id) };
   context.catalog.beginSealing(sealing);
   return sealing;
@@ -150,9 +150,7 @@ async function seal(
     const isDamaged = ({ path }: StoredFile) => error.paths.includes(join(dataDir, path));
     await context.damaged(parts.filter(isDamaged));
     const rest = parts.filter((part) => !isDamaged(part));
-    return rest.length === 0
-      ? null
-      : await seal(context, process, await planSealing(context, rest));
+    return rest.length === 0 ? null : await seal(context, process, planSealing(context, rest));
   }
 }
 

@@ -33,7 +33,7 @@ export async function signQuestion(request: SignRequest): Promise<SignedQuestion
   const claims: QueryClaims = {
     kind: "query",
     id: crypto.randomUUID(),
-    sql_sha256: await sha256Hex(sql),
+    sql_sha256: sha256Hex(sql),
     selector,
     range,
     now: new Date(nowMs).toISOString(),

@@ -2,9 +2,9 @@
 import type { Column } from "../../protocol/messages.ts";
 import { formatRows } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
+import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
 import type { Coverage } from "./coverage.ts";
-import { ANSWER_TABLE } from "./merge.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A short name for people, of the id that the operator signed: `q-7f3a2c`. */
@@ -21,13 +21,17 @@ export interface AnswerFacts {
   elapsedMs: number;
 }
 
+interface AnswerParts {
+  /** Where the table is. */
+  workspace: Workspace;
+  table: FinishedTable;
+  /** What is disposed of with the answer. */
+  owned: AsyncDisposable;
+}
+
 /** Holds the workspace with the rows until it is disposed of. */
 export class Answer implements AsyncDisposable {
-  constructor(
-    readonly facts: AnswerFacts,
-    private readonly workspace: Workspace,
-    private readonly owned: AsyncDisposable,
-  ) {}
+  constructor(readonly facts: AnswerFacts, private readonly parts: AnswerParts) {}
 
   /** True when every asked host is in it. */
   get complete(): boolean {
@@ -35,12 +39,11 @@ export class Answer implements AsyncDisposable {
   }
 
   rows(format: RowFormat): AsyncIterable<Uint8Array<ArrayBuffer>> {
-    const { workspace } = this;
-    const table = { name: ANSWER_TABLE, columns: this.facts.columns };
+    const { workspace, table } = this.parts;
     return formatRows(workspace.engine, table, format, workspace.folder());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.owned[Symbol.asyncDispose]();
+    await this.parts.owned[Symbol.asyncDispose]();
   }
 }

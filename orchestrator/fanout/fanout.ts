@@ -125,9 +125,10 @@ export class Fanout {
       reason = plan.reason;
       const { engine } = workspace;
       const request = { claims, plan, audience };
-      const coverage = await gather({ ...request, ...options, collector, engine });
+      const { coverage, table } = await gather({ ...request, ...options, collector, engine });
       const elapsedMs = Math.round(performance.now() - startedMs);
-      return new Answer(factsOf(request, coverage, elapsedMs), workspace, owned.move());
+      const facts = factsOf(request, coverage, elapsedMs);
+      return new Answer(facts, { workspace, table, owned: owned.move() });
     } finally {
       this.running.delete(claims.id);
       for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });

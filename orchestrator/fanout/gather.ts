@@ -3,6 +3,7 @@ import type { QueryClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
+import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
 import { queryIdOf } from "./answer.ts";
@@ -29,11 +30,17 @@ export interface GatherRequest {
   onProgress?: (progress: Progress) => void;
 }
 
+/** An answer, and whom it covers. */
+export interface Gathered {
+  coverage: Coverage;
+  table: FinishedTable;
+}
+
 /**
- * Makes the answer table in the engine and returns whom it covers, complete or not.
+ * Makes the answer table in the engine, of the hosts that answered, all or not.
  * @throws {LogvendError} bad_sql, too_many_rows, cancelled, timeout, or unavailable when no host answered
  */
-export async function gather(request: GatherRequest): Promise<Coverage> {
+export async function gather(request: GatherRequest): Promise<Gathered> {
   const { collector, signal } = request;
   const onAbort = () => collector.fail(new LogvendError("cancelled", "The query was cancelled"));
   signal.addEventListener("abort", onAbort);
@@ -44,8 +51,7 @@ export async function gather(request: GatherRequest): Promise<Coverage> {
     if (received.answered.length === 0) {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
-    await finish(request, received.merge);
-    return coverage;
+    return { coverage, table: await finish(request, received.merge) };
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -148,12 +154,15 @@ function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly Host
 }
 
 /** Computes the answer within as long again as the hosts were given. */
-async function finish({ claims, signal, engine }: GatherRequest, merge: Merge) {
+async function finish(
+  { claims, signal, engine }: GatherRequest,
+  merge: Merge,
+): Promise<FinishedTable> {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(claims.limits.timeout_ms)]);
   const interrupt = () => engine.interrupt();
   bound.addEventListener("abort", interrupt);
   try {
-    await finishMerge(merge);
+    return await finishMerge(merge);
   } catch (error) {
     if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
     if (bound.aborted) throw tooLong(claims.limits.timeout_ms);

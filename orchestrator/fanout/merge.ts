@@ -1,6 +1,8 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
+import { createAndRead } from "../../queries/answer/json_rows.ts";
+import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Partial, Plan } from "../../queries/plan/planner.ts";
@@ -14,7 +16,7 @@ import type { HostAnswer } from "./collector.ts";
 import type { TablePart } from "./host_inbox.ts";
 
 /** The table that holds the finished answer; no stream can have this name. */
-export const ANSWER_TABLE = "_answer";
+const ANSWER_TABLE = "_answer";
 
 /** An engine with the tables that hosts' rows go into, ready to take them. */
 export interface Merge {
@@ -128,9 +130,10 @@ function checkText(part: TextPart, columns: readonly Column[]) {
 }
 
 /** Computes the answer table. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
-export async function finishMerge({ engine, plan }: Merge): Promise<void> {
+export async function finishMerge({ engine, plan }: Merge): Promise<FinishedTable> {
+  const table = { name: ANSWER_TABLE, columns: plan.columns };
   try {
-    await engine.run(`CREATE TABLE ${ANSWER_TABLE} AS ${plan.mergeSql}`);
+    return { ...table, firstPage: await createAndRead(engine, table, plan.mergeSql) };
   } catch (cause) {
     throw new LogvendError("bad_sql", messageOf(cause), { cause });
   }

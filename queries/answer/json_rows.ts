@@ -20,7 +20,12 @@ export type JsonRow = Record<string, JsonValue>;
 export interface FinishedTable {
   name: string;
   columns: readonly Column[];
+  /** Its first page as `createAndRead` read it; without it jsonPages reads that too. */
+  firstPage?: FirstPage;
 }
+
+/** What DuckDB gave for the first PAGE_ROWS rows. */
+export type FirstPage = unknown[][];
 
 /** Rows read at once: memory is bounded, however long the table. */
 export const PAGE_ROWS = 2_048;
@@ -31,14 +36,28 @@ interface Reading {
   toJson: (value: unknown) => JsonValue;
 }
 
+/**
+ * Makes the table of what a SELECT gives and reads its first page, in one round trip: most answers
+ * have no more.
+ */
+export async function createAndRead(
+  engine: Engine,
+  table: Omit<FinishedTable, "firstPage">,
+  select: string,
+): Promise<FirstPage> {
+  const create = `CREATE TABLE ${identifier(table.name)} AS ${select}`;
+  const { rows } = await engine.read(`${create}; ${pageSelect(table.name, listOf(table), 0)}`);
+  return rows;
+}
+
 /** Pages of at most PAGE_ROWS rows, in the table's order; at least one. */
 export async function* jsonPages(
   engine: Engine,
-  { name: table, columns }: FinishedTable,
+  table: FinishedTable,
 ): AsyncGenerator<JsonRow[]> {
+  const { columns, firstPage } = table;
   const readings = columns.map(({ type }) => readingOf(type));
-  const list = columns.map(({ name }, i) => readings[i]?.sql(identifier(name)));
-  for await (const rows of pagesOf(engine, table, list.join(", "))) {
+  for await (const rows of pagesOf(engine, table.name, listOf(table), firstPage)) {
     yield rows.map((row) =>
       Object.fromEntries(
         columns.map(({ name }, i) => [name, readings[i]?.toJson(row[i]) ?? null]),
@@ -52,15 +71,24 @@ export async function* pagesOf(
   engine: Engine,
   table: string,
   list: string,
+  firstPage?: FirstPage,
 ): AsyncGenerator<unknown[][]> {
   for (let start = 0;; start += PAGE_ROWS) {
-    const { rows } = await engine.read(
-      `SELECT ${list} FROM ${identifier(table)}
-        WHERE rowid >= ${start} AND rowid < ${start + PAGE_ROWS}`,
-    );
+    const rows = start === 0 && firstPage !== undefined
+      ? firstPage
+      : (await engine.read(pageSelect(table, list, start))).rows;
     if (rows.length > 0 || start === 0) yield rows;
     if (rows.length < PAGE_ROWS) return;
   }
+}
+
+function listOf({ columns }: Pick<FinishedTable, "columns">): string {
+  return columns.map(({ name, type }) => readingOf(type).sql(identifier(name))).join(", ");
+}
+
+function pageSelect(table: string, list: string, start: number): string {
+  return `SELECT ${list} FROM ${identifier(table)}
+    WHERE rowid >= ${start} AND rowid < ${start + PAGE_ROWS}`;
 }
 
 const WHOLE_NUMBER = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/;

@@ -3,8 +3,8 @@ import { DuckDBDataChunk, DuckDBInstance, LIST, listValue, VARCHAR } from "@duck
 import type {
   DuckDBAppender,
   DuckDBConnection,
+  DuckDBMaterializedResult,
   DuckDBPreparedStatement,
-  DuckDBResultReader,
   DuckDBType,
   DuckDBValue,
 } from "@duckdb/node-api";
@@ -74,7 +74,7 @@ export class Engine implements AsyncDisposable {
 
   /** Runs one statement and holds its whole result; throws when it fails midway. */
   async read(sql: string, values?: Record<string, DuckDBValue>): Promise<ResultTable> {
-    return resultOf(await this.connection.runAndReadAll(sql, values));
+    return resultOf(await this.connection.run(sql, values));
   }
 
   /**
@@ -85,7 +85,7 @@ export class Engine implements AsyncDisposable {
     const statement = this.prepared.get(sql) ?? await this.connection.prepare(sql);
     if (this.prepared.size < PREPARED_MAX) this.prepared.set(sql, statement);
     statement.bind(values);
-    return resultOf(await statement.runAndReadAll());
+    return resultOf(await statement.run());
   }
 
   /** Names and types of a SELECT's result, as DESCRIBE gives them; nothing is executed. */
@@ -192,10 +192,11 @@ export class TableAppender implements Disposable {
   }
 }
 
-function resultOf(reader: DuckDBResultReader): ResultTable {
-  const types = reader.columnTypes();
+/** The result is all there: asking for its chunks one by one would cost a thread's turn each. */
+function resultOf(result: DuckDBMaterializedResult): ResultTable {
+  const types = result.columnTypes();
   return {
-    columns: reader.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
-    rows: reader.getRows(),
+    columns: result.columnNames().map((name, i) => ({ name, type: String(types[i]) })),
+    rows: Array.from({ length: result.chunkCount }, (_, i) => result.getChunk(i).getRows()).flat(),
   };
 }

@@ -36,10 +36,10 @@ Deno.test({
 
 async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClient) {
   const key = await readOperatorKey(fleet.pem);
-  const claims = async (changes: Partial<QueryClaims> = {}): Promise<QueryClaims> => ({
+  const claims = (changes: Partial<QueryClaims> = {}): QueryClaims => ({
     kind: "query",
     id: crypto.randomUUID(),
-    sql_sha256: await sha256Hex(SQL),
+    sql_sha256: sha256Hex(SQL),
     selector: "",
     range: { since: null, until: null, implied: false },
     now: new Date().toISOString(),
@@ -49,7 +49,7 @@ async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClien
     ...changes,
   });
   const signed = async (changes: Partial<QueryClaims> = {}) => {
-    const made = await claims(changes);
+    const made = claims(changes);
     return { request: made.id, token: await signClaims(made, key), sql: SQL };
   };
   const check = (name: string, asked: () => Promise<Asked>, refused: RegExp | null) =>
@@ -76,7 +76,7 @@ async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClien
   );
   await check("signed by a stranger", async () => {
     const stranger = await readOperatorKey((await newOperatorKey()).pem);
-    const made = await claims();
+    const made = claims();
     return { request: made.id, token: await signClaims(made, stranger), sql: SQL };
   }, /not pinned/);
   await check(
@@ -88,7 +88,7 @@ async function refusals(t: Deno.TestContext, fleet: TestFleet, client: MqttClien
     const { token, ...asked } = await signed();
     const [header, , signature] = token.split(".");
     const limits = { timeout_ms: 10_000, rows_max: 1_000_000, bytes_max: 1_000_000 };
-    const wider = await claims({ id: asked.request, limits });
+    const wider = claims({ id: asked.request, limits });
     const payload = new TextEncoder().encode(JSON.stringify(wider))
       .toBase64({ alphabet: "base64url", omitPadding: true });
     return { ...asked, token: `${header}.${payload}.${signature}` };

@@ -15,11 +15,11 @@ import type { OperatorKey } from "../../../protocol/signature.ts";
 const SQL = "SELECT count(*) FROM logs";
 const NOW_MS = Date.UTC(2026, 10, 22, 12);
 
-async function claimsFor(changes: Partial<QueryClaims> = {}): Promise<QueryClaims> {
+function claimsFor(changes: Partial<QueryClaims> = {}): QueryClaims {
   return {
     kind: "query",
     id: crypto.randomUUID(),
-    sql_sha256: await sha256Hex(SQL),
+    sql_sha256: sha256Hex(SQL),
     selector: "",
     range: { since: null, until: null, implied: true },
     now: new Date(NOW_MS).toISOString(),
@@ -51,7 +51,7 @@ Deno.test("a key read back from its PEM has the public half that was printed", a
 
 Deno.test("what a pinned key signed is accepted, with its claims unchanged", async () => {
   const key = await newKey();
-  const claims = await claimsFor();
+  const claims = claimsFor();
   const token = await signClaims(claims, key);
   const trust = [(await newKey()).publicKey, key.publicKey];
   assert.deepEqual(await verifyClaims({ token, sql: SQL, trust, nowMs: NOW_MS }), {
@@ -62,10 +62,10 @@ Deno.test("what a pinned key signed is accepted, with its claims unchanged", asy
 
 Deno.test("unsigned, altered and foreign requests are refused", async () => {
   const key = await newKey();
-  const token = await signClaims(await claimsFor(), key);
+  const token = await signClaims(claimsFor(), key);
   const trust = [key.publicKey];
   const [header = "", payload = "", signature = ""] = token.split(".");
-  const other = await signClaims(await claimsFor({ selector: "host = a" }), key);
+  const other = await signClaims(claimsFor({ selector: "host = a" }), key);
   await check("", trust, /^not signed by an operator key$/);
   await check("a.b.c", trust, /^not signed by an operator key$/);
   await check(`${header}.${payload}.`, trust, /^the signature does not match$/);
@@ -78,7 +78,7 @@ Deno.test("unsigned, altered and foreign requests are refused", async () => {
 Deno.test("another key cannot sign in the name of a pinned one", async () => {
   const pinned = await newKey();
   const thief = await newKey();
-  const token = await signClaims(await claimsFor(), { ...thief, publicKey: pinned.publicKey });
+  const token = await signClaims(claimsFor(), { ...thief, publicKey: pinned.publicKey });
   await check(token, [pinned.publicKey], /^the signature does not match$/);
 });
 
@@ -87,7 +87,7 @@ Deno.test("requests are accepted only within their time", async () => {
   const trust = [key.publicKey];
   const sign = async (issuedAtMs: number, lifetimeMs: number) =>
     await signClaims(
-      await claimsFor({ issued_at_ms: issuedAtMs, expires_at_ms: issuedAtMs + lifetimeMs }),
+      claimsFor({ issued_at_ms: issuedAtMs, expires_at_ms: issuedAtMs + lifetimeMs }),
       key,
     );
   const skewed = await sign(NOW_MS + CLOCK_SKEW_MAX_MS, CLAIMS_LIFETIME_MAX_MS);

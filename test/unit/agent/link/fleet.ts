@@ -96,12 +96,12 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   /** Claims for an SQL text that are in order, but for what is given. */
-  async claims(sql: string, different: Partial<QueryClaims> = {}): Promise<QueryClaims> {
+  claims(sql: string, different: Partial<QueryClaims> = {}): QueryClaims {
     const nowMs = Date.now();
     return {
       kind: "query",
       id: crypto.randomUUID(),
-      sql_sha256: await sha256Hex(sql),
+      sql_sha256: sha256Hex(sql),
       selector: "",
       range: { since: null, until: null, implied: false },
       now: new Date(nowMs).toISOString(),
@@ -115,7 +115,7 @@ export class Orchestrator implements AsyncDisposable {
   /** Sends a query; returns its body, to send it again. */
   async ask(sql: string, different: Asked = {}) {
     const { key = this.key, sent = {}, ...claimed } = different;
-    const claims = await this.claims(sql, claimed);
+    const claims = this.claims(sql, claimed);
     const body = {
       request: claims.id,
       orchestrator: ORCHESTRATOR,
