@@ -1,0 +1,2 @@
+import { benchLoad } from "./load.ts";
+await benchLoad();
