@@ -8,7 +8,7 @@ import { renderTable } from "../../queries/answer/table.ts";
 import type { TableLook } from "../../queries/answer/table.ts";
 import { identifier } from "../../queries/columns.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
-import { readJsonLines } from "./json_lines.ts";
+import { readJsonLines } from "../json_lines.ts";
 import { planOf, runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";

@@ -6,7 +6,7 @@ import { toWireError } from "../../protocol/wire_error.ts";
 import { formatRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { columnsOf, exportTable } from "../../queries/transfer/export.ts";
-import { readJsonLines, writeJsonLine } from "./json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../json_lines.ts";
 import { resultFile, WorkerRequest } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 

@@ -4,7 +4,7 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import { beNice, pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
 import { spareFolder } from "../store/spare_folder.ts";
-import { readJsonLines, writeJsonLine } from "./json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../json_lines.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
 

@@ -116,12 +116,14 @@ export class MemoryRows implements AsyncDisposable {
     );
   }
 
-  /** Forgets everything: the rows have become durable. */
+  /** Forgets everything: the rows have become durable. What fails here must not be flushed again. */
   async clear(): Promise<void> {
+    this.isLost = true;
     this.closeAppenders();
     for (const table of this.tables) {
       if (this.rowCount(table) > 0) await this.createTable(table);
     }
+    this.isLost = false;
     this.rowCounts = new Map();
     this.runs = new Map();
     this.lineBytes = 0;
@@ -135,7 +137,7 @@ export class MemoryRows implements AsyncDisposable {
 
   /** Lets SQL see all rows. When that fails nobody knows which it sees: nothing may be flushed. */
   private settle() {
-    if (this.isLost) throw new LogvendError("internal", "Rows in memory were lost");
+    if (this.isLost) throw new LogvendError("internal", "Rows in memory are in doubt");
     this.isLost = true;
     for (const appender of this.appenders.values()) appender.flush();
     this.isLost = false;

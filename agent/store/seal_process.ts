@@ -6,7 +6,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS, literal, parquetFiles, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { readJsonLines, writeJsonLine } from "../query/json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
 import { removeIfThere } from "./durable_file.ts";
 import { hashFile } from "./verify.ts";

@@ -1,18 +1,18 @@
-/** agent.db is empty, torn, of noise, or an old copy: the store is whole, whether logs are there or gone. */
+/** agent.db is empty, torn, of noise, has a flipped bit, or is an old copy: the store is whole, whether logs are there or gone. */
 import { join } from "node:path";
 import { Random } from "./random.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";
 
-type Damage = "gone" | "empty" | "torn" | "noise" | "old copy";
+const DAMAGES = ["gone", "empty", "torn", "noise", "bit flipped", "old copy"] as const;
+type Damage = typeof DAMAGES[number];
 
 const HOUR_MS = 3_600_000;
 
-export const scenarios: Scenario[] = (["gone", "empty", "torn", "noise", "old copy"] as const)
-  .flatMap((damage) => [
-    { name: `16 agent.db ${damage}`, run: (form) => run(form, damage, true) },
-    { name: `16 agent.db ${damage}, no logs`, run: (form) => run(form, damage, false) },
-  ]);
+export const scenarios: Scenario[] = DAMAGES.flatMap((damage) => [
+  { name: `16 agent.db ${damage}`, run: (form) => run(form, damage, true) },
+  { name: `16 agent.db ${damage}, no logs`, run: (form) => run(form, damage, false) },
+]);
 
 async function run({ random }: Form, damage: Damage, areLogsThere: boolean): Promise<Outcome> {
   await using scene = await Scene.make();
@@ -56,9 +56,22 @@ async function harm(database: string, damage: Damage, oldCopy: string, random: R
       return await Deno.truncate(database, Math.floor(size / 2) + random.between(1, 500));
     case "noise":
       return await Deno.writeFile(database, random.bytes(size));
+    case "bit flipped":
+      return await flipBit(database, random);
     case "old copy":
       return await Deno.copyFile(oldCopy, database);
     default:
       return damage satisfies never;
   }
+}
+
+/** In the path of a chunk: SQLite itself would not notice. */
+async function flipBit(database: string, random: Random) {
+  const bytes = await Deno.readFile(database);
+  const text = new TextDecoder("latin1").decode(bytes);
+  const chunks = [...text.matchAll(/stream=logs/g)].map(({ index }) => index);
+  const at = chunks[random.between(0, chunks.length - 1)];
+  if (at === undefined) throw new Error("agent.db names no chunk");
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await Deno.writeFile(database, bytes);
 }
