@@ -2,7 +2,7 @@
 import type { BatchSink, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
-import { lastBytes, sha256, TAIL_BYTES } from "./identity.ts";
+import { afterBatch, lastBytes, TAIL_BYTES } from "./identity.ts";
 import type { LineForm } from "./line_form.ts";
 
 /** How the bytes become lines, and where those go. */
@@ -55,13 +55,7 @@ export class BatchReader {
         this.options.signal?.throwIfAborted();
         await this.options.sink.append(batch);
         this.count(batch.lines, batch.rejects.length, batch.endOffset - batch.startOffset);
-        const { generation } = this;
-        this.generation = {
-          ...generation,
-          offset: batch.endOffset,
-          lines: generation.lines + batch.lines,
-          tailSha256: sha256(batch.tail),
-        };
+        this.generation = afterBatch(this.generation, batch);
       }
     }
     this.before = lastBytes(this.before, window.subarray(0, cut.consumed), TAIL_BYTES);

@@ -4,6 +4,7 @@ import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
 import {
+  afterBatch,
   bytesBefore,
   HEAD_BYTES,
   lastBytes,
@@ -264,18 +265,13 @@ export class FollowedFile implements Disposable {
 
   private async append(batch: Batch) {
     await this.options.sink.append(batch);
-    const { generation } = this;
-    this.generation = {
-      ...generation,
-      offset: batch.endOffset,
-      lines: generation.lines + batch.lines,
-      tailSha256: sha256(batch.tail),
-    };
+    const generation = afterBatch(this.generation, batch);
+    this.generation = generation;
     // After the lines, so that no crash leaves a head in the store that is ahead of its offset.
     const headBytes = Math.min(HEAD_BYTES, this.head.length, batch.endOffset);
     if (headBytes > generation.headBytes) {
       const headSha256 = sha256(this.head.subarray(0, headBytes));
-      this.generation = { ...this.generation, headBytes, headSha256 };
+      this.generation = { ...generation, headBytes, headSha256 };
       this.options.sink.putGeneration(this.generation);
     }
   }

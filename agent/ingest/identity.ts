@@ -1,6 +1,6 @@
 /** How a file generation is recognised: its inode, its first 1 KiB, the 4 KiB before its offset. */
 import { createHash } from "node:crypto";
-import type { Generation } from "../store/batch.ts";
+import type { Batch, Generation } from "../store/batch.ts";
 
 /** Files shorter than this are told apart by their inode, unless one was just emptied. */
 export const HEAD_BYTES = 1_024;
@@ -55,6 +55,16 @@ export function notAFile(stat: Deno.FileInfo): string {
   if (stat.isFifo) return "it is a pipe";
   if (stat.isSocket) return "it is a socket";
   return stat.isCharDevice || stat.isBlockDevice ? "it is a device" : "it is no file";
+}
+
+/** A generation that has been read to the end of a batch. */
+export function afterBatch(generation: Generation, batch: Batch): Generation {
+  return {
+    ...generation,
+    offset: batch.endOffset,
+    lines: generation.lines + batch.lines,
+    tailSha256: sha256(batch.tail),
+  };
 }
 
 /** A generation that begins now. */

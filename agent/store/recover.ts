@@ -2,18 +2,17 @@
 import { basename, join, relative } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
-import { total } from "../account/report.ts";
-import type { Count } from "../account/tally.ts";
 import { counted } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import type { Adoption, Catalog, StoredFile } from "./catalog.ts";
+import { adoptionOf, storedFile } from "./adoption.ts";
+import type { Catalog } from "./catalog.ts";
 import type { SoundDatabase } from "./database.ts";
 import { isTemporary, removeIfThere } from "./durable_file.ts";
 import { readFound } from "./found_files.ts";
 import type { Found } from "./found_files.ts";
 import type { Keeper } from "./keeper.ts";
 import { reconcile } from "./reconcile.ts";
-import type { FoundFile, Reconciled } from "./reconcile.ts";
+import type { Reconciled } from "./reconcile.ts";
 import { removeSpareFolder } from "./spare_folder.ts";
 import { bringBack, missingFiles, noteSetAside } from "./removed.ts";
 
@@ -49,7 +48,7 @@ export async function recover(options: RecoverOptions): Promise<void> {
     offsets: new Map(catalog.generations().map(({ id, offset }) => [id, offset])),
     isNew: options.sound.isNew,
   });
-  if (decided.adopted.length > 0) catalog.commitAdoption(adoption(decided, catalog));
+  if (decided.adopted.length > 0) catalog.commitAdoption(adoptionOf(decided, catalog));
   noteSetAside(database, decided.doubtful.map(storedFile), { ...options, reason: "unfinished" });
   noteSetAside(database, found.unreadable, { ...options, reason: "corrupt" });
   await keeper.finishRemovals();
@@ -91,93 +90,6 @@ async function readAll(dataDir: string, paths: readonly string[]): Promise<Found
   await using engine = await Engine.open();
   for (const path of paths) await readFound(engine, { dataDir, path, found });
   return found;
-}
-
-function adoption({ adopted, replaced }: Reconciled, catalog: Catalog): Adoption {
-  const { accounts, uncounted } = accountsOf(adopted);
-  const counts = accounts.flatMap((account) => account.counts);
-  return {
-    adopted: adopted.map(storedFile),
-    replaced,
-    generations: newerGenerations(adopted, catalog, counts),
-    counts: [...counts, ...uncountedRows(uncounted.map(storedFile), replaced)],
-    gaps: accounts.flatMap(({ gaps }) => gaps),
-  };
-}
-
-type Account = NonNullable<FoundFile["metadata"]["account"]>;
-
-/**
- * What whole flushes counted, and the files of which nobody knows any more whose their rows are:
- * chunks, and parts of whose fellows some are sealed.
- */
-function accountsOf(
-  adopted: readonly FoundFile[],
-): { accounts: Account[]; uncounted: FoundFile[] } {
-  const flushes = [...Map.groupBy(adopted, ({ metadata }) => metadata.flush?.id ?? null).values()];
-  const accounts: Account[] = [];
-  const uncounted: FoundFile[] = [];
-  for (const files of flushes) {
-    const account = files.map(({ metadata }) => metadata.account).find((one) => one !== null);
-    const isWhole = files.length === files[0]?.metadata.flush?.parts;
-    if (account !== undefined && isWhole) accounts.push(account);
-    else uncounted.push(...files);
-  }
-  return { accounts, uncounted };
-}
-
-/** The newest facts of each generation, where they are newer than agent.db's. */
-function newerGenerations(
-  adopted: readonly FoundFile[],
-  catalog: Catalog,
-  counts: readonly Count[],
-): Adoption["generations"] {
-  const known = new Map(catalog.generations().map((generation) => [generation.id, generation]));
-  const facts = adopted.flatMap(({ metadata }) => metadata.generations);
-  const inputs = new Map(
-    facts.flatMap(({ id, inputPath }) => inputPath === null ? [] : [[id, inputPath]]),
-  );
-  const newest = new Map(
-    facts.toSorted((a, b) => a.offset - b.offset).map((generation) => [generation.id, generation]),
-  );
-  const countsOf = Map.groupBy(counts, ({ generation }) => generation);
-  return [...newest.values()]
-    .filter(({ id, offset }) => offset > (known.get(id)?.offset ?? -1))
-    .map(({ inputPath: _, ...generation }) => {
-      const { id, path, offset } = generation;
-      const { offset: before = 0, lines = 0 } = known.get(id) ?? {};
-      const added = total(countsOf.get(id) ?? []);
-      return {
-        generation: { ...generation, lines: lines + added.lines },
-        inputPath: inputs.get(id) ?? path,
-        uncountedBytes: offset - before - added.bytes,
-      };
-    });
-}
-
-/** Rows of which nobody knows any more whose they are. */
-function uncountedRows(adopted: readonly StoredFile[], replaced: readonly StoredFile[]): Count[] {
-  const signed = [
-    ...adopted,
-    ...replaced.map((file) => ({ ...file, rows: -file.rows })),
-  ];
-  return [...Map.groupBy(signed, ({ stream, hour }) => `${stream}/${hour}`).values()]
-    .flatMap(([first, ...others]) =>
-      first === undefined ? [] : [{
-        stream: first.stream,
-        hour: first.hour,
-        generation: "",
-        outcome: "uncounted",
-        reason: "",
-        lines: others.reduce((sum, { rows }) => sum + rows, first.rows),
-        bytes: 0,
-      }]
-    );
-}
-
-function storedFile({ metadata, path, bytes }: FoundFile): StoredFile {
-  const { schema_version: _, flush: __, generations: ___, account: ____, ...facts } = metadata;
-  return { ...facts, path, bytes, sha256: null };
 }
 
 /** Says once what was found. */
