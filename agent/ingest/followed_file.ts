@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
+import { sha256Hex } from "../../protocol/claims.ts";
 import {
   afterBatch,
   bytesBefore,
@@ -11,7 +12,6 @@ import {
   newGeneration,
   openFileInfo,
   readAt,
-  sha256,
   startsWith,
   TAIL_BYTES,
 } from "./identity.ts";
@@ -270,7 +270,7 @@ export class FollowedFile implements Disposable {
     // After the lines, so that no crash leaves a head in the store that is ahead of its offset.
     const headBytes = Math.min(HEAD_BYTES, this.head.length, batch.endOffset);
     if (headBytes > generation.headBytes) {
-      const headSha256 = sha256(this.head.subarray(0, headBytes));
+      const headSha256 = sha256Hex(this.head.subarray(0, headBytes));
       this.generation = { ...generation, headBytes, headSha256 };
       this.options.sink.putGeneration(this.generation);
     }

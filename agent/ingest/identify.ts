@@ -1,6 +1,7 @@
 /** Decides which generation a file is that was not followed until now. */
 import type { Generation } from "../store/batch.ts";
 import type { History } from "./history.ts";
+import { sha256Hex } from "../../protocol/claims.ts";
 import {
   bytesBefore,
   HEAD_BYTES,
@@ -8,7 +9,6 @@ import {
   holds,
   openFileInfo,
   readAt,
-  sha256,
   startsWith,
 } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
@@ -118,7 +118,7 @@ async function asCut(
     }
     const mark = known.marks(generation).findLast(({ offset }) => offset <= file.size);
     const isCopy = generation.id === copyOf ||
-      (mark !== undefined && sha256(await bytesBefore(handle, mark.offset)) === mark.tailSha256);
+      (mark !== undefined && sha256Hex(await bytesBefore(handle, mark.offset)) === mark.tailSha256);
     return isCopy ? { kind: "fork", offset: file.size } : null;
   });
 }
@@ -195,7 +195,7 @@ function prefixHashes(content: Uint8Array): (length: number) => string | null {
   const hashes = new Map<number, string>();
   return (length) => {
     if (length > content.length) return null;
-    const hash = hashes.get(length) ?? sha256(content.subarray(0, length));
+    const hash = hashes.get(length) ?? sha256Hex(content.subarray(0, length));
     hashes.set(length, hash);
     return hash;
   };
@@ -210,5 +210,5 @@ function isCutOf(
   if (file.size >= generation.offset) return false;
   const mark = marks.findLast(({ offset }) => offset <= content.length);
   return generation.id === copyOf ||
-    (mark !== undefined && sha256(content.subarray(0, mark.offset)) === mark.tailSha256);
+    (mark !== undefined && sha256Hex(content.subarray(0, mark.offset)) === mark.tailSha256);
 }

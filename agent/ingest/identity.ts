@@ -1,5 +1,5 @@
 /** How a file generation is recognised: its inode, its first 1 KiB, the 4 KiB before its offset. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../../protocol/claims.ts";
 import type { Batch, Generation } from "../store/batch.ts";
 
 /** Files shorter than this are told apart by their inode, unless one was just emptied. */
@@ -24,11 +24,6 @@ export interface FileInfo {
 /** One key a file, whatever its path. */
 export function fileKey({ device, inode }: Pick<FileInfo, "device" | "inode">): string {
   return `${device}:${inode}`;
-}
-
-/** Lower-case hex SHA-256. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The same of an open file: what was opened, whoever has its path by now. */
@@ -63,7 +58,7 @@ export function afterBatch(generation: Generation, batch: Batch): Generation {
     ...generation,
     offset: batch.endOffset,
     lines: generation.lines + batch.lines,
-    tailSha256: sha256(batch.tail),
+    tailSha256: sha256Hex(batch.tail),
   };
 }
 
@@ -115,7 +110,7 @@ export async function generationFrom(
     offset,
     headBytes,
     headSha256: await headHash(handle, headBytes),
-    tailSha256: sha256(await bytesBefore(handle, offset)),
+    tailSha256: sha256Hex(await bytesBefore(handle, offset)),
   };
 }
 
@@ -143,7 +138,7 @@ export async function bytesBefore(file: Deno.FsFile, offset: number): Promise<Ui
 
 /** The SHA-256 of the first `length` bytes. */
 export async function headHash(file: Deno.FsFile, length: number): Promise<string> {
-  return sha256(await readAt(file, 0, new Uint8Array(length)));
+  return sha256Hex(await readAt(file, 0, new Uint8Array(length)));
 }
 
 /** Whether the open file holds all that was read of the generation. */
@@ -155,7 +150,7 @@ export async function holds(
   const { offset, headSha256, headBytes, tailSha256 } = generation;
   if (size < offset || size < headBytes) return false;
   if (headSha256 !== null && await headHash(file, headBytes) !== headSha256) return false;
-  return tailSha256 === null || sha256(await bytesBefore(file, offset)) === tailSha256;
+  return tailSha256 === null || sha256Hex(await bytesBefore(file, offset)) === tailSha256;
 }
 
 /** Whether the first bytes are these. */

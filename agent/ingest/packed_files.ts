@@ -9,7 +9,8 @@ import type { StreamConfig } from "../stream_config.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { bytesBefore, fileKey, HEAD_BYTES, holds, newGeneration, sha256 } from "./identity.ts";
+import { sha256Hex } from "../../protocol/claims.ts";
+import { bytesBefore, fileKey, HEAD_BYTES, holds, newGeneration } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 import type { Known } from "./identify.ts";
 import type { LineForm } from "./line_form.ts";
@@ -127,7 +128,7 @@ export class PackedFiles {
       ...facts,
     };
     if (found === undefined && this.unwanted.has(fileKey(file))) {
-      const tailSha256 = sha256(survey.tail);
+      const tailSha256 = sha256Hex(survey.tail);
       this.put({ ...fresh, offset: survey.bytes, tailSha256 });
       return;
     }
@@ -161,11 +162,11 @@ export class PackedFiles {
   /** Generations that a file may hold, by its beginning. */
   private candidates(file: FileInfo, head: Uint8Array): Generation[] {
     const { history } = this.options.known;
-    const long = head.length === HEAD_BYTES ? history.withHead(sha256(head)) : [];
+    const long = head.length === HEAD_BYTES ? history.withHead(sha256Hex(head)) : [];
     const short = history.short().filter(({ id, headBytes, headSha256 }) => {
       const accountedBy = this.accounted.get(id) ?? fileKey(file);
       return accountedBy === fileKey(file) && headBytes <= head.length &&
-        sha256(head.subarray(0, headBytes)) === headSha256;
+        sha256Hex(head.subarray(0, headBytes)) === headSha256;
     });
     return [...long, ...short];
   }
@@ -178,7 +179,7 @@ export class PackedFiles {
         const { size } = await original.stat();
         if (size < survey.bytes || !await holds(original, size, generation)) return false;
         const end = await bytesBefore(original, survey.bytes);
-        return sha256(end) === sha256(survey.tail);
+        return sha256Hex(end) === sha256Hex(survey.tail);
       });
       if (isThere) return true;
     }

@@ -4,7 +4,8 @@ import type { BatchSink, Generation } from "../store/batch.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { HEAD_BYTES, newGeneration, sha256 } from "./identity.ts";
+import { sha256Hex } from "../../protocol/claims.ts";
+import { HEAD_BYTES, newGeneration } from "./identity.ts";
 import type { LineForm } from "./line_form.ts";
 import { headFacts, headOf, surveyOf } from "./survey.ts";
 
@@ -78,12 +79,12 @@ function candidates(
   { packed, info }: ByteSource,
   head: Uint8Array,
 ): Generation[] {
-  const whole = head.length < HEAD_BYTES ? sha256(head) : null;
+  const whole = head.length < HEAD_BYTES ? sha256Hex(head) : null;
   return generations.filter(({ device, inode, headBytes, headSha256, contentSha256 }) => {
     if (whole !== null && contentSha256 === whole) return true;
     const sameFile = !packed && device === info.dev && inode === info.ino;
     if (headBytes > head.length || (headBytes < HEAD_BYTES && !sameFile)) return false;
-    return headSha256 === null || sha256(head.subarray(0, headBytes)) === headSha256;
+    return headSha256 === null || sha256Hex(head.subarray(0, headBytes)) === headSha256;
   });
 }
 

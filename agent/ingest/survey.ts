@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Generation } from "../store/batch.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { HEAD_BYTES, lastBytes, sha256, TAIL_BYTES } from "./identity.ts";
+import { sha256Hex } from "../../protocol/claims.ts";
+import { HEAD_BYTES, lastBytes, TAIL_BYTES } from "./identity.ts";
 
 /** The first KiB; all of a shorter file. */
 export async function headOf(source: ByteSource): Promise<Uint8Array> {
@@ -43,7 +44,7 @@ export async function surveyOf(
       const generation = shortestFirst[0];
       shortestFirst.shift();
       const tail = lastBytes(before, chunk.subarray(0, generation.offset - bytes), TAIL_BYTES);
-      const same = generation.offset === 0 || sha256(tail) === generation.tailSha256;
+      const same = generation.offset === 0 || sha256Hex(tail) === generation.tailSha256;
       if (same) found = { generation, before: tail };
     }
   };
@@ -59,7 +60,7 @@ export async function surveyOf(
 
 /** What tells a file by its start: its first KiB, or all of a shorter file. */
 export function headFacts(head: Uint8Array): Partial<Generation> {
-  const headSha256 = head.length === 0 ? null : sha256(head);
+  const headSha256 = head.length === 0 ? null : sha256Hex(head);
   const facts = { headBytes: head.length, headSha256 };
   return head.length < HEAD_BYTES ? { ...facts, contentSha256: headSha256 } : facts;
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
+import { sha256Hex } from "../../protocol/claims.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
@@ -318,7 +319,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         const generation = this.byId.get(id);
         if (generation === undefined) continue;
         const tail = this.tails.get(id);
-        if (tail !== undefined) generation.tailSha256 = await sha256Of(tail);
+        if (tail !== undefined) generation.tailSha256 = sha256Hex(tail);
         generations.push(generation);
       }
       const changed = { generations, origins: this.origins, counts: this.tally.entries(), gaps };
@@ -376,8 +377,4 @@ function quotaOf({ options: { quota: policy, dataDir }, database, keeper }: Part
     usedBytes: () => storedBytes(database) + otherBytes(dataDir),
     dropOldest: (bytes) => keeper.dropOldest(bytes),
   });
-}
-
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toHex();
 }
