@@ -1,5 +1,4 @@
 /** What an operator signs when asking: the SQL (by hash), who is asked, the range, now, limits. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 
 /** A request outlives its signing by at most this; agents remember ids for as long. */
@@ -49,8 +48,3 @@ export const QueryClaims = z.object({
   expires_at_ms: z.number().int(),
 });
 export type QueryClaims = z.infer<typeof QueryClaims>;
-
-/** Lower-case hex SHA-256. */
-export function sha256Hex(bytes: Uint8Array | string): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}

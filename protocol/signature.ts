@@ -4,7 +4,8 @@
  */
 import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import type { JWK } from "jose";
-import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS, QueryClaims, sha256Hex } from "./claims.ts";
+import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS, QueryClaims } from "./claims.ts";
+import { sha256Hex } from "./sha256.ts";
 import { parseBody } from "./envelope.ts";
 import { LogvendError, messageOf } from "./errors.ts";
 

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import { BatchMaker } from "./batches.ts";
 import { LineCutter, WINDOW_BYTES } from "./blocks.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import {
   afterBatch,
   bytesBefore,

@@ -1,7 +1,7 @@
 /** Decides which generation a file is that was not followed until now. */
 import type { Generation } from "../store/batch.ts";
 import type { History } from "./history.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import {
   bytesBefore,
   HEAD_BYTES,

@@ -1,5 +1,5 @@
 /** How a file generation is recognised: its inode, its first 1 KiB, the 4 KiB before its offset. */
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import type { Batch, Generation } from "../store/batch.ts";
 
 /** Files shorter than this are told apart by their inode, unless one was just emptied. */

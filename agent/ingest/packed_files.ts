@@ -9,7 +9,7 @@ import type { StreamConfig } from "../stream_config.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { bytesBefore, fileKey, HEAD_BYTES, holds, newGeneration } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 import type { Known } from "./identify.ts";

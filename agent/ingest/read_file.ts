@@ -4,7 +4,7 @@ import type { BatchSink, Generation } from "../store/batch.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { HEAD_BYTES, newGeneration } from "./identity.ts";
 import type { LineForm } from "./line_form.ts";
 import { headFacts, headOf, surveyOf } from "./survey.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Generation } from "../store/batch.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { HEAD_BYTES, lastBytes, TAIL_BYTES } from "./identity.ts";
 
 /** The first KiB; all of a shorter file. */

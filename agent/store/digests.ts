@@ -2,8 +2,8 @@
  * Notices flipped bits in agent.db: SQLite checks how its pages hang together, not what they say.
  * Of every row that tells where rows lie and where reading goes on there is a digest.
  */
-import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import { sha256Hex } from "../../protocol/sha256.ts";
 
 /** In agent.db from format version 5 on. `id` is a row's first column. */
 export const DIGESTS_TABLE = `
@@ -68,7 +68,7 @@ function defineDigest(database: DatabaseSync) {
   database.function(
     "digest",
     { deterministic: true },
-    (text) => createHash("sha256").update(String(text)).digest("hex"),
+    (text) => sha256Hex(String(text)),
   );
 }
 

@@ -1,7 +1,7 @@
 /** Seals finished hours: the parts of each become one immutable chunk, all in one short-lived process. */
 import { join } from "node:path";
 import { chunkPath } from "../../protocol/chunk_path.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { SCHEMA_VERSION } from "../../protocol/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "./catalog.ts";

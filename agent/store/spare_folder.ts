@@ -2,15 +2,15 @@
  * A folder in memory for copies of the newest rows: queries go on while the data folder's disk is
  * full. Small (the rows that wait in memory), used only then, and for this user alone.
  */
-import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
+import { sha256Hex } from "../../protocol/sha256.ts";
 
 /** Every Linux has it; elsewhere there is no spare folder. */
 const IN_MEMORY = "/dev/shm";
 
 /** Where the spare folder of a data folder is, if there is one. */
 export function spareFolder(dataDir: string): string {
-  const id = createHash("sha256").update(resolve(dataDir)).digest("hex").slice(0, 16);
+  const id = sha256Hex(resolve(dataDir)).slice(0, 16);
   return join(IN_MEMORY, `logvend-${id}`);
 }
 

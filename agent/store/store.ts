@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";

@@ -5,7 +5,7 @@ import { run } from "./command.ts";
 import { ensureDebianPackage, findProgram } from "./debian_package.ts";
 import { v8Flag } from "./programs.ts";
 import type { BuiltProgram } from "./programs.ts";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 
 const SOURCE = fileURLToPath(new URL("./launcher.c", import.meta.url));
 
@@ -71,19 +71,19 @@ export async function makeLauncher(
   await run("gcc", [...flags, `-DPROGRAM="${name}"`, SOURCE, "-lzstd", "-o", output]);
   const offset = (await Deno.stat(output)).size;
   const bytes = await Deno.readFile(payload);
-  const trailer = await trailerOf(bytes, offset);
+  const trailer = trailerOf(bytes, offset);
   using file = await Deno.open(output, { append: true });
   await new Blob([bytes, trailer]).stream().pipeTo(file.writable);
 }
 
-async function trailerOf(payload: Uint8Array<ArrayBuffer>, offset: number) {
+function trailerOf(payload: Uint8Array<ArrayBuffer>, offset: number) {
   const trailer = new Uint8Array(TRAILER_BYTES);
   const numbers = new DataView(trailer.buffer);
   const encoder = new TextEncoder();
   trailer.set(encoder.encode(MAGIC), 0);
   numbers.setBigUint64(16, BigInt(offset), true);
   numbers.setBigUint64(24, BigInt(payload.length), true);
-  trailer.set(encoder.encode((await sha256Hex(payload)).slice(0, ID_LENGTH)), 32);
+  trailer.set(encoder.encode(sha256Hex(payload).slice(0, ID_LENGTH)), 32);
   return trailer;
 }
 

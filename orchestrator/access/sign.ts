@@ -1,5 +1,6 @@
 /** Builds what an operator signs with a question, and signs it. */
-import { CLAIMS_LIFETIME_MAX_MS, sha256Hex, SQL_BYTES_MAX } from "../../protocol/claims.ts";
+import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import type { Limits, QueryClaims, Range } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";

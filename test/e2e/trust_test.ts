@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
-import { sha256Hex } from "../../protocol/claims.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { QueryAck } from "../../protocol/messages.ts";

@@ -1,7 +1,8 @@
 /** Signatures: only what a pinned key signed, for this SQL and this moment, is accepted. */
 import assert from "node:assert/strict";
 import { CompactSign } from "jose";
-import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS, sha256Hex } from "../../../protocol/claims.ts";
+import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "../../../protocol/claims.ts";
+import { sha256Hex } from "../../../protocol/sha256.ts";
 import type { QueryClaims } from "../../../protocol/claims.ts";
 import {
   isPublicKey,
