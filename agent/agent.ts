@@ -133,6 +133,7 @@ function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | nu
     streams: config.streams.map((stream) => stream.name),
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
+    isKnown: (id) => store.knowsRequest(id),
     remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
     stats: () => {
       const { bytes, ms } = tail.behind();

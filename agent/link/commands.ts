@@ -1,10 +1,11 @@
 /**
  * Takes commands from the broker: checks who asks, acknowledges at once, runs, sends the answer.
  *
- * A request runs once. MQTT may deliver a command again: while its query runs, it is acknowledged
+ * A request runs once: nothing of its answer leaves before its id is on disk. MQTT may deliver a command again: while its query runs, it is acknowledged
  * again and not run again; after that it is refused as seen before, like any replay. So for the
  * asker the first acknowledgement of a host counts, and one after its last result means nothing.
  */
+import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
@@ -26,8 +27,10 @@ export interface CommandOptions {
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
-  /** Notes a request id durably; false when it was known. */
-  remember(id: string, expiresAtMs: number): boolean;
+  /** Says whether a request was here before. */
+  isKnown(id: string): boolean;
+  /** Notes a request id durably. */
+  remember(id: string, expiresAtMs: number): void;
   acknowledge(ack: QueryAck): void;
   sendResult(orchestrator: string, message: ResultMessage): void;
   /** @default Date.now */
@@ -98,7 +101,7 @@ export class Commands {
     try {
       claims = await this.check(command);
       if (this.stopping) throw stoppingError();
-      if (!this.running.has(request) && !this.options.remember(claims.id, claims.expires_at_ms)) {
+      if (!this.running.has(request) && this.options.isKnown(request)) {
         throw new LogvendError("not_permitted", "seen before");
       }
     } catch (error) {
@@ -108,8 +111,10 @@ export class Commands {
       this.options.acknowledge({ request, accepted: false, refused });
       return;
     }
-    this.options.acknowledge({ request, accepted: true });
-    if (this.running.has(request)) return;
+    if (this.running.has(request)) {
+      this.options.acknowledge({ request, accepted: true });
+      return;
+    }
     this.counts.accepted++;
     const stop = new AbortController();
     const sender = new ResultSender(request, (message) => {
@@ -145,11 +150,23 @@ export class Commands {
     const { now, range, limits } = claims;
     try {
       const query = { sql: command.sql, now, range, limits };
-      await using answer = await this.options.answer(query, signal);
+      const [answered, remembered] = await Promise.allSettled([
+        this.options.answer(query, signal),
+        this.accept(claims),
+      ]);
+      await using answer = valueOf(answered);
+      valueOf(remembered);
       await sender.send(answer.tables, () => endOf(answer, performance.now() - startMs), signal);
     } catch (error) {
       sender.fail({ ok: false, error: toWireError(error) });
     }
+  }
+
+  /** Says so, and remembers the request: while its query is at work in other threads already. */
+  private async accept({ id, expires_at_ms }: QueryClaims) {
+    await setImmediate();
+    this.options.acknowledge({ request: id, accepted: true });
+    this.options.remember(id, expires_at_ms);
   }
 
   /** Stops every query and takes no more; resolves when all have said so. */
@@ -168,6 +185,11 @@ interface Job {
   signal: AbortSignal;
   /** performance.now() at the command's arrival. */
   startMs: number;
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
 }
 
 function stoppingError(): LogvendError {

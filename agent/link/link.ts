@@ -31,8 +31,10 @@ export interface LinkOptions {
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
-  /** Notes a request id durably; false when it was known. */
-  remember(id: string, expiresAtMs: number): boolean;
+  /** Says whether a request was here before. */
+  isKnown(id: string): boolean;
+  /** Notes a request id durably. */
+  remember(id: string, expiresAtMs: number): void;
   /** For every heartbeat. */
   stats(): Presence["stats"];
 }
@@ -52,6 +54,7 @@ export class Link implements AsyncDisposable {
       labels: { ...labels, host, region },
       trust,
       answer,
+      isKnown: (id) => options.isKnown(id),
       remember: (id, expiresAtMs) => options.remember(id, expiresAtMs),
       acknowledge: (ack) => this.send(this.topics.ack, "ack", ack),
       sendResult: (orchestrator, message) => {

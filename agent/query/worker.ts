@@ -115,7 +115,7 @@ class Run implements AsyncDisposable {
     const rows = await this.create(ANSWER, sql);
     // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
     await Deno.mkdir(this.spillFolder, { recursive: true });
-    const table = { name: ANSWER, columns: await columnsOf(this.engine, ANSWER) };
+    const table = { from: ANSWER, columns: await columnsOf(this.engine, ANSWER) };
     const blocks = formatRows(this.engine, table, format, this.spillFolder);
     const file = await Deno.create(resultFile(query.result_folder, 0));
     await ReadableStream.from(blocks).pipeTo(file.writable);

@@ -217,13 +217,16 @@ export class Catalog {
     });
   }
 
-  /** Remembers a request id; false when it was known already. */
-  rememberRequest(id: string, expiresAtMs: number, nowMs: number): boolean {
-    return transaction(this.database, () => {
+  /** Says whether this request is remembered. */
+  knowsRequest(id: string): boolean {
+    return this.database.prepare("SELECT 1 FROM seen WHERE id = ?").get(id) !== undefined;
+  }
+
+  /** Remembers a request id until it expires. */
+  rememberRequest(id: string, expiresAtMs: number, nowMs: number): void {
+    transaction(this.database, () => {
       this.database.prepare("DELETE FROM seen WHERE expires_at_ms < ?").run(nowMs);
-      const result = this.database.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)")
-        .run(id, expiresAtMs);
-      return result.changes === 1;
+      this.database.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)").run(id, expiresAtMs);
     });
   }
 

@@ -237,9 +237,14 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     });
   }
 
-  /** Remembers a request id until it expires; false when it was known already. */
-  rememberRequest(id: string, expiresAtMs: number): boolean {
-    return this.parts.catalog.rememberRequest(id, expiresAtMs, this.clock());
+  /** Says whether this request is remembered. */
+  knowsRequest(id: string): boolean {
+    return this.parts.catalog.knowsRequest(id);
+  }
+
+  /** Remembers a request id, durably, until it expires. */
+  rememberRequest(id: string, expiresAtMs: number): void {
+    this.parts.catalog.rememberRequest(id, expiresAtMs, this.clock());
   }
 
   stats(): StoreStats {

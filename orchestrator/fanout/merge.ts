@@ -1,7 +1,7 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
-import { createAndRead } from "../../queries/answer/json_rows.ts";
+import { createAndRead, PAGE_ROWS, readShort } from "../../queries/answer/json_rows.ts";
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
@@ -15,7 +15,7 @@ import type { TextImport, TextPart } from "../../queries/transfer/import.ts";
 import type { HostAnswer } from "./collector.ts";
 import type { TablePart } from "./host_inbox.ts";
 
-/** The table that holds the finished answer; no stream can have this name. */
+/** The table that holds a long answer; no stream can have this name. */
 const ANSWER_TABLE = "_answer";
 
 /** An engine with the tables that hosts' rows go into, ready to take them. */
@@ -23,6 +23,8 @@ export interface Merge {
   engine: Engine;
   plan: Plan;
   textImports: ReadonlyMap<string, TextImport>;
+  /** Rows that hosts sent, rejected ones included. */
+  rowCount: number;
 }
 
 /** Creates the empty tables. It is done while the hosts are at work. */
@@ -32,7 +34,7 @@ export async function prepareMerge(engine: Engine, plan: Plan): Promise<Merge> {
     await createPartialTable(engine, table, columns);
     textImports.set(table, await prepareTextImport(engine, table, columns));
   }
-  return { engine, plan, textImports };
+  return { engine, plan, textImports, rowCount: 0 };
 }
 
 /** A host whose rows do not count, and why. */
@@ -92,10 +94,11 @@ function checkTables(parts: readonly TablePart[], plan: Plan) {
 }
 
 async function addTable(
-  { engine, textImports }: Merge,
+  merge: Merge,
   { table, columns }: Partial,
   answers: readonly HostAnswer[],
 ) {
+  const { engine, textImports } = merge;
   const texts: TextPart[] = [];
   for (const { parts, rows } of answers) {
     let came = 0;
@@ -106,6 +109,7 @@ async function addTable(
         texts.push(part);
       } else came += await importPart(engine, table, columns, part);
     }
+    merge.rowCount += came;
     const said = rows[table] ?? 0;
     if (said !== came) {
       throw new LogvendError("usage", `says it sent ${said} rows, and ${came} came`);
@@ -129,11 +133,11 @@ function checkText(part: TextPart, columns: readonly Column[]) {
   }
 }
 
-/** Computes the answer table. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
-export async function finishMerge({ engine, plan }: Merge): Promise<FinishedTable> {
-  const table = { name: ANSWER_TABLE, columns: plan.columns };
+/** Computes the answer. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
+export async function finishMerge({ engine, plan, rowCount }: Merge): Promise<FinishedTable> {
+  const answer = { select: plan.mergeSql, table: ANSWER_TABLE, columns: plan.columns };
   try {
-    return { ...table, firstPage: await createAndRead(engine, table, plan.mergeSql) };
+    return await (rowCount <= PAGE_ROWS ? readShort : createAndRead)(engine, answer);
   } catch (cause) {
     throw new LogvendError("bad_sql", messageOf(cause), { cause });
   }

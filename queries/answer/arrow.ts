@@ -17,8 +17,9 @@ interface Encoding {
 /** Batches of rows, one after another, after the schema. */
 export async function* arrowStream(
   engine: Engine,
-  { name: table, columns }: FinishedTable,
+  table: FinishedTable,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { columns } = table;
   const encodings = columns.map(({ type }) => encodingOf(type));
   const fields = columns.map(({ name }, i) => new arrow.Field(name, typeAt(encodings, i), true));
   const schema = new arrow.Schema(fields);

@@ -71,7 +71,7 @@ async function* copied(engine: Engine, { table, options, scratchFolder }: Copy) 
   try {
     const list = options.startsWith("FORMAT parquet") ? parquetList(table) : "*";
     await engine.run(
-      `COPY (SELECT ${list} FROM ${identifier(table.name)}) TO ${literal(path)} (${options})`,
+      `COPY (SELECT ${list} FROM ${table.from}) TO ${literal(path)} (${options})`,
     );
     using file = await Deno.open(path);
     for await (const bytes of file.readable) yield bytes;

@@ -16,15 +16,19 @@ export type JsonValue =
 
 export type JsonRow = Record<string, JsonValue>;
 
-/** A table of an engine: its name, and its columns as DESCRIBE gives them. */
+/** Rows in an engine: a table of it, or a SELECT that gives few. */
 export interface FinishedTable {
-  name: string;
+  /** What stands behind FROM: the table's name as SQL writes it, or the SELECT in parentheses. */
+  from: string;
+  /** As DESCRIBE gives them. */
   columns: readonly Column[];
-  /** Its first page as `createAndRead` read it; without it jsonPages reads that too. */
+  /** Its first page, where it has been read; of a SELECT these are all rows. */
   firstPage?: FirstPage;
+  /** True when `from` is a SELECT: it has one page. @default false */
+  isSelect?: boolean;
 }
 
-/** What DuckDB gave for the first PAGE_ROWS rows. */
+/** What DuckDB gave for the first PAGE_ROWS rows, read as JSON needs them. */
 export type FirstPage = unknown[][];
 
 /** Rows read at once: memory is bounded, however long the table. */
@@ -36,18 +40,33 @@ interface Reading {
   toJson: (value: unknown) => JsonValue;
 }
 
+/** What a SELECT gives: its name as a table, should it become one, and its columns. */
+export interface AnswerSelect {
+  select: string;
+  table: string;
+  columns: readonly Column[];
+}
+
 /**
- * Makes the table of what a SELECT gives and reads its first page, in one round trip: most answers
- * have no more.
+ * Reads what a SELECT gives, if that is one page, and makes no table of it: that would take a
+ * millisecond. For SELECTs that are cheap enough to run again, should there be more rows.
  */
-export async function createAndRead(
-  engine: Engine,
-  table: Omit<FinishedTable, "firstPage">,
-  select: string,
-): Promise<FirstPage> {
-  const create = `CREATE TABLE ${identifier(table.name)} AS ${select}`;
-  const { rows } = await engine.read(`${create}; ${pageSelect(table.name, listOf(table), 0)}`);
-  return rows;
+export async function readShort(engine: Engine, answer: AnswerSelect): Promise<FinishedTable> {
+  const { select, columns } = answer;
+  const from = `(${select})`;
+  const sql = `SELECT ${listOf(columns)} FROM ${from} LIMIT ${PAGE_ROWS + 1}`;
+  const { rows } = await engine.read(sql);
+  if (rows.length > PAGE_ROWS) return await createAndRead(engine, answer);
+  return { from, columns, firstPage: rows, isSelect: true };
+}
+
+/** Makes the table of what a SELECT gives and reads its first page, in one round trip. */
+export async function createAndRead(engine: Engine, answer: AnswerSelect): Promise<FinishedTable> {
+  const { select, columns } = answer;
+  const table = { from: identifier(answer.table), columns };
+  const create = `CREATE TABLE ${table.from} AS ${select}`;
+  const { rows } = await engine.read(`${create}; ${pageSelect(table, listOf(columns), 0)}`);
+  return { ...table, firstPage: rows };
 }
 
 /** Pages of at most PAGE_ROWS rows, in the table's order; at least one. */
@@ -57,7 +76,7 @@ export async function* jsonPages(
 ): AsyncGenerator<JsonRow[]> {
   const { columns, firstPage } = table;
   const readings = columns.map(({ type }) => readingOf(type));
-  for await (const rows of pagesOf(engine, table.name, listOf(table), firstPage)) {
+  for await (const rows of pagesOf(engine, table, listOf(columns), firstPage)) {
     yield rows.map((row) =>
       Object.fromEntries(
         columns.map(({ name }, i) => [name, readings[i]?.toJson(row[i]) ?? null]),
@@ -69,7 +88,7 @@ export async function* jsonPages(
 /** What `SELECT list FROM table` gives, in pages and in the table's order; at least one page. */
 export async function* pagesOf(
   engine: Engine,
-  table: string,
+  table: FinishedTable,
   list: string,
   firstPage?: FirstPage,
 ): AsyncGenerator<unknown[][]> {
@@ -78,17 +97,17 @@ export async function* pagesOf(
       ? firstPage
       : (await engine.read(pageSelect(table, list, start))).rows;
     if (rows.length > 0 || start === 0) yield rows;
-    if (rows.length < PAGE_ROWS) return;
+    if (rows.length < PAGE_ROWS || table.isSelect) return;
   }
 }
 
-function listOf({ columns }: Pick<FinishedTable, "columns">): string {
+function listOf(columns: readonly Column[]): string {
   return columns.map(({ name, type }) => readingOf(type).sql(identifier(name))).join(", ");
 }
 
-function pageSelect(table: string, list: string, start: number): string {
-  return `SELECT ${list} FROM ${identifier(table)}
-    WHERE rowid >= ${start} AND rowid < ${start + PAGE_ROWS}`;
+function pageSelect({ from, isSelect }: FinishedTable, list: string, start: number): string {
+  const where = isSelect ? "" : ` WHERE rowid >= ${start} AND rowid < ${start + PAGE_ROWS}`;
+  return `SELECT ${list} FROM ${from}${where}`;
 }
 
 const WHOLE_NUMBER = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/;

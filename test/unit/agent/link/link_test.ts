@@ -88,7 +88,10 @@ function linkOptions(url: string, different: Partial<LinkOptions>): LinkOptions 
     streams: ["logs"],
     trust: [],
     answer: answerOneRow,
-    remember: (id) => seen.size < seen.add(id).size,
+    isKnown: (id) => seen.has(id),
+    remember: (id) => {
+      seen.add(id);
+    },
     stats: () => ({ lines_per_s: 1, behind_bytes: 2, behind_ms: 3, rejects: 4, stored_bytes: 5 }),
     ...different,
   };
@@ -176,6 +179,19 @@ Deno.test("a replayed request is refused, and runs once", async () => {
   await eventually(() => orchestrator.acks.length === 2);
   assert.equal(orchestrator.acks[1]?.refused?.message, "seen before");
   assert.equal(here.runs.length, 1);
+});
+
+Deno.test("a request that cannot be remembered is not answered", async () => {
+  await using here = await fleet(answerOneRow, {
+    remember: () => {
+      throw new Error("No space left on device");
+    },
+  });
+  const { request } = await here.orchestrator.ask(SQL);
+  const [message] = await here.orchestrator.answer(request);
+  assert.deepEqual(message?.parts, []);
+  assert(message?.end?.ok === false);
+  assert.match(message.end.error.message, /No space left/);
 });
 
 Deno.test("a command delivered twice while it runs is acknowledged twice, and runs once", async () => {

@@ -121,7 +121,8 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
     streams: ["logs"],
     trust: [orchestrator.key.publicKey],
     answer: (query, signal) => answerQuery(here.parts, query, signal),
-    remember: () => true,
+    isKnown: () => false,
+    remember: () => {},
     stats: () => undefined,
   });
   await eventually(() => orchestrator.presences.length > 0);

@@ -137,11 +137,20 @@ Deno.test("rejects are a table of their own and counted", async () => {
   await check();
 });
 
-Deno.test("a request id is taken once", async () => {
+Deno.test("a request id is remembered until it expires, over a restart too", async () => {
   await using data = await folder();
-  await using store = await open(data.path);
-  assert.equal(store.rememberRequest("a", START_MS + HOUR_MS), true);
-  assert.equal(store.rememberRequest("a", START_MS + HOUR_MS), false);
+  {
+    await using store = await open(data.path);
+    assert.equal(store.knowsRequest("a"), false);
+    store.rememberRequest("a", START_MS + HOUR_MS);
+  }
+  {
+    await using store = await open(data.path);
+    assert.equal(store.knowsRequest("a"), true);
+  }
+  await using store = await open(data.path, () => START_MS + 2 * HOUR_MS);
+  store.rememberRequest("b", START_MS + 3 * HOUR_MS);
+  assert.deepEqual(["a", "b"].map((id) => store.knowsRequest(id)), [false, true]);
 });
 
 Deno.test("a data folder has one writer, and readers beside it", async () => {

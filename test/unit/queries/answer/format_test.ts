@@ -13,7 +13,7 @@ async function answer(sql: string, check: (scene: Scene) => Promise<void>) {
     await using engine = await Engine.open();
     await engine.run(`CREATE TABLE answer AS ${sql}`);
     const bytes = async (format: RowFormat) => {
-      const table = { name: "answer", columns: await columnsOf(engine, "answer") };
+      const table = { from: "answer", columns: await columnsOf(engine, "answer") };
       const pieces = await Array.fromAsync(formatRows(engine, table, format, folder));
       return new Uint8Array(await new Blob(pieces).arrayBuffer());
     };
@@ -115,7 +115,7 @@ Deno.test("Parquet keeps the digits of sums", async () => {
   await answer(SAMPLE, async ({ engine, folder, bytes }) => {
     await engine.run("CREATE TABLE sums AS SELECT sum(status) AS s, max(zoned) AS z FROM answer");
     const file = join(folder, "sums.parquet");
-    const table = { name: "sums", columns: await columnsOf(engine, "sums") };
+    const table = { from: "sums", columns: await columnsOf(engine, "sums") };
     const pieces = await Array.fromAsync(formatRows(engine, table, "parquet", folder));
     await Deno.writeFile(file, new Blob(pieces).stream());
     await engine.run(`CREATE TABLE back AS FROM read_parquet('${file}')`);
