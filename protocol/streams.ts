@@ -47,7 +47,7 @@ const LOCAL_TIME = `strftime(ts + to_minutes(time_zone_min), '%d/%b/%Y:%H:%M:%S'
 const ZONE = `format('{}{:02d}{:02d}', if(time_zone_min < 0, '-', '+'),
     abs(time_zone_min) // 60, abs(time_zone_min) % 60)`;
 const COMBINED = `concat(remote_addr, ' - ', remote_user, ' [', ${LOCAL_TIME}, ' ', ${ZONE}, '] "',
-    http_method, ' ', request, ' ', http_version, '" ', status, ' ', body_bytes_sent, ' "',
+    http_method, ' ', request, ' ', http_version, '" ', status, ' ', coalesce(body_bytes_sent::VARCHAR, '-'), ' "',
     http_referer, '" "', http_user_agent, '"')`;
 const JSON_LINE = `concat('{"remote_addr":"', remote_addr, '","remote_user":"', remote_user,
     '","time_local":"', strftime(ts, '%Y-%m-%dT%H:%M:%S'), '","http_method":"', http_method,

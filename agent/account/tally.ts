@@ -23,6 +23,9 @@ export interface Count {
   bytes: number;
 }
 
+/** Lines of one hour; one, if not said. */
+type Counted = Pick<Count, "outcome" | "reason" | "bytes"> & { ts: bigint; lines?: number };
+
 const HOUR_US = 3_600_000_000n;
 
 /** Counts that wait in memory beside the rows, and become durable with them. */
@@ -32,20 +35,28 @@ export class Tally {
   /** Counts every line of a batch. */
   add(stream: string, { generation, rows, rejects, dropped }: Batch) {
     const hourAt = hourFinder();
-    const count = (line: Pick<Count, "outcome" | "reason"> & { ts: bigint; bytes: number }) => {
-      const { ts, bytes, outcome, reason } = line;
+    const count = ({ ts, lines = 1, bytes, outcome, reason }: Counted) => {
       const hour = hourAt(ts);
       const key = `${generation} ${hour} ${outcome} ${reason}`;
       const known = this.counts.get(key);
       if (known === undefined) {
-        this.counts.set(key, { stream, generation, hour, outcome, reason, lines: 1, bytes });
+        this.counts.set(key, { stream, generation, hour, outcome, reason, lines, bytes });
         return;
       }
-      known.lines++;
+      known.lines += lines;
       known.bytes += bytes;
     };
-    for (const [i, ts] of rows.ts.entries()) {
-      count({ ts, bytes: rows.line_length[i] ?? 0, outcome: "stored", reason: "" });
+    const { ts: times, line_length: lengths } = rows.columns;
+    for (let row = 0; row < rows.count;) {
+      const ts = times.value(row) ?? 0n;
+      const hour = hourAt(ts);
+      const first = row;
+      let bytes = 0;
+      // Lines in a row of one hour are counted at once: there are as many as the host can write.
+      for (; row < rows.count && hourAt(times.value(row) ?? 0n) === hour; row++) {
+        bytes += lengths.value(row) ?? 0;
+      }
+      count({ ts, lines: row - first, bytes, outcome: "stored", reason: "" });
     }
     for (const { ts, length, reason } of rejects) {
       count({ ts, bytes: length, outcome: "rejected", reason });

@@ -1,9 +1,12 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
+import { isUtf8 } from "node:buffer";
 import { redactedLayout } from "../../protocol/streams.ts";
-import type { AccessRows, Batch, Reject } from "../store/batch.ts";
+import { AccessRows } from "../store/access_rows.ts";
+import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
 import { createLineReader } from "./formats/redacted.ts";
 import type { AccessRow, RejectReason } from "./formats/row.ts";
+import { CombinedScanner } from "./formats/scan_combined.ts";
 import { lastBytes, TAIL_BYTES } from "./identity.ts";
 import type { LineForm } from "./line_form.ts";
 import { lineEndAfter, recordEnd } from "./records.ts";
@@ -16,6 +19,9 @@ import { keepableReject } from "./redacted_reject.ts";
 const BATCH_LINES_MAX = 2_048;
 
 const LINE_END = 0x0a;
+
+/** No format finds a time and a status in fewer. */
+const ROW_BYTES_MIN = 16;
 
 /** A cut that is lines or a reject. */
 export type LineCut = Exclude<Cut, { kind: "more" }>;
@@ -32,6 +38,8 @@ export interface CutBytes {
 /** Makes the batches of one file generation. */
 export class BatchMaker {
   private readonly read;
+  /** Null where every line must be looked at as text. */
+  private readonly scanner: CombinedScanner | null;
   private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Time of the last good line; rejects take it. */
@@ -42,53 +50,73 @@ export class BatchMaker {
     private readonly form: LineForm,
     private readonly nowMs: () => number,
   ) {
-    this.read = createLineReader(form.format, form.redactor);
+    const { format, redactor, records } = form;
+    this.read = createLineReader(format, redactor);
+    const isScanned = redactor === null && records === null && format !== "json";
+    this.scanner = isScanned ? new CombinedScanner() : null;
   }
 
-  /** The batches of a cut, in order. */
+  /**
+   * The batches of a cut, in order. They share their rows: each is to be done with before the next
+   * is asked for, and the window stays as it is until the last is.
+   */
   *batches({ cut, window, before }: CutBytes): Generator<Batch> {
     const bytes = window.subarray(0, cut.consumed);
     if (cut.kind === "reject") {
-      const batch = this.emptyBatch(cut.offset);
+      const batch = this.emptyBatch(cut.offset, new AccessRows(0));
       this.reject(batch, cut.reason, cut.line, cut.length);
       yield { ...batch, tail: lastBytes(before, bytes, TAIL_BYTES) };
       return;
     }
-    const { records } = this.form;
-    const text = records === null ? this.textOf(bytes) : null;
-    let batch = this.emptyBatch(cut.offset);
-    for (let start = 0, textStart = 0; start < bytes.length;) {
-      const next = records === null ? lineEndAfter(bytes, start) : recordEnd(bytes, start, records);
-      const line = bytes.subarray(start, bytes[next - 1] === LINE_END ? next - 1 : next);
-      if (text === null) {
-        this.add(batch, { line, text: this.textOf(line), length: next - start });
-      } else {
-        const textEnd = bytes[next - 1] === LINE_END ? text.indexOf("\n", textStart) : text.length;
-        this.add(batch, { line, text: text.slice(textStart, textEnd), length: next - start });
-        textStart = textEnd + 1;
+    const isText = isUtf8(bytes);
+    const rows = new AccessRows(linesMax(bytes), bytes);
+    const lastEnd = bytes.lastIndexOf(LINE_END) + 1;
+    for (let start = 0; start < bytes.length;) {
+      rows.clear();
+      const batch = this.emptyBatch(cut.offset + start, rows);
+      while (start < bytes.length && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
+        const end = isText ? lastEnd : textLineEnd(bytes, start, lastEnd);
+        const next = this.scanner?.scan(rows, start, end, cut.offset) ?? start;
+        if (next > start) this.scanned(batch, cut.offset + next);
+        start = next > start ? next : this.readOne(batch, bytes, start, isText);
       }
-      start = next;
-      if (batch.lines === BATCH_LINES_MAX || start === bytes.length) {
-        yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
-        batch = this.emptyBatch(cut.offset + start);
-      }
+      yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
     }
   }
 
-  private emptyBatch(offset: number): Batch {
+  private emptyBatch(offset: number, rows: AccessRows): Batch {
     return {
       generation: this.generation,
       startOffset: offset,
       endOffset: offset,
       lines: 0,
-      rows: emptyRows(),
+      rows,
       rejects: [],
       dropped: { ts: [], rule: [], line_length: [] },
       tail: new Uint8Array(),
     };
   }
 
-  private add(batch: Batch, { line: bytes, text, length }: LineText) {
+  /** Lines up to here have become rows. */
+  private scanned(batch: Batch, endOffset: number) {
+    const { rows, rejects } = batch;
+    this.lastTs = rows.columns.ts.value(rows.count - 1);
+    batch.lines = rows.count + rejects.length;
+    batch.endOffset = endOffset;
+  }
+
+  /** Reads one record as text; returns where the next begins. */
+  private readOne(batch: Batch, bytes: Uint8Array, start: number, isText: boolean): number {
+    const { records } = this.form;
+    const next = records === null ? lineEndAfter(bytes, start) : recordEnd(bytes, start, records);
+    const end = bytes[next - 1] === LINE_END ? next - 1 : next;
+    const line = bytes.subarray(start, end);
+    const text = isText ? this.lossy.decode(line) : this.textOf(line);
+    this.add(batch, { start, line, text, length: next - start });
+    return next;
+  }
+
+  private add(batch: Batch, { start, line: bytes, text, length }: LineText) {
     const read = this.read(text ?? this.lossy.decode(bytes));
     if (typeof read === "string") {
       this.reject(batch, read, bytes.slice(), length);
@@ -97,12 +125,18 @@ export class BatchMaker {
     const { row, line, isRedacted } = read;
     if (text === null && !isRedacted) row.layout = null;
     this.lastTs = row.ts;
-    push(batch.rows, row);
-    batch.rows.layout.push(isRedacted ? redactedLayout(row.layout) : row.layout);
-    batch.rows.line_text.push(row.layout === null ? line : null);
-    batch.rows.line_raw.push(text === null && !isRedacted ? bytes.slice() : null);
-    batch.rows.line_offset.push(batch.endOffset);
-    batch.rows.line_length.push(length);
+    const { rows } = batch;
+    const { columns, count } = rows;
+    setFields(rows, row);
+    columns.layout.set(count, isRedacted ? redactedLayout(row.layout) : row.layout);
+    // Most lines that are kept whole are as they stand in the block.
+    if (row.layout === null && text === line) {
+      columns.line_text.setStretch(count, start, bytes.length);
+    } else columns.line_text.set(count, row.layout === null ? line : null);
+    columns.line_raw.setStretch(count, start, text === null && !isRedacted ? bytes.length : -1);
+    columns.line_offset.setNumber(count, batch.endOffset);
+    columns.line_length.set(count, length);
+    rows.count++;
     batch.lines++;
     batch.endOffset += length;
   }
@@ -127,45 +161,37 @@ export class BatchMaker {
 }
 
 interface LineText {
+  /** Where it begins in the block. */
+  start: number;
   line: Uint8Array;
+  /** Null: it is no UTF-8. */
   text: string | null;
   /** Bytes with the line end. */
   length: number;
 }
 
-function emptyRows(): AccessRows {
-  return {
-    ts: [],
-    remote_addr: [],
-    remote_user: [],
-    http_method: [],
-    request: [],
-    http_version: [],
-    status: [],
-    body_bytes_sent: [],
-    http_referer: [],
-    http_user_agent: [],
-    request_time_ms: [],
-    time_zone_min: [],
-    layout: [],
-    line_text: [],
-    line_raw: [],
-    line_offset: [],
-    line_length: [],
-  };
+/** The end of the line at `start` when that is UTF-8 and ends before `lastEnd`, else its start. */
+function textLineEnd(bytes: Uint8Array, start: number, lastEnd: number): number {
+  const end = lineEndAfter(bytes, start);
+  return end <= lastEnd && isUtf8(bytes.subarray(start, end)) ? end : start;
 }
 
-function push(rows: AccessRows, row: AccessRow) {
-  rows.ts.push(row.ts);
-  rows.remote_addr.push(row.remote_addr);
-  rows.remote_user.push(row.remote_user);
-  rows.http_method.push(row.http_method);
-  rows.request.push(row.request);
-  rows.http_version.push(row.http_version);
-  rows.status.push(row.status);
-  rows.body_bytes_sent.push(row.body_bytes_sent);
-  rows.http_referer.push(row.http_referer);
-  rows.http_user_agent.push(row.http_user_agent);
-  rows.request_time_ms.push(row.request_time_ms);
-  rows.time_zone_min.push(row.time_zone_min);
+/** Rows that there may be at most: for small blocks fewer than a batch holds. */
+function linesMax(bytes: Uint8Array): number {
+  return Math.min(BATCH_LINES_MAX, Math.ceil(bytes.length / ROW_BYTES_MIN));
+}
+
+function setFields({ columns, count }: AccessRows, row: AccessRow) {
+  columns.ts.set(count, row.ts);
+  columns.remote_addr.set(count, row.remote_addr);
+  columns.remote_user.set(count, row.remote_user);
+  columns.http_method.set(count, row.http_method);
+  columns.request.set(count, row.request);
+  columns.http_version.set(count, row.http_version);
+  columns.status.set(count, row.status);
+  columns.body_bytes_sent.set(count, row.body_bytes_sent);
+  columns.http_referer.set(count, row.http_referer);
+  columns.http_user_agent.set(count, row.http_user_agent);
+  columns.request_time_ms.set(count, row.request_time_ms);
+  columns.time_zone_min.set(count, row.time_zone_min);
 }

@@ -1,11 +1,9 @@
 /** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
-import { literal, logicalColumns, schemaOf } from "../../protocol/streams.ts";
+import { ACCESS, literal, logicalColumns } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { duckdbType } from "../../queries/duckdb/types.ts";
-import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
-import type { AccessRows, Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
-import { accessColumns } from "../store/memory_rows.ts";
+import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
+import { appendAccess } from "../store/memory_rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
 
@@ -83,7 +81,7 @@ class RuledSink implements DroppingSink {
   async append(batch: Batch): Promise<void> {
     const { engine } = this;
     const filter = this.filters.get(this.streams.get(batch.generation) ?? "");
-    if (engine === null || filter === undefined || batch.rows.ts.length === 0) {
+    if (engine === null || filter === undefined || batch.rows.count === 0) {
       await this.sink.append(batch);
       return;
     }
@@ -112,7 +110,7 @@ async function filterOf(
     // A value that cannot be computed is not true: the line is kept.
     cases.push(`WHEN coalesce(TRY((${condition})::BOOLEAN), false) THEN ${i}`);
   }
-  const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${STAGING}`;
+  const rows = `SELECT * REPLACE (${literal(host)} AS host), rowid AS row_index FROM ${STAGING}`;
   return {
     rules: rules.map(({ name }) => name),
     select: `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
@@ -125,43 +123,30 @@ async function filterOf(
 async function droppedRows(
   engine: Engine,
   { select, rules }: Filter,
-  { generation, rows }: Batch,
+  batch: Batch,
 ): Promise<Map<number, string>> {
-  const columns = accessColumns(generation, rows);
-  const indices = rows.ts.map((_, i) => i);
-  const { physical } = schemaOf("");
-  const types: DuckDBType[] = [duckdbType("INTEGER")];
-  const values: DuckDBValue[][] = [indices];
-  for (const { name, type } of physical) {
-    types.push(duckdbType(type));
-    values.push(columns[name] ?? indices.map(() => null));
+  const columns = ACCESS.physical.map(({ name, type }) => `${name} ${type}`).join(", ");
+  await engine.run(`CREATE OR REPLACE TABLE ${STAGING} (${columns})`);
+  {
+    using appender = await engine.appender(STAGING);
+    appendAccess(appender, batch);
   }
-  const definitions = physical.map(({ name, type }) => `${name} ${type}`).join(", ");
-  await engine.run(`CREATE OR REPLACE TABLE ${STAGING} (row_index INTEGER, ${definitions})`);
-  await engine.append(STAGING, types, values);
   const found = await engine.read(select);
   return new Map(
     found.rows.map(([index, rule]) => [Number(index), rules[Number(rule)] ?? ""]),
   );
 }
 
+/** The batch without some rows: they are taken out of its own columns. */
 function without(batch: Batch, dropped: ReadonlyMap<number, string>): Batch {
-  const { rows } = batch;
-  const of = [...dropped];
-  return {
-    ...batch,
-    rows: keptRows(rows, (_, i) => !dropped.has(i)),
-    dropped: {
-      ts: [...batch.dropped.ts, ...of.map(([i]) => rows.ts[i] ?? 0n)],
-      rule: [...batch.dropped.rule, ...of.map(([, rule]) => rule)],
-      line_length: [...batch.dropped.line_length, ...of.map(([i]) => rows.line_length[i] ?? 0)],
-    },
+  const { ts, line_length } = batch.rows.columns;
+  const before = batch.dropped;
+  const of = [...dropped.keys()];
+  const counted = {
+    ts: [...before.ts, ...of.map((row) => ts.value(row) ?? 0n)],
+    rule: [...before.rule, ...dropped.values()],
+    line_length: [...before.line_length, ...of.map((row) => line_length.value(row) ?? 0)],
   };
-}
-
-type IsKept = (value: unknown, index: number) => boolean;
-
-function keptRows(rows: AccessRows, isKept: IsKept): AccessRows {
-  const columns = Object.entries(rows).map(([name, column]) => [name, column.filter(isKept)]);
-  return Object.fromEntries(columns) as AccessRows; // the same columns, each of its own type
+  batch.rows.keep((row) => !dropped.has(row));
+  return { ...batch, dropped: counted };
 }

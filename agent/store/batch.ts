@@ -1,4 +1,5 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
+import type { AccessRows } from "./access_rows.ts";
 
 /**
  * One life of a log file: from its creation to its truncation, replacement or deletion. The id is
@@ -24,33 +25,6 @@ export interface Generation {
   /** SHA-256 of the whole file, for imported files. */
   contentSha256: string | null;
   firstSeenMs: number;
-}
-
-/** Columns of parsed access log lines, all of one length, in file order. Text is null for NULL. */
-export interface AccessRows {
-  /** Microseconds since 1970, UTC. */
-  ts: bigint[];
-  remote_addr: (string | null)[];
-  remote_user: (string | null)[];
-  http_method: (string | null)[];
-  request: (string | null)[];
-  http_version: (string | null)[];
-  status: (number | null)[];
-  body_bytes_sent: (bigint | null)[];
-  http_referer: (string | null)[];
-  http_user_agent: (string | null)[];
-  request_time_ms: (number | null)[];
-  time_zone_min: (number | null)[];
-  /**
-   * "combined", "combined_time", "json", or null when `line_text` holds the line; "+redacted" behind
-   * it (then "text" for null) when a rule changed the line.
-   */
-  layout: (string | null)[];
-  line_text: (string | null)[];
-  line_raw: (Uint8Array | null)[];
-  line_offset: number[];
-  /** Bytes with the line end. */
-  line_length: number[];
 }
 
 /** A line that no format could read. Its bytes are kept, cut to the line limit. */
@@ -111,7 +85,10 @@ export interface BatchSink {
   putGeneration(generation: Generation): void;
   /** Notes what can be read no more; durable with the next flush. */
   addGap(gap: Gap): void;
-  /** Takes a batch; resolves when the reader may go on (back-pressure). Not durable until flushed. */
+  /**
+   * Takes a batch; resolves when the reader may go on (back-pressure). Not durable until flushed.
+   * From then on the batch's rows may be used for others.
+   */
   append(batch: Batch): Promise<void>;
   /** Makes everything so far durable. */
   flush(): Promise<void>;

@@ -1,13 +1,16 @@
 /** The newest rows: typed tables in an in-memory DuckDB until a flush makes them durable parts. */
 import { hourOf } from "../../protocol/chunk_path.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { identifier } from "../../queries/columns.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import type { TableAppender } from "../../queries/duckdb/engine.ts";
 import { blobValue, duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
-import type { DuckDBType, DuckDBValue } from "../../queries/duckdb/types.ts";
-import type { AccessRows, Batch } from "./batch.ts";
+import type { DuckDBValue } from "../../queries/duckdb/types.ts";
+import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
+import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
+import type { AccessRows } from "./access_rows.ts";
+import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
 
 /**
@@ -58,8 +61,8 @@ export class MemoryRows implements AsyncDisposable {
 
   /** Adds the rows and rejects of a batch of `stream`, read from the file `path`. */
   async add(stream: string, path: string, batch: Batch): Promise<void> {
-    await this.append(stream, accessColumns(batch.generation, batch.rows), batch);
-    await this.append(REJECTS, rejectColumns(stream, path, batch), batch);
+    if (batch.rows.count > 0) await this.appendRows(stream, batch);
+    if (batch.rejects.length > 0) await this.appendRejects(stream, path, batch);
     this.lineBytes += batch.endOffset - batch.startOffset;
     this.version++;
   }
@@ -153,18 +156,31 @@ export class MemoryRows implements AsyncDisposable {
     await this.engine.run(`CREATE OR REPLACE TABLE ${identifier(table)} (${columns.join(", ")})`);
   }
 
-  private async append(table: string, columns: Columns, batch: Batch) {
-    const rows = columns.ts?.length ?? 0;
-    if (rows === 0) return;
-    const types: DuckDBType[] = [];
-    const values: DuckDBValue[][] = [];
-    for (const { name, type } of schemaOf(table).physical) {
-      types.push(duckdbType(type));
-      values.push(columns[name] ?? new Array<null>(rows).fill(null));
-    }
+  private async appendRows(stream: string, batch: Batch) {
+    const appender = await this.appender(stream);
+    appendAccess(appender, batch);
+    this.added(stream, batch.rows.count, batch);
+  }
+
+  private async appendRejects(stream: string, path: string, batch: Batch) {
+    const columns = rejectColumns(stream, path, batch);
+    const { physical } = schemaOf(REJECTS);
+    const nulls = batch.rejects.map(() => null);
+    const appender = await this.appender(REJECTS);
+    appender.append(
+      physical.map(({ type }) => duckdbType(type)),
+      physical.map(({ name }) => columns[name] ?? nulls),
+    );
+    this.added(REJECTS, batch.rejects.length, batch);
+  }
+
+  private async appender(table: string): Promise<TableAppender> {
     const appender = this.appenders.get(table) ?? await this.engine.appender(table);
     this.appenders.set(table, appender);
-    appender.append(types, values);
+    return appender;
+  }
+
+  private added(table: string, rows: number, batch: Batch) {
     this.rowCounts.set(table, this.rowCount(table) + rows);
     this.extendRun(table, batch);
   }
@@ -179,16 +195,23 @@ export class MemoryRows implements AsyncDisposable {
 
 type Columns = Record<string, DuckDBValue[]>;
 
-/** Rows as columns of DuckDB's values, by physical column; absent ones are NULL. */
-export function accessColumns(generation: string, rows: AccessRows): Columns {
-  const { ts, line_raw, line_offset, ...others } = rows;
-  return {
-    ...others,
-    ts: ts.map(timestampValue),
-    line_raw: line_raw.map((bytes) => bytes === null ? null : blobValue(bytes)),
-    generation: ts.map(() => generation),
-    line_offset: line_offset.map(BigInt),
-  };
+/** Appends the rows of a batch to a table with the physical columns of access logs. */
+export function appendAccess(appender: TableAppender, { generation, rows }: Batch): void {
+  const columns = new Map<string, TypedColumn>(Object.entries(rows.columns));
+  columns.set("generation", repeated(rows, generation));
+  const { physical } = ACCESS;
+  appender.appendTyped(
+    physical.map(({ type }) => duckdbType(type)),
+    physical.map(({ name }) => columns.get(name) ?? null),
+    rows.count,
+  );
+}
+
+function repeated({ heap, count }: AccessRows, text: string): TextColumn {
+  const column = new TextColumn(heap, count);
+  column.start.fill(heap.constant(text));
+  column.length.fill(text.length);
+  return column;
 }
 
 function rejectColumns(stream: string, path: string, { generation, rejects }: Batch): Columns {

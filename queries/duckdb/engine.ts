@@ -10,6 +10,10 @@ import type {
 } from "@duckdb/node-api";
 import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../columns.ts";
+import { canPoint, RawChunk } from "./raw_chunk.ts";
+import { duckdbValue } from "./typed_columns.ts";
+import type { TypedColumn } from "./typed_columns.ts";
+import { CHUNK_ROWS } from "./types.ts";
 
 /** A materialised result. `rows` are arrays in column order, values as node-api gives them. */
 export interface ResultTable {
@@ -39,9 +43,6 @@ const SETTINGS = [
 
 /** Types that are made of others. */
 const NESTED = /\]$|^(STRUCT|MAP|UNION)\(/;
-
-/** Rows of a DuckDB data chunk. */
-const CHUNK_ROWS = 2_048;
 
 /** More are not kept: what comes again and again are a few. */
 const PREPARED_MAX = 16;
@@ -134,8 +135,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /** For many small appends: what it takes is seen by SQL after `flush`, which is what costs. */
-  async appender(table: string): Promise<TableAppender> {
-    return new TableAppender(await this.connection.createAppender(table));
+  async appender(table: string, isRaw = canPoint()): Promise<TableAppender> {
+    return new TableAppender(await this.connection.createAppender(table), isRaw);
   }
 
   /**
@@ -171,7 +172,10 @@ export class Engine implements AsyncDisposable {
 
 /** Appends to one table, which must not be replaced before it is disposed. */
 export class TableAppender implements Disposable {
-  constructor(private readonly appender: DuckDBAppender) {}
+  private chunk: RawChunk | null = null;
+
+  /** @param isRaw whether typed columns go in without a JavaScript value each */
+  constructor(private readonly appender: DuckDBAppender, private readonly isRaw: boolean) {}
 
   /** Takes columns: arrays of one length. */
   append(types: readonly DuckDBType[], columns: readonly DuckDBValue[][]): void {
@@ -181,6 +185,26 @@ export class TableAppender implements Disposable {
       chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
       this.appender.appendDataChunk(chunk);
     }
+  }
+
+  /** Takes the first `rows` values, CHUNK_ROWS at most, of columns; null: all NULL. */
+  appendTyped(
+    types: readonly DuckDBType[],
+    columns: readonly (TypedColumn | null)[],
+    rows: number,
+  ): void {
+    if (this.isRaw) {
+      this.chunk ??= new RawChunk(types);
+      this.appender.appendDataChunk(this.chunk.filled(columns, rows));
+      return;
+    }
+    const values = columns.map((column, i) =>
+      Array.from(
+        { length: rows },
+        (_, row) => column === null ? null : duckdbValue(column, String(types[i]), row),
+      )
+    );
+    this.append(types, values);
   }
 
   flush(): void {

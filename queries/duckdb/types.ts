@@ -5,6 +5,9 @@ import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
 
 export type { DuckDBType, DuckDBValue };
 
+/** Rows of a DuckDB data chunk. */
+export const CHUNK_ROWS = 2_048;
+
 const TYPES: Readonly<Record<string, DuckDBType>> = {
   BIGINT,
   BLOB,

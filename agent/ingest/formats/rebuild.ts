@@ -15,7 +15,7 @@ export function createRebuilder(): Rebuilder {
     if (row.ts !== ts || row.time_zone_min !== zoneMin) {
       ts = row.ts;
       zoneMin = row.time_zone_min;
-      local = `${localTime(ts, zoneMin)} ${zoneText(zoneMin)}`;
+      local = nginxTimeText(ts, zoneMin);
       iso = new Date(Number(ts / 1_000n)).toISOString().slice(0, 19);
     }
     switch (row.layout) {
@@ -34,7 +34,7 @@ export function createRebuilder(): Rebuilder {
 function combined(row: AccessRow, time: string): string {
   return `${row.remote_addr ?? ""} - ${row.remote_user ?? ""} [${time}] "` +
     `${row.http_method ?? ""} ${row.request ?? ""} ${row.http_version ?? ""}" ${row.status} ` +
-    `${row.body_bytes_sent ?? ""} "${row.http_referer ?? ""}" "${row.http_user_agent ?? ""}"`;
+    `${row.body_bytes_sent ?? "-"} "${row.http_referer ?? ""}" "${row.http_user_agent ?? ""}"`;
 }
 
 function json(row: AccessRow, time: string): string {
@@ -43,6 +43,11 @@ function json(row: AccessRow, time: string): string {
     `"request":"${row.request ?? ""}","http_version":"${row.http_version ?? ""}",` +
     `"status":${row.status},"body_bytes_sent":${row.body_bytes_sent ?? ""},` +
     `"http_referer":"${row.http_referer ?? ""}","http_user_agent":"${row.http_user_agent ?? ""}"}`;
+}
+
+/** A time as nginx and Apache write it. */
+export function nginxTimeText(ts: bigint, zoneMin: number): string {
+  return `${localTime(ts, zoneMin)} ${zoneText(zoneMin)}`;
 }
 
 function localTime(ts: bigint, zoneMin: number): string {

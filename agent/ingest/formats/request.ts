@@ -8,7 +8,8 @@ export interface RequestLine {
   version: string;
 }
 
-const METHOD_LENGTH_MAX = 32;
+/** Longer words are no method. */
+export const METHOD_LENGTH_MAX = 32;
 
 /** Takes `GET /x HTTP/1.1` apart; null for anything else: TLS hellos, `-`, scans. */
 export function splitRequest(text: string): RequestLine | null {

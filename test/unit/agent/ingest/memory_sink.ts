@@ -1,6 +1,8 @@
 /** A sink that keeps batches, checks the contract on each, and can forget what was not flushed. */
 import assert from "node:assert/strict";
 import type { Batch, BatchSink, Gap, Generation } from "../../../../agent/store/batch.ts";
+import { plainBatch } from "./plain_batch.ts";
+import type { PlainBatch } from "./plain_batch.ts";
 
 /** A row or reject as it was appended. */
 export interface Kept {
@@ -16,9 +18,9 @@ export interface Kept {
 
 export class MemorySink implements BatchSink {
   private durable = new Map<string, Generation>();
-  private durableBatches: Batch[] = [];
+  private durableBatches: PlainBatch[] = [];
   private current = new Map<string, Generation>();
-  batches: Batch[] = [];
+  batches: PlainBatch[] = [];
   gaps: Gap[] = [];
   /** Awaited before a batch is taken. */
   gate: () => Promise<void> = () => Promise.resolve();
@@ -42,14 +44,11 @@ export class MemorySink implements BatchSink {
     const generation = this.current.get(batch.generation);
     assert(generation, "the generation was put before its lines");
     assert.equal(batch.startOffset, generation.offset, "batches join without gap or overlap");
-    assert.equal(batch.rows.ts.length + batch.rejects.length, batch.lines);
-    for (const column of Object.values(batch.rows)) {
-      assert.equal(column.length, batch.rows.ts.length, "columns are of one length");
-    }
+    assert.equal(batch.rows.count + batch.rejects.length, batch.lines);
     generation.offset = batch.endOffset;
     generation.lines += batch.lines;
     generation.tailSha256 = await sha256Of(batch.tail);
-    this.batches.push(batch);
+    this.batches.push(plainBatch(batch));
   }
 
   /** Makes everything durable. */
@@ -81,7 +80,7 @@ export class MemorySink implements BatchSink {
       return [
         ...rows.line_offset.map((offset, i) => ({
           ...place,
-          offset,
+          offset: Number(offset),
           text: rows.line_text[i] ?? null,
           reason: null,
           length: rows.line_length[i] ?? 0,

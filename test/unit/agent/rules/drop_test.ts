@@ -5,19 +5,21 @@ import { newGeneration } from "../../../../agent/ingest/identity.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { dropping } from "../../../../agent/rules/drop.ts";
 import type { DropRule } from "../../../../agent/rules/drop.ts";
-import type { Batch, BatchSink } from "../../../../agent/store/batch.ts";
+import type { BatchSink } from "../../../../agent/store/batch.ts";
+import { plainBatch } from "../ingest/plain_batch.ts";
+import type { PlainBatch } from "../ingest/plain_batch.ts";
 import { combinedLine } from "../../../harness/lines.ts";
 
 const GENERATION = newGeneration("logs", { path: "/access.log", device: 1, inode: 1 }, 0);
 
 /** What reaches the store of the lines. */
-async function reaching(lines: string, ...drop: DropRule[]): Promise<Batch[]> {
-  const taken: Batch[] = [];
+async function reaching(lines: string, ...drop: DropRule[]): Promise<PlainBatch[]> {
+  const taken: PlainBatch[] = [];
   const store: BatchSink = {
     generations: () => [],
     putGeneration: () => {},
     addGap: () => {},
-    append: (batch) => Promise.resolve(void taken.push(batch)),
+    append: (batch) => Promise.resolve(void taken.push(plainBatch(batch))),
     flush: () => Promise.resolve(),
   };
   const place = { host: "web-1", region: "eu" };
@@ -32,7 +34,7 @@ async function reaching(lines: string, ...drop: DropRule[]): Promise<Batch[]> {
   return taken;
 }
 
-const outcome = (batches: readonly Batch[]) => ({
+const outcome = (batches: readonly PlainBatch[]) => ({
   kept: batches.flatMap(({ rows }) => rows.request),
   dropped: batches.flatMap(({ dropped }) => dropped.rule),
 });

@@ -1,6 +1,7 @@
 /** A store in a folder of its own, and batches for it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { AccessRows } from "../../../../agent/store/access_rows.ts";
 import type { Batch, Generation } from "../../../../agent/store/batch.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
@@ -28,31 +29,22 @@ export const GENERATION: Generation = {
 export function batch(startLine: number, count: number, atMs: (line: number) => number): Batch {
   const lines = Array.from({ length: count }, (_, i) => startLine + i);
   const text = lines.map((line) => `l${String(line).padStart(8, "0")}`);
-  const nulls = <T>() => lines.map((): T | null => null);
+  const rows = new AccessRows(Math.max(1, count));
+  for (const [i, line] of lines.entries()) {
+    rows.columns.ts.set(i, BigInt(atMs(line)) * 1_000n);
+    rows.columns.status.set(i, 200);
+    rows.columns.body_bytes_sent.setNumber(i, line);
+    rows.columns.line_text.set(i, text[i] ?? null);
+    rows.columns.line_offset.setNumber(i, line * 10);
+    rows.columns.line_length.set(i, 10);
+    rows.count++;
+  }
   return {
     generation: GENERATION.id,
     startOffset: startLine * 10,
     endOffset: (startLine + count) * 10,
     lines: count,
-    rows: {
-      ts: lines.map((line) => BigInt(atMs(line)) * 1_000n),
-      remote_addr: nulls(),
-      remote_user: nulls(),
-      http_method: nulls(),
-      request: nulls(),
-      http_version: nulls(),
-      status: lines.map(() => 200),
-      body_bytes_sent: lines.map((line) => BigInt(line)),
-      http_referer: nulls(),
-      http_user_agent: nulls(),
-      request_time_ms: nulls(),
-      time_zone_min: nulls(),
-      layout: nulls(),
-      line_text: text,
-      line_raw: nulls(),
-      line_offset: lines.map((line) => line * 10),
-      line_length: lines.map(() => 10),
-    },
+    rows,
     rejects: [],
     dropped: { ts: [], rule: [], line_length: [] },
     tail: new TextEncoder().encode(text.at(-1)),

@@ -1,0 +1,143 @@
+/**
+ * The one place that writes DuckDB's memory itself: a data chunk is filled from typed columns
+ * without a JavaScript string for any text. What makes that safe:
+ *
+ * - A text longer than 12 bytes goes in as a pointer into its heap. DuckDB copies the text while
+ *   the chunk is appended, so the heap's arrays must only live and stay as they are until then:
+ *   `filled` and the append are one synchronous step, and array buffers never move.
+ * - Pointers are 64-bit sums of an array's address and a position: an array may cross 4 GiB.
+ * - Every stretch is checked to lie within its array before it is written.
+ * - VARCHAR must be valid UTF-8, which nothing checks from here on: whoever fills a TextColumn
+ *   from bytes has checked them, and texts that were JavaScript strings are.
+ *
+ * Layout of a text (DuckDB's `duckdb_string_t`, 16 bytes, little-endian): length (u32), then 12
+ * bytes of text, or its first 4 bytes and a pointer (u64).
+ */
+import { DuckDBDataChunk } from "@duckdb/node-api";
+import duckdb from "@duckdb/node-bindings";
+import { CHUNK_ROWS } from "./types.ts";
+import type { DuckDBType } from "./types.ts";
+import { TextColumn } from "./typed_columns.ts";
+import type { TypedColumn } from "./typed_columns.ts";
+
+const TEXT_BYTES = 16;
+const INLINE_BYTES_MAX = 12;
+const FOUR_GIB = 2 ** 32;
+
+/** Says whether addresses of arrays can be had: it takes the permission for FFI. */
+export function canPoint(): boolean {
+  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+/** A data chunk for columns of some types, filled again and again. */
+export class RawChunk {
+  private readonly chunk: DuckDBDataChunk;
+  /** The texts of one column, built here and then copied. */
+  private readonly texts = new Uint32Array(CHUNK_ROWS * TEXT_BYTES / 4);
+  private readonly textBytes = new Uint8Array(this.texts.buffer);
+  /** A bit for each row: 0 is NULL. */
+  private readonly validity = new Uint8Array(CHUNK_ROWS / 8);
+
+  constructor(types: readonly DuckDBType[]) {
+    this.chunk = DuckDBDataChunk.create(types);
+  }
+
+  /** The chunk with the first `rows` values of columns; null: all NULL. Append it at once. */
+  filled(columns: readonly (TypedColumn | null)[], rows: number): DuckDBDataChunk {
+    const { chunk } = this;
+    chunk.reset();
+    chunk.rowCount = rows; // throws above CHUNK_ROWS
+    for (const [i, column] of columns.entries()) {
+      const vector = duckdb.data_chunk_get_vector(chunk.chunk, i);
+      if (column === null) {
+        this.validity.fill(0);
+        this.setValidity(vector);
+      } else if (column instanceof TextColumn) {
+        this.fillTexts(vector, column, rows);
+      } else {
+        const { buffer, byteOffset, BYTES_PER_ELEMENT } = column.values;
+        duckdb.copy_data_to_vector(vector, 0, buffer, byteOffset, rows * BYTES_PER_ELEMENT);
+        this.fillValidity(vector, column.isNull, rows);
+      }
+    }
+    return chunk;
+  }
+
+  private fillTexts(vector: duckdb.Vector, { heap, start, length }: TextColumn, rows: number) {
+    const { texts, validity } = this;
+    const { block, added } = heap;
+    const blockAddress = addressOf(block);
+    const addedAddress = addressOf(added);
+    let hasNulls = false;
+    for (let row = 0; row < rows; row++) {
+      const size = length[row]!;
+      const at = row * (TEXT_BYTES / 4);
+      if (size < 0) {
+        if (!hasNulls) validity.fill(0xff);
+        hasNulls = true;
+        validity[row >> 3]! &= ~(1 << (row & 7));
+        texts.fill(0, at, at + 4);
+        continue;
+      }
+      const isInBlock = start[row]! < block.length;
+      const bytes = isInBlock ? block : added;
+      const from = isInBlock ? start[row]! : start[row]! - block.length;
+      if (from < 0 || from + size > bytes.length) throw new RangeError("A text outside its heap");
+      texts[at] = size;
+      if (size <= INLINE_BYTES_MAX) {
+        this.inline(at, bytes, from, size);
+        continue;
+      }
+      texts[at + 1] = bytes[from]! | bytes[from + 1]! << 8 | bytes[from + 2]! << 16 |
+        bytes[from + 3]! << 24;
+      const { high, low } = pointer(isInBlock ? blockAddress : addedAddress, from);
+      texts[at + 2] = low;
+      texts[at + 3] = high;
+    }
+    duckdb.copy_data_to_vector(vector, 0, texts.buffer, 0, rows * TEXT_BYTES);
+    if (hasNulls) this.setValidity(vector);
+  }
+
+  private inline(at: number, bytes: Uint8Array, from: number, size: number) {
+    const { texts, textBytes } = this;
+    texts[at + 1] = 0;
+    texts[at + 2] = 0;
+    texts[at + 3] = 0;
+    const target = at * 4 + 4;
+    for (let i = 0; i < size; i++) textBytes[target + i] = bytes[from + i]!;
+  }
+
+  private fillValidity(vector: duckdb.Vector, isNull: Uint8Array, rows: number) {
+    const first = isNull.indexOf(1);
+    if (first < 0 || first >= rows) return;
+    const { validity } = this;
+    validity.fill(0xff);
+    for (let row = first; row < rows; row++) {
+      if (isNull[row] === 1) validity[row >> 3]! &= ~(1 << (row & 7));
+    }
+    this.setValidity(vector);
+  }
+
+  private setValidity(vector: duckdb.Vector) {
+    const { buffer, length } = this.validity;
+    duckdb.vector_ensure_validity_writable(vector);
+    duckdb.copy_data_to_vector_validity(vector, 0, buffer, 0, length);
+  }
+}
+
+/** An address in halves of 32 bits. */
+export interface Address {
+  high: number;
+  low: number;
+}
+
+/** The address `offset` bytes further on. */
+export function pointer({ high, low }: Address, offset: number): Address {
+  const sum = low + offset;
+  return sum < FOUR_GIB ? { high, low: sum } : { high: high + 1, low: sum - FOUR_GIB };
+}
+
+function addressOf(bytes: Uint8Array): Address {
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>));
+  return { high: Number(address >> 32n), low: Number(address & 0xffff_ffffn) };
+}

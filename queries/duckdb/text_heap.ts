@@ -1,0 +1,59 @@
+/** The bytes that texts are stretches of: a block as it was read, and behind it what was added. */
+
+const ADDED_BYTES = 4_096;
+
+/** A UTF-16 unit is at most three bytes of UTF-8. */
+const UNIT_BYTES_MAX = 3;
+
+const encoder = new TextEncoder();
+
+export class TextHeap {
+  /** Lies behind the block; what was added are its first `addedLength` bytes. */
+  added = new Uint8Array();
+  private addedLength = 0;
+  private readonly constants = new Map<string, number>();
+  /** Where the text added last begins. */
+  lastStart = 0;
+
+  /** `block` must stay as it is for as long as stretches of it are used. */
+  constructor(readonly block: Uint8Array) {}
+
+  /** Adds a text and returns its length in bytes; it begins at `lastStart`. */
+  add(text: string): number {
+    this.reserve(text.length * UNIT_BYTES_MAX);
+    const { written } = encoder.encodeInto(text, this.added.subarray(this.addedLength));
+    this.lastStart = this.block.length + this.addedLength;
+    this.addedLength += written;
+    return written;
+  }
+
+  /** Where an ASCII text begins that many rows share. */
+  constant(text: string): number {
+    const known = this.constants.get(text);
+    if (known !== undefined) return known;
+    this.add(text);
+    this.constants.set(text, this.lastStart);
+    return this.lastStart;
+  }
+
+  /** The bytes themselves. */
+  stretch(start: number, length: number): Uint8Array {
+    const { block, added } = this;
+    if (start < block.length) return block.subarray(start, start + length);
+    return added.subarray(start - block.length, start - block.length + length);
+  }
+
+  /** Forgets what was added. */
+  clear(): void {
+    this.addedLength = 0;
+    this.constants.clear();
+  }
+
+  private reserve(bytes: number) {
+    const wanted = this.addedLength + bytes;
+    if (wanted <= this.added.length) return;
+    const grown = new Uint8Array(Math.max(ADDED_BYTES, wanted, 2 * this.added.length));
+    grown.set(this.added.subarray(0, this.addedLength));
+    this.added = grown;
+  }
+}

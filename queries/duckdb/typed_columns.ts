@@ -1,0 +1,126 @@
+/** Columns of values as typed arrays: what a scanner fills and DuckDB takes without conversion. */
+import { TextHeap } from "./text_heap.ts";
+import type { DuckDBValue } from "./types.ts";
+import { blobValue, timestampValue } from "./types.ts";
+
+/** Texts or BLOBs: a stretch of the heap for each row. */
+export class TextColumn {
+  /** Where it begins in the heap. */
+  readonly start: Int32Array<ArrayBuffer>;
+  /** In bytes; -1 is NULL. */
+  readonly length: Int32Array<ArrayBuffer>;
+
+  constructor(readonly heap: TextHeap, capacity: number) {
+    this.start = new Int32Array(capacity);
+    this.length = new Int32Array(capacity).fill(-1);
+  }
+
+  /** Null for NULL. */
+  set(row: number, text: string | null): void {
+    this.length[row] = text === null ? -1 : this.heap.add(text);
+    this.start[row] = this.heap.lastStart;
+  }
+
+  /** A stretch of the heap. */
+  setStretch(row: number, start: number, length: number): void {
+    this.start[row] = start;
+    this.length[row] = length;
+  }
+
+  /** The bytes of a row; null for NULL. They are those of the heap, no copy. */
+  bytes(row: number): Uint8Array | null {
+    const length = this.length[row] ?? -1;
+    return length < 0 ? null : this.heap.stretch(this.start[row] ?? 0, length);
+  }
+
+  /** Null for NULL. */
+  text(row: number): string | null {
+    const bytes = this.bytes(row);
+    return bytes === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  }
+
+  move(from: number, to: number): void {
+    this.start[to] = this.start[from] ?? 0;
+    this.length[to] = this.length[from] ?? -1;
+  }
+}
+
+/** Whole numbers of up to 32 bits. */
+export class IntegerColumn<Values extends Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>> {
+  /** 1 for NULL. */
+  readonly isNull: Uint8Array;
+
+  constructor(readonly values: Values) {
+    this.isNull = new Uint8Array(values.length).fill(1);
+  }
+
+  /** Null for NULL. */
+  set(row: number, value: number | null): void {
+    this.values[row] = value ?? 0;
+    this.isNull[row] = value === null ? 1 : 0;
+  }
+
+  value(row: number): number | null {
+    return this.isNull[row] === 1 ? null : this.values[row] ?? 0;
+  }
+
+  move(from: number, to: number): void {
+    this.values[to] = this.values[from] ?? 0;
+    this.isNull[to] = this.isNull[from] ?? 1;
+  }
+}
+
+/** Whole numbers of 64 bits, and timestamps: microseconds since 1970. */
+export class WideColumn {
+  readonly values: BigInt64Array<ArrayBuffer>;
+  /** 1 for NULL. */
+  readonly isNull: Uint8Array;
+  /** The same memory, low half first: writing it makes no bigint. */
+  private readonly halves: Uint32Array;
+
+  constructor(capacity: number) {
+    this.values = new BigInt64Array(capacity);
+    this.isNull = new Uint8Array(capacity).fill(1);
+    this.halves = new Uint32Array(this.values.buffer);
+  }
+
+  /** Null for NULL. */
+  set(row: number, value: bigint | null): void {
+    this.values[row] = value ?? 0n;
+    this.isNull[row] = value === null ? 1 : 0;
+  }
+
+  /** A safe integer that is not negative. */
+  setNumber(row: number, value: number): void {
+    this.halves[2 * row] = value; // the low 32 bits
+    this.halves[2 * row + 1] = value / 2 ** 32;
+    this.isNull[row] = 0;
+  }
+
+  value(row: number): bigint | null {
+    return this.isNull[row] === 1 ? null : this.values[row] ?? 0n;
+  }
+
+  move(from: number, to: number): void {
+    this.values[to] = this.values[from] ?? 0n;
+    this.isNull[to] = this.isNull[from] ?? 1;
+  }
+}
+
+/** Values of one type; which, the column of the table says that they are for. */
+export type TypedColumn =
+  | TextColumn
+  | IntegerColumn<Int16Array<ArrayBuffer>>
+  | IntegerColumn<Int32Array<ArrayBuffer>>
+  | WideColumn;
+
+/** A value as the client library takes it, for a column of the DuckDB type `type`. */
+export function duckdbValue(column: TypedColumn, type: string, row: number): DuckDBValue {
+  if (column instanceof TextColumn) {
+    if (type !== "BLOB") return column.text(row);
+    const bytes = column.bytes(row);
+    return bytes === null ? null : blobValue(bytes.slice());
+  }
+  const value = column.value(row);
+  return type === "TIMESTAMP" && typeof value === "bigint" ? timestampValue(value) : value;
+}
