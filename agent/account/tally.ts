@@ -24,9 +24,9 @@ export interface Count {
 }
 
 /** Lines of one hour; one, if not said. */
-type Counted = Pick<Count, "outcome" | "reason" | "bytes"> & { ts: bigint; lines?: number };
+type Counted = Pick<Count, "outcome" | "reason" | "bytes"> & { ts: number; lines?: number };
 
-const HOUR_US = 3_600_000_000n;
+const HOUR_US = 3_600_000_000;
 
 /** Counts that wait in memory beside the rows, and become durable with them. */
 export class Tally {
@@ -48,22 +48,22 @@ export class Tally {
     };
     const { ts: times, line_length: lengths } = rows.columns;
     for (let row = 0; row < rows.count;) {
-      const ts = times.value(row) ?? 0n;
+      const ts = times.number(row);
       const hour = hourAt(ts);
       const first = row;
       let bytes = 0;
       // Lines in a row of one hour are counted at once: there are as many as the host can write.
-      for (; row < rows.count && hourAt(times.value(row) ?? 0n) === hour; row++) {
-        bytes += lengths.value(row) ?? 0;
+      for (; row < rows.count && hourAt(times.number(row)) === hour; row++) {
+        bytes += lengths.values[row] ?? 0;
       }
       count({ ts, lines: row - first, bytes, outcome: "stored", reason: "" });
     }
     for (const { ts, length, reason } of rejects) {
-      count({ ts, bytes: length, outcome: "rejected", reason });
+      count({ ts: Number(ts), bytes: length, outcome: "rejected", reason });
     }
     for (const [i, ts] of dropped.ts.entries()) {
       const bytes = dropped.line_length[i] ?? 0;
-      count({ ts, bytes, outcome: "dropped", reason: dropped.rule[i] ?? "" });
+      count({ ts: Number(ts), bytes, outcome: "dropped", reason: dropped.rule[i] ?? "" });
     }
   }
 
@@ -78,14 +78,14 @@ export class Tally {
   }
 }
 
-/** Names hours; neighbouring lines mostly share theirs. */
-function hourFinder(): (tsUs: bigint) => string {
-  let startUs = 0n;
-  let hour: string | null = null;
+/** Names the hours of microseconds since 1970; neighbouring lines mostly share theirs. */
+function hourFinder(): (tsUs: number) => string {
+  let index = NaN;
+  let hour = "";
   return (tsUs) => {
-    if (hour !== null && tsUs >= startUs && tsUs < startUs + HOUR_US) return hour;
-    const intoHour = ((tsUs % HOUR_US) + HOUR_US) % HOUR_US; // before 1970 the remainder is negative
-    startUs = tsUs - intoHour;
-    return hour = hourOf(Number(startUs / 1_000n));
+    const found = Math.floor(tsUs / HOUR_US);
+    if (found !== index) hour = hourOf(found * HOUR_US / 1_000);
+    index = found;
+    return hour;
   };
 }

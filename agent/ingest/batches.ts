@@ -1,7 +1,8 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
 import { isUtf8 } from "node:buffer";
 import { redactedLayout } from "../../protocol/streams.ts";
-import { AccessRows } from "../store/access_rows.ts";
+import { newAccessRows } from "../store/rows.ts";
+import type { AccessRows } from "../store/rows.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
 import { createLineReader } from "./formats/redacted.ts";
@@ -63,13 +64,13 @@ export class BatchMaker {
   *batches({ cut, window, before }: CutBytes): Generator<Batch> {
     const bytes = window.subarray(0, cut.consumed);
     if (cut.kind === "reject") {
-      const batch = this.emptyBatch(cut.offset, new AccessRows(0));
+      const batch = this.emptyBatch(cut.offset, newAccessRows(0));
       this.reject(batch, cut.reason, cut.line, cut.length);
       yield { ...batch, tail: lastBytes(before, bytes, TAIL_BYTES) };
       return;
     }
     const isText = isUtf8(bytes);
-    const rows = new AccessRows(linesMax(bytes), bytes);
+    const rows = newAccessRows(linesMax(bytes), bytes);
     const lastEnd = bytes.lastIndexOf(LINE_END) + 1;
     for (let start = 0; start < bytes.length;) {
       rows.clear();
@@ -135,7 +136,9 @@ export class BatchMaker {
     } else columns.line_text.set(count, row.layout === null ? line : null);
     columns.line_raw.setStretch(count, start, text === null && !isRedacted ? bytes.length : -1);
     columns.line_offset.setNumber(count, batch.endOffset);
-    columns.line_length.set(count, length);
+    // Mostly it is that of the line as it is stored, and of one line feed.
+    if (length === bytes.length + 1 && !isRedacted) columns.line_length.setHidden(count, length);
+    else columns.line_length.set(count, length);
     rows.count++;
     batch.lines++;
     batch.endOffset += length;

@@ -75,18 +75,15 @@ interface Step {
 }
 
 async function* restorePortion(
-  { workers, folder, dataDir, region }: RestoreParts,
+  { workers, folder, region }: RestoreParts,
   request: RestoreRequest,
   { portion: { slices, files }, rejects, signal }: Step,
 ): AsyncGenerator<Restored> {
-  const isPart = (path: string) => path.startsWith(join(dataDir, "parts"));
-  const rows = files.filter((path) => !rejects.has(path));
   const sql = linesSelect({
     ...request,
     region,
     slices,
-    parts: rows.filter(isPart),
-    chunks: rows.filter((path) => !isPart(path)),
+    files: files.filter((path) => !rejects.has(path)),
     rejects: files.filter((path) => rejects.has(path)),
   });
   const resultFolder = await Deno.makeTempDir({ dir: folder, prefix: "restore-" });

@@ -19,9 +19,8 @@ export interface LinesWanted {
   /** A condition over the stream's columns that has passed the gate; null: every line. */
   where: string | null;
   slices: readonly Slice[];
-  /** Parquet files of the stream, absolute. Those of chunks hold positions where they must. */
-  parts: readonly string[];
-  chunks: readonly string[];
+  /** Parquet files of the stream, absolute: parts and chunks. */
+  files: readonly string[];
   /** Of the rejects; not read with a condition. */
   rejects: readonly string[];
 }
@@ -34,10 +33,9 @@ const SO_FAR = "(ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
  * (the store has not all of the line), in the lines' order.
  */
 export function linesSelect(wanted: LinesWanted): string {
-  const { stream, slices, parts, chunks, rejects, where } = wanted;
+  const { stream, slices, files, rejects, where } = wanted;
   const lines = [
-    ...(parts.length > 0 ? [rowLines(wanted, placedParts(stream, parts))] : []),
-    ...(chunks.length > 0 ? [rowLines(wanted, placedChunks(stream, chunks))] : []),
+    ...(files.length > 0 ? [rowLines(wanted, placedRows(stream, files))] : []),
     ...(rejects.length > 0 && where === null ? [rejectLines(wanted)] : []),
   ];
   const values = slices.map(({ source, start, end }, i) =>
@@ -59,18 +57,11 @@ function rowLines({ stream, region, range, where }: LinesWanted, placed: string)
     WHERE ${where ?? "true"}`;
 }
 
-/** Parts hold every row's position. */
-function placedParts(stream: string, files: readonly string[]): string {
-  return `SELECT *, generation AS at_generation, line_offset AS at_offset,
-      line_length AS at_length
-    FROM (${physicalRows(stream, files)})`;
-}
-
 /**
- * Chunks hold a position only where a row does not directly follow its predecessor, which begins a
+ * Files hold a position only where a row does not directly follow its predecessor, which begins a
  * run; the others stand as far behind its beginning as the lines between are long.
  */
-function placedChunks(stream: string, files: readonly string[]): string {
+function placedRows(stream: string, files: readonly string[]): string {
   const lineBytes = schemaOf(stream).expressions["line_bytes"] ?? "line_bytes";
   const run = `count(line_offset) OVER ${SO_FAR} AS run`;
   const measured = `SELECT *, coalesce(line_length, octet_length(${lineBytes}) + 1) AS at_length,

@@ -1,9 +1,13 @@
 /** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
 import { ACCESS, literal, logicalColumns } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import type { RowSource, TypedChunk } from "../../queries/duckdb/row_source.ts";
+import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
+import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
+import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
-import { appendAccess } from "../store/memory_rows.ts";
+import type { AccessRows } from "../store/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
 
@@ -46,10 +50,44 @@ export async function dropping(
   for (const { name, drop } of streams) {
     if (drop.length > 0) filters.set(name, await filterOf(name, drop, place));
   }
-  return new RuledSink(sink, filters, filters.size === 0 ? null : await Engine.open());
+  return new RuledSink(sink, filters, filters.size === 0 ? null : new Asking(await Engine.open()));
 }
 
-const STAGING = "staging";
+const BATCH = "batch_rows";
+
+/** Asks SQL about the rows of a batch. */
+class Asking implements RowSource {
+  readonly columns = [{ name: "row_index", type: "INTEGER" }, ...ACCESS.physical];
+  private readonly indices = new IntegerColumn(
+    Int32Array.from({ length: CHUNK_ROWS }, (_, i) => i),
+  );
+  private rows: AccessRows | null = null;
+
+  constructor(readonly engine: Engine) {
+    this.indices.isNull.fill(0);
+    engine.addSource(BATCH, this);
+  }
+
+  /** By the index of a row to leave out, the name of its rule. One call at a time. */
+  async dropped({ select, rules }: Filter, { rows }: Batch): Promise<Map<number, string>> {
+    this.rows = rows;
+    const found = await this.engine.read(select);
+    this.rows = null;
+    return new Map(
+      found.rows.map(([index, rule]) => [Number(index), rules[Number(rule)] ?? ""]),
+    );
+  }
+
+  *typedChunks(): Generator<TypedChunk> {
+    if (this.rows === null) return;
+    const columns = new Map<string, TypedColumn>(Object.entries(this.rows.columns));
+    columns.set("row_index", this.indices);
+    yield {
+      columns: this.columns.map(({ name }) => columns.get(name) ?? null),
+      rows: this.rows.count,
+    };
+  }
+}
 
 class RuledSink implements DroppingSink {
   droppedCount = 0;
@@ -60,7 +98,7 @@ class RuledSink implements DroppingSink {
   constructor(
     private readonly sink: BatchSink,
     private readonly filters: ReadonlyMap<string, Filter>,
-    private readonly engine: Engine | null,
+    private readonly asking: Asking | null,
   ) {}
 
   generations(stream: string): Generation[] {
@@ -79,13 +117,13 @@ class RuledSink implements DroppingSink {
   }
 
   async append(batch: Batch): Promise<void> {
-    const { engine } = this;
+    const { asking } = this;
     const filter = this.filters.get(this.streams.get(batch.generation) ?? "");
-    if (engine === null || filter === undefined || batch.rows.count === 0) {
+    if (asking === null || filter === undefined || batch.rows.count === 0) {
       await this.sink.append(batch);
       return;
     }
-    const dropped = await this.mutex.run(() => droppedRows(engine, filter, batch));
+    const dropped = await this.mutex.run(() => asking.dropped(filter, batch));
     await this.sink.append(dropped.size === 0 ? batch : without(batch, dropped));
     this.droppedCount += dropped.size;
   }
@@ -95,7 +133,7 @@ class RuledSink implements DroppingSink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.engine?.[Symbol.asyncDispose]();
+    await this.asking?.engine[Symbol.asyncDispose]();
   }
 }
 
@@ -110,31 +148,13 @@ async function filterOf(
     // A value that cannot be computed is not true: the line is kept.
     cases.push(`WHEN coalesce(TRY((${condition})::BOOLEAN), false) THEN ${i}`);
   }
-  const rows = `SELECT * REPLACE (${literal(host)} AS host), rowid AS row_index FROM ${STAGING}`;
+  const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${BATCH}()`;
   return {
     rules: rules.map(({ name }) => name),
     select: `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
       FROM (SELECT row_index, ${logicalColumns(stream, region)} FROM (${rows}))
       WHERE rule_index IS NOT NULL`,
   };
-}
-
-/** By the index of a row to leave out, the name of its rule. */
-async function droppedRows(
-  engine: Engine,
-  { select, rules }: Filter,
-  batch: Batch,
-): Promise<Map<number, string>> {
-  const columns = ACCESS.physical.map(({ name, type }) => `${name} ${type}`).join(", ");
-  await engine.run(`CREATE OR REPLACE TABLE ${STAGING} (${columns})`);
-  {
-    using appender = await engine.appender(STAGING);
-    appendAccess(appender, batch);
-  }
-  const found = await engine.read(select);
-  return new Map(
-    found.rows.map(([index, rule]) => [Number(index), rules[Number(rule)] ?? ""]),
-  );
 }
 
 /** The batch without some rows: they are taken out of its own columns. */
@@ -145,7 +165,7 @@ function without(batch: Batch, dropped: ReadonlyMap<number, string>): Batch {
   const counted = {
     ts: [...before.ts, ...of.map((row) => ts.value(row) ?? 0n)],
     rule: [...before.rule, ...dropped.values()],
-    line_length: [...before.line_length, ...of.map((row) => line_length.value(row) ?? 0)],
+    line_length: [...before.line_length, ...of.map((row) => line_length.values[row] ?? 0)],
   };
   batch.rows.keep((row) => !dropped.has(row));
   return { ...batch, dropped: counted };

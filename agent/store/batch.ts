@@ -1,5 +1,5 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
-import type { AccessRows } from "./access_rows.ts";
+import type { AccessRows } from "./rows.ts";
 
 /**
  * One life of a log file: from its creation to its truncation, replacement or deletion. The id is

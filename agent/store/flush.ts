@@ -26,7 +26,7 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
   const { memory, catalog, dataDir, changed } = request;
   const parts: StoredFile[] = [];
   try {
-    const hours = await memory.hours();
+    const hours = memory.hours();
     const streams = new Set(hours.map(({ stream }) => stream));
     const all = mergeRuns([...streams].flatMap((stream) => memory.runsOf(stream)));
     const flush = { id: randomId(), parts: hours.length, runs: all };
@@ -44,7 +44,7 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
     for (const part of parts) await removeIfThere(join(dataDir, part.path));
     throw error;
   }
-  if (memory.rows > 0) await memory.clear();
+  if (memory.rows > 0) memory.clear();
   return parts;
 }
 

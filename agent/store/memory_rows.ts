@@ -1,23 +1,18 @@
-/** The newest rows: typed tables in an in-memory DuckDB until a flush makes them durable parts. */
+/** The newest rows, in memory until a flush makes them durable parts; DuckDB writes those. */
 import { hourOf } from "../../protocol/chunk_path.ts";
-import { LogvendError } from "../../protocol/errors.ts";
-import { ACCESS, literal, REJECTS, schemaOf } from "../../protocol/streams.ts";
-import { identifier } from "../../queries/columns.ts";
+import { literal, REJECTS } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import type { TableAppender } from "../../queries/duckdb/engine.ts";
-import { blobValue, duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
-import type { DuckDBValue } from "../../queries/duckdb/types.ts";
-import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
-import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
-import type { AccessRows } from "./access_rows.ts";
 import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
+import { RejectTable, StreamTable } from "./memory_table.ts";
 
 /**
  * Rows of a row group in parts. DuckDB's own 122,880 hold all rows of a flush a second time while
  * they are written (31 MB of 50,000 rows, 8 MB with these); parts are small and soon sealed anyway.
  */
 const ROW_GROUP_ROWS = 10_240;
+
+const HOUR_MS = 3_600_000;
 
 /** What memory holds of one stream and event hour. */
 export interface HourInMemory {
@@ -28,12 +23,23 @@ export interface HourInMemory {
   tsMaxUs: number;
 }
 
+/** What a part is written with. */
+interface Copy {
+  table: string;
+  /** A WHERE clause, or nothing. */
+  where: string;
+  path: string;
+  compression: "zstd" | "uncompressed";
+  /** JSON. */
+  metadata: string;
+}
+
 export class MemoryRows implements AsyncDisposable {
-  private rowCounts = new Map<string, number>();
-  private runs = new Map<string, Map<string, Run>>();
-  /** Of tables with rows: a transaction for each batch would cost milliseconds. */
-  private readonly appenders = new Map<string, TableAppender>();
-  private isLost = false;
+  /** By name. */
+  private readonly streams: ReadonlyMap<string, StreamTable>;
+  private readonly rejects = new RejectTable();
+  /** By table, the function that SQL reads it with. */
+  private readonly sources = new Map<string, string>();
   /** Goes up with every change: a copy made at the same version is still right. */
   version = 0;
   /** Bytes of log lines in memory. */
@@ -42,187 +48,93 @@ export class MemoryRows implements AsyncDisposable {
   private constructor(
     private readonly engine: Engine,
     private readonly host: string,
-    private readonly tables: readonly string[],
-  ) {}
+    streams: readonly string[],
+  ) {
+    this.streams = new Map(streams.map((stream) => [stream, new StreamTable()]));
+    for (const [name, { store }] of this.tables()) {
+      const source = `rows_${this.sources.size}`;
+      engine.addSource(source, store);
+      this.sources.set(name, source);
+    }
+  }
 
   static async open(host: string, streams: readonly string[]): Promise<MemoryRows> {
-    const memory = new MemoryRows(await Engine.open(), host, [...streams, REJECTS]);
-    for (const table of memory.tables) await memory.createTable(table);
-    return memory;
+    return new MemoryRows(await Engine.open(), host, streams);
   }
 
   get rows(): number {
-    return this.tables.reduce((sum, table) => sum + this.rowCount(table), 0);
+    return this.tables().reduce((sum, [, { store }]) => sum + store.rows, 0);
   }
 
   rowCount(table: string): number {
-    return this.rowCounts.get(table) ?? 0;
+    return this.table(table)?.store.rows ?? 0;
   }
 
-  /** Adds the rows and rejects of a batch of `stream`, read from the file `path`. */
-  async add(stream: string, path: string, batch: Batch): Promise<void> {
-    if (batch.rows.count > 0) await this.appendRows(stream, batch);
-    if (batch.rejects.length > 0) await this.appendRejects(stream, path, batch);
+  /** Adds copies of the rows and rejects of a batch of `stream`, read from the file `path`. */
+  add(stream: string, path: string, batch: Batch): void {
+    const table = this.streams.get(stream);
+    if (table === undefined) throw new Error(`No stream ${stream}`);
+    table.add(batch);
+    this.rejects.add(stream, path, batch);
     this.lineBytes += batch.endOffset - batch.startOffset;
     this.version++;
   }
 
-  /** Hours that wait, by stream. */
-  async hours(): Promise<HourInMemory[]> {
-    this.settle();
-    const hours: HourInMemory[] = [];
-    for (const stream of this.tables) {
-      if (this.rowCount(stream) === 0) continue;
-      const { rows } = await this.engine.read(
-        `SELECT epoch_ms(date_trunc('hour', ts)), count(*), epoch_us(min(ts)), epoch_us(max(ts))
-         FROM ${identifier(stream)} GROUP BY 1 ORDER BY 1`,
-      );
-      for (const [hourMs, count, tsMinUs, tsMaxUs] of rows) {
-        hours.push({
-          stream,
-          hour: hourOf(Number(hourMs)),
-          rows: Number(count),
-          tsMinUs: Number(tsMinUs),
-          tsMaxUs: Number(tsMaxUs),
-        });
-      }
-    }
-    return hours;
+  /** Hours that wait, by table. */
+  hours(): HourInMemory[] {
+    return this.tables().flatMap(([stream, { hours }]) =>
+      hours.entries().map(({ index, ...count }) => {
+        return { stream, hour: hourOf(index * HOUR_MS), ...count };
+      })
+    );
   }
 
-  /** The stretches of source files that the waiting rows of a stream come from. */
-  runsOf(stream: string): Run[] {
-    return [...this.runs.get(stream)?.values() ?? []];
+  /** The stretches of source files that the waiting rows of a table come from. */
+  runsOf(table: string): Run[] {
+    return this.table(table)?.runs() ?? [];
   }
 
   /** Writes one hour of a stream as Parquet, in the order the rows came. */
   async copyHour(entry: HourInMemory, path: string, metadata: string): Promise<void> {
-    const start = `${entry.hour.replace("T", " ")}:00:00`;
-    await this.engine.run(
-      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${identifier(entry.stream)}
-         WHERE ts >= ${literal(start)}::TIMESTAMP
-           AND ts < ${literal(start)}::TIMESTAMP + INTERVAL 1 HOUR)
-       TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
-         KV_METADATA {logvend: $metadata})`,
-      { metadata },
-    );
+    const { stream: table, hour, rows } = entry;
+    const start = `${literal(`${hour.replace("T", " ")}:00:00`)}::TIMESTAMP`;
+    const where = rows === this.rowCount(table)
+      ? ""
+      : `WHERE ts >= ${start} AND ts < ${start} + INTERVAL 1 HOUR`;
+    await this.copy({ table, where, path, compression: "zstd", metadata });
   }
 
-  /** Writes all waiting rows of a stream as Parquet, for queries: quick, not synced. */
-  async copyAll(stream: string, path: string): Promise<void> {
-    this.settle();
-    await this.engine.run(
-      `COPY (SELECT * REPLACE (${literal(this.host)} AS host) FROM ${identifier(stream)})
-       TO ${
-        literal(path)
-      } (FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`,
-    );
+  /** Writes all waiting rows of a table as Parquet, for queries: quick, not synced. */
+  async copyAll(table: string, path: string): Promise<void> {
+    await this.copy({ table, where: "", path, compression: "uncompressed", metadata: "{}" });
   }
 
-  /** Forgets everything: the rows have become durable. What fails here must not be flushed again. */
-  async clear(): Promise<void> {
-    this.isLost = true;
-    this.closeAppenders();
-    for (const table of this.tables) {
-      if (this.rowCount(table) > 0) await this.createTable(table);
-    }
-    this.isLost = false;
-    this.rowCounts = new Map();
-    this.runs = new Map();
+  /** Forgets everything: the rows have become durable. */
+  clear(): void {
+    for (const [, table] of this.tables()) table.clear();
     this.lineBytes = 0;
     this.version++;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.closeAppenders();
     await this.engine[Symbol.asyncDispose]();
   }
 
-  /** Lets SQL see all rows. When that fails nobody knows which it sees: nothing may be flushed. */
-  private settle() {
-    if (this.isLost) throw new LogvendError("internal", "Rows in memory are in doubt");
-    this.isLost = true;
-    for (const appender of this.appenders.values()) appender.flush();
-    this.isLost = false;
-  }
-
-  private closeAppenders() {
-    for (const appender of this.appenders.values()) appender[Symbol.dispose]();
-    this.appenders.clear();
-  }
-
-  private async createTable(table: string) {
-    const columns = schemaOf(table).physical.map(({ name, type }) => `${name} ${type}`);
-    await this.engine.run(`CREATE OR REPLACE TABLE ${identifier(table)} (${columns.join(", ")})`);
-  }
-
-  private async appendRows(stream: string, batch: Batch) {
-    const appender = await this.appender(stream);
-    appendAccess(appender, batch);
-    this.added(stream, batch.rows.count, batch);
-  }
-
-  private async appendRejects(stream: string, path: string, batch: Batch) {
-    const columns = rejectColumns(stream, path, batch);
-    const { physical } = schemaOf(REJECTS);
-    const nulls = batch.rejects.map(() => null);
-    const appender = await this.appender(REJECTS);
-    appender.append(
-      physical.map(({ type }) => duckdbType(type)),
-      physical.map(({ name }) => columns[name] ?? nulls),
+  private async copy({ table, where, path, compression, metadata }: Copy) {
+    await this.engine.run(
+      `COPY (SELECT * REPLACE (${literal(this.host)} AS host)
+         FROM ${this.sources.get(table)}() ${where})
+       TO ${literal(path)} (FORMAT parquet, COMPRESSION ${compression},
+         ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, KV_METADATA {logvend: $metadata})`,
+      { metadata },
     );
-    this.added(REJECTS, batch.rejects.length, batch);
   }
 
-  private async appender(table: string): Promise<TableAppender> {
-    const appender = this.appenders.get(table) ?? await this.engine.appender(table);
-    this.appenders.set(table, appender);
-    return appender;
+  private table(name: string): StreamTable | RejectTable | undefined {
+    return name === REJECTS ? this.rejects : this.streams.get(name);
   }
 
-  private added(table: string, rows: number, batch: Batch) {
-    this.rowCounts.set(table, this.rowCount(table) + rows);
-    this.extendRun(table, batch);
+  private tables(): [string, StreamTable | RejectTable][] {
+    return [...this.streams, [REJECTS, this.rejects]];
   }
-
-  private extendRun(table: string, { generation, startOffset, endOffset }: Batch) {
-    const runs = this.runs.get(table) ?? new Map<string, Run>();
-    const run = runs.get(generation);
-    runs.set(generation, { generation, start: run?.start ?? startOffset, end: endOffset });
-    this.runs.set(table, runs);
-  }
-}
-
-type Columns = Record<string, DuckDBValue[]>;
-
-/** Appends the rows of a batch to a table with the physical columns of access logs. */
-export function appendAccess(appender: TableAppender, { generation, rows }: Batch): void {
-  const columns = new Map<string, TypedColumn>(Object.entries(rows.columns));
-  columns.set("generation", repeated(rows, generation));
-  const { physical } = ACCESS;
-  appender.appendTyped(
-    physical.map(({ type }) => duckdbType(type)),
-    physical.map(({ name }) => columns.get(name) ?? null),
-    rows.count,
-  );
-}
-
-function repeated({ heap, count }: AccessRows, text: string): TextColumn {
-  const column = new TextColumn(heap, count);
-  column.start.fill(heap.constant(text));
-  column.length.fill(text.length);
-  return column;
-}
-
-function rejectColumns(stream: string, path: string, { generation, rejects }: Batch): Columns {
-  return {
-    ts: rejects.map((reject) => timestampValue(reject.ts)),
-    stream: rejects.map(() => stream),
-    file: rejects.map(() => path),
-    reason: rejects.map((reject) => reject.reason),
-    length: rejects.map((reject) => BigInt(reject.length)),
-    line: rejects.map((reject) => blobValue(reject.line)),
-    generation: rejects.map(() => generation),
-    line_offset: rejects.map((reject) => BigInt(reject.line_offset)),
-  };
 }

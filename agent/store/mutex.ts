@@ -2,7 +2,7 @@
 export class Mutex {
   private last: Promise<unknown> = Promise.resolve();
 
-  run<T>(section: () => Promise<T>): Promise<T> {
+  run<T>(section: () => T | Promise<T>): Promise<T> {
     const result = this.last.then(section);
     this.last = result.catch(() => {}); // its own caller sees the failure
     return result;

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { ACCESS, literal, parquetFiles, REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { literal, parquetFiles, schemaOf } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { readJsonLines, writeJsonLine } from "../json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
@@ -186,22 +186,9 @@ async function writeChunk(
   return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
 }
 
-/**
- * The rows of parts in their order. Positions are kept only where a row does not directly follow
- * its predecessor, and line lengths only where they are not that of the line and one line feed:
- * everything else derives from the lines themselves.
- */
+/** The rows of parts in their order. A part of an older version may lack columns. */
 function chunkSelect(stream: string, sources: readonly string[]): string {
-  const { physical } = schemaOf(stream);
-  const typed = physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
-  const empty = `SELECT ${typed.join(", ")} WHERE false`;
-  const rows = `${empty} UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
-  if (stream === REJECTS) return rows;
-  const follows = `coalesce(lag(generation) OVER () = generation
-    AND lag(line_offset) OVER () + lag(line_length) OVER () = line_offset, false)`;
-  return `SELECT * EXCLUDE (follows) REPLACE (
-      if(follows, NULL, generation) AS generation,
-      if(follows, NULL, line_offset) AS line_offset,
-      nullif(line_length, octet_length(${ACCESS.expressions.line_bytes}) + 1) AS line_length)
-    FROM (SELECT *, ${follows} AS follows FROM (${rows}))`;
+  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
+  return `SELECT ${typed.join(", ")} WHERE false
+    UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
 }

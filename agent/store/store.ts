@@ -142,13 +142,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   async append(batch: Batch): Promise<void> {
-    await this.mutex.run(async () => {
+    await this.mutex.run(() => {
       const generation = this.byId.get(batch.generation);
       if (generation === undefined) throw new Error(`Unknown generation ${batch.generation}`);
       if (generation.offset !== batch.startOffset) {
         throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
       }
-      await this.addToMemory(generation, batch);
+      this.addToMemory(generation, batch);
       this.tally.add(generation.stream, batch);
       generation.offset = batch.endOffset;
       generation.lines += batch.lines;
@@ -293,9 +293,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return sealed;
   }
 
-  private async addToMemory(generation: Generation, batch: Batch) {
+  private addToMemory(generation: Generation, batch: Batch) {
     try {
-      await this.parts.memory.add(generation.stream, generation.path, batch);
+      this.parts.memory.add(generation.stream, generation.path, batch);
     } catch (error) {
       this.broken = true; // half of a batch may be in memory: it must never become durable
       throw error;

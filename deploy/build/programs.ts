@@ -13,7 +13,7 @@ export interface BuiltProgram {
 
 const SHARED = [
   "--unstable-no-legacy-abort", // as in deno.json
-  "--allow-ffi={root}/app",
+  "--allow-ffi", // DuckDB, and the addresses of log lines that it reads in place
   "--allow-read",
   "--allow-write",
   "--allow-net",

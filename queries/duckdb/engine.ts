@@ -1,7 +1,6 @@
 /** One DuckDB instance with one connection, behind the few calls that logvend makes. */
 import { DuckDBDataChunk, DuckDBInstance, LIST, listValue, VARCHAR } from "@duckdb/node-api";
 import type {
-  DuckDBAppender,
   DuckDBConnection,
   DuckDBMaterializedResult,
   DuckDBPreparedStatement,
@@ -10,9 +9,9 @@ import type {
 } from "@duckdb/node-api";
 import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../columns.ts";
-import { canPoint, RawChunk } from "./raw_chunk.ts";
-import { duckdbValue } from "./typed_columns.ts";
-import type { TypedColumn } from "./typed_columns.ts";
+import { canPoint } from "./raw_chunk.ts";
+import { tableFunction } from "./row_source.ts";
+import type { RowSource } from "./row_source.ts";
 import { CHUNK_ROWS } from "./types.ts";
 
 /** A materialised result. `rows` are arrays in column order, values as node-api gives them. */
@@ -130,13 +129,22 @@ export class Engine implements AsyncDisposable {
 
   /** Appends columns (arrays of one length) to a table; SQL sees them when it resolves. */
   async append(table: string, types: readonly DuckDBType[], columns: readonly DuckDBValue[][]) {
-    using appender = await this.appender(table);
-    appender.append(types, columns);
+    const appender = await this.connection.createAppender(table);
+    const rowCount = columns[0]?.length ?? 0;
+    for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
+      const chunk = DuckDBDataChunk.create(types, Math.min(CHUNK_ROWS, rowCount - start));
+      chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
+      appender.appendDataChunk(chunk);
+    }
+    appender.closeSync();
   }
 
-  /** For many small appends: what it takes is seen by SQL after `flush`, which is what costs. */
-  async appender(table: string, isRaw = canPoint()): Promise<TableAppender> {
-    return new TableAppender(await this.connection.createAppender(table), isRaw);
+  /**
+   * Lets SQL read rows of ours: `FROM name()`.
+   * @param isRaw whether they go in without a JavaScript value each @default where that is possible
+   */
+  addSource(name: string, source: RowSource, isRaw = canPoint()): void {
+    this.connection.registerTableFunction(tableFunction(name, source, isRaw));
   }
 
   /**
@@ -167,52 +175,6 @@ export class Engine implements AsyncDisposable {
     this.connection.closeSync();
     this.instance.closeSync();
     return Promise.resolve();
-  }
-}
-
-/** Appends to one table, which must not be replaced before it is disposed. */
-export class TableAppender implements Disposable {
-  private chunk: RawChunk | null = null;
-
-  /** @param isRaw whether typed columns go in without a JavaScript value each */
-  constructor(private readonly appender: DuckDBAppender, private readonly isRaw: boolean) {}
-
-  /** Takes columns: arrays of one length. */
-  append(types: readonly DuckDBType[], columns: readonly DuckDBValue[][]): void {
-    const rowCount = columns[0]?.length ?? 0;
-    for (let start = 0; start < rowCount; start += CHUNK_ROWS) {
-      const chunk = DuckDBDataChunk.create(types, Math.min(CHUNK_ROWS, rowCount - start));
-      chunk.setColumns(columns.map((column) => column.slice(start, start + CHUNK_ROWS)));
-      this.appender.appendDataChunk(chunk);
-    }
-  }
-
-  /** Takes the first `rows` values, CHUNK_ROWS at most, of columns; null: all NULL. */
-  appendTyped(
-    types: readonly DuckDBType[],
-    columns: readonly (TypedColumn | null)[],
-    rows: number,
-  ): void {
-    if (this.isRaw) {
-      this.chunk ??= new RawChunk(types);
-      this.appender.appendDataChunk(this.chunk.filled(columns, rows));
-      return;
-    }
-    const values = columns.map((column, i) =>
-      Array.from(
-        { length: rows },
-        (_, row) => column === null ? null : duckdbValue(column, String(types[i]), row),
-      )
-    );
-    this.append(types, values);
-  }
-
-  flush(): void {
-    this.appender.flushSync();
-  }
-
-  [Symbol.dispose](): void {
-    this.appender.closeSync();
   }
 }
 

@@ -2,9 +2,9 @@
  * The one place that writes DuckDB's memory itself: a data chunk is filled from typed columns
  * without a JavaScript string for any text. What makes that safe:
  *
- * - A text longer than 12 bytes goes in as a pointer into its heap. DuckDB copies the text while
- *   the chunk is appended, so the heap's arrays must only live and stay as they are until then:
- *   `filled` and the append are one synchronous step, and array buffers never move.
+ * - A text longer than 12 bytes goes in as a pointer into its heap. The heap's arrays must live and
+ *   stay as they are until the statement that reads them has ended: a RowSource promises it. Array
+ *   buffers never move.
  * - Pointers are 64-bit sums of an array's address and a position: an array may cross 4 GiB.
  * - Every stretch is checked to lie within its array before it is written.
  * - VARCHAR must be valid UTF-8, which nothing checks from here on: whoever fills a TextColumn
@@ -13,12 +13,11 @@
  * Layout of a text (DuckDB's `duckdb_string_t`, 16 bytes, little-endian): length (u32), then 12
  * bytes of text, or its first 4 bytes and a pointer (u64).
  */
-import { DuckDBDataChunk } from "@duckdb/node-api";
+import type { DuckDBDataChunk } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
 import { CHUNK_ROWS } from "./types.ts";
-import type { DuckDBType } from "./types.ts";
 import { TextColumn } from "./typed_columns.ts";
-import type { TypedColumn } from "./typed_columns.ts";
+import type { TypedChunk } from "./row_source.ts";
 
 const TEXT_BYTES = 16;
 const INLINE_BYTES_MAX = 12;
@@ -29,23 +28,16 @@ export function canPoint(): boolean {
   return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }
 
-/** A data chunk for columns of some types, filled again and again. */
-export class RawChunk {
-  private readonly chunk: DuckDBDataChunk;
+/** Fills data chunks, one at a time. */
+export class RawChunks {
   /** The texts of one column, built here and then copied. */
   private readonly texts = new Uint32Array(CHUNK_ROWS * TEXT_BYTES / 4);
   private readonly textBytes = new Uint8Array(this.texts.buffer);
   /** A bit for each row: 0 is NULL. */
   private readonly validity = new Uint8Array(CHUNK_ROWS / 8);
 
-  constructor(types: readonly DuckDBType[]) {
-    this.chunk = DuckDBDataChunk.create(types);
-  }
-
-  /** The chunk with the first `rows` values of columns; null: all NULL. Append it at once. */
-  filled(columns: readonly (TypedColumn | null)[], rows: number): DuckDBDataChunk {
-    const { chunk } = this;
-    chunk.reset();
+  /** Writes the first `rows` values of columns into an empty chunk. */
+  fill(chunk: DuckDBDataChunk, { columns, rows }: TypedChunk): void {
     chunk.rowCount = rows; // throws above CHUNK_ROWS
     for (const [i, column] of columns.entries()) {
       const vector = duckdb.data_chunk_get_vector(chunk.chunk, i);
@@ -60,7 +52,6 @@ export class RawChunk {
         this.fillValidity(vector, column.isNull, rows);
       }
     }
-    return chunk;
   }
 
   private fillTexts(vector: duckdb.Vector, { heap, start, length }: TextColumn, rows: number) {
@@ -76,8 +67,7 @@ export class RawChunk {
         if (!hasNulls) validity.fill(0xff);
         hasNulls = true;
         validity[row >> 3]! &= ~(1 << (row & 7));
-        texts.fill(0, at, at + 4);
-        continue;
+        continue; // what stands there means nothing
       }
       const isInBlock = start[row]! < block.length;
       const bytes = isInBlock ? block : added;

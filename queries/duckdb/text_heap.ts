@@ -10,13 +10,13 @@ const encoder = new TextEncoder();
 export class TextHeap {
   /** Lies behind the block; what was added are its first `addedLength` bytes. */
   added = new Uint8Array();
-  private addedLength = 0;
+  addedLength = 0;
   private readonly constants = new Map<string, number>();
   /** Where the text added last begins. */
   lastStart = 0;
 
-  /** `block` must stay as it is for as long as stretches of it are used. */
-  constructor(readonly block: Uint8Array) {}
+  /** `block` must stay as it is for as long as stretches of it are used. @default none */
+  constructor(readonly block: Uint8Array = new Uint8Array()) {}
 
   /** Adds a text and returns its length in bytes; it begins at `lastStart`. */
   add(text: string): number {
@@ -25,6 +25,14 @@ export class TextHeap {
     this.lastStart = this.block.length + this.addedLength;
     this.addedLength += written;
     return written;
+  }
+
+  /** Adds bytes and returns where they begin. */
+  addBytes(bytes: Uint8Array): number {
+    this.reserve(bytes.length);
+    this.added.set(bytes, this.addedLength);
+    this.addedLength += bytes.length;
+    return this.block.length + this.addedLength - bytes.length;
   }
 
   /** Where an ASCII text begins that many rows share. */

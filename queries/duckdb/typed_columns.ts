@@ -3,6 +3,20 @@ import { TextHeap } from "./text_heap.ts";
 import type { DuckDBValue } from "./types.ts";
 import { blobValue, timestampValue } from "./types.ts";
 
+/** Some rows of a column. */
+export interface RowRange {
+  start: number;
+  count: number;
+}
+
+/** How positions in one heap become those in another. */
+export interface TextShift {
+  /** For stretches of the block. */
+  block: number;
+  /** For those behind it. */
+  added: number;
+}
+
 /** Texts or BLOBs: a stretch of the heap for each row. */
 export class TextColumn {
   /** Where it begins in the heap. */
@@ -43,6 +57,17 @@ export class TextColumn {
     this.start[to] = this.start[from] ?? 0;
     this.length[to] = this.length[from] ?? -1;
   }
+
+  /** Takes rows of a column of the same kind, whose texts are in this heap already. */
+  copy(from: TypedColumn, { start, count }: RowRange, to: number, shift: TextShift): void {
+    if (!(from instanceof TextColumn)) throw new TypeError("Columns of two kinds");
+    const blockLength = from.heap.block.length;
+    for (let i = 0; i < count; i++) {
+      const at = from.start[start + i]!;
+      this.start[to + i] = at + (at < blockLength ? shift.block : shift.added);
+      this.length[to + i] = from.length[start + i]!;
+    }
+  }
 }
 
 /** Whole numbers of up to 32 bits. */
@@ -60,6 +85,12 @@ export class IntegerColumn<Values extends Int16Array<ArrayBuffer> | Int32Array<A
     this.isNull[row] = value === null ? 1 : 0;
   }
 
+  /** DuckDB takes it for NULL, as it derives from others; `values` has it. */
+  setHidden(row: number, value: number): void {
+    this.values[row] = value;
+    this.isNull[row] = 1;
+  }
+
   value(row: number): number | null {
     return this.isNull[row] === 1 ? null : this.values[row] ?? 0;
   }
@@ -67,6 +98,13 @@ export class IntegerColumn<Values extends Int16Array<ArrayBuffer> | Int32Array<A
   move(from: number, to: number): void {
     this.values[to] = this.values[from] ?? 0;
     this.isNull[to] = this.isNull[from] ?? 1;
+  }
+
+  /** Takes rows of a column of the same kind. */
+  copy(from: TypedColumn, { start, count }: RowRange, to: number): void {
+    if (!(from instanceof IntegerColumn)) throw new TypeError("Columns of two kinds");
+    this.values.set(from.values.subarray(start, start + count), to);
+    this.isNull.set(from.isNull.subarray(start, start + count), to);
   }
 }
 
@@ -97,6 +135,12 @@ export class WideColumn {
     this.isNull[row] = 0;
   }
 
+  /** The value as a number, NULL or not: exact when it is a safe integer. */
+  number(row: number): number {
+    const high = this.halves[2 * row + 1]! | 0; // with its sign
+    return high * 2 ** 32 + this.halves[2 * row]!;
+  }
+
   value(row: number): bigint | null {
     return this.isNull[row] === 1 ? null : this.values[row] ?? 0n;
   }
@@ -104,6 +148,13 @@ export class WideColumn {
   move(from: number, to: number): void {
     this.values[to] = this.values[from] ?? 0n;
     this.isNull[to] = this.isNull[from] ?? 1;
+  }
+
+  /** Takes rows of a column of the same kind. */
+  copy(from: TypedColumn, { start, count }: RowRange, to: number): void {
+    if (!(from instanceof WideColumn)) throw new TypeError("Columns of two kinds");
+    this.values.set(from.values.subarray(start, start + count), to);
+    this.isNull.set(from.isNull.subarray(start, start + count), to);
   }
 }
 

@@ -3,7 +3,7 @@
  * columns surely rebuild them. For these it gives the very row that parseCombined does; any other
  * line it leaves to that one.
  */
-import type { AccessRows } from "../../store/access_rows.ts";
+import type { AccessRows } from "../../store/rows.ts";
 import { nginxTimeText } from "./rebuild.ts";
 import { METHOD_LENGTH_MAX } from "./request.ts";
 import { NGINX_TIME_LENGTH, parseNginxTime } from "./time.ts";
@@ -55,7 +55,7 @@ export class CombinedScanner {
       columns.line_text.length[count] = -1;
       columns.line_raw.length[count] = -1;
       columns.line_offset.setNumber(count, offset + at);
-      columns.line_length.set(count, next - at);
+      columns.line_length.setHidden(count, next - at);
       rows.count++;
       at = next;
     }

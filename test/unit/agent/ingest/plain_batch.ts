@@ -1,5 +1,5 @@
 /** Batches as plain values, to compare: a maker uses the rows of one again for the next. */
-import type { AccessColumns, AccessRows } from "../../../../agent/store/access_rows.ts";
+import type { AccessColumns, AccessRows } from "../../../../agent/store/rows.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { TextColumn } from "../../../../queries/duckdb/typed_columns.ts";
 import type { WideColumn } from "../../../../queries/duckdb/typed_columns.ts";
@@ -24,6 +24,7 @@ function plainRows({ columns, count }: AccessRows): PlainRows {
   const values = Object.entries(columns).map(([name, column]) => [
     name,
     Array.from({ length: count }, (_, row) => {
+      if (name === "line_length") return columns.line_length.values[row]; // NULL or not
       if (!(column instanceof TextColumn)) return column.value(row);
       return name === "line_raw" ? column.bytes(row)?.slice() ?? null : column.text(row);
     }),

@@ -87,7 +87,7 @@ async function stored(
     await using memory = await MemoryRows.open("web-1", ["logs"]);
     const plain: PlainBatch[] = [];
     for (const batch of batches) {
-      await memory.add("logs", "access.log", batch);
+      memory.add("logs", "access.log", batch);
       plain.push(plainBatch(batch));
     }
     const path = `${folder}/rows.parquet`;
@@ -95,12 +95,12 @@ async function stored(
     await using engine = await Engine.open();
     const view = tableSelect("logs", { files: [path], region: "r", since: null, until: null });
     const { rows } = await engine.read(
-      `SELECT line_offset, encode(line), line_bytes FROM (${view})
-         POSITIONAL JOIN (SELECT line_offset FROM read_parquet('${path}'))`,
+      `SELECT encode(line), line_bytes FROM (${view})`,
     );
+    const offsets = plain.flatMap((batch) => batch.rows.line_offset).map(Number);
     return {
-      rows: rows.map(([offset, text, bytes]) => {
-        return { offset: Number(offset), text: bytesOf(text), bytes: bytesOf(bytes) };
+      rows: rows.map(([text, bytes], i) => {
+        return { offset: offsets[i] ?? NaN, text: bytesOf(text), bytes: bytesOf(bytes) };
       }),
       batches: plain,
     };

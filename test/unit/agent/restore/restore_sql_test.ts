@@ -67,8 +67,7 @@ async function restored(dataDir: string, bytesMax: number): Promise<Map<string, 
       range: { since: null, until: null },
       where: null,
       slices: portion.slices,
-      parts: rows.filter((path) => path.includes("/parts/")),
-      chunks: rows.filter((path) => !path.includes("/parts/")),
+      files: rows,
       rejects: rejects.filter((path) => portion.files.includes(path)),
     });
     await engine.run(`CREATE OR REPLACE TABLE lines AS ${sql}`);
@@ -148,8 +147,7 @@ Deno.test("a condition chooses rows, and rejects are left out then", async () =>
       range: { since, until: null },
       where,
       slices: [{ source: { ...generation, bytes: generation.offset }, start: 0, end: null }],
-      parts: [],
-      chunks: of("logs"),
+      files: of("logs"),
       rejects: of("rejects"),
     });
     const { rows } = await engine.read(`SELECT decode(bytes) FROM (${sql})`);

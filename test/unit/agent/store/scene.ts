@@ -1,7 +1,7 @@
 /** A store in a folder of its own, and batches for it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { AccessRows } from "../../../../agent/store/access_rows.ts";
+import { newAccessRows } from "../../../../agent/store/rows.ts";
 import type { Batch, Generation } from "../../../../agent/store/batch.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
@@ -29,14 +29,14 @@ export const GENERATION: Generation = {
 export function batch(startLine: number, count: number, atMs: (line: number) => number): Batch {
   const lines = Array.from({ length: count }, (_, i) => startLine + i);
   const text = lines.map((line) => `l${String(line).padStart(8, "0")}`);
-  const rows = new AccessRows(Math.max(1, count));
+  const rows = newAccessRows(Math.max(1, count));
   for (const [i, line] of lines.entries()) {
     rows.columns.ts.set(i, BigInt(atMs(line)) * 1_000n);
     rows.columns.status.set(i, 200);
     rows.columns.body_bytes_sent.setNumber(i, line);
     rows.columns.line_text.set(i, text[i] ?? null);
     rows.columns.line_offset.setNumber(i, line * 10);
-    rows.columns.line_length.set(i, 10);
+    rows.columns.line_length.setHidden(i, 10);
     rows.count++;
   }
   return {

@@ -4,7 +4,7 @@ import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { canPoint, pointer } from "../../../../queries/duckdb/raw_chunk.ts";
 import { TextHeap } from "../../../../queries/duckdb/text_heap.ts";
 import { IntegerColumn, TextColumn, WideColumn } from "../../../../queries/duckdb/typed_columns.ts";
-import { CHUNK_ROWS, duckdbType } from "../../../../queries/duckdb/types.ts";
+import { CHUNK_ROWS } from "../../../../queries/duckdb/types.ts";
 
 const TABLE = {
   text: "VARCHAR",
@@ -15,7 +15,6 @@ const TABLE = {
   small: "SMALLINT",
   nothing: "VARCHAR",
 };
-const TYPES = Object.values(TABLE).map(duckdbType);
 
 /** A row: a stretch of the block or a text of its own, and numbers; null is NULL. */
 interface Row {
@@ -57,17 +56,15 @@ async function taken(rows: readonly Row[], isRaw: boolean): Promise<unknown> {
     narrow.set(i, row.narrow);
     small.set(i, row.narrow);
   }
+  const chunk = { columns: [text, bytes, ts, wide, narrow, small, null], rows: rows.length };
+  const nulls = { columns: chunk.columns.map(() => null), rows: rows.length };
   await using engine = await Engine.open();
-  const columns = Object.entries(TABLE).map((column) => column.join(" "));
-  await engine.run(`CREATE TABLE t (${columns.join(", ")})`);
-  {
-    using appender = await engine.appender("t", isRaw);
-    appender.appendTyped(TYPES, [text, bytes, ts, wide, narrow, small, null], rows.length);
-    // What the columns stood on is used again at once: DuckDB must have its own copy.
-    heap.clear();
-    for (let i = 0; i < 500; i++) heap.add("overwritten");
-    appender.appendTyped(TYPES, [null, null, ts, wide, narrow, small, null], rows.length);
-  }
+  const columns = Object.entries(TABLE).map(([name, type]) => ({ name, type }));
+  const typedChunks = () => [chunk, nulls, chunk].filter(({ rows }) => rows > 0).values();
+  engine.addSource("source", { columns, typedChunks }, isRaw);
+  await engine.run("CREATE TABLE t AS FROM source()");
+  heap.clear();
+  for (let i = 0; i < 500; i++) heap.add("overwritten: the table has its own copies by now");
   return (await engine.read("SELECT t::VARCHAR FROM t")).rows;
 }
 

@@ -5,7 +5,7 @@ import { BatchMaker } from "../../../../../agent/ingest/batches.ts";
 import { CombinedScanner } from "../../../../../agent/ingest/formats/scan_combined.ts";
 import { plainLines } from "../../../../../agent/ingest/line_form.ts";
 import { recordRule } from "../../../../../agent/ingest/records.ts";
-import { AccessRows } from "../../../../../agent/store/access_rows.ts";
+import { newAccessRows } from "../../../../../agent/store/rows.ts";
 import { anyLine, combinedLines, generatedLines } from "../any_line.ts";
 import { plainBatch } from "../plain_batch.ts";
 
@@ -40,7 +40,7 @@ function scanned(lines: readonly string[]): number {
   const scanner = new CombinedScanner();
   return lines.filter((line) => {
     const bytes = encoder.encode(`${line}\n`);
-    return scanner.scan(new AccessRows(1, bytes), 0, bytes.length, 0) > 0;
+    return scanner.scan(newAccessRows(1, bytes), 0, bytes.length, 0) > 0;
   }).length;
 }
 

@@ -1,0 +1,104 @@
+/** Rows in columns, in file order: made by ingest, kept by the store until they are durable. */
+import { TextHeap } from "../../queries/duckdb/text_heap.ts";
+import { IntegerColumn, TextColumn, WideColumn } from "../../queries/duckdb/typed_columns.ts";
+import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
+
+/** At most `capacity` rows. Texts are stretches of the heap. */
+export class Rows<Columns extends Readonly<Record<string, TypedColumn>>> {
+  /** Rows so far; what columns hold beyond them means nothing. */
+  count = 0;
+
+  constructor(
+    readonly capacity: number,
+    readonly heap: TextHeap,
+    readonly columns: Columns,
+  ) {}
+
+  get isFull(): boolean {
+    return this.count === this.capacity;
+  }
+
+  /** Forgets all rows. */
+  clear(): void {
+    this.count = 0;
+    this.heap.clear();
+  }
+
+  /** Keeps only some rows, in their order. */
+  keep(isKept: (row: number) => boolean): void {
+    let kept = 0;
+    for (let row = 0; row < this.count; row++) {
+      if (!isKept(row)) continue;
+      if (kept < row) { for (const column of Object.values(this.columns)) column.move(row, kept); }
+      kept++;
+    }
+    this.count = kept;
+  }
+}
+
+/** Parsed lines of access logs, by physical column. */
+export type AccessRows = Rows<AccessColumns>;
+export type AccessColumns = ReturnType<typeof accessColumns>;
+
+/** Lines that no format could read, by physical column. */
+export type RejectRows = Rows<ReturnType<typeof rejectColumns>>;
+
+/**
+ * Rows of a block of lines: the block must stay as it is until a sink has taken them. Without one
+ * all texts are copies.
+ */
+export function newAccessRows(capacity: number, block?: Uint8Array): AccessRows {
+  const heap = new TextHeap(block);
+  return new Rows(capacity, heap, accessColumns(heap, capacity));
+}
+
+export function newRejectRows(capacity: number): RejectRows {
+  const heap = new TextHeap();
+  return new Rows(capacity, heap, rejectColumns(heap, capacity));
+}
+
+function accessColumns(heap: TextHeap, capacity: number) {
+  const text = () => new TextColumn(heap, capacity);
+  const integer = () => new IntegerColumn(new Int32Array(capacity));
+  return {
+    /** Microseconds since 1970, UTC. */
+    ts: new WideColumn(capacity),
+    remote_addr: text(),
+    remote_user: text(),
+    http_method: text(),
+    request: text(),
+    http_version: text(),
+    status: integer(),
+    body_bytes_sent: new WideColumn(capacity),
+    http_referer: text(),
+    http_user_agent: text(),
+    request_time_ms: integer(),
+    time_zone_min: new IntegerColumn(new Int16Array(capacity)),
+    /**
+     * "combined", "combined_time", "json", or NULL when `line_text` holds the line; "+redacted"
+     * behind it (then "text" for NULL) when a rule changed the line.
+     */
+    layout: text(),
+    line_text: text(),
+    line_raw: text(),
+    generation: text(),
+    /** Where the line begins in its generation. */
+    line_offset: new WideColumn(capacity),
+    /** Bytes with the line end. */
+    line_length: integer(),
+  };
+}
+
+function rejectColumns(heap: TextHeap, capacity: number) {
+  const text = () => new TextColumn(heap, capacity);
+  return {
+    ts: new WideColumn(capacity),
+    stream: text(),
+    file: text(),
+    reason: text(),
+    length: new WideColumn(capacity),
+    line: text(),
+    generation: text(),
+    line_offset: new WideColumn(capacity),
+  };
+}
