@@ -4,9 +4,8 @@ import { Duration } from "../protocol/config_file.ts";
 import { StreamName } from "../protocol/names.ts";
 import { nearMiss } from "../protocol/near_miss.ts";
 import { HOST_TABLES } from "../protocol/streams.ts";
+import { FORMATS } from "./ingest/formats/format.ts";
 import { patternProblem, REDACTABLE } from "./rules/redact.ts";
-
-const FORMATS = ["auto", "combined", "json"] as const;
 
 /** Servers whose logs have no format of their own name. */
 const SERVERS = ["nginx", "apache"];

@@ -10,6 +10,8 @@ import type { QueryOptions } from "./query.ts";
 import { restoreCommand } from "./restore.ts";
 import type { RestoreOptions } from "./restore.ts";
 import { runCommand } from "./run.ts";
+import { tryCommand } from "./try.ts";
+import type { TryOptions } from "./try.ts";
 import { validateCommand } from "./validate.ts";
 
 const CONFIG = "the agent's configuration";
@@ -27,6 +29,15 @@ export function agentProgram(): Command {
     .addHelpText("after", examples("logvend-agent run -c /etc/logvend/agent.yaml"))
     .action((options: { config: string }) => runCommand(options.config));
   addQuery(program);
+  program.command("try")
+    .description("say which format a log has, show its first rows, and the YAML to read it with")
+    .argument("<file>", "a log file (.gz too; - is stdin)")
+    .addOption(
+      new Option("-o, --output <format>", "how it is printed").choices(["text", "json"])
+        .default("text"),
+    )
+    .addHelpText("after", examples("logvend-agent try /var/log/nginx/access.log"))
+    .action((file: string, options: TryOptions) => tryCommand(file, options));
   program.command("import")
     .description("turn existing logs (.gz too) into sealed chunks; what is known adds nothing")
     .argument("<file...>", "log files")

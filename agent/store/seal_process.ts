@@ -177,7 +177,7 @@ async function writeChunk(
 ): Promise<SealResult> {
   const copied = await engine.read(
     `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
-     (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
+     (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
       KV_METADATA {logvend: $metadata})`,
     { metadata },
   );

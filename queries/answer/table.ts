@@ -58,8 +58,8 @@ function textOf(value: JsonValue): string {
 
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Log lines may hold escape sequences, which a terminal would obey. */
-function visible(text: string): string {
+/** Text for a terminal: log lines may hold escape sequences, which it would obey. */
+export function visible(text: string): string {
   return text.replace(
     // deno-lint-ignore no-control-regex
     /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,

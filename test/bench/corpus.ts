@@ -8,8 +8,12 @@ const START_MS = Date.parse("2026-11-22T18:00:00Z");
 /** Characters written at once. */
 const WRITE_CHARS = 1e6;
 
-/** Writes lines in the combined format with request time; returns their bytes. */
-export async function writeCorpus(path: string, lines: number): Promise<number> {
+/** Writes lines, in the combined format with request time unless told otherwise; returns their bytes. */
+export async function writeCorpus(
+  path: string,
+  lines: number,
+  format: "combined_time" | "json" = "combined_time",
+): Promise<number> {
   const options = { seed: SEED, count: lines, startMs: START_MS, endMs: START_MS + HOUR_MS };
   using file = await Deno.open(path, { create: true, write: true });
   let bytes = 0;
@@ -20,7 +24,7 @@ export async function writeCorpus(path: string, lines: number): Promise<number> 
     bytes += block.length;
     text = "";
   };
-  for (const line of generateLines({ ...options, format: "combined_time" })) {
+  for (const line of generateLines({ ...options, format })) {
     text += `${line}\n`;
     if (text.length > WRITE_CHARS) write();
   }

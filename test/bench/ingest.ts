@@ -1,43 +1,113 @@
 /**
- * How fast `agent import` turns a log into sealed chunks, and how small they are, beside what
- * everybody has: `grep -c` and `zstd -3` on the same file in the same run.
+ * How fast logs become sealed chunks, on one core, how small these are, and what questions cost,
+ * beside what everybody has on the same file in the same run: awk, `grep -c`, `zstd -3`.
  */
+import { join } from "node:path";
+import { tableSelect } from "../../protocol/streams.ts";
 import { formatBytes } from "../../protocol/units.ts";
-import { ourProgram, runProgram } from "../harness/program.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { ourProgram } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { parquetFiles } from "../unit/agent/store/scene.ts";
 import { writeCorpus } from "./corpus.ts";
+import { quantile } from "./figures.ts";
+import { benchTail } from "./tail.ts";
+import { timed } from "./timed.ts";
+import type { Timed } from "./timed.ts";
 
-const LINES = 500_000;
+const LINES = 2_000_000;
+const ROUNDS = 9;
+const AWK_STATUS = "{ n[$9]++ } END { for (status in n) print status, n[status] }";
+const SQL_STATUS = "SELECT status, count(*) AS n FROM logs GROUP BY 1";
 
 export async function benchIngest(): Promise<void> {
   await using folder = await TempFolder.make();
-  const log = folder.join("access.log");
-  const bytes = await writeCorpus(log, LINES);
-  const yaml = await folder.write(
-    "agent.yaml",
-    `data_dir: ./data\nstreams:\n  - { name: logs, files: [ ./access.log ] }\n`,
-  );
-  console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time`);
-  const grep = await seconds("grep", ["-c", " 404 ", log]);
-  const zstd = await seconds("zstd", ["-3", "-q", "-f", "-T1", log, "-o", folder.join("log.zst")]);
-  const zstdBytes = (await Deno.stat(folder.join("log.zst"))).size;
-  const startedMs = performance.now();
-  const args = ourProgram("agent/main.ts", "import", log, "-c", yaml);
-  const { code, stdout, stderr } = await runProgram({ args }, 300_000);
-  if (code !== 0) throw new Error(stderr);
-  const ours = (performance.now() - startedMs) / 1_000;
-  console.log(stdout.trimEnd().split("\n").at(-1));
-  const rate = Math.round(LINES / ours);
-  console.log(`import   ${ours.toFixed(2)} s, ${rate} lines/s, start and sealing included`);
-  console.log(`grep -c  ${grep.toFixed(2)} s: import takes ${(ours / grep).toFixed(1)} x as long`);
+  const bytes = await writeCorpus(folder.join("combined.log"), LINES, "combined_time");
+  console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time; one core`);
+  const awk = await others(folder, bytes);
+  await imported(folder, awk);
+  await jsonLines(folder);
+  await benchTail();
+}
+
+/** Returns what awk takes for the question. */
+async function others(folder: TempFolder, bytes: number): Promise<Timed> {
+  const log = folder.join("combined.log");
+  const packed = folder.join("combined.zst");
+  const grep = await timed(["grep", "-c", " 404 ", log]);
+  const zstd = await timed(["zstd", "-3", "-q", "-T1", log, "-o", packed]);
+  const ratio = (await Deno.stat(packed)).size / bytes;
+  const awk = await timed(["awk", AWK_STATUS, log]);
+  print("grep -c", grep);
+  print("zstd -3", zstd, `${ratio.toFixed(4)} of raw`);
+  print("awk, by status", awk);
+  return awk;
+}
+
+/** The import, what comes back of it, and the same question asked of the log and of the chunks. */
+async function imported(folder: TempFolder, awk: Timed) {
+  const log = folder.join("combined.log");
+  const config = await configOf(folder, "combined");
+  const run = await timed(agent("import", log, "-c", config), /combined\.log: /);
+  print("import", run, rates(run, LINES));
+  console.log(`  read after ${run.line.toFixed(2)} s; ${run.stdout.trimEnd().split("\n").at(-1)}`);
+  const restored = await timed(["bash", "-c", restoreAndCompare(log, config)]);
+  console.log(`  restored: ${restored.stdout.trim()} (cmp)`);
+  const file = await timed(agent("query", "--file", log, SQL_STATUS, "-o", "csv"));
+  print("query --file", file, `${(file.wall / run.line).toFixed(2)} x the import's reading`);
+  const ms = await chunksMs(folder.join("data-combined"));
   console.log(
-    `zstd -3  ${zstd.toFixed(2)} s, ${(zstdBytes / bytes).toFixed(3)} of raw: ` +
-      `import takes ${(ours / zstd).toFixed(1)} x as long`,
+    `query, chunks     ${ms.toFixed(1)} ms, warm, one thread: ` +
+      `awk takes ${(awk.wall * 1_000 / ms).toFixed(0)} x as long`,
   );
 }
 
-async function seconds(command: string, args: string[]): Promise<number> {
-  const startedMs = performance.now();
-  await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
-  return (performance.now() - startedMs) / 1_000;
+/** The question's own time over the chunks of a data folder, in an engine as queries have it. */
+async function chunksMs(dataDir: string): Promise<number> {
+  const files = await parquetFiles(join(dataDir, "stream=logs"));
+  await using engine = await Engine.open();
+  const all = { region: "r", since: null, until: null, columns: ["status"] };
+  await engine.run(`CREATE VIEW logs AS ${tableSelect("logs", { files, ...all })}`);
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const startedMs = performance.now();
+    await engine.read(SQL_STATUS);
+    times.push(performance.now() - startedMs);
+  }
+  return quantile(times, 0.5);
+}
+
+async function jsonLines(folder: TempFolder) {
+  const lines = LINES / 4;
+  await writeCorpus(folder.join("json.log"), lines, "json");
+  const config = await configOf(folder, "json");
+  const run = await timed(agent("import", folder.join("json.log"), "-c", config), /json\.log: /);
+  print(`import of ${lines} JSON lines`, run, rates(run, lines));
+}
+
+async function configOf(folder: TempFolder, name: string): Promise<string> {
+  return await folder.write(
+    `${name}.yaml`,
+    `data_dir: ./data-${name}\nstreams:\n  - { name: logs, files: [ ./${name}.log ] }\n`,
+  );
+}
+
+function agent(...args: string[]): string[] {
+  return [Deno.execPath(), ...ourProgram("agent/main.ts", ...args)];
+}
+
+function restoreAndCompare(log: string, config: string): string {
+  const restore = agent("restore", "-c", config).map((arg) => `'${arg}'`).join(" ");
+  return `${restore} 2>/dev/null | cmp - '${log}' && echo every byte`;
+}
+
+function rates({ wall, cpu }: Timed, lines: number): string {
+  const perMillion = cpu / lines * 1e6;
+  return `${Math.round(lines / wall)} lines/s, ${perMillion.toFixed(2)} s of CPU a million lines`;
+}
+
+function print(name: string, { wall, cpu }: Timed, more = "") {
+  console.log(
+    `${name.padEnd(17)} ${wall.toFixed(2)} s, CPU ${cpu.toFixed(2)} s  ${more}`.trimEnd(),
+  );
 }

@@ -1,5 +1,8 @@
 /** What the kernel says of other processes: memory, children, how they are called. */
 
+/** The kernel's clock, on every architecture that there are executables for. */
+const TICKS_PER_SECOND = 100;
+
 /** Resident memory now and at its highest, in bytes; null when the process has ended. */
 export function memoryOf(pid: number): { now: number; peak: number } | null {
   const status = read(`/proc/${pid}/status`);
@@ -7,6 +10,13 @@ export function memoryOf(pid: number): { now: number; peak: number } | null {
   const peak = /VmHWM:\s+(\d+) kB/.exec(status);
   if (now === null || peak === null) return null;
   return { now: Number(now[1]) * 1_024, peak: Number(peak[1]) * 1_024 };
+}
+
+/** What a process has used of the cores so far, in seconds, without its children. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** Children of a process whose command line holds a word. */

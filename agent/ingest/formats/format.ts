@@ -5,8 +5,11 @@ import { createRebuilder } from "./rebuild.ts";
 import type { LineParser } from "./row.ts";
 import { parseNginxTime, rememberingLast } from "./time.ts";
 
+/** Those with a name; `auto` is any of them, line by line. */
+export const FORMATS = ["combined", "json", "auto"] as const;
+
 /** What a stream's lines look like, as configured. */
-export type Format = "auto" | "combined" | "json";
+export type Format = typeof FORMATS[number];
 
 /**
  * Makes a parser for the lines of one file. The layout of a row stays only where rebuilding it

@@ -1,0 +1,116 @@
+/** `logvend-agent try`: which format a log has, what its rows look like, and the YAML for it. */
+import { basename, resolve } from "node:path";
+import { stringify } from "yaml";
+import { LogvendError } from "../../protocol/errors.ts";
+import { ACCESS } from "../../protocol/streams.ts";
+import { counted } from "../../protocol/units.ts";
+import type { JsonRow } from "../../queries/answer/json_rows.ts";
+import { renderTable, visible } from "../../queries/answer/table.ts";
+import { stdoutLook } from "../../queries/answer/table_look.ts";
+import { openSource } from "../ingest/byte_source.ts";
+import type { AccessRow } from "../ingest/formats/row.ts";
+import { tryFormats } from "../ingest/trial.ts";
+import type { Trial } from "../ingest/trial.ts";
+
+/** Enough to tell a format and its odd lines, and read at once. */
+const SAMPLE_BYTES = 2 ** 20;
+const ROWS_SHOWN = 3;
+const REJECTS_SHOWN = 5;
+/** Of a line that no format reads. */
+const LINE_CHARACTERS_SHOWN = 120;
+
+const LINE_END = 0x0a;
+
+export interface TryOptions {
+  output: "text" | "json";
+}
+
+/** Says what it found; the exit code is 1 when no format reads any line. */
+export async function tryCommand(file: string, { output }: TryOptions): Promise<void> {
+  const { lines, isAll } = await firstLines(file);
+  if (lines.length === 0) throw new LogvendError("usage", `${file} holds no line yet`);
+  const trial = tryFormats(lines);
+  console.log(output === "json" ? asJson(file, trial) : asText(file, trial, isAll).trimEnd());
+  if (trial.format === null) Deno.exitCode = 1;
+}
+
+/** The whole lines at the start of a log; a last one without an end is left out if more may come. */
+async function firstLines(file: string): Promise<{ lines: string[]; isAll: boolean }> {
+  const blocks = file === "-" ? Deno.stdin.readable : (await openSource(resolve(file))).bytes(0);
+  let bytes = new Uint8Array();
+  for await (const block of blocks) {
+    const joined = new Uint8Array(bytes.length + block.length);
+    joined.set(bytes);
+    joined.set(block, bytes.length);
+    bytes = joined;
+    if (bytes.length >= SAMPLE_BYTES) break;
+  }
+  const isAll = bytes.length < SAMPLE_BYTES;
+  const end = isAll ? bytes.length : bytes.lastIndexOf(LINE_END);
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, end));
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return { lines, isAll };
+}
+
+function asText(file: string, trial: Trial, isAll: boolean): string {
+  const { format, lines, rows, rejects } = trial;
+  const looked = isAll ? counted(lines, "line") : `the first ${counted(lines, "line")}`;
+  if (format === null) {
+    return `${file}: no format reads any of ${looked}\n${rejectsText(trial)}` +
+      "The log can be kept all the same: its lines are in the table rejects";
+  }
+  const columns = ACCESS.logical.filter(({ name }) => rows.some((row) => shown(row)[name] != null));
+  return [
+    `${file}: format ${format}, ${rows.length} of ${looked}` +
+    (rejects.length === 0 ? "" : `; ${rejects.length} cannot be read:`),
+    rejectsText(trial),
+    renderTable(columns, rows.slice(0, ROWS_SHOWN).map(shown), stdoutLook()),
+    "For agent.yaml:\n",
+    yamlFor(file, format),
+  ].filter((part) => part !== "").join("\n");
+}
+
+function rejectsText({ rejects }: Trial): string {
+  const examples = rejects.slice(0, REJECTS_SHOWN).map(({ lineNumber, reason, line }) => {
+    const cut = line.length > LINE_CHARACTERS_SHOWN ? "…" : "";
+    return `  line ${lineNumber}, ${reason}: ${
+      visible(line.slice(0, LINE_CHARACTERS_SHOWN))
+    }${cut}`;
+  });
+  const more = rejects.length - examples.length;
+  return [...examples, ...(more > 0 ? [`  … and ${counted(more, "line")} more`] : []), ""]
+    .join("\n");
+}
+
+function yamlFor(file: string, format: string): string {
+  const path = file === "-" ? "/path/to/the.log" : resolve(file);
+  return stringify({ streams: [{ name: "logs", format, files: [path] }] });
+}
+
+function asJson(file: string, { format, lines, rows, rejects }: Trial): string {
+  const reasons: Record<string, number> = {};
+  for (const { reason } of rejects) reasons[reason] = (reasons[reason] ?? 0) + 1;
+  return JSON.stringify({
+    file: file === "-" ? file : basename(file),
+    format,
+    lines,
+    rows: rows.length,
+    rejects: reasons,
+    first_rows: rows.slice(0, ROWS_SHOWN).map(shown),
+    first_rejects: rejects.slice(0, REJECTS_SHOWN)
+      .map(({ lineNumber, reason, line }) => ({ line_number: lineNumber, reason, line })),
+    yaml: format === null ? null : yamlFor(file, format),
+  });
+}
+
+/** A row as SQL would show it, without what every row of a host has. */
+function shown(row: AccessRow): JsonRow {
+  const { ts, body_bytes_sent, request_time_ms, time_zone_min: _zone, layout: _, ...texts } = row;
+  return {
+    ts: new Date(Number(ts / 1_000n)).toISOString(),
+    ...texts,
+    body_bytes_sent: body_bytes_sent === null ? null : Number(body_bytes_sent),
+    request_time: request_time_ms === null ? null : request_time_ms / 1_000,
+  };
+}
