@@ -67,7 +67,7 @@ export const Stream = z.strictObject({
     .describe("the table's name in SQL"),
   format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
     .describe(
-      "combined: nginx's and Apache's access log, with or without a request time at its end",
+      "combined: nginx's and Apache's access log, with or without a request time at its end; common: without referer and user agent; auto: any of them",
     ),
   files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
   read_from: z.enum(["beginning", "end"]).default("beginning")
@@ -89,5 +89,7 @@ export type StreamConfig = z.infer<typeof Stream>;
 function formatWanted(found: unknown): string | undefined {
   const server = nearMiss(String(found), SERVERS);
   if (server === null) return undefined;
-  return `auto, combined or json; ${server} logs are combined (or auto)`;
+  return `${FORMATS.slice(0, -1).join(", ")} or ${
+    FORMATS.at(-1)
+  }; ${server} logs are combined (or auto)`;
 }

@@ -46,15 +46,16 @@ export const IS_REDACTED = `coalesce(ends_with(layout, '${REDACTED}'), false)`;
 const LOCAL_TIME = `strftime(ts + to_minutes(time_zone_min), '%d/%b/%Y:%H:%M:%S')`;
 const ZONE = `format('{}{:02d}{:02d}', if(time_zone_min < 0, '-', '+'),
     abs(time_zone_min) // 60, abs(time_zone_min) % 60)`;
-const COMBINED = `concat(remote_addr, ' - ', remote_user, ' [', ${LOCAL_TIME}, ' ', ${ZONE}, '] "',
-    http_method, ' ', request, ' ', http_version, '" ', status, ' ', coalesce(body_bytes_sent::VARCHAR, '-'), ' "',
-    http_referer, '" "', http_user_agent, '"')`;
+const COMMON = `concat(remote_addr, ' - ', remote_user, ' [', ${LOCAL_TIME}, ' ', ${ZONE}, '] "',
+    http_method, ' ', request, ' ', http_version, '" ', status, ' ', coalesce(body_bytes_sent::VARCHAR, '-'))`;
+const COMBINED = `concat(${COMMON}, ' "', http_referer, '" "', http_user_agent, '"')`;
 const JSON_LINE = `concat('{"remote_addr":"', remote_addr, '","remote_user":"', remote_user,
     '","time_local":"', strftime(ts, '%Y-%m-%dT%H:%M:%S'), '","http_method":"', http_method,
     '","request":"', request, '","http_version":"', http_version, '","status":', status,
     ',"body_bytes_sent":', body_bytes_sent, ',"http_referer":"', http_referer,
     '","http_user_agent":"', http_user_agent, '"}')`;
 const LINE = `coalesce(line_text, CASE split_part(layout, '${REDACTED}', 1)
+    WHEN 'common' THEN ${COMMON}
     WHEN 'combined' THEN ${COMBINED}
     WHEN 'combined_time' THEN concat(${COMBINED}, ' ',
       format('{:d}.{:03d}', request_time_ms // 1000, request_time_ms % 1000))

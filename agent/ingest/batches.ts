@@ -5,6 +5,7 @@ import { newAccessRows } from "../store/rows.ts";
 import type { AccessRows } from "../store/rows.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
+import { accessFormat } from "./formats/format.ts";
 import { createLineReader } from "./formats/redacted.ts";
 import type { AccessRow, RejectReason } from "./formats/row.ts";
 import { CombinedScanner } from "./formats/scan_combined.ts";
@@ -54,7 +55,7 @@ export class BatchMaker {
     const { format, redactor, records } = form;
     this.read = createLineReader(format, redactor);
     const isScanned = redactor === null && records === null && format !== "json";
-    this.scanner = isScanned ? new CombinedScanner() : null;
+    this.scanner = isScanned ? new CombinedScanner(accessFormat(format)) : null;
   }
 
   /**

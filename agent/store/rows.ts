@@ -75,7 +75,7 @@ function accessColumns(heap: TextHeap, capacity: number) {
     request_time_ms: integer(),
     time_zone_min: new IntegerColumn(new Int16Array(capacity)),
     /**
-     * "combined", "combined_time", "json", or NULL when `line_text` holds the line; "+redacted"
+     * "common", "combined", "combined_time", "json", or NULL when `line_text` holds the line; "+redacted"
      * behind it (then "text" for NULL) when a rule changed the line.
      */
     layout: text(),

@@ -1,9 +1,10 @@
 /**
- * The combined log format of nginx and Apache, with or without a trailing request time:
- * `addr ident user [time] "request" status bytes "referer" "user agent"[ seconds]`.
+ * The combined log format of nginx and Apache, with or without a trailing request time, and the
+ * common format, which ends after the bytes:
+ * `addr ident user [time] "request" status bytes[ "referer" "user agent"[ seconds]]`.
  * Fields after those are not understood; such lines are kept whole.
  * https://nginx.org/en/docs/http/ngx_http_log_module.html
- * https://httpd.apache.org/docs/2.4/logs.html#combined
+ * https://httpd.apache.org/docs/2.4/logs.html
  */
 import { splitRequest } from "./request.ts";
 import type { AccessRow, RejectReason } from "./row.ts";
@@ -17,8 +18,15 @@ const RIGHT_BRACKET = 0x5d;
 /** A decimal fraction standing alone: nginx's $request_time, in seconds. */
 const SECONDS = / (\d{1,6}\.\d{1,9})(?= |$)/;
 
+/** Which of the two a line may be. */
+export type AccessFormat = "combined" | "common" | "either";
+
 /** Parses one line without its end. `timeOf` reads nginx's time. */
-export function parseCombined(line: string, timeOf: TimeParser): AccessRow | RejectReason {
+export function parseAccess(
+  line: string,
+  format: AccessFormat,
+  timeOf: TimeParser,
+): AccessRow | RejectReason {
   const addressEnd = line.indexOf(" ");
   const identEnd = line.indexOf(" ", addressEnd + 1);
   if (addressEnd <= 0 || identEnd < 0) return "no_format";
@@ -30,13 +38,13 @@ export function parseCombined(line: string, timeOf: TimeParser): AccessRow | Rej
   if (line.charCodeAt(requestStart - 1) !== QUOTE) return "no_format";
   const requestEnd = closingQuote(line, requestStart);
   const statusEnd = requestEnd < 0 ? -1 : line.indexOf(" ", requestEnd + 2);
-  const bytesEnd = statusEnd < 0 ? -1 : line.indexOf(' "', statusEnd + 1);
-  const refererEnd = bytesEnd < 0 ? -1 : closingQuote(line, bytesEnd + 2);
-  if (refererEnd < 0 || !line.startsWith(' "', refererEnd + 1)) return "no_format";
-  const agentEnd = closingQuote(line, refererEnd + 3);
-  if (agentEnd < 0) return "no_format";
-  const more = line.slice(agentEnd + 1);
-  if (more !== "" && !more.startsWith(" ")) return "no_format";
+  if (statusEnd < 0) return "no_format";
+  const blank = line.indexOf(" ", statusEnd + 1);
+  const isCommon = blank < 0;
+  if (format !== "either" && isCommon !== (format === "common")) return "no_format";
+  const bytesEnd = isCommon ? line.length : blank;
+  const client = isCommon ? NO_CLIENT : clientOf(line, bytesEnd);
+  if (client === null) return "no_format";
 
   const time = timeOf(line.slice(userEnd + 2, timeEnd));
   if (time === null) return "bad_time";
@@ -45,7 +53,6 @@ export function parseCombined(line: string, timeOf: TimeParser): AccessRow | Rej
   const bytes = line.slice(statusEnd + 1, bytesEnd);
   if (bytes !== "-" && !/^\d{1,18}$/.test(bytes)) return "no_format";
 
-  const seconds = more === "" ? undefined : SECONDS.exec(more)?.[1];
   const request = line.slice(requestStart, requestEnd);
   const parts = splitRequest(request);
   return {
@@ -58,7 +65,35 @@ export function parseCombined(line: string, timeOf: TimeParser): AccessRow | Rej
     http_version: parts === null ? null : parts.version,
     status: Number(status),
     body_bytes_sent: bytes === "-" ? null : BigInt(bytes),
-    http_referer: line.slice(bytesEnd + 2, refererEnd),
+    ...client,
+  };
+}
+
+/** What the combined format adds to the common one. */
+type Client = Pick<
+  AccessRow,
+  "http_referer" | "http_user_agent" | "request_time_ms" | "layout"
+>;
+
+const NO_CLIENT: Client = {
+  http_referer: null,
+  http_user_agent: null,
+  request_time_ms: null,
+  layout: "common",
+};
+
+/** Reads ` "referer" "user agent"[ seconds]`; null: there is something else. */
+function clientOf(line: string, start: number): Client | null {
+  if (!line.startsWith(' "', start)) return null;
+  const refererEnd = closingQuote(line, start + 2);
+  if (refererEnd < 0 || !line.startsWith(' "', refererEnd + 1)) return null;
+  const agentEnd = closingQuote(line, refererEnd + 3);
+  if (agentEnd < 0) return null;
+  const more = line.slice(agentEnd + 1);
+  if (more !== "" && !more.startsWith(" ")) return null;
+  const seconds = more === "" ? undefined : SECONDS.exec(more)?.[1];
+  return {
+    http_referer: line.slice(start + 2, refererEnd),
     http_user_agent: line.slice(refererEnd + 3, agentEnd),
     request_time_ms: seconds === undefined ? null : Math.round(Number(seconds) * 1_000),
     layout: seconds === undefined ? "combined" : "combined_time",

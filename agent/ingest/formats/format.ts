@@ -1,12 +1,13 @@
-/** The parser of a stream's format; `auto` tells JSON from combined by a line's first character. */
-import { parseCombined } from "./combined.ts";
+/** The parser of a stream's format; `auto` tells JSON by a line's first character. */
+import { parseAccess } from "./combined.ts";
+import type { AccessFormat } from "./combined.ts";
 import { jsonTimeParser, parseJson } from "./json.ts";
 import { createRebuilder } from "./rebuild.ts";
 import type { LineParser } from "./row.ts";
 import { parseNginxTime, rememberingLast } from "./time.ts";
 
 /** Those with a name; `auto` is any of them, line by line. */
-export const FORMATS = ["combined", "json", "auto"] as const;
+export const FORMATS = ["combined", "common", "json", "auto"] as const;
 
 /** What a stream's lines look like, as configured. */
 export type Format = typeof FORMATS[number];
@@ -17,17 +18,23 @@ export type Format = typeof FORMATS[number];
  * whose file was truncated), belong to the line but not to its fields.
  */
 export function createLineParser(format: Format): LineParser {
-  const combinedTime = rememberingLast(parseNginxTime);
+  const accessTime = rememberingLast(parseNginxTime);
+  const access = accessFormat(format);
   const jsonTime = jsonTimeParser();
   const rebuild = createRebuilder();
   return (line) => {
     const text = fieldsOf(line);
     const row = isJson(format, text)
       ? parseJson(text, jsonTime)
-      : parseCombined(text, combinedTime);
+      : parseAccess(text, access, accessTime);
     if (typeof row !== "string" && rebuild(row) !== line) row.layout = null;
     return row;
   };
+}
+
+/** What lines that are no JSON may be. */
+export function accessFormat(format: Format): AccessFormat {
+  return format === "combined" || format === "common" ? format : "either";
 }
 
 /** Whether a line is read as JSON. */

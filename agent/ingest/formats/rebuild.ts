@@ -19,6 +19,8 @@ export function createRebuilder(): Rebuilder {
       iso = new Date(Number(ts / 1_000n)).toISOString().slice(0, 19);
     }
     switch (row.layout) {
+      case "common":
+        return common(row, local);
       case "combined":
         return combined(row, local);
       case "combined_time":
@@ -32,9 +34,13 @@ export function createRebuilder(): Rebuilder {
 }
 
 function combined(row: AccessRow, time: string): string {
+  return `${common(row, time)} "${row.http_referer ?? ""}" "${row.http_user_agent ?? ""}"`;
+}
+
+function common(row: AccessRow, time: string): string {
   return `${row.remote_addr ?? ""} - ${row.remote_user ?? ""} [${time}] "` +
     `${row.http_method ?? ""} ${row.request ?? ""} ${row.http_version ?? ""}" ${row.status} ` +
-    `${row.body_bytes_sent ?? "-"} "${row.http_referer ?? ""}" "${row.http_user_agent ?? ""}"`;
+    `${row.body_bytes_sent ?? "-"}`;
 }
 
 function json(row: AccessRow, time: string): string {

@@ -83,5 +83,6 @@ function sameFields(again: AccessRow | RejectReason, row: AccessRow): boolean {
 /** The layout that makes up a line of the columns alone. */
 function layoutOf(row: AccessRow, json: boolean): AccessRow["layout"] {
   if (json) return "json";
+  if (row.http_referer === null) return "common";
   return row.request_time_ms === null ? "combined" : "combined_time";
 }

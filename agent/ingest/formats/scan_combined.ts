@@ -1,10 +1,12 @@
 /**
- * Reads combined lines as bytes, for speed: only those that are written as servers write them, whose
- * columns surely rebuild them. For these it gives the very row that parseCombined does; any other
+ * Reads combined and common lines as bytes, for speed: only those that are written as servers write them, whose
+ * columns surely rebuild them. For these it gives the very row that parseAccess does; any other
  * line it leaves to that one.
  */
 import type { AccessRows } from "../../store/rows.ts";
 import { nginxTimeText } from "./rebuild.ts";
+import type { AccessFormat } from "./combined.ts";
+import type { Layout } from "./row.ts";
 import { METHOD_LENGTH_MAX } from "./request.ts";
 import { NGINX_TIME_LENGTH, parseNginxTime } from "./time.ts";
 
@@ -21,7 +23,7 @@ const LINE_END = 0x0a;
 
 /** Numbers of more digits may not be exact. */
 const DIGITS_MAX = 15;
-/** Of whole seconds, as in parseCombined. */
+/** Of whole seconds, as in parseAccess. */
 const SECONDS_DIGITS_MAX = 6;
 
 const PROTOCOL = new TextEncoder().encode("HTTP/");
@@ -39,6 +41,8 @@ export class CombinedScanner {
   private zoneMin = 0;
   /** Whether that time is one, written as it is rebuilt. */
   private isTime = false;
+
+  constructor(private readonly format: AccessFormat) {}
 
   /**
    * Adds the lines from `start` on, until one is not of the kind or the rows are full. Returns where
@@ -81,16 +85,9 @@ export class CombinedScanner {
     at = status(rows, bytes, at + 2);
     if (at < 0 || bytes[at] !== BLANK) return -1;
     at = bodyBytes(rows, bytes, at + 1);
-    if (at < 0 || bytes[at] !== BLANK || bytes[at + 1] !== QUOTE) return -1;
-    const referer = at + 2;
-    at = run(bytes, referer, IN_QUOTES);
-    if (bytes[at] !== QUOTE || bytes[at + 1] !== BLANK || bytes[at + 2] !== QUOTE) return -1;
-    columns.http_referer.setStretch(row, referer, at - referer);
-    const agent = at + 3;
-    at = run(bytes, agent, IN_QUOTES);
-    if (bytes[at] !== QUOTE) return -1;
-    columns.http_user_agent.setStretch(row, agent, at - agent);
-    return seconds(rows, bytes, at + 1);
+    if (at < 0) return -1;
+    if (bytes[at] === LINE_END) return this.format === "combined" ? -1 : common(rows, at);
+    return this.format === "common" ? -1 : client(rows, bytes, at);
   }
 
   private time({ columns, count }: AccessRows, bytes: Uint8Array, start: number): number {
@@ -157,6 +154,31 @@ function bodyBytes({ columns, count }: AccessRows, bytes: Uint8Array, start: num
   return end;
 }
 
+/** The end of a line of the common format. */
+function common(rows: AccessRows, end: number): number {
+  const { columns, count } = rows;
+  columns.http_referer.length[count] = -1;
+  columns.http_user_agent.length[count] = -1;
+  columns.request_time_ms.set(count, null);
+  setLayout(rows, "common");
+  return end + 1;
+}
+
+/** ` "referer" "user agent"` and what follows. */
+function client(rows: AccessRows, bytes: Uint8Array, start: number): number {
+  const { columns, count } = rows;
+  if (bytes[start] !== BLANK || bytes[start + 1] !== QUOTE) return -1;
+  const referer = start + 2;
+  let at = run(bytes, referer, IN_QUOTES);
+  if (bytes[at] !== QUOTE || bytes[at + 1] !== BLANK || bytes[at + 2] !== QUOTE) return -1;
+  columns.http_referer.setStretch(count, referer, at - referer);
+  const agent = at + 3;
+  at = run(bytes, agent, IN_QUOTES);
+  if (bytes[at] !== QUOTE) return -1;
+  columns.http_user_agent.setStretch(count, agent, at - agent);
+  return seconds(rows, bytes, at + 1);
+}
+
 /** The line's end, or a request time with three decimals before it. */
 function seconds(rows: AccessRows, bytes: Uint8Array, start: number): number {
   const { columns, count } = rows;
@@ -178,7 +200,7 @@ function seconds(rows: AccessRows, bytes: Uint8Array, start: number): number {
   return dot + 5;
 }
 
-function setLayout({ columns, heap, count }: AccessRows, layout: "combined" | "combined_time") {
+function setLayout({ columns, heap, count }: AccessRows, layout: Layout) {
   columns.layout.setStretch(count, heap.constant(layout), layout.length);
 }
 

@@ -17,7 +17,7 @@ Deno.test("who names the server as a log's format is told which format that is",
     const yaml = `data_dir: d\nstreams: [ { name: logs, format: ${format}, files: [ a ] } ]\n`;
     assert.equal(
       await complaint(yaml),
-      `agent.yaml:2:34 streams[0].format: found "${format}"; wanted auto, combined or json${end} ` +
+      `agent.yaml:2:34 streams[0].format: found "${format}"; wanted combined, common, json or auto${end} ` +
         "1 error; nothing started (exit 78)",
     );
   };

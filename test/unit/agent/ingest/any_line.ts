@@ -76,6 +76,17 @@ export const combined = fc.record({
   .map((l) =>
     `${l.a} - ${l.user} [${l.time}] "${l.request}" ${l.status} ${l.n} "${l.r}" "${l.u}"${l.end}`
   );
+/** Lines like those of the common format, with and without something behind. */
+export const common = fc.record({
+  a: field,
+  user: field,
+  time: nginxTime,
+  request,
+  status,
+  n: numberText,
+  end: fc.constantFrom("", "", "", " ", "\r", " x"),
+})
+  .map((l) => `${l.a} - ${l.user} [${l.time}] "${l.request}" ${l.status} ${l.n}${l.end}`);
 /** Lines like those of access logs in JSON. */
 export const json = fc.record({
   a: field,
@@ -102,6 +113,7 @@ const encoder = new TextEncoder();
 /** Bytes of lines, most of them nearly right, without line ends. */
 export const anyLine = fc.oneof(
   { weight: 5, arbitrary: combined.map((text) => encoder.encode(text)) },
+  { weight: 2, arbitrary: common.map((text) => encoder.encode(text)) },
   { weight: 5, arbitrary: json.map((text) => encoder.encode(text)) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }) },
   {

@@ -45,6 +45,17 @@ Deno.test("combined lines become rows that rebuild them", () => {
   check(COMBINED.replace(" 1234 ", " - "), { body_bytes_sent: null });
 });
 
+Deno.test("common lines end after the bytes", () => {
+  const line = COMBINED.replace(/ "-" "[^"]*"$/, "");
+  const row = { http_referer: null, http_user_agent: null, layout: "common" } as const;
+  check(line, row);
+  check(line.replace(" 1234", " -"), { ...row, body_bytes_sent: null });
+  for (const [format, text] of [["combined", line], ["common", COMBINED]] as const) {
+    assert.equal(createLineParser(format)(text), "no_format");
+  }
+  assert.equal(createLineParser("auto")(`${line} `), "no_format");
+});
+
 Deno.test("combined lines that columns cannot rebuild keep their fields, not their layout", () => {
   check(`${COMBINED}\r`, { layout: null });
   check(`\0\0${COMBINED}`, { layout: null });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchMaker } from "../../../../../agent/ingest/batches.ts";
+import type { AccessFormat } from "../../../../../agent/ingest/formats/combined.ts";
 import { CombinedScanner } from "../../../../../agent/ingest/formats/scan_combined.ts";
 import { plainLines } from "../../../../../agent/ingest/line_form.ts";
 import { recordRule } from "../../../../../agent/ingest/records.ts";
@@ -12,10 +13,7 @@ import { plainBatch } from "../plain_batch.ts";
 const encoder = new TextEncoder();
 
 /** Everything begins a record: the lines are the same, and none is scanned. */
-const AS_TEXT = {
-  ...plainLines("auto"),
-  records: recordRule({ start: "^", max_lines: 1_000, quiet: 0 }),
-};
+const records = recordRule({ start: "^", max_lines: 1_000, quiet: 0 });
 
 /** The rows and rejects of a file. */
 function made(file: Uint8Array, form = plainLines("auto")) {
@@ -36,8 +34,8 @@ function fileOf(lines: readonly Uint8Array[]): Uint8Array {
 }
 
 /** How many of the lines the scanner takes, one by one. */
-function scanned(lines: readonly string[]): number {
-  const scanner = new CombinedScanner();
+function scanned(lines: readonly string[], format: AccessFormat = "either"): number {
+  const scanner = new CombinedScanner(format);
   return lines.filter((line) => {
     const bytes = encoder.encode(`${line}\n`);
     return scanner.scan(newAccessRows(1, bytes), 0, bytes.length, 0) > 0;
@@ -46,11 +44,17 @@ function scanned(lines: readonly string[]): number {
 
 Deno.test("scanned lines give the rows that the text parser gives", () => {
   fc.assert(
-    fc.property(fc.array(anyLine, { maxLength: 30 }), fc.boolean(), (lines, isOpen) => {
-      const file = fileOf(lines);
-      const whole = isOpen ? file.subarray(0, file.length - 1) : file;
-      assert.deepEqual(made(whole), made(whole, AS_TEXT));
-    }),
+    fc.property(
+      fc.array(anyLine, { maxLength: 30 }),
+      fc.boolean(),
+      fc.constantFrom("auto", "combined", "common"),
+      (lines, isOpen, format) => {
+        const file = fileOf(lines);
+        const whole = isOpen ? file.subarray(0, file.length - 1) : file;
+        const form = plainLines(format);
+        assert.deepEqual(made(whole, form), made(whole, { ...form, records }));
+      },
+    ),
     { numRuns: 1_000 },
   );
 });
@@ -60,6 +64,16 @@ Deno.test("the lines of servers are scanned, with a request time and without", (
     const lines = [...generatedLines(format)];
     assert.equal(scanned(lines), lines.length);
   }
+});
+
+Deno.test("common lines are scanned, with or without a size, unless combined ones are wanted", () => {
+  const lines = combinedLines.map((line) => line.slice(0, line.indexOf(' "', 60)));
+  assert.match(lines[0] ?? "", / 200 1234$/);
+  const unsized = lines.map((line) => line.replace(/ \d+$/, " -"));
+  assert.equal(scanned([...lines, ...unsized]), 4);
+  assert.equal(scanned([...lines, ...unsized], "common"), 4);
+  assert.equal(scanned([...lines, ...unsized], "combined"), 0);
+  assert.equal(scanned(combinedLines, "common"), 0);
 });
 
 Deno.test("lines that another parser must read are left to it", () => {
