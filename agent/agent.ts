@@ -21,6 +21,7 @@ import type { QuotaPolicy } from "./store/quota.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { StoreObserver } from "./store/observer.ts";
 import { Store } from "./store/store.ts";
+import type { StoreOptions } from "./store/store.ts";
 
 /**
  * Runs until it is asked to end; then drains if it is to, flushes and leaves.
@@ -90,10 +91,10 @@ async function aborted(signal: AbortSignal): Promise<void> {
 export function openStore(
   config: AgentConfig,
   signal: AbortSignal,
-  { observer, quotaPolicy }: {
+  { observer, quotaPolicy, limits = storeLimits(config.limits), ...rest }: {
     observer?: StoreObserver | null;
     quotaPolicy?: QuotaPolicy["whenFull"];
-  } = {},
+  } & Partial<Pick<StoreOptions, "limits" | "sealsHere">> = {},
 ): Promise<Store> {
   return Store.open({
     dataDir: config.data_dir,
@@ -101,11 +102,12 @@ export function openStore(
     region: config.region,
     streams: config.streams.map((stream) => stream.name),
     sealAfterMs: config.seal_after,
-    limits: storeLimits(config.limits),
+    limits,
     quota: config.quota === undefined
       ? undefined
       : { bytes: config.quota, whenFull: quotaPolicy ?? config.on_quota },
     ...(observer === null || observer === undefined ? {} : { observer }),
+    ...rest,
     signal,
   });
 }

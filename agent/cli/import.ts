@@ -10,10 +10,16 @@ import { fileKey } from "../ingest/identity.ts";
 import { readFile } from "../ingest/read_file.ts";
 import { lineForm } from "../ingest/line_form.ts";
 import type { FileId } from "../ingest/read_file.ts";
+import { storeLimits } from "../store/limits.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { NO_ROWS } from "./log_files.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { chosenStream } from "./streams.ts";
+
+/**
+ * Until it seals, which takes 450 MB. Fewer rows at a time take longer: each flush waits for the disk.
+ */
+const MEMORY_BYTES = 350e6;
 
 export interface ImportOptions {
   config: string;
@@ -26,7 +32,11 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const signal = interruptSignal("Cancelled; importing again goes on where this ended");
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
-  await using store = await openStore(config, signal, { quotaPolicy: "fail" });
+  await using store = await openStore(config, signal, {
+    quotaPolicy: "fail",
+    sealsHere: true,
+    limits: storeLimits({ ...config.limits, memory: MEMORY_BYTES }),
+  });
   await using sink = await dropping(store, [stream], config);
   const form = lineForm(stream);
   const grows = await growingFiles(stream, signal);

@@ -29,7 +29,7 @@ interface Copy {
   /** A WHERE clause, or nothing. */
   where: string;
   path: string;
-  compression: "zstd" | "uncompressed";
+  compression: "lz4" | "uncompressed";
   /** JSON. */
   metadata: string;
 }
@@ -94,14 +94,17 @@ export class MemoryRows implements AsyncDisposable {
     return this.table(table)?.runs() ?? [];
   }
 
-  /** Writes one hour of a stream as Parquet, in the order the rows came. */
+  /**
+   * Writes one hour of a stream as Parquet, in the order the rows came. LZ4, as parts live for an
+   * hour: zstd would make them a third smaller, for 6 % more CPU from the log to the chunk.
+   */
   async copyHour(entry: HourInMemory, path: string, metadata: string): Promise<void> {
     const { stream: table, hour, rows } = entry;
     const start = `${literal(`${hour.replace("T", " ")}:00:00`)}::TIMESTAMP`;
     const where = rows === this.rowCount(table)
       ? ""
       : `WHERE ts >= ${start} AND ts < ${start} + INTERVAL 1 HOUR`;
-    await this.copy({ table, where, path, compression: "zstd", metadata });
+    await this.copy({ table, where, path, compression: "lz4", metadata });
   }
 
   /** Writes all waiting rows of a table as Parquet, for queries: quick, not synced. */

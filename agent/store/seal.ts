@@ -1,16 +1,17 @@
-/** Seals finished hours: the parts of each become one immutable chunk, all in one short-lived process. */
+/** Seals finished hours: the parts of each become one immutable chunk. */
 import { join } from "node:path";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { SCHEMA_VERSION } from "../../protocol/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "./catalog.ts";
+import { DamagedSources } from "./chunk_writer.ts";
+import type { Sealer } from "./chunk_writer.ts";
 import { writeDurably } from "./durable_file.ts";
 import { factsOf, metadataText } from "./file_metadata.ts";
 import type { Leases } from "./leases.ts";
 import { mergeRuns } from "./reconcile.ts";
 import type { StoreObserver } from "./observer.ts";
-import { DamagedSources, SealProcess } from "./seal_process.ts";
 
 /** An hour is sealed this long after its end even if rows still trickle in. */
 const SEAL_LATEST_MS = 15 * 60_000;
@@ -23,13 +24,12 @@ export interface SealContext {
   dataDir: string;
   host: string;
   region: string;
-  /** Of the process that writes chunks. */
-  nice: number;
+  /** What writes the chunks, made for one round. */
+  newSealer: () => Sealer;
   clock: () => number;
   observer: StoreObserver | undefined;
   /** Takes parts out of the store that are not what was written. */
   damaged: (parts: readonly StoredFile[]) => Promise<void>;
-  signal: AbortSignal;
 }
 
 /** What waits of one hour, and the chunks that it has already. */
@@ -79,21 +79,21 @@ export function isRipe({ parts, chunks }: WaitingHour, moment: Moment): boolean 
 }
 
 /**
- * Ends the sealings that were begun, then seals these hours, all in one process. Returns the chunks,
+ * Ends the sealings that were begun, then seals these hours, with one sealer. Returns the chunks,
  * and why others could not be sealed: one hour must not stop the others.
  */
 export async function sealHours(
   context: SealContext,
   hours: readonly WaitingHour[],
 ): Promise<{ sealed: StoredFile[]; failures: unknown[] }> {
-  const { catalog, dataDir, nice, signal, observer } = context;
+  const { catalog, newSealer, observer } = context;
   const sealed: StoredFile[] = [];
   const failures: unknown[] = [];
-  await using process = new SealProcess({ dataDir, nice, signal });
+  await using sealer = newSealer();
   const attempt = async (plan: () => Sealing | Promise<Sealing>) => {
     const startedMs = performance.now();
     try {
-      const chunk = await seal(context, process, await plan());
+      const chunk = await seal(context, sealer, await plan());
       if (chunk === null) return;
       sealed.push(chunk);
       observer?.sealed((performance.now() - startedMs) / 1_000);
@@ -133,7 +133,7 @@ function planSealing(context: SealContext, parts: readonly StoredFile[]): Sealin
  */
 async function seal(
   context: SealContext,
-  process: SealProcess,
+  sealer: Sealer,
   sealing: Sealing,
 ): Promise<StoredFile | null> {
   const { catalog, leases, dataDir } = context;
@@ -141,7 +141,7 @@ async function seal(
   const parts = catalog.filesOfHour(sealing.stream, sealing.hour)
     .filter((file) => wanted.has(file.id));
   try {
-    const chunk = await writeChunk(context, process, { sealing, parts });
+    const chunk = await writeChunk(context, sealer, { sealing, parts });
     catalog.commitSealing(sealing, chunk);
     for (const part of parts) await leases.remove(join(dataDir, part.path));
     return chunk;
@@ -150,7 +150,7 @@ async function seal(
     const isDamaged = ({ path }: StoredFile) => error.paths.includes(join(dataDir, path));
     await context.damaged(parts.filter(isDamaged));
     const rest = parts.filter((part) => !isDamaged(part));
-    return rest.length === 0 ? null : await seal(context, process, planSealing(context, rest));
+    return rest.length === 0 ? null : await seal(context, sealer, planSealing(context, rest));
   }
 }
 
@@ -162,7 +162,7 @@ interface ChunkRequest {
 /** @throws {DamagedSources} when parts are not what was written; there is no chunk then */
 async function writeChunk(
   { catalog, dataDir, host, region, clock }: SealContext,
-  process: SealProcess,
+  sealer: Sealer,
   { sealing, parts }: ChunkRequest,
 ): Promise<StoredFile> {
   const { stream, hour, chunk: id } = sealing;
@@ -185,7 +185,7 @@ async function writeChunk(
   const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
   let result = { rows: 0, bytes: 0, sha256: "" };
   await writeDurably(join(dataDir, path), async (target) => {
-    result = await process.run({ stream, sources, target, metadata });
+    result = await sealer.run({ stream, sources, target, metadata });
     if (result.rows !== facts.rows) { // the parts are about to be deleted
       const { rows } = facts;
       throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);

@@ -4,27 +4,11 @@
  */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { literal, parquetFiles, schemaOf } from "../../protocol/streams.ts";
-import { Engine } from "../../queries/duckdb/engine.ts";
 import { readJsonLines, writeJsonLine } from "../json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { ChunkWriter, DamagedSources, SealJob } from "./chunk_writer.ts";
+import type { Sealer, SealResult } from "./chunk_writer.ts";
 import { removeIfThere } from "./durable_file.ts";
-import { hashFile } from "./verify.ts";
-
-/** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
-const ROW_GROUP_ROWS = 500_000;
-/** What DuckDB may use in the seal process; more only helps row groups larger than ours. */
-const MEMORY_BYTES = 600 * 2 ** 20;
-
-const SealJob = z.object({
-  stream: z.string(),
-  /** Parts, in order; the SHA-256 of each, where it is known. */
-  sources: z.array(z.object({ path: z.string(), sha256: z.string().nullable() })),
-  target: z.string(),
-  /** JSON for the Parquet file's key-value metadata. */
-  metadata: z.string(),
-});
-export type SealJob = z.infer<typeof SealJob>;
 
 const SealReply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("sealed"), rows: z.number(), bytes: z.number(), sha256: z.string() }),
@@ -34,20 +18,6 @@ const SealReply = z.discriminatedUnion("kind", [
 ]);
 type SealReply = z.infer<typeof SealReply>;
 
-/** A chunk that was written. */
-export interface SealResult {
-  rows: number;
-  bytes: number;
-  sha256: string;
-}
-
-/** Some sources of a chunk are not what was written. */
-export class DamagedSources extends Error {
-  constructor(readonly paths: readonly string[]) {
-    super(`Damaged: ${paths.join(", ")}`);
-  }
-}
-
 export interface SealProcessOptions {
   /** Whose parts and chunks it reads and writes. */
   dataDir: string;
@@ -56,7 +26,7 @@ export interface SealProcessOptions {
 }
 
 /** One process for any number of jobs, started with the first; a job that kills it ends no other. */
-export class SealProcess implements AsyncDisposable {
+export class SealProcess implements Sealer {
   private running: Running | null = null;
 
   constructor(private readonly options: SealProcessOptions) {}
@@ -135,11 +105,11 @@ function cannotSeal({ target }: SealJob, reason: string): LogvendError {
 
 /** The child: reads jobs from stdin until it ends, and answers each with a line. */
 export async function sealWorker(): Promise<number> {
-  await using engine = await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
+  await using writer = new ChunkWriter(new AbortController().signal);
   const output = Deno.stdout.writable.getWriter();
   for await (const line of readJsonLines(Deno.stdin.readable)) {
     const job = SealJob.parse(line);
-    const reply = await replyTo(engine, job);
+    const reply = await replyTo(writer, job);
     try {
       await writeJsonLine(output, reply);
     } catch {
@@ -150,45 +120,11 @@ export async function sealWorker(): Promise<number> {
   return 0;
 }
 
-async function replyTo(engine: Engine, job: SealJob): Promise<SealReply> {
+async function replyTo(writer: ChunkWriter, job: SealJob): Promise<SealReply> {
   try {
-    const paths = await damagedSources(job);
-    return paths.length > 0
-      ? { kind: "damaged", paths }
-      : { kind: "sealed", ...await writeChunk(engine, job) };
+    return { kind: "sealed", ...await writer.run(job) };
   } catch (error) {
+    if (error instanceof DamagedSources) return { kind: "damaged", paths: [...error.paths] };
     return { kind: "failed", message: messageOf(error) };
   }
-}
-
-/** A chunk gets a SHA-256 of its own: what is wrong in a part would never be noticed again. */
-async function damagedSources({ sources }: SealJob): Promise<string[]> {
-  const damaged: string[] = [];
-  for (const { path, sha256 } of sources) {
-    if (sha256 !== null && await hashFile(path) !== sha256) damaged.push(path);
-  }
-  return damaged;
-}
-
-/** Merges parts into one file and hashes it. */
-async function writeChunk(
-  engine: Engine,
-  { stream, sources, target, metadata }: SealJob,
-): Promise<SealResult> {
-  const copied = await engine.read(
-    `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
-     (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
-      KV_METADATA {logvend: $metadata})`,
-    { metadata },
-  );
-  const { size: bytes } = await Deno.stat(target);
-  const sha256 = await hashFile(target);
-  return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
-}
-
-/** The rows of parts in their order. A part of an older version may lack columns. */
-function chunkSelect(stream: string, sources: readonly string[]): string {
-  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
-  return `SELECT ${typed.join(", ")} WHERE false
-    UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
 }

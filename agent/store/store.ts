@@ -30,6 +30,8 @@ import { recover } from "./recover.ts";
 import { lostIn } from "./removed.ts";
 import { Reserve } from "./reserve.ts";
 import { storedBytes } from "./retain.ts";
+import { ChunkWriter } from "./chunk_writer.ts";
+import { SealProcess } from "./seal_process.ts";
 import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
@@ -52,6 +54,8 @@ export interface StoreOptions {
   /** @default none */
   quota?: QuotaPolicy | undefined;
   observer?: StoreObserver;
+  /** Seal in this process, and not in one beside it: for what ends with that. @default false */
+  sealsHere?: boolean;
   clock?: () => number;
   /** Ends waits and seal processes. */
   signal: AbortSignal;
@@ -367,11 +371,12 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private get sealContext(): SealContext {
     const { catalog, leases, keeper, options: { limits = DEFAULT_LIMITS, ...options } } =
       this.parts;
-    const { dataDir, host, region, observer, signal } = options;
+    const { dataDir, host, region, observer, signal, sealsHere = false } = options;
     const { clock } = this;
+    const newSealer = () =>
+      sealsHere ? new ChunkWriter(signal) : new SealProcess({ dataDir, nice: limits.nice, signal });
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
-    const context = { catalog, leases, dataDir, host, region, clock, observer, damaged, signal };
-    return { ...context, nice: limits.nice };
+    return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
   }
 }
 

@@ -67,7 +67,12 @@ export class RawChunks {
         if (!hasNulls) validity.fill(0xff);
         hasNulls = true;
         validity[row >> 3]! &= ~(1 << (row & 7));
-        continue; // what stands there means nothing
+        texts[at] =
+          texts[at + 1] =
+          texts[at + 2] =
+          texts[at + 3] =
+            0; // no pointer of before
+        continue;
       }
       const isInBlock = start[row]! < block.length;
       const bytes = isInBlock ? block : added;

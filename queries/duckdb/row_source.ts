@@ -43,7 +43,8 @@ export function tableFunction(
       chunks = source.typedChunks();
     },
     mainFunction: (_, output) => {
-      const next = chunks?.next();
+      let next = chunks?.next();
+      while (next?.value?.rows === 0) next = chunks?.next(); // no rows would end the scan
       if (next === undefined || next.done === true) output.rowCount = 0;
       else if (raw === null) fillPlain(output, columns, next.value);
       else raw.fill(output, next.value);

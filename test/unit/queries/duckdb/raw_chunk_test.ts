@@ -60,7 +60,8 @@ async function taken(rows: readonly Row[], isRaw: boolean): Promise<unknown> {
   const nulls = { columns: chunk.columns.map(() => null), rows: rows.length };
   await using engine = await Engine.open();
   const columns = Object.entries(TABLE).map(([name, type]) => ({ name, type }));
-  const typedChunks = () => [chunk, nulls, chunk].filter(({ rows }) => rows > 0).values();
+  const none = { ...nulls, rows: 0 };
+  const typedChunks = () => [chunk, none, nulls, chunk].values();
   engine.addSource("source", { columns, typedChunks }, isRaw);
   await engine.run("CREATE TABLE t AS FROM source()");
   heap.clear();

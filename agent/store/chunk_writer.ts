@@ -1,0 +1,99 @@
+/** Merges parts into one chunk: a Parquet file of an hour's rows, and its SHA-256. */
+import { z } from "zod";
+import { literal, parquetFiles, schemaOf } from "../../protocol/streams.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { hashFile } from "./verify.ts";
+
+/** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
+const ROW_GROUP_ROWS = 500_000;
+/** What DuckDB may use for it; more only helps row groups larger than ours. */
+const MEMORY_BYTES = 600 * 2 ** 20;
+
+export const SealJob = z.object({
+  stream: z.string(),
+  /** Parts, in order; the SHA-256 of each, where it is known. */
+  sources: z.array(z.object({ path: z.string(), sha256: z.string().nullable() })),
+  target: z.string(),
+  /** JSON for the Parquet file's key-value metadata. */
+  metadata: z.string(),
+});
+export type SealJob = z.infer<typeof SealJob>;
+
+/** A chunk that was written. */
+export interface SealResult {
+  rows: number;
+  bytes: number;
+  sha256: string;
+}
+
+/** Some sources of a chunk are not what was written. */
+export class DamagedSources extends Error {
+  constructor(readonly paths: readonly string[]) {
+    super(`Damaged: ${paths.join(", ")}`);
+  }
+}
+
+/** Writes chunks, one after the other. */
+export interface Sealer extends AsyncDisposable {
+  /** @throws {DamagedSources} then there is no chunk */
+  run(job: SealJob): Promise<SealResult>;
+}
+
+/** Writes them in this process, with a DuckDB of its own. */
+export class ChunkWriter implements Sealer {
+  private engine: Engine | null = null;
+
+  /** `signal` ends the work: what runs throws. */
+  constructor(private readonly signal: AbortSignal) {}
+
+  async run(job: SealJob): Promise<SealResult> {
+    this.signal.throwIfAborted();
+    this.engine ??= await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
+    const { engine, signal } = this;
+    const damaged = await damagedSources(job);
+    if (damaged.length > 0) throw new DamagedSources(damaged);
+    const interrupt = () => engine.interrupt();
+    signal.addEventListener("abort", interrupt);
+    try {
+      return await writeChunk(engine, job);
+    } finally {
+      signal.removeEventListener("abort", interrupt);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine?.[Symbol.asyncDispose]();
+  }
+}
+
+/** A chunk gets a SHA-256 of its own: what is wrong in a part would never be noticed again. */
+async function damagedSources({ sources }: SealJob): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const { path, sha256 } of sources) {
+    if (sha256 !== null && await hashFile(path) !== sha256) damaged.push(path);
+  }
+  return damaged;
+}
+
+/** Merges parts into one file and hashes it. */
+async function writeChunk(
+  engine: Engine,
+  { stream, sources, target, metadata }: SealJob,
+): Promise<SealResult> {
+  const copied = await engine.read(
+    `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
+     (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
+      KV_METADATA {logvend: $metadata})`,
+    { metadata },
+  );
+  const { size: bytes } = await Deno.stat(target);
+  const sha256 = await hashFile(target);
+  return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
+}
+
+/** The rows of parts in their order. A part of an older version may lack columns. */
+function chunkSelect(stream: string, sources: readonly string[]): string {
+  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
+  return `SELECT ${typed.join(", ")} WHERE false
+    UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
+}
