@@ -16,12 +16,9 @@ import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
 import type { HostAnswerer } from "./store/answer.ts";
-import { storeLimits } from "./store/limits.ts";
-import type { QuotaPolicy } from "./store/quota.ts";
+import { openStore } from "./open_store.ts";
 import { maintain } from "./store/maintenance.ts";
-import type { StoreObserver } from "./store/observer.ts";
 import { Store } from "./store/store.ts";
-import type { StoreOptions } from "./store/store.ts";
 
 /**
  * Runs until it is asked to end; then drains if it is to, flushes and leaves.
@@ -82,34 +79,6 @@ async function openMetrics({ host, region }: AgentConfig): Promise<Metrics> {
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-}
-
-/**
- * The store of a configuration; the only writer of its data folder. Without a `quotaPolicy` that of
- * the configuration holds.
- */
-export function openStore(
-  config: AgentConfig,
-  signal: AbortSignal,
-  { observer, quotaPolicy, limits = storeLimits(config.limits), ...rest }: {
-    observer?: StoreObserver | null;
-    quotaPolicy?: QuotaPolicy["whenFull"];
-  } & Partial<Pick<StoreOptions, "limits" | "sealsHere">> = {},
-): Promise<Store> {
-  return Store.open({
-    dataDir: config.data_dir,
-    host: config.host,
-    region: config.region,
-    streams: config.streams.map((stream) => stream.name),
-    sealAfterMs: config.seal_after,
-    limits,
-    quota: config.quota === undefined
-      ? undefined
-      : { bytes: config.quota, whenFull: quotaPolicy ?? config.on_quota },
-    ...(observer === null || observer === undefined ? {} : { observer }),
-    ...rest,
-    signal,
-  });
 }
 
 interface LinkParts {

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { configureLogging } from "../../protocol/logging.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
-import { openStore } from "../agent.ts";
+import { openStore } from "../open_store.ts";
 import { readAgentConfig } from "../config.ts";
 import { dropping } from "../rules/drop.ts";
 import { discover } from "../ingest/discover.ts";

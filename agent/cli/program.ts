@@ -1,18 +1,11 @@
-/** The commands of logvend-agent and their options. */
+/** The commands of logvend-agent and their options. What a command needs is loaded when it runs. */
 import { Command, Option } from "commander";
 import { VERSION } from "../../protocol/version.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
-import { accountCommand } from "./account.ts";
 import type { AccountOptions } from "./account.ts";
-import { importCommand } from "./import.ts";
-import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
-import { restoreCommand } from "./restore.ts";
 import type { RestoreOptions } from "./restore.ts";
-import { runCommand } from "./run.ts";
-import { tryCommand } from "./try.ts";
 import type { TryOptions } from "./try.ts";
-import { validateCommand } from "./validate.ts";
 
 const CONFIG = "the agent's configuration";
 
@@ -27,7 +20,9 @@ export function agentProgram(): Command {
     .description("tail the configured logs and answer the fleet's queries until SIGTERM")
     .addOption(configOption())
     .addHelpText("after", examples("logvend-agent run -c /etc/logvend/agent.yaml"))
-    .action((options: { config: string }) => runCommand(options.config));
+    .action(async (options: { config: string }) =>
+      (await import("./run.ts")).runCommand(options.config)
+    );
   addQuery(program);
   program.command("try")
     .description("say which format a log has, show its first rows, and the YAML to read it with")
@@ -37,15 +32,17 @@ export function agentProgram(): Command {
         .default("text"),
     )
     .addHelpText("after", examples("logvend-agent try /var/log/nginx/access.log"))
-    .action((file: string, options: TryOptions) => tryCommand(file, options));
+    .action(async (file: string, options: TryOptions) =>
+      (await import("./try.ts")).tryCommand(file, options)
+    );
   program.command("import")
     .description("turn existing logs (.gz too) into sealed chunks; what is known adds nothing")
     .argument("<file...>", "log files")
     .addOption(configOption())
     .option("--stream <name>", "the stream they belong to (default: the first one configured)")
     .addHelpText("after", examples("logvend-agent import /var/log/nginx/access.log.*.gz"))
-    .action((files: string[], options: { config: string; stream?: string }) =>
-      importCommand(files, options)
+    .action(async (files: string[], options: { config: string; stream?: string }) =>
+      (await import("./import.ts")).importCommand(files, options)
     );
   addAccount(program);
   addRestore(program);
@@ -53,7 +50,9 @@ export function agentProgram(): Command {
     .description("check a configuration and say which files it finds")
     .addOption(configOption())
     .addHelpText("after", examples("logvend-agent validate -c agent.yaml"))
-    .action((options: { config: string }) => validateCommand(options.config));
+    .action(async (options: { config: string }) =>
+      (await import("./validate.ts")).validateCommand(options.config)
+    );
   return program;
 }
 
@@ -88,7 +87,9 @@ function addQuery(program: Command) {
         'ssh web-1 cat access.log | logvend-agent query --file - "SELECT count(*) FROM logs"',
       ),
     )
-    .action((sql: string, options: QueryOptions) => queryCommand(sql, options));
+    .action(async (sql: string, options: QueryOptions) =>
+      (await import("./query.ts")).queryCommand(sql, options)
+    );
 }
 
 function addAccount(program: Command) {
@@ -103,7 +104,9 @@ function addAccount(program: Command) {
         .choices(["table", "json", "csv"]).default("table"),
     )
     .addHelpText("after", examples("logvend-agent account -c agent.yaml --since 24h"))
-    .action((options: AccountOptions) => accountCommand(options));
+    .action(async (options: AccountOptions) =>
+      (await import("./account.ts")).accountCommand(options)
+    );
 }
 
 function addRestore(program: Command) {
@@ -122,7 +125,9 @@ function addRestore(program: Command) {
         "logvend-agent restore --where 'status >= 500' -c agent.yaml > errors.log",
       ),
     )
-    .action((options: RestoreOptions) => restoreCommand(options));
+    .action(async (options: RestoreOptions) =>
+      (await import("./restore.ts")).restoreCommand(options)
+    );
 }
 
 function configOption(): Option {

@@ -44,6 +44,8 @@ export class BatchMaker {
   private readonly scanner: CombinedScanner | null;
   private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** There may be thousands of makers: none holds memory that another needs. */
+  private spare: WeakRef<AccessRows> | null = null;
   /** Time of the last good line; rejects take it. */
   private lastTs: bigint | null = null;
 
@@ -71,10 +73,10 @@ export class BatchMaker {
       return;
     }
     const isText = isUtf8(bytes);
-    const rows = newAccessRows(linesMax(bytes), bytes);
+    const rows = this.rowsFor(bytes);
     const lastEnd = bytes.lastIndexOf(LINE_END) + 1;
     for (let start = 0; start < bytes.length;) {
-      rows.clear();
+      rows.startOn(bytes);
       const batch = this.emptyBatch(cut.offset + start, rows);
       while (start < bytes.length && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
         const end = isText ? lastEnd : textLineEnd(bytes, start, lastEnd);
@@ -84,6 +86,16 @@ export class BatchMaker {
       }
       yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
     }
+  }
+
+  /** Those of the cut before, if they are as many and memory was not scarce since. */
+  private rowsFor(bytes: Uint8Array): AccessRows {
+    const capacity = Math.min(BATCH_LINES_MAX, Math.ceil(bytes.length / ROW_BYTES_MIN));
+    const spare = this.spare?.deref();
+    if (spare?.capacity === capacity) return spare;
+    const rows = newAccessRows(capacity);
+    this.spare = new WeakRef(rows);
+    return rows;
   }
 
   private emptyBatch(offset: number, rows: AccessRows): Batch {
@@ -178,11 +190,6 @@ interface LineText {
 function textLineEnd(bytes: Uint8Array, start: number, lastEnd: number): number {
   const end = lineEndAfter(bytes, start);
   return end <= lastEnd && isUtf8(bytes.subarray(start, end)) ? end : start;
-}
-
-/** Rows that there may be at most: for small blocks fewer than a batch holds. */
-function linesMax(bytes: Uint8Array): number {
-  return Math.min(BATCH_LINES_MAX, Math.ceil(bytes.length / ROW_BYTES_MIN));
 }
 
 function setFields({ columns, count }: AccessRows, row: AccessRow) {

@@ -24,6 +24,12 @@ export class Rows<Columns extends Readonly<Record<string, TypedColumn>>> {
     this.heap.clear();
   }
 
+  /** Forgets all rows, and goes on with those of another block. */
+  startOn(block: Uint8Array): void {
+    this.clear();
+    this.heap.block = block;
+  }
+
   /** Keeps only some rows, in their order. */
   keep(isKept: (row: number) => boolean): void {
     let kept = 0;
@@ -43,15 +49,13 @@ export type AccessColumns = ReturnType<typeof accessColumns>;
 /** Lines that no format could read, by physical column. */
 export type RejectRows = Rows<ReturnType<typeof rejectColumns>>;
 
-/**
- * Rows of a block of lines: the block must stay as it is until a sink has taken them. Without one
- * all texts are copies.
- */
-export function newAccessRows(capacity: number, block?: Uint8Array): AccessRows {
-  const heap = new TextHeap(block);
+/** No rows, on an empty block. */
+export function newAccessRows(capacity: number): AccessRows {
+  const heap = new TextHeap();
   return new Rows(capacity, heap, accessColumns(heap, capacity));
 }
 
+/** No rows; their texts are copies. */
 export function newRejectRows(capacity: number): RejectRows {
   const heap = new TextHeap();
   return new Rows(capacity, heap, rejectColumns(heap, capacity));

@@ -5,6 +5,9 @@ const ADDED_BYTES = 4_096;
 /** A UTF-16 unit is at most three bytes of UTF-8. */
 const UNIT_BYTES_MAX = 3;
 
+/** Longer texts are encoded faster by the encoder. */
+const ASCII_LENGTH_MAX = 200;
+
 const encoder = new TextEncoder();
 
 export class TextHeap {
@@ -15,14 +18,14 @@ export class TextHeap {
   /** Where the text added last begins. */
   lastStart = 0;
 
-  /** `block` must stay as it is for as long as stretches of it are used. @default none */
-  constructor(readonly block: Uint8Array = new Uint8Array()) {}
+  /** It must stay as it is for as long as stretches of it are used. */
+  block: Uint8Array = new Uint8Array();
 
   /** Adds a text and returns its length in bytes; it begins at `lastStart`. */
   add(text: string): number {
     this.reserve(text.length * UNIT_BYTES_MAX);
-    const { written } = encoder.encodeInto(text, this.added.subarray(this.addedLength));
     this.lastStart = this.block.length + this.addedLength;
+    const written = this.writeAscii(text) ? text.length : this.write(text);
     this.addedLength += written;
     return written;
   }
@@ -55,6 +58,22 @@ export class TextHeap {
   clear(): void {
     this.addedLength = 0;
     this.constants.clear();
+  }
+
+  /** Faster than an encoder for most texts; false: it is for the encoder. */
+  private writeAscii(text: string): boolean {
+    const { added, addedLength } = this;
+    if (text.length > ASCII_LENGTH_MAX) return false;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return false;
+      added[addedLength + i] = code;
+    }
+    return true;
+  }
+
+  private write(text: string): number {
+    return encoder.encodeInto(text, this.added.subarray(this.addedLength)).written;
   }
 
   private reserve(bytes: number) {

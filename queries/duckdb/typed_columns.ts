@@ -130,8 +130,14 @@ export class WideColumn {
 
   /** A safe integer that is not negative. */
   setNumber(row: number, value: number): void {
-    this.halves[2 * row] = value; // the low 32 bits
-    this.halves[2 * row + 1] = value / 2 ** 32;
+    const high = value < 2 ** 31 ? 0 : Math.floor(value / 2 ** 32);
+    this.setHalves(row, value - high * 2 ** 32, high);
+  }
+
+  /** The low and the high 32 bits, neither of them negative. */
+  setHalves(row: number, low: number, high: number): void {
+    this.halves[2 * row] = low;
+    this.halves[2 * row + 1] = high;
     this.isNull[row] = 0;
   }
 

@@ -37,7 +37,9 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => kindOf(byte));
 export class CombinedScanner {
   /** The time text last read, and what it says. */
   private readonly timeBytes = new Uint8Array(NGINX_TIME_LENGTH);
-  private timeUs = 0;
+  /** Microseconds since 1970, in halves: they are the same for many lines. */
+  private timeLow = 0;
+  private timeHigh = 0;
   private zoneMin = 0;
   /** Whether that time is one, written as it is rebuilt. */
   private isTime = false;
@@ -98,7 +100,7 @@ export class CombinedScanner {
       break;
     }
     if (!this.isTime) return -1;
-    columns.ts.setNumber(count, this.timeUs);
+    columns.ts.setHalves(count, this.timeLow, this.timeHigh);
     columns.time_zone_min.set(count, this.zoneMin);
     return start + NGINX_TIME_LENGTH;
   }
@@ -110,7 +112,8 @@ export class CombinedScanner {
     const time = parseNginxTime(text);
     this.isTime = time !== null && nginxTimeText(time.ts, time.zoneMin) === text;
     if (time === null) return;
-    this.timeUs = Number(time.ts);
+    this.timeLow = Number(time.ts & 0xffff_ffffn);
+    this.timeHigh = Number(time.ts >> 32n);
     this.zoneMin = time.zoneMin;
   }
 }

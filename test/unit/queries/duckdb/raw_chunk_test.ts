@@ -41,7 +41,8 @@ const anyRow: fc.Arbitrary<Row> = fc.record({
 
 /** What a table holds of the rows, as text. */
 async function taken(rows: readonly Row[], isRaw: boolean): Promise<unknown> {
-  const heap = new TextHeap(BLOCK);
+  const heap = new TextHeap();
+  heap.block = BLOCK;
   const size = Math.max(1, rows.length);
   const [text, bytes] = [new TextColumn(heap, size), new TextColumn(heap, size)];
   const [ts, wide] = [new WideColumn(size), new WideColumn(size)];

@@ -38,7 +38,9 @@ function scanned(lines: readonly string[], format: AccessFormat = "either"): num
   const scanner = new CombinedScanner(format);
   return lines.filter((line) => {
     const bytes = encoder.encode(`${line}\n`);
-    return scanner.scan(newAccessRows(1, bytes), 0, bytes.length, 0) > 0;
+    const rows = newAccessRows(1);
+    rows.startOn(bytes);
+    return scanner.scan(rows, 0, bytes.length, 0) > 0;
   }).length;
 }
 

@@ -1,0 +1,35 @@
+/** Opens the store as the configuration has it. */
+import type { AgentConfig } from "./config.ts";
+import { storeLimits } from "./store/limits.ts";
+import type { StoreObserver } from "./store/observer.ts";
+import type { QuotaPolicy } from "./store/quota.ts";
+import { Store } from "./store/store.ts";
+import type { StoreOptions } from "./store/store.ts";
+
+/**
+ * The store of a configuration; the only writer of its data folder. Without a `quotaPolicy` that of
+ * the configuration holds.
+ */
+export function openStore(
+  config: AgentConfig,
+  signal: AbortSignal,
+  { observer, quotaPolicy, limits = storeLimits(config.limits), ...rest }: {
+    observer?: StoreObserver | null;
+    quotaPolicy?: QuotaPolicy["whenFull"];
+  } & Partial<Pick<StoreOptions, "limits" | "sealsHere">> = {},
+): Promise<Store> {
+  return Store.open({
+    dataDir: config.data_dir,
+    host: config.host,
+    region: config.region,
+    streams: config.streams.map((stream) => stream.name),
+    sealAfterMs: config.seal_after,
+    limits,
+    quota: config.quota === undefined
+      ? undefined
+      : { bytes: config.quota, whenFull: quotaPolicy ?? config.on_quota },
+    ...(observer === null || observer === undefined ? {} : { observer }),
+    ...rest,
+    signal,
+  });
+}
