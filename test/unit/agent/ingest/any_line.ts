@@ -61,14 +61,11 @@ const end = fc.constantFrom(
 );
 const status = fc.constantFrom("200", "404", "500", "000", "99", "1e2", "null");
 
+/** What both access log formats begin with. */
+const head = { a: field, user: field, time: nginxTime, request, status, n: numberText };
 /** Lines like those of the combined format. */
 export const combined = fc.record({
-  a: field,
-  user: field,
-  time: nginxTime,
-  request,
-  status,
-  n: numberText,
+  ...head,
   r: field,
   u: field,
   end,
@@ -78,12 +75,7 @@ export const combined = fc.record({
   );
 /** Lines like those of the common format, with and without something behind. */
 export const common = fc.record({
-  a: field,
-  user: field,
-  time: nginxTime,
-  request,
-  status,
-  n: numberText,
+  ...head,
   end: fc.constantFrom("", "", "", " ", "\r", " x"),
 })
   .map((l) => `${l.a} - ${l.user} [${l.time}] "${l.request}" ${l.status} ${l.n}${l.end}`);
