@@ -67,6 +67,19 @@ Deno.test("the parts of the agent do not import each other, nor the file that co
   });
 });
 
+Deno.test("no file loads itself in a circle: in what order its constants are made would be chance", () => {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, above: readonly string[]) => {
+    if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(" > "));
+    if (done.has(path) || above.includes(path)) return;
+    for (const used of sources.get(path)?.loads ?? []) visit(used, [...above, path]);
+    done.add(path);
+  };
+  for (const path of sources.keys()) visit(path, []);
+  assert.deepEqual(circles, []);
+});
+
 Deno.test("DuckDB is imported in queries/duckdb only", () => {
   each(
     (path) => isProduct(path) && !path.startsWith("queries/duckdb/"),

@@ -4,7 +4,7 @@ import { addCounts, readCounts } from "../account/book.ts";
 import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
-import { transaction } from "./database.ts";
+import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
 import type { SeenRange } from "./gaps.ts";
 

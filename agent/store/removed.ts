@@ -1,7 +1,7 @@
 /** Files that have left the store: why, and what they held. agent.db says so before they go. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { StoredFile } from "./catalog.ts";
-import { transaction } from "./database.ts";
+import { transaction } from "./transaction.ts";
 
 /**
  * Why a file is out: too old or too much (`retention`), no room (`quota`), other bytes than were

@@ -12,6 +12,8 @@ export interface SourceFile {
   text: string;
   /** Files of the repository that it imports, by path. */
   imports: string[];
+  /** Those of them that are loaded before it is: not for their types, not later. */
+  loads: string[];
   /** Files of the repository that it names by URL: programs and workers that it starts, data. */
   names: string[];
   /** Packages that it imports, as written. */
@@ -41,13 +43,16 @@ async function* sourcePaths(folder: string): AsyncGenerator<string> {
 const IMPORT =
   /^(?:import|export|\}) ?[^"']*?\bfrom "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)/gm;
 
+const LOAD = /^(?:import|export) (?!type\b)[^"';]*?\bfrom "(\.[^"]+)"/gm;
+
 const URL_OF_FILE = /new URL\("([^"]+)", import\.meta\.url\)/g;
 
-function importsOf(path: string, text: string): Pick<SourceFile, "imports" | "names" | "packages"> {
+function importsOf(path: string, text: string): Omit<SourceFile, "path" | "text"> {
   const targets = [...text.matchAll(IMPORT)].map(([, a, b, c]) => a ?? b ?? c ?? "");
   const names = [...text.matchAll(URL_OF_FILE)].map(([, target]) => target ?? "");
   const inRepository = (target: string) => join(dirname(path), target);
   return {
+    loads: [...text.matchAll(LOAD)].map(([, target]) => inRepository(target ?? "")),
     imports: targets.filter((target) => target.startsWith(".")).map(inRepository),
     names: names.map(inRepository),
     packages: targets.filter((target) => !/^(\.|node:)/.test(target)),

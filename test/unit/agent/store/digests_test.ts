@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Catalog } from "../../../../agent/store/catalog.ts";
-import { databasePath, openSoundDatabase, transaction } from "../../../../agent/store/database.ts";
+import { databasePath, openSoundDatabase } from "../../../../agent/store/database.ts";
+import { transaction } from "../../../../agent/store/transaction.ts";
 import { wrongDigest } from "../../../../agent/store/digests.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "./scene.ts";
 
