@@ -30,24 +30,21 @@ export function childrenOf(parent: number, word: string): number[] {
 
 /** The highest memory of every helper process that comes and goes, until stopped. */
 export class HelperWatch implements Disposable {
-  /** By pid: highest memory in bytes, and how long it was seen. */
-  readonly seen = new Map<number, { peak: number; firstMs: number; lastMs: number }>();
+  /** By pid: highest memory in bytes. */
+  readonly seen = new Map<number, number>();
   private readonly timer: ReturnType<typeof setInterval>;
 
   constructor(parent: () => number, word: string) {
     this.timer = setInterval(() => {
       for (const pid of childrenOf(parent(), word)) {
         const memory = memoryOf(pid);
-        if (memory === null) continue;
-        const nowMs = performance.now();
-        const known = this.seen.get(pid);
-        this.seen.set(pid, { peak: memory.peak, firstMs: known?.firstMs ?? nowMs, lastMs: nowMs });
+        if (memory !== null) this.seen.set(pid, memory.peak);
       }
     }, 20);
   }
 
   get peak(): number {
-    return Math.max(0, ...[...this.seen.values()].map(({ peak }) => peak));
+    return Math.max(0, ...this.seen.values());
   }
 
   [Symbol.dispose]() {
