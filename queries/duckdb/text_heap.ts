@@ -2,6 +2,12 @@
 
 const ADDED_BYTES = 4_096;
 
+/**
+ * Room kept for what comes next: that of 2,048 lines of 1 KiB. More is given back, as heaps live long
+ * and one block of long lines must not be paid for ever.
+ */
+const KEPT_BYTES_MAX = 2 ** 21;
+
 /** A UTF-16 unit is at most three bytes of UTF-8. */
 const UNIT_BYTES_MAX = 3;
 
@@ -56,6 +62,7 @@ export class TextHeap {
 
   /** Forgets what was added. */
   clear(): void {
+    if (this.added.length > KEPT_BYTES_MAX) this.added = new Uint8Array();
     this.addedLength = 0;
     this.constants.clear();
   }
