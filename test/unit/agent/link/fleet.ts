@@ -17,6 +17,8 @@ import { eventually } from "../../../harness/eventually.ts";
 /** Starts a broker on a port of loopback; 0 is any free one. */
 export async function startBroker(port = 0) {
   const broker = await Aedes.createBroker();
+  const arrivals: string[] = [];
+  broker.on("clientReady", ({ id }) => arrivals.push(id));
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     socket.setNoDelay(true);
@@ -29,6 +31,8 @@ export async function startBroker(port = 0) {
   return {
     port: address.port,
     url: `mqtt://127.0.0.1:${address.port}`,
+    /** Client ids, one for every connection that was made. */
+    arrivals,
     /** Breaks every connection, as the death of the other machine does. */
     breakConnections() {
       for (const socket of sockets) socket.destroy();
