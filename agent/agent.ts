@@ -102,6 +102,7 @@ function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | nu
     labels: config.labels,
     version: VERSION,
     streams: config.streams.map((stream) => stream.name),
+    tables: () => store.tables(),
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
     isKnown: (id) => store.knowsRequest(id),

@@ -2,13 +2,10 @@
 import { z } from "zod";
 import { Duration } from "../protocol/config_file.ts";
 import { StreamName } from "../protocol/names.ts";
-import { nearMiss } from "../protocol/near_miss.ts";
+import { Format, isAccessName } from "./stream_format.ts";
 import { HOST_TABLES } from "../protocol/streams.ts";
-import { FORMATS } from "./ingest/formats/format.ts";
+import { timeFormatProblem } from "./ingest/formats/events/time_rule.ts";
 import { patternProblem, REDACTABLE } from "./rules/redact.ts";
-
-/** Servers whose logs have no format of their own name. */
-const SERVERS = ["nginx", "apache"];
 
 /** A record of more lines is cut: what does not end must not wait for ever. */
 const RECORD_LINES_MAX = 10_000;
@@ -36,7 +33,7 @@ const Key = z.strictObject({
 }).refine(({ file, env }) => (file === undefined) !== (env === undefined), "either file or env");
 
 const Redact = z.strictObject({
-  field: z.enum(REDACTABLE).optional().describe("the column whose values are replaced"),
+  field: z.string().min(1).optional().describe("the column whose values are replaced"),
   pattern: Pattern.optional().describe(
     "regular expression: what matches is replaced wherever it stands in a line",
   ),
@@ -60,15 +57,24 @@ const Drop = z.strictObject({
   ),
 });
 
+const Time = z.strictObject({
+  field: z.string().min(1).optional()
+    .describe("that holds it; none: ts, time, timestamp or @timestamp"),
+  format: z.string().min(1).optional().superRefine((format, context) => {
+    const message = format === undefined ? null : timeFormatProblem(format);
+    if (message !== null) context.addIssue({ code: "custom", message, input: format });
+  }).describe("iso, epoch, epoch_ms, nginx, bsd or a pattern like `%Y/%m/%d %H:%M:%S`"),
+});
+
 /** One stream: its files, their form, its rules. */
 export const Stream = z.strictObject({
   name: StreamName
     .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(" and ")}`)
     .describe("the table's name in SQL"),
-  format: z.enum(FORMATS, { error: ({ input }) => formatWanted(input) }).default("auto")
-    .describe(
-      "combined: nginx's and Apache's access log, with or without a request time at its end; common: without referer and user agent; auto: any of them",
-    ),
+  format: Format.default("auto").describe(
+    "combined: nginx's and Apache's access log, with or without a request time at its end; common: without referer and user agent; auto: any of these and JSON with nginx's names; json, logfmt, syslog, cri, docker: columns are what the lines have; raw: the line alone",
+  ),
+  time: Time.optional().describe("where the time is in json, logfmt and regex lines"),
   files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
   read_from: z.enum(["beginning", "end"]).default("beginning")
     .describe("where a file seen for the first time is read from"),
@@ -80,16 +86,14 @@ export const Stream = z.strictObject({
     .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {
       message: "names that differ",
     }),
+}).superRefine(({ format, redact }, context) => {
+  if (!isAccessName(format)) return;
+  for (const [i, { field }] of redact.entries()) {
+    if (field === undefined || REDACTABLE.some((name) => name === field)) continue;
+    const message = REDACTABLE.join(", ");
+    context.addIssue({ code: "custom", message, input: field, path: ["redact", i, "field"] });
+  }
 });
 
 /** A stream as configured. */
 export type StreamConfig = z.infer<typeof Stream>;
-
-/** For people who name the server; undefined: nothing special to say. */
-function formatWanted(found: unknown): string | undefined {
-  const server = nearMiss(String(found), SERVERS);
-  if (server === null) return undefined;
-  return `${FORMATS.slice(0, -1).join(", ")} or ${
-    FORMATS.at(-1)
-  }; ${server} logs are combined (or auto)`;
-}

@@ -32,6 +32,7 @@ interface Schema {
   /** In words, where the default is not the same everywhere. */
   default_text?: string;
   enum?: unknown[];
+  anyOf?: Schema[];
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
@@ -46,22 +47,23 @@ function keyRows(schema: Schema, prefix: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const key = prefix + name;
     if (property.properties !== undefined) return keyRows(property, `${key}.`);
+    const forms = (property.anyOf ?? []).flatMap((form) => keyRows(form, `${key}.`));
     const inner = property.items?.properties === undefined
       ? []
       : keyRows(property.items, `${key}[].`);
     const row = `| \`${key}\` | ${
       valueText(property, schema.required?.includes(name) ?? false)
     } | ${property.description ?? ""} |`;
-    return [row, ...inner];
+    return [row, ...forms, ...inner];
   });
 }
 
 function valueText(property: Schema, required: boolean): string {
-  if (property.enum !== undefined) {
-    const values = property.enum.map((value) =>
-      value === property.default ? `**${value}**` : String(value)
+  const values = property.enum ?? property.anyOf?.flatMap((form) => form.enum ?? []);
+  if (values !== undefined) {
+    return values.map((value) => value === property.default ? `**${value}**` : String(value)).join(
+      ", ",
     );
-    return values.join(", ");
   }
   if (property.default_text !== undefined) return `default ${property.default_text}`;
   if (required) return "required";

@@ -59,6 +59,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       onMessage: ({ topic, payload, retained }) => {
         const received = parseTopic(topicPrefix, topic);
         if (received?.kind === "state") fleet.receive(received.host, payload, retained);
+        else if (received?.kind === "tables") fleet.receiveTables(received.host, payload);
         else fanout.receive(topic, payload);
       },
       onLost: (error) => fanout.brokerLost(error),

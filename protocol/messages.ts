@@ -9,6 +9,10 @@ const RequestId = z.uuid();
 export const Column = z.object({ name: z.string(), type: z.string().max(4_096) });
 export type Column = z.infer<typeof Column>;
 
+/** A table that SQL may name. */
+export const Table = z.object({ name: z.string(), columns: z.array(Column).max(1_000) });
+export type Table = z.infer<typeof Table>;
+
 /** Commands, on `a/{host}/cmd`; the envelope's `type` is the `kind` here. */
 export const QueryCommand = z.object({
   request: RequestId,
@@ -17,6 +21,11 @@ export const QueryCommand = z.object({
   /** Signed claims (signature.ts). */
   token: z.string().max(8_192),
   plan_version: z.number().int(),
+  /**
+   * The tables that it reads, with the columns that the fleet knows: all sides plan alike. None from
+   * orchestrators of a plan version before 3, which are refused.
+   */
+  tables: z.array(Table).max(64).default([]),
 });
 export type QueryCommand = z.infer<typeof QueryCommand>;
 
@@ -141,6 +150,10 @@ export const Presence = z.object({
   }).optional(),
 });
 export type Presence = z.infer<typeof Presence>;
+
+/** Retained on `a/{host}/tables`: on connecting, and whenever a column is new or wider. */
+export const HostTables = z.object({ tables: z.array(Table).max(1_000) });
+export type HostTables = z.infer<typeof HostTables>;
 
 /** How often a host says that it is there. */
 export const HEARTBEAT_MS = 5_000;

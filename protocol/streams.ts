@@ -2,7 +2,11 @@
  * The tables of SQL: what users see (logical columns) and what Parquet files hold (physical).
  * Files differ between versions: readers take columns by name, an absent one is NULL.
  */
-import type { Column } from "./messages.ts";
+import { layoutSql } from "./layout.ts";
+import type { Column, Table } from "./messages.ts";
+import { ACCESS_SHAPE, uniteColumns } from "./stream_shape.ts";
+import type { StreamShape } from "./stream_shape.ts";
+import { literal } from "./table_sql.ts";
 
 /** Written into every part and chunk; raised when the meaning of a physical column changes. */
 export const SCHEMA_VERSION = 1;
@@ -54,62 +58,87 @@ const JSON_LINE = `concat('{"remote_addr":"', remote_addr, '","remote_user":"', 
     '","request":"', request, '","http_version":"', http_version, '","status":', status,
     ',"body_bytes_sent":', body_bytes_sent, ',"http_referer":"', http_referer,
     '","http_user_agent":"', http_user_agent, '"}')`;
-const LINE = `coalesce(line_text, CASE split_part(layout, '${REDACTED}', 1)
+const ACCESS_LINES = `
     WHEN 'common' THEN ${COMMON}
     WHEN 'combined' THEN ${COMBINED}
     WHEN 'combined_time' THEN concat(${COMBINED}, ' ',
       format('{:d}.{:03d}', request_time_ms // 1000, request_time_ms % 1000))
-    WHEN 'json' THEN ${JSON_LINE}
-  END)`;
+    WHEN 'json' THEN ${JSON_LINE}`;
+
+/** The line as SQL. @param cases `WHEN layout THEN text`, for the layouts that there are */
+function lineOf(cases: string): string {
+  const layout = `if(${IS_REDACTED}, left(layout, -${REDACTED.length}), layout)`;
+  return cases === "" ? "line_text" : `coalesce(line_text, CASE ${layout}${cases} END)`;
+}
+
+/** What every row of a stream has, before the columns of its own and behind them. */
+const FIRST: readonly Column[] = [{ name: "ts", type: "TIMESTAMP" }];
+const LAST: readonly Column[] = [
+  { name: "time_zone_min", type: "SMALLINT" },
+  { name: "layout", type: "VARCHAR" },
+  { name: "line_text", type: "VARCHAR" },
+  { name: "line_raw", type: "BLOB" },
+  { name: "host", type: "VARCHAR" },
+  { name: "generation", type: "VARCHAR" },
+  { name: "line_offset", type: "BIGINT" },
+  { name: "line_length", type: "INTEGER" },
+];
+
+/** Behind the columns of its own, as users see it. */
+const SHOWN_LAST: readonly Column[] = [
+  { name: "host", type: "VARCHAR" },
+  { name: "region", type: "VARCHAR" },
+  { name: "line", type: "VARCHAR" },
+  { name: "line_bytes", type: "BLOB" },
+];
+
+/** What those of access logs have, with nginx's names. */
+const ACCESS_FIELDS: readonly Column[] = [
+  { name: "remote_addr", type: "VARCHAR" },
+  { name: "remote_user", type: "VARCHAR" },
+  { name: "http_method", type: "VARCHAR" },
+  { name: "request", type: "VARCHAR" },
+  { name: "http_version", type: "VARCHAR" },
+  { name: "status", type: "INTEGER" },
+  { name: "body_bytes_sent", type: "BIGINT" },
+  { name: "http_referer", type: "VARCHAR" },
+  { name: "http_user_agent", type: "VARCHAR" },
+];
+
+/** The columns of a stream, from the shape that its rows have. */
+export function streamSchema({ access, fields, layouts }: StreamShape): StreamSchema {
+  const names = new Set(access ? [...ACCESS_FIELDS, ...FIRST].map(({ name }) => name) : []);
+  const both = fields.filter(({ name }) => names.has(name));
+  const own = access ? uniteColumns([ACCESS_FIELDS, both]) : [];
+  const more = fields.filter(({ name }) => !names.has(name));
+  const cases = layouts.map((layout) => ` WHEN ${literal(layout)} THEN ${layoutSql(layout)}`);
+  const line = lineOf((access ? ACCESS_LINES : "") + cases.join(""));
+  return {
+    physical: [
+      ...FIRST,
+      ...own,
+      ...(access ? [{ name: "request_time_ms", type: "INTEGER" }] : []),
+      ...more,
+      ...LAST,
+    ],
+    logical: [
+      ...FIRST,
+      ...(access ? [{ name: "time_local", type: "TIMESTAMP" }] : []),
+      ...own,
+      ...(access ? [{ name: "request_time", type: "DOUBLE" }] : []),
+      ...more,
+      ...SHOWN_LAST,
+    ],
+    expressions: {
+      ...(access ? { time_local: "ts", request_time: "request_time_ms / 1000.0::DOUBLE" } : {}),
+      line,
+      line_bytes: `coalesce(line_raw, encode(${line}))`,
+    },
+  };
+}
 
 /** Access logs, with nginx's names. */
-export const ACCESS: StreamSchema = {
-  physical: [
-    { name: "ts", type: "TIMESTAMP" },
-    { name: "remote_addr", type: "VARCHAR" },
-    { name: "remote_user", type: "VARCHAR" },
-    { name: "http_method", type: "VARCHAR" },
-    { name: "request", type: "VARCHAR" },
-    { name: "http_version", type: "VARCHAR" },
-    { name: "status", type: "INTEGER" },
-    { name: "body_bytes_sent", type: "BIGINT" },
-    { name: "http_referer", type: "VARCHAR" },
-    { name: "http_user_agent", type: "VARCHAR" },
-    { name: "request_time_ms", type: "INTEGER" },
-    { name: "time_zone_min", type: "SMALLINT" },
-    { name: "layout", type: "VARCHAR" },
-    { name: "line_text", type: "VARCHAR" },
-    { name: "line_raw", type: "BLOB" },
-    { name: "host", type: "VARCHAR" },
-    { name: "generation", type: "VARCHAR" },
-    { name: "line_offset", type: "BIGINT" },
-    { name: "line_length", type: "INTEGER" },
-  ],
-  logical: [
-    { name: "ts", type: "TIMESTAMP" },
-    { name: "time_local", type: "TIMESTAMP" },
-    { name: "remote_addr", type: "VARCHAR" },
-    { name: "remote_user", type: "VARCHAR" },
-    { name: "http_method", type: "VARCHAR" },
-    { name: "request", type: "VARCHAR" },
-    { name: "http_version", type: "VARCHAR" },
-    { name: "status", type: "INTEGER" },
-    { name: "body_bytes_sent", type: "BIGINT" },
-    { name: "http_referer", type: "VARCHAR" },
-    { name: "http_user_agent", type: "VARCHAR" },
-    { name: "request_time", type: "DOUBLE" },
-    { name: "host", type: "VARCHAR" },
-    { name: "region", type: "VARCHAR" },
-    { name: "line", type: "VARCHAR" },
-    { name: "line_bytes", type: "BLOB" },
-  ],
-  expressions: {
-    time_local: "ts",
-    request_time: "request_time_ms / 1000.0::DOUBLE",
-    line: LINE,
-    line_bytes: `coalesce(line_raw, encode(${LINE}))`,
-  },
-};
+export const ACCESS: StreamSchema = streamSchema(ACCESS_SHAPE);
 
 /** Lines that no format could read. */
 export const REJECTS_SCHEMA: StreamSchema = {
@@ -174,83 +203,39 @@ const ACCOUNTING_SCHEMA: StreamSchema = {
 /** Columns that `*` leaves out: they are there for SQL that names them. */
 const HIDDEN: ReadonlySet<string> = new Set(["line_bytes"]);
 
-/** The columns of a table for SQL in which these strings, in lower case, occur. */
-export function shownColumns(stream: string, strings: ReadonlySet<string>): readonly Column[] {
-  return schemaOf(stream).logical.filter(({ name }) => !HIDDEN.has(name) || strings.has(name));
+/** The columns for SQL in which these strings, in lower case, occur. */
+export function shownColumns(
+  columns: readonly Column[],
+  strings: ReadonlySet<string>,
+): readonly Column[] {
+  return columns.filter(({ name }) => !HIDDEN.has(name) || strings.has(name.toLowerCase()));
 }
 
-/** The schema of a table by its name. */
-export function schemaOf(stream: string): StreamSchema {
-  switch (stream) {
+/** The tables of a host that has these streams. */
+export function tablesOf(
+  streams: readonly string[],
+  shapeOf: (stream: string) => StreamShape,
+): Table[] {
+  return [...streams, ...HOST_TABLES].map((name) => {
+    return { name, columns: [...schemaOf(name, shapeOf(name)).logical] };
+  });
+}
+
+/** Columns of a table of several hosts: what every stream has stands last. */
+export function inShownOrder(table: string, columns: readonly Column[]): Column[] {
+  const isLast = ({ name }: Column) =>
+    !HOST_TABLES.includes(table) && SHOWN_LAST.some((last) => last.name === name);
+  return [...columns.filter((column) => !isLast(column)), ...columns.filter(isLast)];
+}
+
+/** The schema of a table by its name. @param shape of a stream's rows */
+export function schemaOf(table: string, shape: StreamShape = ACCESS_SHAPE): StreamSchema {
+  switch (table) {
     case REJECTS:
       return REJECTS_SCHEMA;
     case ACCOUNTING:
       return ACCOUNTING_SCHEMA;
     default:
-      return ACCESS;
+      return shape === ACCESS_SHAPE ? ACCESS : streamSchema(shape);
   }
-}
-
-/** A table as SQL sees it. */
-export interface TableSource {
-  /** Absolute paths, or paths from the reader's working folder; none gives an empty table. */
-  files: readonly string[];
-  region: string;
-  /** Half-open, UTC, ISO 8601; null is unbounded. */
-  since: string | null;
-  until: string | null;
-  /** Only these logical columns, in any order. @default all of them */
-  columns?: readonly string[];
-}
-
-/** The SELECT that shows files as the table `stream`: typed, in order, cut to the range. */
-export function tableSelect(stream: string, source: TableSource): string {
-  const { physical, logical: all } = schemaOf(stream);
-  const logical = all.filter(({ name }) => source.columns?.includes(name) ?? true);
-  if (source.files.length === 0) {
-    const nulls = logical.map((column) => `NULL::${column.type} AS ${column.name}`);
-    return `SELECT ${nulls.join(", ")} WHERE false`;
-  }
-  // A first, empty branch with every column: files of older versions may lack some.
-  const typed = physical.map((column) => `NULL::${column.type} AS ${column.name}`);
-  const bounds = [
-    source.since === null ? "" : ` AND ts >= ${literal(timestamp(source.since))}::TIMESTAMP`,
-    source.until === null ? "" : ` AND ts < ${literal(timestamp(source.until))}::TIMESTAMP`,
-  ].join("");
-  return `SELECT ${logicalColumns(stream, source.region, logical)} FROM (
-    SELECT ${typed.join(", ")} WHERE false
-    UNION ALL BY NAME SELECT * FROM ${parquetFiles(source.files)}
-  ) WHERE true${bounds}`;
-}
-
-/** The logical columns of a stream as a list of SQL expressions over its physical columns. */
-export function logicalColumns(
-  stream: string,
-  region: string,
-  columns: readonly Column[] = schemaOf(stream).logical,
-): string {
-  const { expressions } = schemaOf(stream);
-  return columns.map(({ name, type }) => {
-    const expression = name === "region" ? literal(region) : expressions[name] ?? name;
-    return `CAST(${expression} AS ${type}) AS ${name}`;
-  }).join(", ");
-}
-
-/**
- * Parquet files as SQL reads them, in this order: columns by name, and none from `stream=logs` and
- * the like in a path, which would hide the file's own.
- */
-export function parquetFiles(paths: readonly string[]): string {
-  const list = paths.map(literal).join(", ");
-  return `read_parquet([${list}], union_by_name = true, hive_partitioning = false)`;
-}
-
-/** A text as an SQL string literal. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** An ISO 8601 UTC instant as DuckDB's TIMESTAMP text. */
-export function timestamp(iso: string): string {
-  return iso.replace("T", " ").replace(/Z$/, "");
 }

@@ -4,6 +4,7 @@
  *   {prefix}/a/{host}/cmd                              orchestrator -> agent
  *   {prefix}/a/{host}/ack                              agent -> orchestrators: taken or refused
  *   {prefix}/a/{host}/state                            agent, retained: presence
+ *   {prefix}/a/{host}/tables                           agent, retained: its tables and their columns
  *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
  */
 
@@ -16,6 +17,7 @@ export function agentTopics(prefix: string, host: string) {
     command: `${base}/cmd`,
     ack: `${base}/ack`,
     state: `${base}/state`,
+    tables: `${base}/tables`,
     result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
   };
 }
@@ -25,13 +27,14 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
   return {
     acks: `${prefix}/a/+/ack`,
     states: `${prefix}/a/+/state`,
+    tables: `${prefix}/a/+/tables`,
     results: `${prefix}/a/+/res/${orchestrator}/+`,
   };
 }
 
 /** A received topic, taken apart. */
 export type ReceivedTopic =
-  | { kind: "ack" | "state"; host: string }
+  | { kind: "ack" | "state" | "tables"; host: string }
   | { kind: "result"; host: string; orchestrator: string; request: string };
 
 /** Takes a topic apart; null when it is none of ours. */
@@ -39,7 +42,9 @@ export function parseTopic(prefix: string, topic: string): ReceivedTopic | null 
   if (!topic.startsWith(`${prefix}/a/`)) return null;
   const [host, kind, orchestrator, request, more] = topic.slice(prefix.length + 3).split("/");
   if (!host || more !== undefined) return null;
-  if ((kind === "ack" || kind === "state") && orchestrator === undefined) return { kind, host };
+  if (orchestrator === undefined && (kind === "ack" || kind === "state" || kind === "tables")) {
+    return { kind, host };
+  }
   if (kind === "res" && orchestrator && request) {
     return { kind: "result", host, orchestrator, request };
   }

@@ -6,8 +6,3 @@ export function sameColumns(some: readonly Column[], others: readonly Column[]):
   return some.length === others.length &&
     some.every(({ name, type }, i) => name === others[i]?.name && type === others[i]?.type);
 }
-
-/** A name as an SQL identifier, quoted. */
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}

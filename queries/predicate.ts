@@ -1,10 +1,11 @@
 /** A condition over the columns of one table: checked like a query, and kept as one expression. */
 import { LogvendError } from "../protocol/errors.ts";
-import { tableSelect } from "../protocol/streams.ts";
+import type { Column } from "../protocol/messages.ts";
+import { uniteColumns } from "../protocol/stream_shape.ts";
+import { emptySelect, identifier } from "../protocol/table_sql.ts";
 import { bindFailure, printSql } from "./ast.ts";
-import { baseTable, isSelect, select, some } from "./ast_nodes.ts";
+import { baseTable, isColumnRef, isSelect, select, some, walk } from "./ast_nodes.ts";
 import type { QueryNode, SelectNode } from "./ast_nodes.ts";
-import { identifier } from "./columns.ts";
 import { Engine } from "./duckdb/engine.ts";
 import { admit } from "./gate.ts";
 import { freezeClock, readsClock } from "./plan/freeze.ts";
@@ -17,22 +18,34 @@ export interface PredicateRequest {
   /** `status >= 500 AND request LIKE '/api/%'` */
   condition: string;
   table: string;
+  /** Of the table. */
+  columns: readonly Column[];
+  /** Whether the table may get others, which are NULL so far. @default false */
+  isOpen?: boolean;
   /** The instant that now() and the like stand for: ISO 8601, UTC; null: they are refused. */
   now: string | null;
+}
+
+/** A condition that may be asked. */
+export interface Predicate {
+  sql: string;
+  /** Columns that it names and the table does not have yet. */
+  unknown: Column[];
 }
 
 /**
  * The condition as SQL that can stand wherever the table's columns are known.
  * @throws {LogvendError} bad_sql, with the position in the condition's SELECT
  */
-export async function admitPredicate(request: PredicateRequest): Promise<string> {
-  const { condition, table, now } = request;
+export async function admitPredicate(request: PredicateRequest): Promise<Predicate> {
+  const { condition, table, columns, isOpen = false, now } = request;
   await using engine = await Engine.open();
   await engine.run("SET errors_as_json = true");
-  const nothing = { files: [], region: "", since: null, until: null };
-  await engine.run(`CREATE VIEW ${identifier(table)} AS ${tableSelect(table, nothing)}`);
   const sql = `SELECT * FROM ${identifier(table)} WHERE (${condition}\n)`;
   const { node } = await admit(engine, sql, [table]);
+  const unknown = isOpen ? unknownColumns(node, [table, ...columns.map(({ name }) => name)]) : [];
+  const view = emptySelect([...columns, ...unknown]);
+  await engine.run(`CREATE VIEW ${identifier(table)} AS ${view}`);
   if (now === null && readsClock(node)) {
     throw new LogvendError("bad_sql", "now() and the like have no place in a condition that stays");
   }
@@ -49,7 +62,15 @@ export async function admitPredicate(request: PredicateRequest): Promise<string>
     throw bindFailure(sql, cause);
   }
   const bare = select([{ ...where, alias: "" }], { ...baseTable(""), type: "EMPTY" });
-  return (await printSql(engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "";
+  return { sql: (await printSql(engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "", unknown };
+}
+
+/** Columns that the condition names beside those that are known. */
+function unknownColumns(node: QueryNode, known: readonly string[]): Column[] {
+  const lower = new Set(known.map((name) => name.toLowerCase()));
+  const named = walk(node).filter(isColumnRef).map((part) => part.column_names.at(-1) ?? "");
+  const unknown = [...named].filter((name) => !lower.has(name.toLowerCase()));
+  return uniteColumns([unknown.map((name) => ({ name, type: "VARCHAR" }))]);
 }
 
 /** Null for SQL that goes on behind the closing parenthesis, or asks more than a condition. */

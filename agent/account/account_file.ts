@@ -1,7 +1,8 @@
 /** The table `accounting`: a Parquet file made for one query, of what agent.db and memory count. */
 import { dirname } from "node:path";
 import { hourOf } from "../../protocol/chunk_path.ts";
-import { ACCOUNTING, literal, schemaOf } from "../../protocol/streams.ts";
+import { ACCOUNTING, schemaOf } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";

@@ -1,5 +1,7 @@
 /** Counts what becomes of the lines of batches, by file generation and hour, until a flush. */
 import { hourOf } from "../../protocol/chunk_path.ts";
+import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
+import { ARRIVAL } from "../store/rows.ts";
 import type { Batch } from "../store/batch.ts";
 
 /**
@@ -16,7 +18,7 @@ export interface Count {
   /** UTC hour of the events, `2026-11-22T19`. */
   hour: string;
   outcome: Outcome;
-  /** Why rejected, or the rule that dropped it; otherwise empty. */
+  /** Why rejected, the rule that dropped it, or "no_time": stored with that of its arrival. */
   reason: string;
   lines: number;
   /** Of the whole lines with their ends, as they lay in the file. */
@@ -46,17 +48,29 @@ export class Tally {
       known.lines += lines;
       known.bytes += bytes;
     };
-    const { ts: times, line_length: lengths } = rows.columns;
+    const { ts: times, line_length: lengths, [ARRIVAL]: arrival } = rows.columns;
+    const isArrival = (row: number) => arrival instanceof IntegerColumn && arrival.value(row) === 1;
     for (let row = 0; row < rows.count;) {
       const ts = times.number(row);
       const hour = hourAt(ts);
       const first = row;
+      const timeless = isArrival(row);
       let bytes = 0;
       // Lines in a row of one hour are counted at once: there are as many as the host can write.
-      for (; row < rows.count && hourAt(times.number(row)) === hour; row++) {
+      for (
+        ;
+        row < rows.count && hourAt(times.number(row)) === hour && isArrival(row) === timeless;
+        row++
+      ) {
         bytes += lengths.values[row] ?? 0;
       }
-      count({ ts, lines: row - first, bytes, outcome: "stored", reason: "" });
+      count({
+        ts,
+        lines: row - first,
+        bytes,
+        outcome: "stored",
+        reason: timeless ? "no_time" : "",
+      });
     }
     for (const { ts, length, reason } of rejects) {
       count({ ts: Number(ts), bytes: length, outcome: "rejected", reason });

@@ -38,7 +38,7 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
     limits: storeLimits({ ...config.limits, memory: MEMORY_BYTES }),
   });
   await using sink = await dropping(store, [stream], config);
-  const form = lineForm(stream);
+  const form = lineForm(stream, store.shape(stream.name));
   const grows = await growingFiles(stream, signal);
   const total = { lines: 0, rows: 0, rejects: 0, dropped: 0, bytesRead: 0 };
   for (const file of files) {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { configureLogging } from "../../protocol/logging.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { REJECTS, schemaOf } from "../../protocol/streams.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { readAgentConfig } from "../config.ts";
@@ -30,13 +30,10 @@ export async function restoreCommand(options: RestoreOptions): Promise<void> {
   configureLogging({ level: "warning" });
   const config = await readAgentConfig(options.config);
   const { data_dir: dataDir, host, region } = config;
-  const stream = chosenStream(config, options.stream).name;
+  const { name: stream } = chosenStream(config, options.stream);
   const asked = { since: options.since ?? "all", until: options.until };
   const range = parseRange(asked, Date.now());
   const now = new Date().toISOString();
-  const where = options.where === undefined
-    ? null
-    : await admitPredicate({ condition: options.where, table: stream, now });
   const signal = interruptSignal("Cancelled");
   const scratchFolder = await Deno.makeTempDir({ prefix: "logvend-restore-" });
   try {
@@ -47,8 +44,15 @@ export async function restoreCommand(options: RestoreOptions): Promise<void> {
     stack.use(store);
     const workers = stack.use(await WorkerPool.open({ folder, dataDir }));
     const out = options.out === undefined ? null : stack.use(await intoFolder(options.out));
-    const tables = where === null ? [stream, REJECTS] : [stream];
+    const tables = options.where === undefined ? [stream, REJECTS] : [stream];
     const snapshot = stack.use(await store.snapshot({ tables, ...range, durable: true }));
+    const { logical } = schemaOf(stream, snapshot.tables.get(stream)?.shape);
+    const where = options.where === undefined ? null : (await admitPredicate({
+      condition: options.where,
+      table: stream,
+      columns: logical,
+      now,
+    })).sql;
     const parts = { snapshot, books: readBooks(dataDir), workers, folder, dataDir, region };
     const pieces: RestoredPiece[] = [];
     for await (const restored of restore(parts, { stream, range, where }, signal)) {

@@ -2,15 +2,13 @@
 import { basename, resolve } from "node:path";
 import { stringify } from "yaml";
 import { LogvendError } from "../../protocol/errors.ts";
-import { ACCESS } from "../../protocol/streams.ts";
 import { counted } from "../../protocol/units.ts";
-import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import { renderTable, visible } from "../../queries/answer/table.ts";
 import { stdoutLook } from "../../queries/answer/table_look.ts";
 import { openSource } from "../ingest/byte_source.ts";
-import type { AccessRow } from "../ingest/formats/row.ts";
 import { tryFormats } from "../ingest/trial.ts";
 import type { Trial } from "../ingest/trial.ts";
+import type { Format } from "../stream_format.ts";
 
 /** Enough to tell a format and its odd lines, and read at once. */
 const SAMPLE_BYTES = 2 ** 20;
@@ -29,7 +27,7 @@ export interface TryOptions {
 export async function tryCommand(file: string, { output }: TryOptions): Promise<void> {
   const { lines, isAll } = await firstLines(file);
   if (lines.length === 0) throw new LogvendError("usage", `${file} holds no line yet`);
-  const trial = tryFormats(lines);
+  const trial = tryFormats(lines, ROWS_SHOWN);
   console.log(output === "json" ? asJson(file, trial) : asText(file, trial, isAll).trimEnd());
   if (trial.format === null) Deno.exitCode = 1;
 }
@@ -54,18 +52,18 @@ async function firstLines(file: string): Promise<{ lines: string[]; isAll: boole
 }
 
 function asText(file: string, trial: Trial, isAll: boolean): string {
-  const { format, lines, rows, rejects } = trial;
+  const { format, lines, rows, timeless, columns, firstRows, rejects } = trial;
   const looked = isAll ? counted(lines, "line") : `the first ${counted(lines, "line")}`;
   if (format === null) {
     return `${file}: no format reads any of ${looked}\n${rejectsText(trial)}` +
       "The log can be kept all the same: its lines are in the table rejects";
   }
-  const columns = ACCESS.logical.filter(({ name }) => rows.some((row) => shown(row)[name] != null));
   return [
-    `${file}: format ${format}, ${rows.length} of ${looked}` +
+    `${file}: format ${format}, ${rows} of ${looked}` +
+    (timeless === 0 ? "" : `; ${timeless} without a time`) +
     (rejects.length === 0 ? "" : `; ${rejects.length} cannot be read:`),
     rejectsText(trial),
-    renderTable(columns, rows.slice(0, ROWS_SHOWN).map(shown), stdoutLook()),
+    renderTable(columns, firstRows, stdoutLook()),
     "For agent.yaml:\n",
     yamlFor(file, format),
   ].filter((part) => part !== "").join("\n");
@@ -83,34 +81,23 @@ function rejectsText({ rejects }: Trial): string {
     .join("\n");
 }
 
-function yamlFor(file: string, format: string): string {
+function yamlFor(file: string, format: Format): string {
   const path = file === "-" ? "/path/to/the.log" : resolve(file);
   return stringify({ streams: [{ name: "logs", format, files: [path] }] });
 }
 
-function asJson(file: string, { format, lines, rows, rejects }: Trial): string {
+function asJson(file: string, { format, lines, rows, firstRows, rejects }: Trial): string {
   const reasons: Record<string, number> = {};
   for (const { reason } of rejects) reasons[reason] = (reasons[reason] ?? 0) + 1;
   return JSON.stringify({
     file: file === "-" ? file : basename(file),
     format,
     lines,
-    rows: rows.length,
+    rows,
     rejects: reasons,
-    first_rows: rows.slice(0, ROWS_SHOWN).map(shown),
+    first_rows: firstRows,
     first_rejects: rejects.slice(0, REJECTS_SHOWN)
       .map(({ lineNumber, reason, line }) => ({ line_number: lineNumber, reason, line })),
     yaml: format === null ? null : yamlFor(file, format),
   });
-}
-
-/** A row as SQL would show it, without what every row of a host has. */
-function shown(row: AccessRow): JsonRow {
-  const { ts, body_bytes_sent, request_time_ms, time_zone_min: _zone, layout: _, ...texts } = row;
-  return {
-    ts: new Date(Number(ts / 1_000n)).toISOString(),
-    ...texts,
-    body_bytes_sent: body_bytes_sent === null ? null : Number(body_bytes_sent),
-    request_time: request_time_ms === null ? null : request_time_ms / 1_000,
-  };
 }

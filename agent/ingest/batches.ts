@@ -1,15 +1,16 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
 import { isUtf8 } from "node:buffer";
-import { redactedLayout } from "../../protocol/streams.ts";
 import { newAccessRows } from "../store/rows.ts";
-import type { AccessRows } from "../store/rows.ts";
+import type { AccessRows, StreamRows } from "../store/rows.ts";
+import { isAccessName } from "../stream_format.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
+import type { RowFiller } from "./formats/filler.ts";
 import { accessFormat } from "./formats/format.ts";
-import { createLineReader } from "./formats/redacted.ts";
-import type { AccessRow, RejectReason } from "./formats/row.ts";
+import type { RejectReason } from "./formats/row.ts";
 import { CombinedScanner } from "./formats/scan_combined.ts";
 import { lastBytes, TAIL_BYTES } from "./identity.ts";
+import { fillerOf } from "./line_form.ts";
 import type { LineForm } from "./line_form.ts";
 import { lineEndAfter, recordEnd } from "./records.ts";
 import { keepableReject } from "./redacted_reject.ts";
@@ -39,13 +40,13 @@ export interface CutBytes {
 
 /** Makes the batches of one file generation. */
 export class BatchMaker {
-  private readonly read;
+  private readonly filler: RowFiller;
   /** Null where every line must be looked at as text. */
   private readonly scanner: CombinedScanner | null;
   private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
   /** There may be thousands of makers: none holds memory that another needs. */
-  private spare: WeakRef<AccessRows> | null = null;
+  private spare: WeakRef<StreamRows> | null = null;
   /** Time of the last good line; rejects take it. */
   private lastTs: bigint | null = null;
 
@@ -55,8 +56,8 @@ export class BatchMaker {
     private readonly nowMs: () => number,
   ) {
     const { format, redactor, records } = form;
-    this.read = createLineReader(format, redactor);
-    const isScanned = redactor === null && records === null && format !== "json";
+    this.filler = fillerOf(form, nowMs);
+    const isScanned = redactor === null && records === null && isAccessName(format);
     this.scanner = isScanned ? new CombinedScanner(accessFormat(format)) : null;
   }
 
@@ -73,38 +74,47 @@ export class BatchMaker {
       return;
     }
     const isText = isUtf8(bytes);
-    const rows = this.rowsFor(bytes);
     const lastEnd = bytes.lastIndexOf(LINE_END) + 1;
     for (let start = 0; start < bytes.length;) {
+      const rows = this.rowsFor(bytes);
       rows.startOn(bytes);
       const batch = this.emptyBatch(cut.offset + start, rows);
       while (start < bytes.length && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
         const end = isText ? lastEnd : textLineEnd(bytes, start, lastEnd);
-        const next = this.scanner?.scan(rows, start, end, cut.offset) ?? start;
+        // Rows for the scanner are those of access logs.
+        const next = this.scanner?.scan(rows as AccessRows, start, end, cut.offset) ?? start;
         if (next > start) this.scanned(batch, cut.offset + next);
-        start = next > start ? next : this.readOne(batch, bytes, start, isText);
+        const after = next > start ? next : this.readOne(batch, bytes, start, isText);
+        if (after === start) break; // the line has fields that these rows have no columns for
+        start = after;
       }
-      yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
+      if (batch.lines === 0) continue;
+      yield {
+        ...batch,
+        shape: this.filler.shape,
+        tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES),
+      };
     }
   }
 
   /** Those of the cut before, if they are as many and memory was not scarce since. */
-  private rowsFor(bytes: Uint8Array): AccessRows {
+  private rowsFor(bytes: Uint8Array): StreamRows {
     const capacity = Math.min(BATCH_LINES_MAX, Math.ceil(bytes.length / ROW_BYTES_MIN));
     const spare = this.spare?.deref();
-    if (spare?.capacity === capacity) return spare;
-    const rows = newAccessRows(capacity);
+    if (spare?.capacity === capacity && this.filler.fits(spare)) return spare;
+    const rows = this.filler.newRows(capacity);
     this.spare = new WeakRef(rows);
     return rows;
   }
 
-  private emptyBatch(offset: number, rows: AccessRows): Batch {
+  private emptyBatch(offset: number, rows: StreamRows): Batch {
     return {
       generation: this.generation,
       startOffset: offset,
       endOffset: offset,
       lines: 0,
       rows,
+      shape: this.filler.shape,
       rejects: [],
       dropped: { ts: [], rule: [], line_length: [] },
       tail: new Uint8Array(),
@@ -119,34 +129,33 @@ export class BatchMaker {
     batch.endOffset = endOffset;
   }
 
-  /** Reads one record as text; returns where the next begins. */
+  /** Reads one record as text; returns where the next begins, or `start` when it does not fit. */
   private readOne(batch: Batch, bytes: Uint8Array, start: number, isText: boolean): number {
     const { records } = this.form;
     const next = records === null ? lineEndAfter(bytes, start) : recordEnd(bytes, start, records);
     const end = bytes[next - 1] === LINE_END ? next - 1 : next;
     const line = bytes.subarray(start, end);
     const text = isText ? this.lossy.decode(line) : this.textOf(line);
-    this.add(batch, { start, line, text, length: next - start });
-    return next;
+    return this.add(batch, { start, line, text, length: next - start }) ? next : start;
   }
 
-  private add(batch: Batch, { start, line: bytes, text, length }: LineText) {
-    const read = this.read(text ?? this.lossy.decode(bytes));
+  /** False: the rows lack columns for it. */
+  private add(batch: Batch, { start, line: bytes, text, length }: LineText): boolean {
+    const read = this.filler.read(text ?? this.lossy.decode(bytes), text !== null);
     if (typeof read === "string") {
       this.reject(batch, read, bytes.slice(), length);
-      return;
+      return true;
     }
-    const { row, line, isRedacted } = read;
-    if (text === null && !isRedacted) row.layout = null;
-    this.lastTs = row.ts;
+    const { ts, line, layout, isRedacted } = read;
     const { rows } = batch;
+    if (!this.filler.fits(rows)) return false;
+    this.lastTs = ts;
     const { columns, count } = rows;
-    setFields(rows, row);
-    columns.layout.set(count, isRedacted ? redactedLayout(row.layout) : row.layout);
+    read.set(rows);
+    columns.layout.set(count, layout);
     // Most lines that are kept whole are as they stand in the block.
-    if (row.layout === null && text === line) {
-      columns.line_text.setStretch(count, start, bytes.length);
-    } else columns.line_text.set(count, row.layout === null ? line : null);
+    if (line !== null && text === line) columns.line_text.setStretch(count, start, bytes.length);
+    else columns.line_text.set(count, line);
     columns.line_raw.setStretch(count, start, text === null && !isRedacted ? bytes.length : -1);
     columns.line_offset.setNumber(count, batch.endOffset);
     // Mostly it is that of the line as it is stored, and of one line feed.
@@ -155,6 +164,7 @@ export class BatchMaker {
     rows.count++;
     batch.lines++;
     batch.endOffset += length;
+    return true;
   }
 
   private reject(batch: Batch, reason: RejectReason, bytes: Uint8Array, length: number) {
@@ -190,19 +200,4 @@ interface LineText {
 function textLineEnd(bytes: Uint8Array, start: number, lastEnd: number): number {
   const end = lineEndAfter(bytes, start);
   return end <= lastEnd && isUtf8(bytes.subarray(start, end)) ? end : start;
-}
-
-function setFields({ columns, count }: AccessRows, row: AccessRow) {
-  columns.ts.set(count, row.ts);
-  columns.remote_addr.set(count, row.remote_addr);
-  columns.remote_user.set(count, row.remote_user);
-  columns.http_method.set(count, row.http_method);
-  columns.request.set(count, row.request);
-  columns.http_version.set(count, row.http_version);
-  columns.status.set(count, row.status);
-  columns.body_bytes_sent.set(count, row.body_bytes_sent);
-  columns.http_referer.set(count, row.http_referer);
-  columns.http_user_agent.set(count, row.http_user_agent);
-  columns.request_time_ms.set(count, row.request_time_ms);
-  columns.time_zone_min.set(count, row.time_zone_min);
 }

@@ -1,14 +1,25 @@
 /** What a stream's lines look like, and what may be kept of them. */
+import { uniteShapes } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { createRedactor } from "../rules/redact.ts";
 import type { Redactor } from "../rules/redact.ts";
 import type { StreamConfig } from "../stream_config.ts";
-import type { Format } from "./formats/format.ts";
+import { isAccessName, shapeOfFormat } from "../stream_format.ts";
+import type { Format } from "../stream_format.ts";
+import { AccessFiller } from "./formats/access_filler.ts";
+import { EventFiller } from "./formats/events/event_filler.ts";
+import { createEventParser } from "./formats/events/event_parser.ts";
+import { Learner } from "./formats/events/learner.ts";
+import type { TimeConfig } from "./formats/events/time_rule.ts";
+import type { RowFiller } from "./formats/filler.ts";
 import { recordRule } from "./records.ts";
 import type { RecordRule } from "./records.ts";
 
 /** How the bytes of a stream's files become rows. */
 export interface LineForm {
   format: Format;
+  /** Null: access logs, whose columns are known. */
+  events: { learner: Learner; time: TimeConfig | null } | null;
   /** Null: lines are kept as they are. */
   redactor: Redactor | null;
   /** Null: every line is a record. */
@@ -17,16 +28,39 @@ export interface LineForm {
 
 /** Lines as they come, without rules. */
 export function plainLines(format: Format): LineForm {
-  return { format, redactor: null, records: null };
+  return { format, events: eventsOf(format), redactor: null, records: null };
 }
 
-/** The form that a stream is configured with. @throws {LogvendError} bad_config: no key for a hash */
+/**
+ * The form that a stream is configured with.
+ * @param known what its rows are made of already
+ * @throws {LogvendError} bad_config: no key for a hash
+ */
 export function lineForm(
-  { format, redact, multiline }: Pick<StreamConfig, "format" | "redact" | "multiline">,
+  { format, time, redact, multiline }: LinesConfig,
+  known: StreamShape,
 ): LineForm {
   return {
     format,
+    events: eventsOf(format, time, known),
     redactor: createRedactor(redact),
     records: multiline === undefined ? null : recordRule(multiline),
   };
+}
+
+type LinesConfig = Pick<StreamConfig, "format" | "time" | "redact" | "multiline">;
+
+function eventsOf(format: Format, time?: TimeConfig, known?: StreamShape): LineForm["events"] {
+  if (isAccessName(format)) return null;
+  const shape = shapeOfFormat(format);
+  const learner = new Learner(known === undefined ? shape : uniteShapes(known, shape));
+  return { learner, time: time ?? null };
+}
+
+/** What reads the lines of one file. */
+export function fillerOf({ format, events, redactor }: LineForm, nowMs: () => number): RowFiller {
+  if (isAccessName(format)) return new AccessFiller(format, redactor);
+  const { learner, time } = events ?? { learner: new Learner(shapeOfFormat(format)), time: null };
+  const parse = createEventParser({ format, time, nowMs });
+  return new EventFiller({ parse, learner, redactor, nowMs });
 }

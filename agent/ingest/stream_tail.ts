@@ -90,7 +90,7 @@ export class StreamTail implements Disposable {
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink } = options;
-    this.form = lineForm(stream);
+    this.form = lineForm(stream, sink.shape(stream.name));
     this.history = new History(sink.generations(stream.name));
     this.known = {
       history: this.history,

@@ -149,7 +149,8 @@ export class Commands {
     const { command, claims, sender, signal, startMs } = job;
     const { now, range, limits } = claims;
     try {
-      const query = { sql: command.sql, now, range, limits };
+      const { sql, tables } = command;
+      const query = { sql, tables, now, range, limits };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(claims),

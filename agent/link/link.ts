@@ -5,7 +5,7 @@ import type { Message } from "../../protocol/broker_connection.ts";
 import { seal } from "../../protocol/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
-import type { Presence } from "../../protocol/messages.ts";
+import type { HostTables, Presence, Table } from "../../protocol/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
@@ -28,6 +28,8 @@ export interface LinkOptions {
   /** Of this program. */
   version: string;
   streams: readonly string[];
+  /** What SQL may name here. */
+  tables(): Table[];
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
@@ -44,6 +46,8 @@ export class Link implements AsyncDisposable {
   private readonly boot = crypto.randomUUID();
   private readonly broker: BrokerConnection;
   private readonly commands: Commands;
+  /** As JSON, since this connection was made. */
+  private tablesSaid = "";
   private readonly heartbeat: ReturnType<typeof setInterval>;
 
   /** Connects in the background; a broker that is down is tried for ever. */
@@ -69,7 +73,10 @@ export class Link implements AsyncDisposable {
       reconnectMaxMs: RECONNECT_MAX_MS,
       logCategory: ["agent", "link"],
       lastWill: this.presence("offline"),
-      onConnect: () => this.announce(),
+      onConnect: () => {
+        this.tablesSaid = "";
+        this.announce();
+      },
       onMessage: ({ payload }) => this.commands.receive(payload),
     });
     this.heartbeat = setInterval(() => this.announce(), HEARTBEAT_MS);
@@ -84,7 +91,14 @@ export class Link implements AsyncDisposable {
   }
 
   private announce() {
-    if (this.broker.connected) this.publish(this.presence("online"));
+    if (!this.broker.connected) return;
+    this.publish(this.presence("online"));
+    const body: HostTables = { tables: this.options.tables() };
+    const text = JSON.stringify(body);
+    if (text === this.tablesSaid) return;
+    this.tablesSaid = text;
+    const payload = seal({ type: "tables", body, issuedAtMs: Date.now() });
+    this.publish({ topic: this.topics.tables, payload, retain: true });
   }
 
   private presence(state: Presence["state"]): Message {

@@ -1,7 +1,7 @@
 /** Answers one question as this host's part of the fleet's answer. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
-import { planOf, runPlan } from "./prepare.ts";
+import { runPlan } from "./prepare.ts";
 import type { Finished, QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
 
@@ -16,7 +16,7 @@ export async function answerQuery(
 ): Promise<HostAnswer> {
   const { limits, ...question } = query;
   const until = AbortSignal.any([signal, AbortSignal.timeout(limits.timeout_ms)]);
-  const plan = await planOf(parts, { ...question, rowsMax: limits.rows_max });
+  const plan = await parts.planner.plan({ ...question, rowsMax: limits.rows_max });
   const output = {
     kind: "partials",
     partials: plan.partials.map(({ table, sql }) => ({ table, sql })),

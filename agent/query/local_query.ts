@@ -6,10 +6,10 @@ import type { RowFormat } from "../../queries/answer/format.ts";
 import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { TableLook } from "../../queries/answer/table.ts";
-import { identifier } from "../../queries/columns.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/planner.ts";
 import { readJsonLines } from "../json_lines.ts";
-import { planOf, runPlan } from "./prepare.ts";
+import { runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
 
@@ -44,7 +44,8 @@ export async function localQuery(
 ): Promise<LocalAnswer> {
   const { format, timeoutMs, ...asked } = question;
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const plan = await planOf(parts, { ...asked, rowsMax: ROWS_MAX });
+  const tables = parts.store.tables();
+  const plan = await parts.planner.plan({ ...asked, tables, rowsMax: ROWS_MAX });
   const output = { kind: "answer", sql: wholeSql(plan), format } as const;
   const { result, coverage, resultFolder } = await runPlan(parts, plan, output, until);
   if (result.kind !== "answer") {

@@ -1,7 +1,7 @@
 /** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
-import type { Range } from "../../protocol/claims.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
-import { tableSelect } from "../../protocol/streams.ts";
+import { schemaOf } from "../../protocol/streams.ts";
+import { tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan, Planner } from "../../queries/plan/planner.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
@@ -19,18 +19,6 @@ export interface QueryParts {
   folder: string;
   /** Bytes in log files that the tail has not read yet. */
   behindBytes: () => number;
-}
-
-export interface Question {
-  sql: string;
-  now: string;
-  range: Range;
-  rowsMax: number;
-}
-
-/** Gate and plan. @throws {LogvendError} bad_sql */
-export async function planOf(parts: QueryParts, question: Question): Promise<Plan> {
-  return await parts.planner.plan({ ...question, tables: parts.store.tables() });
 }
 
 /** A result and the folder it lies in, which its owner removes. */
@@ -77,9 +65,10 @@ function workerQuery(parts: WorkerQueryParts): WorkerQuery {
   const { since, until } = plan.range;
   return {
     views: plan.tables.map((table) => {
-      const files = snapshot.tables.get(table)?.files ?? [];
+      const { files = [], shape } = snapshot.tables.get(table) ?? {};
       const columns = plan.columnsRead[table] ?? [];
-      return { table, sql: tableSelect(table, { files, region, since, until, columns }) };
+      const source = { files, region, since, until, columns };
+      return { table, sql: tableSelect(schemaOf(table, shape), source) };
     }),
     files: [...snapshot.tables.values()].flatMap((table) => table.files),
     output,

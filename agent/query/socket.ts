@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { GapTotal, LostTotal, WireError } from "../../protocol/messages.ts";
+import { GapTotal, LostTotal, Table, WireError } from "../../protocol/messages.ts";
+import { StreamShape } from "../../protocol/stream_shape.ts";
 import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
 import { removeIfThere } from "../store/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
@@ -20,7 +21,7 @@ const SOCKET_PATH_BYTES_MAX = 107;
 /** More local queries than this at a time are turned away. */
 const CONNECTIONS_MAX = 32;
 
-const Hello = z.object({ tables: z.array(z.string()) });
+const Hello = z.object({ tables: z.array(Table) });
 
 const Ask = z.object({
   tables: z.array(z.string()),
@@ -29,7 +30,12 @@ const Ask = z.object({
   durable: z.boolean().optional(),
 });
 
-const TableFiles = z.object({ files: z.array(z.string()), rows: z.number(), bytes: z.number() });
+const TableFiles = z.object({
+  files: z.array(z.string()),
+  rows: z.number(),
+  bytes: z.number(),
+  shape: StreamShape.optional(),
+});
 
 const Lent = z.union([
   z.object({

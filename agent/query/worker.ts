@@ -1,6 +1,6 @@
 /** The query worker: a process that runs one query at a time, each in a DuckDB of its own. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { literal } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { formatRows } from "../../queries/answer/format.ts";

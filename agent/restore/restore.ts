@@ -1,7 +1,7 @@
 /** Makes the original text of a stream's log files up again, portion by portion. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { REJECTS, schemaOf } from "../../protocol/streams.ts";
 import type { WorkerPool } from "../query/worker_pool.ts";
 import { resultFile } from "../query/worker_protocol.ts";
 import type { Piece } from "../query/worker_protocol.ts";
@@ -75,12 +75,14 @@ interface Step {
 }
 
 async function* restorePortion(
-  { workers, folder, region }: RestoreParts,
+  { workers, folder, region, snapshot }: RestoreParts,
   request: RestoreRequest,
   { portion: { slices, files }, rejects, signal }: Step,
 ): AsyncGenerator<Restored> {
+  const schema = schemaOf(request.stream, snapshot.tables.get(request.stream)?.shape);
   const sql = linesSelect({
     ...request,
+    schema,
     region,
     slices,
     files: files.filter((path) => !rejects.has(path)),

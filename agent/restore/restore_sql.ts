@@ -1,18 +1,13 @@
 /** The SQL that makes the lines of a log up again from parts, chunks and rejects, in order. */
-import {
-  IS_REDACTED,
-  literal,
-  logicalColumns,
-  parquetFiles,
-  REJECTS,
-  schemaOf,
-  timestamp,
-} from "../../protocol/streams.ts";
+import { IS_REDACTED, REJECTS_SCHEMA } from "../../protocol/streams.ts";
+import type { StreamSchema } from "../../protocol/streams.ts";
+import { literal, logicalColumns, physicalRows, timestamp } from "../../protocol/table_sql.ts";
 import type { Slice } from "./slices.ts";
 
 /** Which lines. */
 export interface LinesWanted {
   stream: string;
+  schema: StreamSchema;
   region: string;
   /** Half-open over ts: ISO 8601, UTC; null is unbounded. */
   range: { since: string | null; until: string | null };
@@ -33,9 +28,9 @@ const SO_FAR = "(ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
  * (the store has not all of the line), in the lines' order.
  */
 export function linesSelect(wanted: LinesWanted): string {
-  const { stream, slices, files, rejects, where } = wanted;
+  const { schema, slices, files, rejects, where } = wanted;
   const lines = [
-    ...(files.length > 0 ? [rowLines(wanted, placedRows(stream, files))] : []),
+    ...(files.length > 0 ? [rowLines(wanted, placedRows(schema, files))] : []),
     ...(rejects.length > 0 && where === null ? [rejectLines(wanted)] : []),
   ];
   const values = slices.map(({ source, start, end }, i) =>
@@ -48,10 +43,10 @@ export function linesSelect(wanted: LinesWanted): string {
 }
 
 /** The lines of rows, of the SELECT `placed`. */
-function rowLines({ stream, region, range, where }: LinesWanted, placed: string): string {
+function rowLines({ schema, region, range, where }: LinesWanted, placed: string): string {
   return `SELECT at_generation, at_offset,
       ${wholeLine("line_bytes", "if(is_redacted, NULL, at_length)")} AS bytes, false AS is_cut
-    FROM (SELECT ${logicalColumns(stream, region)}, at_generation, at_offset, at_length,
+    FROM (SELECT ${logicalColumns(schema, region)}, at_generation, at_offset, at_length,
         ${IS_REDACTED} AS is_redacted
       FROM (${placed}) WHERE ${bounds(range)})
     WHERE ${where ?? "true"}`;
@@ -61,19 +56,19 @@ function rowLines({ stream, region, range, where }: LinesWanted, placed: string)
  * Files hold a position only where a row does not directly follow its predecessor, which begins a
  * run; the others stand as far behind its beginning as the lines between are long.
  */
-function placedRows(stream: string, files: readonly string[]): string {
-  const lineBytes = schemaOf(stream).expressions["line_bytes"] ?? "line_bytes";
+function placedRows(schema: StreamSchema, files: readonly string[]): string {
+  const lineBytes = schema.expressions["line_bytes"] ?? "line_bytes";
   const run = `count(line_offset) OVER ${SO_FAR} AS run`;
   const measured = `SELECT *, coalesce(line_length, octet_length(${lineBytes}) + 1) AS at_length,
       ${run}
-    FROM (${physicalRows(stream, files)})`;
+    FROM (${physicalRows(schema, files)})`;
   const summed = `SELECT *, sum(at_length) OVER ${SO_FAR}::BIGINT - at_length AS bytes_before
     FROM (${measured})`;
   const inRuns = `SELECT *, bytes_before
       - max(if(line_offset IS NULL, NULL, bytes_before)) OVER ${SO_FAR} AS bytes_into_run
     FROM (${summed})`;
   const starts = `SELECT run, generation, line_offset
-    FROM (SELECT generation, line_offset, ${run} FROM (${physicalRows(stream, files)}))
+    FROM (SELECT generation, line_offset, ${run} FROM (${physicalRows(schema, files)}))
     WHERE line_offset IS NOT NULL`;
   return `SELECT placed.*, starts.generation AS at_generation,
       starts.line_offset + bytes_into_run AS at_offset
@@ -85,20 +80,13 @@ function rejectLines({ stream, range, rejects }: LinesWanted): string {
   return `SELECT generation AS at_generation, line_offset AS at_offset,
       if(reason = 'zero_bytes', ''::BLOB, ${wholeLine("line", "length")}) AS bytes,
       octet_length(line) + 1 < length AS is_cut
-    FROM (${physicalRows(REJECTS, rejects)})
+    FROM (${physicalRows(REJECTS_SCHEMA, rejects)})
     WHERE stream = ${literal(stream)} AND ${bounds(range)}`;
 }
 
 /** A line with its end, which the last line of a file may lack; NULL: it has one. */
 function wholeLine(line: string, length: string): string {
   return `if(octet_length(${line}) = ${length}, ${line}, ${line} || '\\x0A'::BLOB)`;
-}
-
-function physicalRows(stream: string, files: readonly string[]): string {
-  // A first, empty branch with every column: files of older versions may lack some.
-  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
-  return `SELECT ${typed.join(", ")} WHERE false UNION ALL BY NAME
-    SELECT * FROM ${parquetFiles(files)}`;
 }
 
 function bounds({ since, until }: LinesWanted["range"]): string {

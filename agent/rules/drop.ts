@@ -1,15 +1,20 @@
 /** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
-import { ACCESS, literal, logicalColumns } from "../../protocol/streams.ts";
+import type { Column } from "../../protocol/messages.ts";
+import { uniteColumns } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { streamSchema } from "../../protocol/streams.ts";
+import { identifier, literal, logicalColumns } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import type { RowSource, TypedChunk } from "../../queries/duckdb/row_source.ts";
+import type { TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
-import type { AccessRows } from "../store/rows.ts";
+import type { StreamRows } from "../store/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
+import { isOpenFormat } from "../stream_format.ts";
 
 /** A rule as configured. */
 export interface DropRule {
@@ -30,9 +35,17 @@ export interface DroppingSink extends BatchSink, AsyncDisposable {
   readonly droppedCount: number;
 }
 
-/** The conditions of one stream, ready to be asked. */
+/** The conditions of one stream. */
+interface StreamRules {
+  name: string;
+  drop: readonly DropRule[];
+  /** Whether rows may get columns that they do not have yet. */
+  isOpen: boolean;
+}
+
+/** The conditions of one stream as SQL over rows of one shape. */
 interface Filter {
-  rules: readonly string[];
+  shape: StreamShape;
   /** Gives the index of each row to leave out, and the index of its rule: the first that is true. */
   select: string;
 }
@@ -43,49 +56,81 @@ interface Filter {
  */
 export async function dropping(
   sink: BatchSink,
-  streams: readonly Pick<StreamConfig, "name" | "drop">[],
+  streams: readonly Pick<StreamConfig, "name" | "drop" | "format">[],
   place: Place,
 ): Promise<DroppingSink> {
-  const filters = new Map<string, Filter>();
-  for (const { name, drop } of streams) {
-    if (drop.length > 0) filters.set(name, await filterOf(name, drop, place));
+  const asked = new Map<string, Asking>();
+  const engine = streams.some(({ drop }) => drop.length > 0) ? await Engine.open() : null;
+  for (const { name, drop, format } of streams) {
+    if (engine === null || drop.length === 0) continue;
+    const asking = new Asking(engine, { name, drop, isOpen: isOpenFormat(format) }, place);
+    await asking.filterFor(sink.shape(name));
+    asked.set(name, asking);
   }
-  return new RuledSink(sink, filters, filters.size === 0 ? null : new Asking(await Engine.open()));
+  return new RuledSink(sink, asked, engine);
 }
 
-const BATCH = "batch_rows";
-
-/** Asks SQL about the rows of a batch. */
-class Asking implements RowSource {
-  readonly columns = [{ name: "row_index", type: "INTEGER" }, ...ACCESS.physical];
+/** Asks SQL about the rows of a batch of one stream. */
+class Asking {
   private readonly indices = new IntegerColumn(
     Int32Array.from({ length: CHUNK_ROWS }, (_, i) => i),
   );
-  private rows: AccessRows | null = null;
+  private filter: Filter | null = null;
+  private sourceCount = 0;
+  private rows: StreamRows | null = null;
 
-  constructor(readonly engine: Engine) {
+  constructor(
+    private readonly engine: Engine,
+    private readonly rules: StreamRules,
+    private readonly place: Place,
+  ) {
     this.indices.isNull.fill(0);
-    engine.addSource(BATCH, this);
   }
 
   /** By the index of a row to leave out, the name of its rule. One call at a time. */
-  async dropped({ select, rules }: Filter, { rows }: Batch): Promise<Map<number, string>> {
+  async dropped({ rows, shape }: Batch): Promise<Map<number, string>> {
+    const { select } = await this.filterFor(shape);
     this.rows = rows;
     const found = await this.engine.read(select);
     this.rows = null;
+    const { drop } = this.rules;
     return new Map(
-      found.rows.map(([index, rule]) => [Number(index), rules[Number(rule)] ?? ""]),
+      found.rows.map(([index, rule]) => [Number(index), drop[Number(rule)]?.name ?? ""]),
     );
   }
 
-  *typedChunks(): Generator<TypedChunk> {
+  /** @throws {LogvendError} bad_sql, for a condition that is none */
+  async filterFor(shape: StreamShape): Promise<Filter> {
+    if (this.filter?.shape === shape) return this.filter;
+    const schema = streamSchema(shape);
+    const columns = [{ name: "row_index", type: "INTEGER" }, ...schema.physical];
+    const { name: table, drop, isOpen } = this.rules;
+    const source = `${table}_${this.sourceCount++}`;
+    const chunks = () => this.chunks(columns);
+    this.engine.addSource(source, { columns, typedChunks: chunks });
+    const cases: string[] = [];
+    const more: Column[] = [];
+    for (const [i, { when }] of drop.entries()) {
+      const request = { condition: when, table, columns: schema.logical, isOpen, now: null };
+      const { sql, unknown } = await admitPredicate(request);
+      more.push(...unknown);
+      // A value that cannot be computed is not true: the line is kept.
+      cases.push(`WHEN coalesce(TRY((${sql})::BOOLEAN), false) THEN ${i}`);
+    }
+    const { host, region } = this.place;
+    const logical = logicalColumns(schema, region, [...schema.logical, ...uniteColumns([more])]);
+    const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${identifier(source)}()`;
+    const select = `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
+      FROM (SELECT row_index, ${logical} FROM (${rows})) AS ${identifier(table)}
+      WHERE rule_index IS NOT NULL`;
+    return this.filter = { shape, select };
+  }
+
+  private *chunks(columns: readonly Column[]): Generator<TypedChunk> {
     if (this.rows === null) return;
-    const columns = new Map<string, TypedColumn>(Object.entries(this.rows.columns));
-    columns.set("row_index", this.indices);
-    yield {
-      columns: this.columns.map(({ name }) => columns.get(name) ?? null),
-      rows: this.rows.count,
-    };
+    const typed = new Map<string, TypedColumn>(Object.entries(this.rows.columns));
+    typed.set("row_index", this.indices);
+    yield { columns: columns.map(({ name }) => typed.get(name) ?? null), rows: this.rows.count };
   }
 }
 
@@ -97,14 +142,19 @@ class RuledSink implements DroppingSink {
 
   constructor(
     private readonly sink: BatchSink,
-    private readonly filters: ReadonlyMap<string, Filter>,
-    private readonly asking: Asking | null,
+    /** By stream. */
+    private readonly asked: ReadonlyMap<string, Asking>,
+    private readonly engine: Engine | null,
   ) {}
 
   generations(stream: string): Generation[] {
     const generations = this.sink.generations(stream);
     for (const { id } of generations) this.streams.set(id, stream);
     return generations;
+  }
+
+  shape(stream: string): StreamShape {
+    return this.sink.shape(stream);
   }
 
   putGeneration(generation: Generation) {
@@ -117,13 +167,12 @@ class RuledSink implements DroppingSink {
   }
 
   async append(batch: Batch): Promise<void> {
-    const { asking } = this;
-    const filter = this.filters.get(this.streams.get(batch.generation) ?? "");
-    if (asking === null || filter === undefined || batch.rows.count === 0) {
+    const asking = this.asked.get(this.streams.get(batch.generation) ?? "");
+    if (asking === undefined || batch.rows.count === 0) {
       await this.sink.append(batch);
       return;
     }
-    const dropped = await this.mutex.run(() => asking.dropped(filter, batch));
+    const dropped = await this.mutex.run(() => asking.dropped(batch));
     await this.sink.append(dropped.size === 0 ? batch : without(batch, dropped));
     this.droppedCount += dropped.size;
   }
@@ -133,28 +182,8 @@ class RuledSink implements DroppingSink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.asking?.engine[Symbol.asyncDispose]();
+    await this.engine?.[Symbol.asyncDispose]();
   }
-}
-
-async function filterOf(
-  stream: string,
-  rules: readonly DropRule[],
-  { host, region }: Place,
-): Promise<Filter> {
-  const cases: string[] = [];
-  for (const [i, { when }] of rules.entries()) {
-    const condition = await admitPredicate({ condition: when, table: stream, now: null });
-    // A value that cannot be computed is not true: the line is kept.
-    cases.push(`WHEN coalesce(TRY((${condition})::BOOLEAN), false) THEN ${i}`);
-  }
-  const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${BATCH}()`;
-  return {
-    rules: rules.map(({ name }) => name),
-    select: `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
-      FROM (SELECT row_index, ${logicalColumns(stream, region)} FROM (${rows}))
-      WHERE rule_index IS NOT NULL`,
-  };
 }
 
 /** The batch without some rows: they are taken out of its own columns. */

@@ -2,20 +2,29 @@
 import type { ConfigProblem } from "../../protocol/config_file.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
+import { streamSchema } from "../../protocol/streams.ts";
 import type { StreamConfig } from "../stream_config.ts";
+import { isOpenFormat, shapeOfFormat } from "../stream_format.ts";
 import { secretOf } from "./redact.ts";
 
 /** Tries every condition and every key. */
 export async function ruleProblems(streams: readonly StreamConfig[]): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
-  for (const [i, { name: table, redact, drop }] of streams.entries()) {
+  for (const [i, { name: table, format, redact, drop }] of streams.entries()) {
+    const columns = streamSchema(shapeOfFormat(format)).logical;
     for (const [at, { key }] of redact.entries()) {
       const wanted = key === undefined ? null : keyProblem(() => secretOf(key));
       const path = ["streams", i, "redact", at, "key"];
       if (wanted !== null) problems.push({ path, found: key, wanted });
     }
     for (const [at, { when }] of drop.entries()) {
-      const reason = await admitPredicate({ condition: when, table, now: null })
+      const reason = await admitPredicate({
+        condition: when,
+        table,
+        columns,
+        isOpen: isOpenFormat(format),
+        now: null,
+      })
         .then(() => null, messageOf);
       const path = ["streams", i, "drop", at, "when"];
       const wanted = `a condition over the columns of ${table}: ${reason?.replaceAll(/\s+/g, " ")}`;

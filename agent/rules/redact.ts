@@ -23,7 +23,7 @@ export interface KeyReference {
 
 /** A rule as configured: of a field or of a pattern. */
 export interface RedactRule {
-  field?: RedactableField | undefined;
+  field?: string | undefined;
   pattern?: string | undefined;
   by: "mask" | "hash";
   /** With `hash` only. */
@@ -35,7 +35,7 @@ export interface Redactor {
   /** A line with every match of a pattern replaced. */
   text(line: string): string;
   /** By field, what its values become. */
-  fields: ReadonlyMap<RedactableField, (value: string) => string>;
+  fields: ReadonlyMap<string, (value: string) => string>;
 }
 
 const MASK = "***";
@@ -55,7 +55,7 @@ const NOTHING: ReadonlySet<string> = new Set(["", "-"]);
 export function createRedactor(rules: readonly RedactRule[]): Redactor | null {
   if (rules.length === 0) return null;
   const patterns: { pattern: RegExp; replace: (value: string) => string }[] = [];
-  const fields = new Map<RedactableField, (value: string) => string>();
+  const fields = new Map<string, (value: string) => string>();
   for (const rule of rules) {
     const replace = replacement(rule);
     if (rule.pattern !== undefined) {

@@ -5,7 +5,10 @@ import type { Adoption, Catalog, StoredFile } from "./catalog.ts";
 import type { FoundFile, Reconciled } from "./reconcile.ts";
 
 /** The commit that takes files in. */
-export function adoptionOf({ adopted, replaced }: Reconciled, catalog: Catalog): Adoption {
+export function adoptionOf(
+  { adopted, replaced }: Reconciled,
+  catalog: Catalog,
+): Omit<Adoption, "shapes"> {
   const { accounts, uncounted } = accountsOf(adopted);
   const counts = accounts.flatMap((account) => account.counts);
   return {

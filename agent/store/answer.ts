@@ -1,6 +1,6 @@
 /** What the link asks of a host's query engine, and what comes back: the two meet here. */
 import type { Limits, Range } from "../../protocol/claims.ts";
-import type { Column, HostCoverage } from "../../protocol/messages.ts";
+import type { Column, HostCoverage, Table } from "../../protocol/messages.ts";
 
 /** One question to this host. Whether it may be asked has been checked. */
 export interface HostQuery {
@@ -9,6 +9,8 @@ export interface HostQuery {
   now: string;
   range: Range;
   limits: Limits;
+  /** The tables that it may name, with the columns that the fleet knows. */
+  tables: readonly Table[];
 }
 
 /** One partial table as it leaves the host: its texts, or a Parquet file. */

@@ -1,5 +1,6 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
-import type { AccessRows } from "./rows.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { StreamRows } from "./rows.ts";
 
 /**
  * One life of a log file: from its creation to its truncation, replacement or deletion. The id is
@@ -56,7 +57,9 @@ export interface Batch {
   startOffset: number;
   endOffset: number;
   lines: number;
-  rows: AccessRows;
+  rows: StreamRows;
+  /** Of the rows: the same object for as long as nothing changes. */
+  shape: StreamShape;
   rejects: Reject[];
   dropped: DroppedLines;
   /** The up to 4,096 bytes of the file before endOffset: a restart recognises the file by them. */
@@ -81,6 +84,8 @@ export interface Gap {
 export interface BatchSink {
   /** Every generation of a stream that agent.db knows, with its durable offset. */
   generations(stream: string): Generation[];
+  /** What is known of a stream's rows: nothing of it may narrow. */
+  shape(stream: string): StreamShape;
   /** Adds a new generation, or new facts of one (path, head, content); durable with the next flush. */
   putGeneration(generation: Generation): void;
   /** Notes what can be read no more; durable with the next flush. */

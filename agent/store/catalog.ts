@@ -4,6 +4,7 @@ import { addCounts, readCounts } from "../account/book.ts";
 import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
+import { StreamShape, uniteShapes } from "../../protocol/stream_shape.ts";
 import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
 import type { SeenRange } from "./gaps.ts";
@@ -56,6 +57,8 @@ export interface Flushed {
   counts: readonly Count[];
   /** What can be read no more. */
   gaps: readonly Gap[];
+  /** Of the parts' streams. */
+  shapes: ReadonlyMap<string, StreamShape>;
 }
 
 /** What is found out about files that agent.db did not name. */
@@ -67,6 +70,8 @@ export interface Adoption {
   generations: readonly AdoptedGeneration[];
   counts: readonly Count[];
   gaps: readonly Gap[];
+  /** What the adopted files' rows are made of, by stream. */
+  shapes: ReadonlyMap<string, StreamShape>;
 }
 
 interface AdoptedGeneration {
@@ -110,7 +115,7 @@ export class Catalog {
   }
 
   /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
-  commitFlush({ parts, generations, origins, counts, gaps }: Flushed) {
+  commitFlush({ parts, generations, origins, counts, gaps, shapes }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
       const put = this.putGeneration();
@@ -118,7 +123,18 @@ export class Catalog {
       addCounts(this.database, counts);
       addGaps(this.database, gaps);
       fillGaps(this.database, generations);
+      for (const [stream, shape] of shapes) this.putShape(stream, shape);
     });
+  }
+
+  /** What a stream's rows are made of; null: it has none yet. */
+  shape(stream: string): StreamShape | null {
+    const row = this.select("SELECT shape FROM streams WHERE stream = ?").get(stream);
+    return row === undefined ? null : StreamShape.parse(JSON.parse(String(row.shape)));
+  }
+
+  private putShape(stream: string, shape: StreamShape) {
+    this.select("INSERT OR REPLACE INTO streams VALUES (?, ?)").run(stream, JSON.stringify(shape));
   }
 
   /** Files in the order they were made; of one stream and, when given, touching a time range. */
@@ -196,7 +212,7 @@ export class Catalog {
   }
 
   /** One commit: files that agent.db did not name are in, those whose rows they hold are out. */
-  commitAdoption({ adopted, replaced, generations, counts, gaps }: Adoption) {
+  commitAdoption({ adopted, replaced, generations, counts, gaps, shapes }: Adoption) {
     transaction(this.database, () => {
       const put = this.putGeneration();
       for (const { id } of replaced) {
@@ -214,6 +230,10 @@ export class Catalog {
       }
       addCounts(this.database, counts);
       addGaps(this.database, gaps);
+      for (const [stream, shape] of shapes) {
+        const known = this.shape(stream);
+        this.putShape(stream, known === null ? shape : uniteShapes(known, shape));
+      }
     });
   }
 

@@ -1,6 +1,7 @@
 /** Merges parts into one chunk: a Parquet file of an hour's rows, and its SHA-256. */
 import { z } from "zod";
-import { literal, parquetFiles, schemaOf } from "../../protocol/streams.ts";
+import { Column } from "../../protocol/messages.ts";
+import { emptySelect, literal, parquetFiles } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { hashFile } from "./verify.ts";
 
@@ -10,7 +11,8 @@ const ROW_GROUP_ROWS = 500_000;
 const MEMORY_BYTES = 600 * 2 ** 20;
 
 export const SealJob = z.object({
-  stream: z.string(),
+  /** Physical ones; parts of older versions may lack some. */
+  columns: z.array(Column),
   /** Parts, in order; the SHA-256 of each, where it is known. */
   sources: z.array(z.object({ path: z.string(), sha256: z.string().nullable() })),
   target: z.string(),
@@ -78,10 +80,13 @@ async function damagedSources({ sources }: SealJob): Promise<string[]> {
 /** Merges parts into one file and hashes it. */
 async function writeChunk(
   engine: Engine,
-  { stream, sources, target, metadata }: SealJob,
+  { columns, sources, target, metadata }: SealJob,
 ): Promise<SealResult> {
   const copied = await engine.read(
-    `COPY (${chunkSelect(stream, sources.map(({ path }) => path))}) TO ${literal(target)}
+    `COPY (${emptySelect(columns)}
+       UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources.map(({ path }) => path))}) TO ${
+      literal(target)
+    }
      (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
       KV_METADATA {logvend: $metadata})`,
     { metadata },
@@ -89,11 +94,4 @@ async function writeChunk(
   const { size: bytes } = await Deno.stat(target);
   const sha256 = await hashFile(target);
   return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
-}
-
-/** The rows of parts in their order. A part of an older version may lack columns. */
-function chunkSelect(stream: string, sources: readonly string[]): string {
-  const typed = schemaOf(stream).physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
-  return `SELECT ${typed.join(", ")} WHERE false
-    UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources)}`;
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { GAPS_TABLE } from "./gaps.ts";
@@ -10,10 +11,15 @@ import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 5;
+const FORMAT_VERSION = 6;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
+
+/** What the rows of each stream are made of, as JSON. */
+const STREAMS_TABLE = `
+  CREATE TABLE streams (stream TEXT PRIMARY KEY, shape TEXT NOT NULL) STRICT;
+`;
 
 /** New columns come last: tables that were migrated have them there. */
 const TABLES = `
@@ -34,6 +40,7 @@ const TABLES = `
   CREATE INDEX files_by_hour ON files (stream, hour);
   CREATE TABLE sealings (
     chunk TEXT PRIMARY KEY, stream TEXT NOT NULL, hour TEXT NOT NULL, parts TEXT NOT NULL) STRICT;
+  ${STREAMS_TABLE}
   CREATE TABLE seen (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT;
   ${ACCOUNTING_TABLE}
   ${GAPS_TABLE}
@@ -56,6 +63,9 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   2: GAPS_TABLE,
   3: VERIFIED_TABLE + REMOVED_TABLE,
   4: DIGESTS_TABLE,
+  // All streams were access logs.
+  5: `${STREAMS_TABLE}
+    INSERT INTO streams SELECT DISTINCT stream, '${JSON.stringify(ACCESS_SHAPE)}' FROM files;`,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

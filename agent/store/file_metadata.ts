@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import { messageOf } from "../../protocol/errors.ts";
-import { literal, SCHEMA_VERSION } from "../../protocol/streams.ts";
+import { SCHEMA_VERSION } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Generation } from "./batch.ts";
 import type { StoredFile } from "./catalog.ts";

@@ -1,16 +1,22 @@
 /** Reads files that agent.db does not name: what they say of themselves, or that they cannot be read. */
 import { basename, join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { literal, SCHEMA_VERSION } from "../../protocol/streams.ts";
+import { EMPTY_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { HOST_TABLES, SCHEMA_VERSION } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { StoredFile } from "./catalog.ts";
 import { readMetadata } from "./file_metadata.ts";
+import { shapeOfFile } from "./file_shape.ts";
 import type { FileMetadata } from "./file_metadata.ts";
 import type { FoundFile } from "./reconcile.ts";
 
 /** Files that agent.db does not name. */
 export interface Found {
   whole: FoundFile[];
+  /** Of their streams. */
+  shapes: Map<string, StreamShape>;
   /** Damaged ones: what is known is their name. */
   unreadable: StoredFile[];
 }
@@ -28,6 +34,7 @@ export async function readFound(engine: Engine, { dataDir, path, found }: FoundR
   const absolute = join(dataDir, path);
   const { size: bytes, mtime } = await Deno.stat(absolute);
   const read = await readMetadata(engine, absolute);
+  if (read.kind === "whole" || read.kind === "old") await addShape(engine, absolute, path, found);
   switch (read.kind) {
     case "whole":
       found.whole.push({ metadata: read.metadata, path, bytes });
@@ -59,6 +66,14 @@ export async function readFound(engine: Engine, { dataDir, path, found }: FoundR
     default:
       return read satisfies never;
   }
+}
+
+/** Notes what the file adds to what is known of its stream's rows. */
+async function addShape(engine: Engine, absolute: string, path: string, { shapes }: Found) {
+  const { stream } = nameFacts(path);
+  if (HOST_TABLES.includes(stream)) return;
+  const shape = await shapeOfFile(engine, absolute);
+  shapes.set(stream, uniteShapes(shapes.get(stream) ?? EMPTY_SHAPE, shape));
 }
 
 /** What older versions wrote into agent.db only, told from the rows. */

@@ -1,6 +1,9 @@
 /** The newest rows, in memory until a flush makes them durable parts; DuckDB writes those. */
 import { hourOf } from "../../protocol/chunk_path.ts";
-import { literal, REJECTS } from "../../protocol/streams.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
+import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
@@ -40,6 +43,9 @@ export class MemoryRows implements AsyncDisposable {
   private readonly rejects = new RejectTable();
   /** By table, the function that SQL reads it with. */
   private readonly sources = new Map<string, string>();
+  private sourceCount = 0;
+  /** Streams whose shape is not durable yet. */
+  private readonly unsaved = new Set<string>();
   /** Goes up with every change: a copy made at the same version is still right. */
   version = 0;
   /** Bytes of log lines in memory. */
@@ -48,18 +54,29 @@ export class MemoryRows implements AsyncDisposable {
   private constructor(
     private readonly engine: Engine,
     private readonly host: string,
-    streams: readonly string[],
+    shapes: ReadonlyMap<string, StreamShape>,
   ) {
-    this.streams = new Map(streams.map((stream) => [stream, new StreamTable()]));
-    for (const [name, { store }] of this.tables()) {
-      const source = `rows_${this.sources.size}`;
-      engine.addSource(source, store);
-      this.sources.set(name, source);
-    }
+    this.streams = new Map([...shapes].map(([stream, shape]) => [stream, new StreamTable(shape)]));
+    for (const stream of shapes.keys()) this.unsaved.add(stream);
+    for (const [name] of this.tables()) this.addSource(name);
   }
 
-  static async open(host: string, streams: readonly string[]): Promise<MemoryRows> {
-    return new MemoryRows(await Engine.open(), host, streams);
+  /** @param shapes of the streams, by name */
+  static async open(
+    host: string,
+    shapes: ReadonlyMap<string, StreamShape>,
+  ): Promise<MemoryRows> {
+    return new MemoryRows(await Engine.open(), host, shapes);
+  }
+
+  /** What a stream's rows are made of, here and before. */
+  shape(stream: string): StreamShape {
+    return this.streams.get(stream)?.shape ?? EMPTY_SHAPE;
+  }
+
+  /** Those that are not durable yet, by stream. */
+  unsavedShapes(): Map<string, StreamShape> {
+    return new Map([...this.unsaved].map((stream) => [stream, this.shape(stream)]));
   }
 
   get rows(): number {
@@ -74,10 +91,29 @@ export class MemoryRows implements AsyncDisposable {
   add(stream: string, path: string, batch: Batch): void {
     const table = this.streams.get(stream);
     if (table === undefined) throw new Error(`No stream ${stream}`);
+    if (batch.shape !== table.shape && batch.rows.count > 0) {
+      this.change(stream, table, batch.shape);
+    }
     table.add(batch);
     this.rejects.add(stream, path, batch);
     this.lineBytes += batch.endOffset - batch.startOffset;
     this.version++;
+  }
+
+  private change(stream: string, table: StreamTable, shape: StreamShape) {
+    const { columns } = table.store;
+    table.change(shape);
+    this.unsaved.add(stream);
+    if (table.store.columns !== columns) this.addSource(stream);
+  }
+
+  /** A function has the columns that it was made with: others take another one. */
+  private addSource(name: string) {
+    const table = this.table(name);
+    if (table === undefined) return;
+    const source = `rows_${this.sourceCount++}`;
+    this.engine.addSource(source, table.store);
+    this.sources.set(name, source);
   }
 
   /** Hours that wait, by table. */
@@ -115,6 +151,7 @@ export class MemoryRows implements AsyncDisposable {
   /** Forgets everything: the rows have become durable. */
   clear(): void {
     for (const [, table] of this.tables()) table.clear();
+    this.unsaved.clear();
     this.lineBytes = 0;
     this.version++;
   }

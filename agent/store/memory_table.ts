@@ -1,15 +1,17 @@
 /** The rows of one table that are not durable yet, with what a flush must know of them. */
-import { ACCESS, REJECTS_SCHEMA } from "../../protocol/streams.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { REJECTS_SCHEMA, streamSchema } from "../../protocol/streams.ts";
+import { sameColumns } from "../../queries/columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
 import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
 import { HourCounts } from "./hour_counts.ts";
 import type { HourCount } from "./hour_counts.ts";
 import { RowStore } from "./row_store.ts";
-import { newAccessRows, newRejectRows } from "./rows.ts";
-import type { AccessRows, RejectRows } from "./rows.ts";
+import { newRejectRows, newStreamRows } from "./rows.ts";
+import type { RejectRows, StreamRows } from "./rows.ts";
 
-abstract class MemoryTable<ChunkRows extends AccessRows | RejectRows> {
+abstract class MemoryTable<ChunkRows extends StreamRows | RejectRows> {
   readonly hours = new HourCounts();
   private readonly runsById = new Map<string, Run>();
 
@@ -38,9 +40,27 @@ abstract class MemoryTable<ChunkRows extends AccessRows | RejectRows> {
 }
 
 /** Of a stream. */
-export class StreamTable extends MemoryTable<AccessRows> {
-  constructor() {
-    super(new RowStore(ACCESS.physical, () => newAccessRows(CHUNK_ROWS)));
+export class StreamTable extends MemoryTable<StreamRows> {
+  private givenShape: StreamShape;
+
+  constructor(shape: StreamShape) {
+    const { physical } = streamSchema(shape);
+    super(new RowStore(physical, () => newStreamRows(physical, CHUNK_ROWS)));
+    this.givenShape = shape;
+  }
+
+  /** What rows are made of. */
+  get shape(): StreamShape {
+    return this.givenShape;
+  }
+
+  /** Goes on with rows of another shape, which has all that this one has. */
+  change(shape: StreamShape): void {
+    const { physical } = streamSchema(shape);
+    if (!sameColumns(physical, this.store.columns)) {
+      this.store.change(physical, () => newStreamRows(physical, CHUNK_ROWS));
+    }
+    this.givenShape = shape;
   }
 
   /** Adds copies of the batch's rows. */
@@ -54,7 +74,7 @@ export class StreamTable extends MemoryTable<AccessRows> {
    * Says where rows come from, but for those that directly follow their predecessor, in a file and
    * in this table's hour: theirs derive from it, and nothing is stored.
    */
-  private setPositions({ columns, heap, count }: AccessRows, from: number, generation: string) {
+  private setPositions({ columns, heap, count }: StreamRows, from: number, generation: string) {
     const { ts, line_offset, line_length } = columns;
     columns.generation.start.fill(heap.constant(generation), from, count);
     columns.generation.length.fill(generation.length, from, count);

@@ -48,7 +48,9 @@ export async function recover(options: RecoverOptions): Promise<void> {
     offsets: new Map(catalog.generations().map(({ id, offset }) => [id, offset])),
     isNew: options.sound.isNew,
   });
-  if (decided.adopted.length > 0) catalog.commitAdoption(adoptionOf(decided, catalog));
+  if (decided.adopted.length > 0) {
+    catalog.commitAdoption({ ...adoptionOf(decided, catalog), shapes: found.shapes });
+  }
   noteSetAside(database, decided.doubtful.map(storedFile), { ...options, reason: "unfinished" });
   noteSetAside(database, found.unreadable, { ...options, reason: "corrupt" });
   await keeper.finishRemovals();
@@ -85,7 +87,7 @@ function comeBack(database: DatabaseSync, present: ReadonlySet<string>) {
 }
 
 async function readAll(dataDir: string, paths: readonly string[]): Promise<Found> {
-  const found: Found = { whole: [], unreadable: [] };
+  const found: Found = { whole: [], shapes: new Map(), unreadable: [] };
   if (paths.length === 0) return found;
   await using engine = await Engine.open();
   for (const path of paths) await readFound(engine, { dataDir, path, found });

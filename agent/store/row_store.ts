@@ -16,9 +16,19 @@ export class RowStore<Columns extends AnyColumns> implements RowSource {
 
   /** @param newChunk makes an empty chunk, of DuckDB's size for one */
   constructor(
-    readonly columns: readonly Column[],
-    private readonly newChunk: () => Rows<Columns>,
+    public columns: readonly Column[],
+    private newChunk: () => Rows<Columns>,
   ) {}
+
+  /** Goes on with other columns, as wide or wider: rows that are here are given them too. */
+  change(columns: readonly Column[], newChunk: () => Rows<Columns>): void {
+    const before = this.chunks.splice(0, this.used);
+    this.chunks.length = 0;
+    this.columns = columns;
+    this.newChunk = newChunk;
+    this.clear();
+    for (const chunk of before) this.add(chunk, () => {});
+  }
 
   /** Adds one row, which `set` fills. */
   addRow(set: (to: Rows<Columns>, row: number) => void): void {
@@ -38,7 +48,7 @@ export class RowStore<Columns extends AnyColumns> implements RowSource {
   }
 
   /** Copies rows; `added` is told where each stretch of them has come to lie. */
-  add(rows: Rows<Columns>, added: (to: Rows<Columns>, from: number) => void): void {
+  add(rows: Rows<AnyColumns>, added: (to: Rows<Columns>, from: number) => void): void {
     for (let start = 0; start < rows.count;) {
       const to = this.last();
       const from = to.count;
@@ -64,11 +74,7 @@ export class RowStore<Columns extends AnyColumns> implements RowSource {
 }
 
 /** Appends a range of rows to a chunk that has room for it. */
-function copyRows<Columns extends AnyColumns>(
-  from: Rows<Columns>,
-  range: RowRange,
-  to: Rows<Columns>,
-) {
+function copyRows(from: Rows<AnyColumns>, range: RowRange, to: Rows<AnyColumns>) {
   const texts = Object.values(from.columns).filter((column) => column instanceof TextColumn);
   const { block, added, addedLength } = from.heap;
   const { first, end } = extent(texts, block.length, range);
@@ -77,8 +83,10 @@ function copyRows<Columns extends AnyColumns>(
     block: to.heap.addBytes(block.subarray(first, end)) - first,
     added: to.heap.addBytes(added.subarray(0, addedLength)) - block.length,
   };
-  for (const [name, column] of Object.entries(from.columns)) {
-    to.columns[name]?.copy(column, range, to.count, shift);
+  for (const [name, column] of Object.entries(to.columns)) {
+    const source = from.columns[name];
+    if (source === undefined) column.clear(to.count, range.count);
+    else column.copy(source, range, to.count, shift);
   }
   to.count += range.count;
 }

@@ -1,7 +1,16 @@
 /** Rows in columns, in file order: made by ingest, kept by the store until they are durable. */
+import type { Column } from "../../protocol/messages.ts";
 import { TextHeap } from "../../queries/duckdb/text_heap.ts";
-import { IntegerColumn, TextColumn, WideColumn } from "../../queries/duckdb/typed_columns.ts";
+import {
+  IntegerColumn,
+  newColumn,
+  TextColumn,
+  WideColumn,
+} from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
+
+/** The column that marks rows whose lines have no time: theirs is that of arrival. */
+export const ARRIVAL = "ts_arrival";
 
 /** At most `capacity` rows. Texts are stretches of the heap. */
 export class Rows<Columns extends Readonly<Record<string, TypedColumn>>> {
@@ -46,6 +55,12 @@ export class Rows<Columns extends Readonly<Record<string, TypedColumn>>> {
 export type AccessRows = Rows<AccessColumns>;
 export type AccessColumns = ReturnType<typeof accessColumns>;
 
+/** Parsed lines of any stream, by physical column. */
+export type StreamRows = Rows<StreamColumns>;
+export type StreamColumns =
+  & ReturnType<typeof baseColumns>
+  & Readonly<Record<string, TypedColumn>>;
+
 /** Lines that no format could read, by physical column. */
 export type RejectRows = Rows<ReturnType<typeof rejectColumns>>;
 
@@ -55,32 +70,32 @@ export function newAccessRows(capacity: number): AccessRows {
   return new Rows(capacity, heap, accessColumns(heap, capacity));
 }
 
+/** No rows of these physical columns. */
+export function newStreamRows(columns: readonly Column[], capacity: number): StreamRows {
+  const heap = new TextHeap();
+  const base = baseColumns(heap, capacity);
+  const own = columns.filter(({ name }) => !(name in base))
+    .map(({ name, type }) => [name, newColumn(type, heap, capacity)] as const);
+  return new Rows(capacity, heap, { ...Object.fromEntries(own), ...base });
+}
+
 /** No rows; their texts are copies. */
 export function newRejectRows(capacity: number): RejectRows {
   const heap = new TextHeap();
   return new Rows(capacity, heap, rejectColumns(heap, capacity));
 }
 
-function accessColumns(heap: TextHeap, capacity: number) {
+/** What rows of every stream have. */
+function baseColumns(heap: TextHeap, capacity: number) {
   const text = () => new TextColumn(heap, capacity);
-  const integer = () => new IntegerColumn(new Int32Array(capacity));
   return {
     /** Microseconds since 1970, UTC. */
     ts: new WideColumn(capacity),
-    remote_addr: text(),
-    remote_user: text(),
-    http_method: text(),
-    request: text(),
-    http_version: text(),
-    status: integer(),
-    body_bytes_sent: new WideColumn(capacity),
-    http_referer: text(),
-    http_user_agent: text(),
-    request_time_ms: integer(),
     time_zone_min: new IntegerColumn(new Int16Array(capacity)),
     /**
-     * "common", "combined", "combined_time", "json", or NULL when `line_text` holds the line; "+redacted"
-     * behind it (then "text" for NULL) when a rule changed the line.
+     * How the columns make the line up (protocol/layout.ts), or "common", "combined",
+     * "combined_time", "json"; NULL when `line_text` holds the line; "+redacted" behind it (then
+     * "text" for NULL) when a rule changed the line.
      */
     layout: text(),
     line_text: text(),
@@ -89,7 +104,24 @@ function accessColumns(heap: TextHeap, capacity: number) {
     /** Where the line begins in its generation. */
     line_offset: new WideColumn(capacity),
     /** Bytes with the line end. */
-    line_length: integer(),
+    line_length: new IntegerColumn(new Int32Array(capacity)),
+  };
+}
+
+function accessColumns(heap: TextHeap, capacity: number) {
+  const text = () => new TextColumn(heap, capacity);
+  return {
+    ...baseColumns(heap, capacity),
+    remote_addr: text(),
+    remote_user: text(),
+    http_method: text(),
+    request: text(),
+    http_version: text(),
+    status: new IntegerColumn(new Int32Array(capacity)),
+    body_bytes_sent: new WideColumn(capacity),
+    http_referer: text(),
+    http_user_agent: text(),
+    request_time_ms: new IntegerColumn(new Int32Array(capacity)),
   };
 }
 

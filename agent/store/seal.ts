@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { SCHEMA_VERSION } from "../../protocol/streams.ts";
+import { SCHEMA_VERSION, schemaOf } from "../../protocol/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "./catalog.ts";
 import { DamagedSources } from "./chunk_writer.ts";
 import type { Sealer } from "./chunk_writer.ts";
@@ -183,9 +183,10 @@ async function writeChunk(
     .map(({ generation, inputPath }) => factsOf(generation, inputPath));
   const metadata = metadataText(facts, { flush: null, generations, account: null });
   const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
+  const columns = [...schemaOf(stream, catalog.shape(stream) ?? undefined).physical];
   let result = { rows: 0, bytes: 0, sha256: "" };
   await writeDurably(join(dataDir, path), async (target) => {
-    result = await sealer.run({ stream, sources, target, metadata });
+    result = await sealer.run({ columns, sources, target, metadata });
     if (result.rows !== facts.rows) { // the parts are about to be deleted
       const { rows } = facts;
       throw new LogvendError("internal", `The parts have ${rows} rows, the chunk ${result.rows}`);

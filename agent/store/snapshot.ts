@@ -1,5 +1,8 @@
 /** What the store lends to queries: the files that hold some tables, kept until given back. */
 
+import type { Table } from "../../protocol/messages.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+
 /** Files that together hold the asked range of some tables; they stay until disposed (leases). */
 export interface Snapshot extends AsyncDisposable {
   /** By table name, for every asked table, "rejects" included when it is asked. */
@@ -19,6 +22,8 @@ export interface SnapshotTable {
   /** Rows in the files. */
   rows: number;
   bytes: number;
+  /** Of a stream's rows in these files. */
+  shape?: StreamShape | undefined;
 }
 
 /** Half-open range over `ts`, UTC, ISO 8601; null is unbounded. */
@@ -32,8 +37,8 @@ export interface SnapshotRequest {
 
 /** The part of the store that queries read from. */
 export interface SnapshotSource {
-  /** Names of all tables: the streams, and "rejects". */
-  tables(): string[];
+  /** All tables: the streams, and those that every host has. */
+  tables(): Table[];
   /** Leases the files of the asked range, the newest rows among them. */
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
 }

@@ -4,7 +4,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
+import type { Table } from "../../protocol/messages.ts";
+import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
@@ -48,6 +51,8 @@ export interface StoreOptions {
   host: string;
   region: string;
   streams: readonly string[];
+  /** What their rows are made of at least, by name. @default access logs */
+  shapes?: ReadonlyMap<string, StreamShape>;
   sealAfterMs: number;
   /** @default those of 250 MB */
   limits?: StoreLimits;
@@ -118,7 +123,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       const leases = new Leases();
       const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
       await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
-      const memory = await MemoryRows.open(options.host, options.streams);
+      const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
       const store = new Store({ options, lock, database, catalog, leases, keeper, memory });
       await store.quota?.check(); // a start takes no more than a flush would
       return store;
@@ -192,8 +197,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return await this.seal(ripe());
   }
 
-  tables(): string[] {
-    return [...this.parts.options.streams, ...HOST_TABLES];
+  tables(): Table[] {
+    const { options: { streams }, memory } = this.parts;
+    return tablesOf(streams, (stream) => memory.shape(stream));
+  }
+
+  shape(stream: string): StreamShape {
+    return this.parts.memory.shape(stream);
   }
 
   async snapshot(request: SnapshotRequest): Promise<Snapshot> {
@@ -213,6 +223,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         const open = copies.get(name) ?? null;
         if (open === null) return [name, table];
         return [name, {
+          ...table,
+          shape: memory.shape(name),
           files: [...table.files, open.path],
           rows: table.rows + memory.rowCount(name),
           bytes: table.bytes + open.bytes,
@@ -331,7 +343,14 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         if (tail !== undefined) generation.tailSha256 = sha256Hex(tail);
         generations.push(generation);
       }
-      const changed = { generations, origins: this.origins, counts: this.tally.entries(), gaps };
+      const shapes = memory.unsavedShapes();
+      const changed = {
+        generations,
+        origins: this.origins,
+        counts: this.tally.entries(),
+        gaps,
+        shapes,
+      };
       written = await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
     } catch (error) {
       for (const id of ids) this.changed.add(id);
@@ -378,6 +397,15 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
     return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
   }
+}
+
+/** What the streams' rows are made of, as they were stored and as they are configured. */
+function shapesOf({ streams, shapes }: StoreOptions, catalog: Catalog): Map<string, StreamShape> {
+  return new Map(streams.map((stream) => {
+    const wanted = shapes?.get(stream) ?? ACCESS_SHAPE;
+    const known = catalog.shape(stream);
+    return [stream, known === null ? wanted : uniteShapes(known, wanted)];
+  }));
 }
 
 function quotaOf({ options: { quota: policy, dataDir }, database, keeper }: Parts): Quota | null {

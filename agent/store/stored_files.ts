@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
-import { ACCOUNTING, HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
+import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
+import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import type { Books } from "../account/report.ts";
@@ -54,7 +55,7 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
     return { lost, damaged };
   };
   return {
-    tables: () => [...streams, ...HOST_TABLES],
+    tables: () => tablesOf(streams, (stream) => catalog.shape(stream) ?? ACCESS_SHAPE),
     async snapshot(request) {
       const tables = new Map<string, SnapshotTable>();
       const { lost, damaged: without } = await verified(request);

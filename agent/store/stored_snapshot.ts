@@ -26,6 +26,7 @@ export function filesOf(request: FilesRequest): SnapshotTable {
     files: files.map((file) => join(dataDir, file.path)),
     rows: files.reduce((sum, file) => sum + file.rows, 0),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    shape: catalog.shape(name) ?? undefined,
   };
 }
 

@@ -5,7 +5,12 @@ import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
-import type { CancelCommand, QueryCommand, ResultAckCommand } from "../../protocol/messages.ts";
+import type {
+  CancelCommand,
+  QueryCommand,
+  ResultAckCommand,
+  Table,
+} from "../../protocol/messages.ts";
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Plan, Planner } from "../../queries/plan/planner.ts";
@@ -65,6 +70,8 @@ interface Prepared {
   claims: QueryClaims;
   planning: Promise<Plan>;
   audience: Audience;
+  /** That the SQL names. */
+  tables: Table[];
 }
 
 /** What would be done, without doing it. */
@@ -178,26 +185,29 @@ export class Fanout {
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
+    const known = fleet.tables();
     const { tables, plan } = await planner.start({
       sql: question.sql,
-      tables: fleet.tables(),
+      tables: known,
       now: claims.now,
       range: claims.range,
       rowsMax: claims.limits.rows_max,
     });
     const { selector } = claims;
     const audience = chooseAudience({ fleet, selector, tables, nowMs: now() });
-    return { claims, planning: plan, audience };
+    const named = known.filter(({ name }) => tables.includes(name));
+    return { claims, planning: plan, audience, tables: named };
   }
 
   /** @throws {LogvendError} unavailable: then no host has it */
-  private publishQuery({ sql, token }: Question, { claims, audience }: Prepared) {
+  private publishQuery({ sql, token }: Question, { claims, audience, tables }: Prepared) {
     const command: QueryCommand = {
       request: claims.id,
       orchestrator: this.parts.name,
       sql,
       token,
       plan_version: PLAN_VERSION,
+      tables,
     };
     const payload = this.seal("query", command, claims.expires_at_ms);
     for (const { presence } of audience.asked) this.publish(presence.host, payload);

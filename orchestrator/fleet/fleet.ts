@@ -2,10 +2,12 @@
 import { getLogger } from "@logtape/logtape";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { Presence } from "../../protocol/messages.ts";
+import { HostTables, Presence } from "../../protocol/messages.ts";
+import type { Table } from "../../protocol/messages.ts";
 import type { Selector } from "../../protocol/selector.ts";
 import { matches } from "../../protocol/selector.ts";
-import { HOST_TABLES } from "../../protocol/streams.ts";
+import { ACCESS_SHAPE, uniteColumns } from "../../protocol/stream_shape.ts";
+import { inShownOrder, tablesOf } from "../../protocol/streams.ts";
 import type { HostTable } from "../state/hosts.ts";
 
 /** How often leases are checked and last-seen times are written down. */
@@ -35,6 +37,9 @@ export interface FleetOptions {
 export class Fleet implements Disposable {
   private readonly hosts = new Map<string, Host>();
   private readonly unsaved = new Set<string>();
+  /** By host, as it says itself. */
+  private readonly tablesOfHosts = new Map<string, readonly Table[]>();
+  private united: Table[] | null = null;
   private readonly now: () => number;
   private readonly timer: ReturnType<typeof setInterval>;
   private savedMs: number;
@@ -65,9 +70,20 @@ export class Fleet implements Disposable {
   }
 
   /** The tables that queries may name: every stream of any host, and what all have. */
-  tables(): string[] {
-    const streams = [...this.hosts.values()].flatMap(({ presence }) => presence.streams);
-    return [...new Set([...streams, ...HOST_TABLES])].sort();
+  tables(): Table[] {
+    this.united ??= uniteTables(this.list(), this.tablesOfHosts);
+    return this.united;
+  }
+
+  /** Takes a message of `a/{host}/tables`; a malformed one is logged and changes nothing. */
+  receiveTables(host: string, payload: Uint8Array): void {
+    try {
+      const { tables } = parseBody(HostTables, open(payload).body, "list of tables");
+      this.tablesOfHosts.set(host, tables);
+      this.united = null;
+    } catch (error) {
+      log.warning("Ignored the tables of {host}: {reason}.", { host, reason: messageOf(error) });
+    }
   }
 
   /** Takes a message of `a/{host}/state`; a malformed one is logged and changes nothing. */
@@ -97,6 +113,7 @@ export class Fleet implements Disposable {
       : lastWordMs(known, retainedMs === null ? nowMs : null);
     const leased = seenMs !== null && nowMs - seenMs < presence.lease_ms;
     const state = presence.state === "online" && leased ? "online" : "offline";
+    if (known?.presence.streams.join() !== presence.streams.join()) this.united = null;
     this.hosts.set(presence.host, {
       // A last will is as old as its connection: what the host said later is better.
       presence: state === "offline" && known !== undefined ? known.presence : presence,
@@ -144,6 +161,27 @@ export class Fleet implements Disposable {
     clearInterval(this.timer);
     this.save();
   }
+}
+
+/** By name, each with the columns that any host has. Hosts of older versions do not say theirs. */
+function uniteTables(
+  hosts: readonly Host[],
+  said: ReadonlyMap<string, readonly Table[]>,
+): Table[] {
+  const tables = new Map(
+    tablesOf([], () => ACCESS_SHAPE).map(({ name, columns }) => [
+      name,
+      [columns],
+    ]),
+  );
+  for (const { presence: { host, streams } } of hosts) {
+    const own = said.get(host) ?? tablesOf(streams, () => ACCESS_SHAPE);
+    for (const { name, columns } of own) {
+      if (streams.includes(name)) tables.set(name, [...tables.get(name) ?? [], columns]);
+    }
+  }
+  return [...tables].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([name, lists]) => ({ name, columns: inShownOrder(name, uniteColumns(lists)) }));
 }
 
 interface StateChange {

@@ -1,6 +1,6 @@
 /** Writes a table as an Arrow IPC stream. Types that Arrow's JavaScript lacks travel as text. */
 import * as arrow from "apache-arrow";
-import { identifier } from "../columns.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { pagesOf } from "./json_rows.ts";
 import type { FinishedTable } from "./json_rows.ts";

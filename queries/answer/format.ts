@@ -1,7 +1,7 @@
 /** Writes a finished answer, a table in DuckDB, in the formats that people and programs read. */
 import { join } from "node:path";
-import { literal } from "../../protocol/streams.ts";
-import { identifier } from "../columns.ts";
+import { literal } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { jsonPages } from "./json_rows.ts";

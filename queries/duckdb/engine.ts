@@ -8,7 +8,7 @@ import type {
   DuckDBValue,
 } from "@duckdb/node-api";
 import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../columns.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import { canPoint } from "./raw_chunk.ts";
 import { tableFunction } from "./row_source.ts";
 import type { RowSource } from "./row_source.ts";

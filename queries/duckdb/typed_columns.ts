@@ -53,14 +53,26 @@ export class TextColumn {
     return bytes === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   }
 
+  /** Makes rows NULL. */
+  clear(start: number, count: number): void {
+    this.length.fill(-1, start, start + count);
+  }
+
   move(from: number, to: number): void {
     this.start[to] = this.start[from] ?? 0;
     this.length[to] = this.length[from] ?? -1;
   }
 
-  /** Takes rows of a column of the same kind, whose texts are in this heap already. */
+  /** Takes rows of a column whose texts, if it has any, are in this heap already. */
   copy(from: TypedColumn, { start, count }: RowRange, to: number, shift: TextShift): void {
-    if (!(from instanceof TextColumn)) throw new TypeError("Columns of two kinds");
+    if (!(from instanceof TextColumn)) {
+      for (let i = 0; i < count; i++) {
+        const value = from.value(start + i);
+        const isFlag = from.values instanceof Int8Array;
+        this.set(to + i, value === null ? null : String(isFlag ? value === 1 : value));
+      }
+      return;
+    }
     const blockLength = from.heap.block.length;
     for (let i = 0; i < count; i++) {
       const at = from.start[start + i]!;
@@ -70,8 +82,10 @@ export class TextColumn {
   }
 }
 
-/** Whole numbers of up to 32 bits. */
-export class IntegerColumn<Values extends Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>> {
+/** Whole numbers of up to 32 bits; of 8 bits, 1 for true and 0 for false. */
+export class IntegerColumn<
+  Values extends Int8Array<ArrayBuffer> | Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+> {
   /** 1 for NULL. */
   readonly isNull: Uint8Array;
 
@@ -93,6 +107,11 @@ export class IntegerColumn<Values extends Int16Array<ArrayBuffer> | Int32Array<A
 
   value(row: number): number | null {
     return this.isNull[row] === 1 ? null : this.values[row] ?? 0;
+  }
+
+  /** Makes rows NULL. */
+  clear(start: number, count: number): void {
+    this.isNull.fill(1, start, start + count);
   }
 
   move(from: number, to: number): void {
@@ -151,15 +170,63 @@ export class WideColumn {
     return this.isNull[row] === 1 ? null : this.values[row] ?? 0n;
   }
 
+  /** Makes rows NULL. */
+  clear(start: number, count: number): void {
+    this.isNull.fill(1, start, start + count);
+  }
+
   move(from: number, to: number): void {
     this.values[to] = this.values[from] ?? 0n;
     this.isNull[to] = this.isNull[from] ?? 1;
   }
 
-  /** Takes rows of a column of the same kind. */
+  /** Takes rows of a column of whole numbers. */
   copy(from: TypedColumn, { start, count }: RowRange, to: number): void {
-    if (!(from instanceof WideColumn)) throw new TypeError("Columns of two kinds");
-    this.values.set(from.values.subarray(start, start + count), to);
+    if (from instanceof IntegerColumn) {
+      for (let i = 0; i < count; i++) this.values[to + i] = BigInt(from.values[start + i]!);
+    } else {
+      if (!(from instanceof WideColumn)) throw new TypeError("Columns of two kinds");
+      this.values.set(from.values.subarray(start, start + count), to);
+    }
+    this.isNull.set(from.isNull.subarray(start, start + count), to);
+  }
+}
+
+/** Numbers. */
+export class DoubleColumn {
+  readonly values: Float64Array<ArrayBuffer>;
+  /** 1 for NULL. */
+  readonly isNull: Uint8Array;
+
+  constructor(capacity: number) {
+    this.values = new Float64Array(capacity);
+    this.isNull = new Uint8Array(capacity).fill(1);
+  }
+
+  /** Null for NULL. */
+  set(row: number, value: number | null): void {
+    this.values[row] = value ?? 0;
+    this.isNull[row] = value === null ? 1 : 0;
+  }
+
+  value(row: number): number | null {
+    return this.isNull[row] === 1 ? null : this.values[row] ?? 0;
+  }
+
+  /** Makes rows NULL. */
+  clear(start: number, count: number): void {
+    this.isNull.fill(1, start, start + count);
+  }
+
+  move(from: number, to: number): void {
+    this.values[to] = this.values[from] ?? 0;
+    this.isNull[to] = this.isNull[from] ?? 1;
+  }
+
+  /** Takes rows of a column of numbers. */
+  copy(from: TypedColumn, { start, count }: RowRange, to: number): void {
+    if (from instanceof TextColumn) throw new TypeError("Columns of two kinds");
+    for (let i = 0; i < count; i++) this.values[to + i] = Number(from.values[start + i]!);
     this.isNull.set(from.isNull.subarray(start, start + count), to);
   }
 }
@@ -167,9 +234,33 @@ export class WideColumn {
 /** Values of one type; which, the column of the table says that they are for. */
 export type TypedColumn =
   | TextColumn
+  | DoubleColumn
+  | IntegerColumn<Int8Array<ArrayBuffer>>
   | IntegerColumn<Int16Array<ArrayBuffer>>
   | IntegerColumn<Int32Array<ArrayBuffer>>
   | WideColumn;
+
+/** An empty column of a DuckDB type. @throws for a type that no schema uses */
+export function newColumn(type: string, heap: TextHeap, capacity: number): TypedColumn {
+  switch (type) {
+    case "VARCHAR":
+    case "BLOB":
+      return new TextColumn(heap, capacity);
+    case "BIGINT":
+    case "TIMESTAMP":
+      return new WideColumn(capacity);
+    case "DOUBLE":
+      return new DoubleColumn(capacity);
+    case "INTEGER":
+      return new IntegerColumn(new Int32Array(capacity));
+    case "SMALLINT":
+      return new IntegerColumn(new Int16Array(capacity));
+    case "BOOLEAN":
+      return new IntegerColumn(new Int8Array(capacity));
+    default:
+      throw new Error(`No column of type ${type}`);
+  }
+}
 
 /** A value as the client library takes it, for a column of the DuckDB type `type`. */
 export function duckdbValue(column: TypedColumn, type: string, row: number): DuckDBValue {
@@ -179,5 +270,6 @@ export function duckdbValue(column: TypedColumn, type: string, row: number): Duc
     return bytes === null ? null : blobValue(bytes.slice());
   }
   const value = column.value(row);
+  if (type === "BOOLEAN") return value === null ? null : value === 1;
   return type === "TIMESTAMP" && typeof value === "bigint" ? timestampValue(value) : value;
 }

@@ -1,5 +1,14 @@
 /** DuckDB's column types and values, as our physical schemas use them. */
-import { BIGINT, BLOB, DOUBLE, INTEGER, SMALLINT, TIMESTAMP, VARCHAR } from "@duckdb/node-api";
+import {
+  BIGINT,
+  BLOB,
+  BOOLEAN,
+  DOUBLE,
+  INTEGER,
+  SMALLINT,
+  TIMESTAMP,
+  VARCHAR,
+} from "@duckdb/node-api";
 import { DuckDBBlobValue, DuckDBTimestampValue } from "@duckdb/node-api";
 import type { DuckDBType, DuckDBValue } from "@duckdb/node-api";
 
@@ -11,6 +20,7 @@ export const CHUNK_ROWS = 2_048;
 const TYPES: Readonly<Record<string, DuckDBType>> = {
   BIGINT,
   BLOB,
+  BOOLEAN,
   DOUBLE,
   INTEGER,
   SMALLINT,

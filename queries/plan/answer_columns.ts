@@ -1,6 +1,7 @@
 /** Columns of an answer: their names made distinct, their types made those of the original. */
 import type { Column } from "../../protocol/messages.ts";
-import { identifier, sameColumns } from "../columns.ts";
+import { sameColumns } from "../columns.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 
 /** Names as CREATE TABLE AS makes them: a second `a` becomes `a_1`. */
 export function distinctNames(columns: readonly Column[]): Column[] {
@@ -30,10 +31,4 @@ export function conformed(
     return `${value} AS ${identifier(name)}`;
   });
   return `SELECT ${outer.join(", ")} FROM (${sql}) AS answer(${inner.join(", ")})`;
-}
-
-/** A SELECT with these columns and no row. */
-export function emptySelect(columns: readonly Column[]): string {
-  const nulls = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`);
-  return `SELECT ${nulls.join(", ")} WHERE false`;
 }

@@ -1,18 +1,18 @@
 /** Splits one SELECT into what every host runs and what merges their rows: the same on both sides. */
 import type { Range } from "../../protocol/claims.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { schemaOf, shownColumns, tableSelect } from "../../protocol/streams.ts";
+import type { Column, Table } from "../../protocol/messages.ts";
+import { shownColumns } from "../../protocol/streams.ts";
+import { emptySelect, identifier } from "../../protocol/table_sql.ts";
 import { bindFailure, positionText, printSql } from "../ast.ts";
 import { baseTable, isExpression, locationOf, select } from "../ast_nodes.ts";
 import type { QueryNode, SelectNode } from "../ast_nodes.ts";
-import { identifier } from "../columns.ts";
 import { Engine } from "../duckdb/engine.ts";
 import { admit } from "../gate.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, PARTIAL_TABLE, splitAggregate } from "./aggregate.ts";
 import type { Split } from "./aggregate.ts";
-import { conformed, distinctNames, emptySelect } from "./answer_columns.ts";
+import { conformed, distinctNames } from "./answer_columns.ts";
 import { freezeClock, readsClock } from "./freeze.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
@@ -23,15 +23,15 @@ import type { Obstacle } from "./shape.ts";
 import { splitTopK } from "./top_k.ts";
 
 /** Raised with every change that makes a host's partial differ; both sides must agree on it. */
-export const PLAN_VERSION = 2;
+export const PLAN_VERSION = 3;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;
 
 export interface PlanRequest {
   sql: string;
-  /** Tables that the SQL may name; their columns are those of `schemaOf`. */
-  tables: readonly string[];
+  /** Tables that the SQL may name. */
+  tables: readonly Table[];
   /** The instant that now(), today() and the like stand for: ISO 8601, UTC. */
   now: string;
   /** Dropped when it is implied and WHERE bounds ts or time_local. */
@@ -56,7 +56,7 @@ export interface Plan {
   /** Base tables that the SQL reads. */
   tables: string[];
   /** The columns that it may read, by table. */
-  columnsRead: Record<string, string[]>;
+  columnsRead: Record<string, Column[]>;
   /** What the hosts' tables are cut to, half-open over `ts`. */
   range: Bounds;
   partials: Partial[];
@@ -84,7 +84,7 @@ type Shown = (table: string) => readonly Column[];
 type OnSound = (tables: readonly string[]) => void;
 
 export class Planner implements AsyncDisposable {
-  /** Columns of the empty views in the engine, by table: like on hosts, they have no rowid. */
+  /** The empty views in the engine, by table: like on hosts, they have no rowid. */
   private readonly views = new Map<string, string>();
   private readonly cache = new PlanCache();
   private last: Promise<unknown> = Promise.resolve();
@@ -142,15 +142,19 @@ export class Planner implements AsyncDisposable {
 
   private async planNow(request: PlanRequest, onSound: OnSound): Promise<Plan> {
     const { sql } = request;
-    const { node, tables } = await admit(this.engine, sql, request.tables);
+    const known = new Map(request.tables.map(({ name, columns }) => [name, columns]));
+    const { node, tables } = await admit(this.engine, sql, [...known.keys()]);
     const strings = stringsOf(node);
-    const shown: Shown = (table) => shownColumns(table, strings);
+    const shown: Shown = (table) => shownColumns(known.get(table) ?? [], strings);
     for (const table of tables) await this.createView(table, shown(table));
     const columns = distinctNames(await this.describe(sql));
     onSound(tables);
     const frozen = freezeClock(sql, node, request.now);
     const columnsRead = Object.fromEntries(
-      tables.map((table) => [table, [...neededColumns(node, namesOf(shown(table)))]]),
+      tables.map((table) => {
+        const needed = neededColumns(node, namesOf(shown(table)));
+        return [table, shown(table).filter(({ name }) => needed.includes(name))];
+      }),
     );
     const sqlBoundsTime = boundsTime(frozen);
     const range = boundsOf(request.range, sqlBoundsTime);
@@ -230,9 +234,7 @@ export class Planner implements AsyncDisposable {
       partials: tables.map((table, i) => ({
         table,
         sql: partials[i] ?? "",
-        columns: schemaOf(table).logical.filter(({ name }) =>
-          outline.columnsRead[table]?.includes(name)
-        ),
+        columns: outline.columnsRead[table] ?? [],
       })),
       mergeSql: conformed(original, merged, outline.columns),
     };
@@ -248,12 +250,10 @@ export class Planner implements AsyncDisposable {
   }
 
   private async createView(table: string, shown: readonly Column[]) {
-    const columns = namesOf(shown);
-    if (this.views.get(table) === columns.join()) return;
-    const nothing = { files: [], region: "", since: null, until: null };
-    const empty = tableSelect(table, { ...nothing, columns });
+    const empty = emptySelect(shown);
+    if (this.views.get(table) === empty) return;
     await this.engine.run(`CREATE OR REPLACE VIEW ${identifier(table)} AS ${empty}`);
-    this.views.set(table, columns.join());
+    this.views.set(table, empty);
   }
 
   private async reasonText(sql: string, { subject, node, why }: Obstacle): Promise<string> {
@@ -289,7 +289,8 @@ function wayOf(node: QueryNode, { tables, answer, shown, rowsMax }: Question): W
   if (isObstacle(single)) return { mode: "rows", obstacle: single };
   const columns = namesOf(shown(table));
   if (aggregates(single)) {
-    const split = splitAggregate(single, columns, answer.map(({ name }) => name));
+    const lower = columns.map((name) => name.toLowerCase()); // as names in the tree are compared
+    const split = splitAggregate(single, lower, answer.map(({ name }) => name));
     return "why" in split ? { mode: "rows", obstacle: split } : { mode: "aggregate", split };
   }
   const first = splitTopK(single, neededColumns(node, columns), rowsMax);

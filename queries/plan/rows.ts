@@ -26,7 +26,7 @@ export function neededColumns(
 ): readonly string[] {
   if (readsWholeRows(node)) return columns;
   const used = stringsOf(node);
-  const needed = columns.filter((name) => used.has(name));
+  const needed = columns.filter((name) => used.has(name.toLowerCase()));
   return needed.length > 0 ? needed : columns.slice(0, 1);
 }
 

@@ -1,9 +1,10 @@
 /** Loads what another machine exported into a table, exactly, or not at all. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
-import { literal } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
-import { identifier, sameColumns } from "../columns.ts";
+import { sameColumns } from "../columns.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import { carrierOf } from "./carriers.ts";
 
 /** One host's table (or a piece of it, when text) as it came. */

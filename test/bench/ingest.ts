@@ -2,8 +2,9 @@
  * How fast logs become sealed chunks, on one core, how small these are, and what questions cost,
  * beside what everybody has on the same file in the same run: awk, `grep -c`, `zstd -3`.
  */
+import { ACCESS } from "../../protocol/streams.ts";
 import { join } from "node:path";
-import { tableSelect } from "../../protocol/streams.ts";
+import { tableSelect } from "../../protocol/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { ourProgram } from "../harness/program.ts";
@@ -66,8 +67,13 @@ async function imported(folder: TempFolder, awk: Timed) {
 async function chunksMs(dataDir: string): Promise<number> {
   const files = await parquetFiles(join(dataDir, "stream=logs"));
   await using engine = await Engine.open();
-  const all = { region: "r", since: null, until: null, columns: ["status"] };
-  await engine.run(`CREATE VIEW logs AS ${tableSelect("logs", { files, ...all })}`);
+  const all = {
+    region: "r",
+    since: null,
+    until: null,
+    columns: [{ name: "status", type: "INTEGER" }],
+  };
+  await engine.run(`CREATE VIEW logs AS ${tableSelect(ACCESS, { files, ...all })}`);
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const startedMs = performance.now();

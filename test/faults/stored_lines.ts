@@ -1,6 +1,8 @@
 /** Which lines the store holds, read from its Parquet files past the agent, and what that proves. */
+import { schemaOf } from "../../protocol/streams.ts";
 import { join } from "node:path";
-import { REJECTS, tableSelect } from "../../protocol/streams.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import { tableSelect } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { REGION } from "./agent_process.ts";
 import { readCommits } from "./data_folder.ts";
@@ -43,7 +45,11 @@ export async function storedBytes(dataDir: string): Promise<string[]> {
     const column = stream === REJECTS ? "line" : "line_bytes";
     const paths = ofStream.map(({ path }) => join(dataDir, path));
     const range = { since: null, until: null, region: REGION };
-    const select = tableSelect(stream, { files: paths, columns: [column], ...range });
+    const select = tableSelect(schemaOf(stream), {
+      files: paths,
+      columns: [{ name: column, type: "BLOB" }],
+      ...range,
+    });
     const { rows } = await engine.read(`SELECT hex(${column}) FROM (${select})`);
     for (const [hex] of rows) texts.push(String(hex));
   }
@@ -51,12 +57,12 @@ export async function storedBytes(dataDir: string): Promise<string[]> {
 }
 
 function linesSelect(dataDir: string, stream: string, files: readonly NamedFile[]): string {
-  return tableSelect(stream, {
+  return tableSelect(schemaOf(stream), {
     files: files.map(({ path }) => join(dataDir, path)),
     region: REGION,
     since: null,
     until: null,
-    columns: ["line"],
+    columns: [{ name: "line", type: stream === REJECTS ? "BLOB" : "VARCHAR" }],
   });
 }
 

@@ -6,11 +6,8 @@ import { createRebuilder } from "./rebuild.ts";
 import type { LineParser } from "./row.ts";
 import { parseNginxTime, rememberingLast } from "./time.ts";
 
-/** Those with a name; `auto` is any of them, line by line. */
-export const FORMATS = ["combined", "common", "json", "auto"] as const;
-
-/** What a stream's lines look like, as configured. */
-export type Format = typeof FORMATS[number];
+/** Those of access logs; json is what `auto` takes lines for that begin with a brace. */
+export type Format = "combined" | "common" | "json" | "auto";
 
 /**
  * Makes a parser for the lines of one file. The layout of a row stays only where rebuilding it

@@ -1,4 +1,5 @@
 /** Lines as they may be stored: rules replace values in the text and in the columns made of it. */
+import { REDACTABLE } from "../../rules/redact.ts";
 import type { RedactableField, Redactor } from "../../rules/redact.ts";
 import { createLineParser, isJson } from "./format.ts";
 import type { Format } from "./format.ts";
@@ -48,9 +49,9 @@ interface Change {
 
 function changesOf(row: AccessRow, { fields }: Redactor): Change[] {
   const changes: Change[] = [];
-  for (const [field, replace] of fields) {
+  for (const field of REDACTABLE) {
     const original = row[field];
-    const value = original === null ? null : replace(original);
+    const value = original === null ? null : fields.get(field)?.(original) ?? original;
     if (original !== null && value !== null && value !== original) {
       changes.push({ field, original, value });
     }

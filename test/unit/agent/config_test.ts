@@ -17,7 +17,7 @@ Deno.test("who names the server as a log's format is told which format that is",
     const yaml = `data_dir: d\nstreams: [ { name: logs, format: ${format}, files: [ a ] } ]\n`;
     assert.equal(
       await complaint(yaml),
-      `agent.yaml:2:34 streams[0].format: found "${format}"; wanted combined, common, json or auto${end} ` +
+      `agent.yaml:2:34 streams[0].format: found "${format}"; wanted combined, common, auto, json, logfmt, syslog, cri, docker, raw, { nginx: LOG_FORMAT } or { regex: PATTERN }${end} ` +
         "1 error; nothing started (exit 78)",
     );
   };
@@ -25,7 +25,7 @@ Deno.test("who names the server as a log's format is told which format that is",
   await check("ngnix", "; nginx logs are combined (or auto)");
   await check("Apache", "; apache logs are combined (or auto)");
   await check("jsn", ". Did you mean json?");
-  await check("syslog", "");
+  await check("csv", "");
 });
 
 Deno.test("a data_dir that is missing or no text is asked for by example", async () => {

@@ -140,11 +140,10 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What an agent derives from a command by itself. */
-  private plan({ sql, token }: QueryCommand): Promise<Plan> {
+  private plan({ sql, token, tables }: QueryCommand): Promise<Plan> {
     const payload = token.split(".")[1] ?? "";
     const bytes = Uint8Array.fromBase64(payload, { alphabet: "base64url" });
     const { now, range, limits } = JSON.parse(new TextDecoder().decode(bytes));
-    const tables = ["logs", "rejects"];
     return this.planner.plan({ sql, tables, now, range, rowsMax: limits.rows_max });
   }
 

@@ -1,8 +1,11 @@
+import { ACCESS } from "../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { admitPredicate } from "../../../queries/predicate.ts";
 
 const NOW = "2026-11-22T18:00:00.000Z";
-const admitted = (condition: string) => admitPredicate({ condition, table: "logs", now: NOW });
+const columns = ACCESS.logical;
+const admitted = async (condition: string) =>
+  (await admitPredicate({ condition, table: "logs", columns, now: NOW })).sql;
 
 Deno.test("a condition becomes an expression, with the clock stopped", async () => {
   assert.equal(

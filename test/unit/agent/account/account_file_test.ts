@@ -1,8 +1,9 @@
+import { schemaOf } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { tableSelect } from "../../../../protocol/streams.ts";
+import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { batch, copy, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
 
@@ -15,7 +16,7 @@ async function accounts(source: SnapshotSource, sql: string, since: string | nul
   });
   await using engine = await Engine.open();
   for (const [table, { files }] of snapshot.tables) {
-    const select = tableSelect(table, { files, region: "eu", since, until: null });
+    const select = tableSelect(schemaOf(table), { files, region: "eu", since, until: null });
     await engine.run(`CREATE VIEW ${table} AS ${select}`);
   }
   return (await engine.read(sql)).rows;

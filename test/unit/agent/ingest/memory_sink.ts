@@ -1,4 +1,6 @@
 /** A sink that keeps batches, checks the contract on each, and can forget what was not flushed. */
+import type { StreamShape } from "../../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
 import assert from "node:assert/strict";
 import type { Batch, BatchSink, Gap, Generation } from "../../../../agent/store/batch.ts";
 import { plainBatch } from "./plain_batch.ts";
@@ -27,6 +29,10 @@ export class MemorySink implements BatchSink {
 
   generations(stream: string): Generation[] {
     return [...this.current.values()].filter((g) => g.stream === stream).map((g) => ({ ...g }));
+  }
+
+  shape(): StreamShape {
+    return ACCESS_SHAPE;
   }
 
   putGeneration(generation: Generation) {

@@ -1,5 +1,5 @@
 /** Batches as plain values, to compare: a maker uses the rows of one again for the next. */
-import type { AccessColumns, AccessRows } from "../../../../agent/store/rows.ts";
+import type { AccessColumns, StreamRows } from "../../../../agent/store/rows.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { TextColumn } from "../../../../queries/duckdb/typed_columns.ts";
 import type { WideColumn } from "../../../../queries/duckdb/typed_columns.ts";
@@ -20,7 +20,7 @@ export function plainBatch(batch: Batch): PlainBatch {
   return { ...batch, rows: plainRows(batch.rows) };
 }
 
-function plainRows({ columns, count }: AccessRows): PlainRows {
+function plainRows({ columns, count }: StreamRows): PlainRows {
   const values = Object.entries(columns).map(([name, column]) => [
     name,
     Array.from({ length: count }, (_, row) => {

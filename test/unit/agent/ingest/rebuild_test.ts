@@ -1,3 +1,5 @@
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { DuckDBBlobValue } from "@duckdb/node-api";
 import fc from "fast-check";
@@ -8,7 +10,7 @@ import { createRebuilder } from "../../../../agent/ingest/formats/rebuild.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { MemoryRows } from "../../../../agent/store/memory_rows.ts";
-import { tableSelect } from "../../../../protocol/streams.ts";
+import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { anyLine, combined, common, generatedLines, json } from "./any_line.ts";
 import { plainBatch } from "./plain_batch.ts";
@@ -85,7 +87,7 @@ async function stored(
 ): Promise<{ rows: Stored[]; batches: PlainBatch[] }> {
   const folder = await Deno.makeTempDir();
   try {
-    await using memory = await MemoryRows.open("web-1", ["logs"]);
+    await using memory = await MemoryRows.open("web-1", new Map([["logs", ACCESS_SHAPE]]));
     const plain: PlainBatch[] = [];
     for (const batch of batches) {
       memory.add("logs", "access.log", batch);
@@ -94,7 +96,7 @@ async function stored(
     const path = `${folder}/rows.parquet`;
     await memory.copyAll("logs", path);
     await using engine = await Engine.open();
-    const view = tableSelect("logs", { files: [path], region: "r", since: null, until: null });
+    const view = tableSelect(ACCESS, { files: [path], region: "r", since: null, until: null });
     const { rows } = await engine.read(
       `SELECT encode(line), line_bytes FROM (${view})`,
     );

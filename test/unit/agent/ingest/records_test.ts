@@ -1,3 +1,4 @@
+import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";
@@ -74,7 +75,7 @@ Deno.test("lines before the first record are a record of their own, a reject", a
 /** Cuts a text that grows by pieces, as a tail sees it, into records. */
 function recordsOf(pieces: readonly string[], linesMax = 1_000): string[] {
   const records = recordRule({ start: "^S", max_lines: linesMax, quiet: 0 });
-  const maker = new BatchMaker("g", { format: "combined", redactor: null, records }, () => 0);
+  const maker = new BatchMaker("g", { ...plainLines("combined"), records }, () => 0);
   const cutter = new LineCutter(0, records);
   const found: string[] = [];
   let window: Uint8Array = new Uint8Array();

@@ -13,6 +13,7 @@ import type { OperatorKey } from "../../../../protocol/signature.ts";
 import { parseTopic } from "../../../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
+import { accessTables } from "../../../harness/tables.ts";
 
 /** Starts a broker on a port of loopback; 0 is any free one. */
 export async function startBroker(port = 0) {
@@ -80,7 +81,7 @@ export class Orchestrator implements AsyncDisposable {
     const { body } = open(payload);
     if (received.kind === "ack") this.acks.push(QueryAck.parse(body));
     else if (received.kind === "state") this.presences.push(Presence.parse(body));
-    else {
+    else if (received.kind === "result") {
       const message = ResultMessage.parse(body);
       this.results.push(message);
       this.messageBytes.push(payload.length);
@@ -125,6 +126,7 @@ export class Orchestrator implements AsyncDisposable {
       request: claims.id,
       orchestrator: ORCHESTRATOR,
       sql,
+      tables: accessTables("logs"),
       token: await signClaims(claims, key),
       plan_version: PLAN_VERSION,
       ...sent,

@@ -1,4 +1,5 @@
 /** The agent's link, against a real broker. */
+import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { configureSync, resetSync } from "@logtape/logtape";
 import type { LogRecord } from "@logtape/logtape";
@@ -86,6 +87,7 @@ function linkOptions(url: string, different: Partial<LinkOptions>): LinkOptions 
     labels: { service: "web-server" },
     version: "0.1.0",
     streams: ["logs"],
+    tables: () => accessTables("logs"),
     trust: [],
     answer: answerOneRow,
     isKnown: (id) => seen.has(id),

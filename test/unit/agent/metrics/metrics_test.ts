@@ -5,6 +5,7 @@ import { batch, folder, GENERATION, open, START_MS } from "../store/scene.ts";
 
 const HOST = { host: "web-1", region: "eu", version: "1.2.3" };
 const QUERY = {
+  tables: [],
   sql: "SELECT 1",
   now: "2026-11-22T18:00:00Z",
   range: { since: null, until: null, implied: false },

@@ -1,4 +1,5 @@
 /** Questions from SQL to answer on one host: as the fleet asks, over MQTT, and locally. */
+import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { Link } from "../../../../agent/link/link.ts";
 import { answerQuery } from "../../../../agent/query/answer_query.ts";
@@ -43,7 +44,7 @@ async function host(): Promise<Host> {
 }
 
 function question(sql: string, different: Partial<HostQuery> = {}): HostQuery {
-  return { sql, now: NOW, range: ALL, limits: LIMITS, ...different };
+  return { sql, now: NOW, range: ALL, limits: LIMITS, tables: accessTables("logs"), ...different };
 }
 
 const never = () => new AbortController().signal;
@@ -118,6 +119,7 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
     region: "r-1",
     labels: {},
     version: "0.1.0",
+    tables: () => accessTables("logs"),
     streams: ["logs"],
     trust: [orchestrator.key.publicKey],
     answer: (query, signal) => answerQuery(here.parts, query, signal),

@@ -1,6 +1,8 @@
 /** Parquet files as the store writes them, and a store that lends them. */
 import type { Snapshot, SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { ACCESS, literal, REJECTS } from "../../../../protocol/streams.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS, tablesOf } from "../../../../protocol/streams.ts";
+import { literal } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 
 /** Statuses of the rows go round: 200, 200, 200, 404. */
@@ -32,7 +34,7 @@ export class FileStore implements SnapshotSource {
   constructor(private readonly file: string, private readonly rows: number) {}
 
   tables() {
-    return ["logs", REJECTS];
+    return tablesOf(["logs"], () => ACCESS_SHAPE);
   }
 
   async snapshot(): Promise<Snapshot> {

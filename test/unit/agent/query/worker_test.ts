@@ -1,11 +1,12 @@
 /** Query workers as real processes: what they answer, what they refuse, what kills them. */
+import { ACCESS } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
 import { resultFile } from "../../../../agent/query/worker_protocol.ts";
 import type { WorkerQuery } from "../../../../agent/query/worker_protocol.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
-import { tableSelect } from "../../../../protocol/streams.ts";
+import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
@@ -44,7 +45,7 @@ async function host(): Promise<Host> {
       const query: WorkerQuery = {
         views: [{
           table: "logs",
-          sql: tableSelect("logs", { files: [logs], region: "r-1", since: null, until: null }),
+          sql: tableSelect(ACCESS, { files: [logs], region: "r-1", since: null, until: null }),
         }],
         files: [logs],
         output: {

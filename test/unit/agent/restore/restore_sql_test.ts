@@ -1,3 +1,4 @@
+import { ACCESS } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -63,6 +64,7 @@ async function restored(dataDir: string, bytesMax: number): Promise<Map<string, 
     const rows = portion.files.filter((path) => !rejects.includes(path));
     const sql = linesSelect({
       stream: "logs",
+      schema: ACCESS,
       region: "eu",
       range: { since: null, until: null },
       where: null,
@@ -143,6 +145,7 @@ Deno.test("a condition chooses rows, and rejects are left out then", async () =>
   const lines = async (where: string | null, since: string | null) => {
     const sql = linesSelect({
       stream: "logs",
+      schema: ACCESS,
       region: "eu",
       range: { since, until: null },
       where,

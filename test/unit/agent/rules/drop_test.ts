@@ -1,3 +1,4 @@
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";
@@ -17,13 +18,14 @@ async function reaching(lines: string, ...drop: DropRule[]): Promise<PlainBatch[
   const taken: PlainBatch[] = [];
   const store: BatchSink = {
     generations: () => [],
+    shape: () => ACCESS_SHAPE,
     putGeneration: () => {},
     addGap: () => {},
     append: (batch) => Promise.resolve(void taken.push(plainBatch(batch))),
     flush: () => Promise.resolve(),
   };
   const place = { host: "web-1", region: "eu" };
-  await using sink = await dropping(store, [{ name: "logs", drop }], place);
+  await using sink = await dropping(store, [{ name: "logs", format: "combined", drop }], place);
   sink.putGeneration(GENERATION);
   const bytes = new TextEncoder().encode(lines);
   const maker = new BatchMaker(GENERATION.id, plainLines("combined"), () => 0);

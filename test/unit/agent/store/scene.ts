@@ -5,7 +5,9 @@ import { newAccessRows } from "../../../../agent/store/rows.ts";
 import type { Batch, Generation } from "../../../../agent/store/batch.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { tableSelect } from "../../../../protocol/streams.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS } from "../../../../protocol/streams.ts";
+import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -45,6 +47,7 @@ export function batch(startLine: number, count: number, atMs: (line: number) => 
     endOffset: (startLine + count) * 10,
     lines: count,
     rows,
+    shape: ACCESS_SHAPE,
     rejects: [],
     dropped: { ts: [], rule: [], line_length: [] },
     tail: new TextEncoder().encode(text.at(-1)),
@@ -79,7 +82,7 @@ export async function read(source: SnapshotSource, sql: string) {
   await using snapshot = await source.snapshot({ tables: ["logs"], since: null, until: null });
   await using engine = await Engine.open();
   const files = snapshot.tables.get("logs")?.files ?? [];
-  const select = tableSelect("logs", { files, region: "eu", since: null, until: null });
+  const select = tableSelect(ACCESS, { files, region: "eu", since: null, until: null });
   await engine.run(`CREATE VIEW logs AS ${select}`);
   return (await engine.read(sql)).rows;
 }

@@ -1,8 +1,9 @@
+import { REJECTS_SCHEMA } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { tableSelect } from "../../../../protocol/streams.ts";
+import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import {
   batch,
@@ -126,7 +127,7 @@ Deno.test("rejects are a table of their own and counted", async () => {
     await using snapshot = await store.snapshot({ tables: ["rejects"], since: null, until: null });
     await using engine = await Engine.open();
     const files = snapshot.tables.get("rejects")?.files ?? [];
-    const select = tableSelect("rejects", { files, region: "eu", since: null, until: null });
+    const select = tableSelect(REJECTS_SCHEMA, { files, region: "eu", since: null, until: null });
     const { rows } = await engine.read(
       `SELECT stream, host, region, file, reason, hex(line) FROM (${select})`,
     );

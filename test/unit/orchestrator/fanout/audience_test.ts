@@ -36,7 +36,7 @@ Deno.test("hosts without the stream are not asked, unless by name; those of anot
   await scene.agent({ host: "old-1", presence: { plan_versions: [0], version: "0.0.9" } });
   const { end } = await scene.ask({ sql: COUNTS });
   assert.deepEqual(named(end.coverage.missing), [
-    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 2" },
+    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 3" },
   ]);
   const byName = await scene.ask({ sql: COUNTS, selector: "host in (db-1, web-1)" });
   assert.deepEqual(named(byName.end.coverage.missing), [

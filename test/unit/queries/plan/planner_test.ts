@@ -1,3 +1,4 @@
+import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { Planner } from "../../../../queries/plan/planner.ts";
 import type { Plan, PlanRequest } from "../../../../queries/plan/planner.ts";
@@ -7,7 +8,7 @@ const SINCE = "2026-11-21T19:00:00Z";
 function request(sql: string, more: Partial<PlanRequest> = {}): PlanRequest {
   return {
     sql,
-    tables: ["logs", "rejects"],
+    tables: accessTables("logs"),
     now: "2026-11-22T19:00:00.250Z",
     range: { since: SINCE, until: null, implied: true },
     rowsMax: 1_000,
@@ -28,7 +29,9 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
       mode: "aggregate",
       reason: null,
       tables: ["logs"],
-      columnsRead: { logs: ["status", "request_time"] },
+      columnsRead: {
+        logs: [{ name: "status", type: "INTEGER" }, { name: "request_time", type: "DOUBLE" }],
+      },
       range: { since: SINCE, until: null },
       partials: [{
         table: "partial",
@@ -275,8 +278,8 @@ Deno.test("calls that overlap do not disturb each other, nor do failed ones", as
     planner.plan(request("SELECT count(*) FROM logs")),
     planner.plan(request("SELEC")),
     planner.plan(request("SELECT reason FROM rejects LIMIT 1")),
-    planner.plan(request("SELECT x FROM web", { tables: ["web"] })),
-    planner.plan(request("SELECT max(status) FROM web", { tables: ["web"] })),
+    planner.plan(request("SELECT x FROM web", { tables: accessTables("web") })),
+    planner.plan(request("SELECT max(status) FROM web", { tables: accessTables("web") })),
   ]);
   assert.deepEqual(
     plans.map((plan) => plan.status === "fulfilled" ? plan.value.mode : plan.reason.code),

@@ -1,0 +1,133 @@
+/** Fills rows with the fields of lines, in columns that grow with what the lines have. */
+import { redactedLayout } from "../../../../protocol/streams.ts";
+import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import {
+  DoubleColumn,
+  IntegerColumn,
+  TextColumn,
+  WideColumn,
+} from "../../../../queries/duckdb/typed_columns.ts";
+import type { Redactor } from "../../../rules/redact.ts";
+import { ARRIVAL, newStreamRows } from "../../../store/rows.ts";
+import type { StreamRows } from "../../../store/rows.ts";
+import type { FilledLine, RowFiller } from "../filler.ts";
+import type { RejectReason } from "../row.ts";
+import type { Event, EventParser, Field } from "./event.ts";
+import type { Learner } from "./learner.ts";
+import { rendered } from "./render.ts";
+
+export interface EventFillerOptions {
+  parse: EventParser;
+  learner: Learner;
+  redactor: Redactor | null;
+  nowMs: () => number;
+}
+
+export class EventFiller implements RowFiller {
+  /** Columns by the rows that were made for them. */
+  private readonly made = new WeakMap<StreamRows, unknown>();
+
+  constructor(private readonly options: EventFillerOptions) {}
+
+  get shape() {
+    return this.options.learner.shape;
+  }
+
+  newRows(capacity: number): StreamRows {
+    const { physical } = this.options.learner;
+    const rows = newStreamRows(physical, capacity);
+    this.made.set(rows, physical);
+    return rows;
+  }
+
+  fits(rows: StreamRows): boolean {
+    return this.made.get(rows) === this.options.learner.physical;
+  }
+
+  read(original: string, isExact: boolean): FilledLine | RejectReason {
+    const { parse, learner, redactor, nowMs } = this.options;
+    const text = redactor?.text(original) ?? original;
+    const event = parse(text);
+    if (typeof event === "string") return event;
+    const isReplaced = redactor !== null && replaceFields(event, redactor);
+    if (event.time === null) event.fields.push({ name: ARRIVAL, type: "BOOLEAN", value: true });
+    learner.learn(event.fields);
+    const isRedacted = isReplaced || text !== original;
+    const layout = this.layoutOf(event, isExact || isRedacted ? text : null, isReplaced);
+    const ts = event.time?.ts ?? BigInt(nowMs()) * 1_000n;
+    return {
+      ts,
+      isTimed: event.time !== null,
+      isRedacted,
+      line: layout !== null ? null : isReplaced ? replacedLine(event) : text,
+      layout: isRedacted ? redactedLayout(layout) : layout,
+      set: (rows) => setFields(rows, ts, event),
+    };
+  }
+
+  /** Null: the line is kept whole. @param text null where the line is no text */
+  private layoutOf(event: Event, text: string | null, isReplaced: boolean): string | null {
+    const { learner } = this.options;
+    if (event.pieces === null || text === null) return null;
+    if (event.fields.some((field) => learner.columnOf(field) === undefined)) return null;
+    if (!isReplaced && rendered(event.pieces, event) !== text) return null;
+    return learner.layoutOf(event.pieces.map((piece) => this.stored(piece)));
+  }
+
+  /** A piece as the column's type has it: what became text is written as text. */
+  private stored(piece: LayoutPiece): LayoutPiece {
+    if (typeof piece === "string") return piece;
+    const [name, kind] = piece;
+    const column = this.options.learner.columnOf({ name });
+    if (column === undefined || kind === "json" || column.type !== "VARCHAR") {
+      return column === undefined ? piece : [column.name, kind];
+    }
+    return [column.name, "text"];
+  }
+}
+
+/** Replaces what rules are for; true: there was something. */
+function replaceFields({ fields }: Event, redactor: Redactor): boolean {
+  let isReplaced = false;
+  for (const field of fields) {
+    const replace = redactor.fields.get(field.name.toLowerCase());
+    const text = field.type === "VARCHAR" ? String(field.value) : field.raw ?? String(field.value);
+    const value = replace?.(text) ?? text;
+    if (value === text) continue;
+    field.value = value;
+    field.type = "VARCHAR";
+    delete field.raw;
+    isReplaced = true;
+  }
+  return isReplaced;
+}
+
+/** What may be kept of a line in which values were replaced. */
+function replacedLine(event: Event): string {
+  return event.pieces === null
+    ? JSON.stringify(Object.fromEntries(event.fields.map(({ name, value }) => [name, value])))
+    : rendered(event.pieces, event);
+}
+
+function setFields(rows: StreamRows, ts: bigint, { time, fields }: Event) {
+  const { columns, count } = rows;
+  columns.ts.set(count, ts);
+  columns.time_zone_min.set(count, time?.zoneMin ?? 0);
+  for (const field of fields) setField(rows, field);
+}
+
+function setField({ columns, count }: StreamRows, { name, value, raw }: Field) {
+  const column = columns[name] ?? columnLike(columns, name);
+  if (column instanceof TextColumn) {
+    column.set(count, typeof value === "string" ? value : raw ?? String(value));
+  } else if (column instanceof WideColumn) column.set(count, BigInt(value));
+  else if (column instanceof DoubleColumn || column instanceof IntegerColumn) {
+    column.set(count, Number(value));
+  }
+}
+
+/** Names differ in case at most. */
+function columnLike(columns: StreamRows["columns"], name: string) {
+  const lower = name.toLowerCase();
+  return Object.entries(columns).find(([other]) => other.toLowerCase() === lower)?.[1];
+}

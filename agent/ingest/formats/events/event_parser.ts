@@ -1,0 +1,62 @@
+/** The parser of a format whose lines become fields. */
+import type { Format } from "../../../stream_format.ts";
+import { EventBuilder } from "./builder.ts";
+import { cri, docker } from "./containers.ts";
+import type { EventParser } from "./event.ts";
+import { jsonLines } from "./json_lines.ts";
+import { logFormat } from "./log_format.ts";
+import { logfmt } from "./logfmt.ts";
+import { regexLines } from "./regex.ts";
+import { syslog } from "./syslog.ts";
+import { timeRule } from "./time_rule.ts";
+import type { TimeConfig } from "./time_rule.ts";
+
+/** How lines are read. */
+export interface EventFormat {
+  format: Format;
+  /** Null: any time that tells itself. */
+  time: TimeConfig | null;
+  nowMs: () => number;
+}
+
+/** Makes a parser. A carriage return at a line's end, and zero bytes in front, are no fields' part. */
+export function createEventParser(options: EventFormat): EventParser {
+  const parse = parserOf(options);
+  return (line) => {
+    const zeros = /^\0*/.exec(line)?.[0].length ?? 0;
+    const end = line.endsWith("\r") ? line.length - 1 : line.length;
+    if (zeros === 0 && end === line.length) return parse(line);
+    const event = parse(line.slice(zeros, end));
+    if (typeof event === "string" || event.pieces === null) return event;
+    return { ...event, pieces: [line.slice(0, zeros), ...event.pieces, line.slice(end)] };
+  };
+}
+
+function parserOf({ format, time, nowMs }: EventFormat): EventParser {
+  const rule = timeRule(time, nowMs);
+  if (typeof format === "object") {
+    return "nginx" in format ? logFormat(format.nginx) : regexLines(format.regex, rule);
+  }
+  switch (format) {
+    case "json":
+      return jsonLines(rule);
+    case "logfmt":
+      return logfmt(rule);
+    case "syslog":
+      return syslog(nowMs);
+    case "cri":
+      return cri();
+    case "docker":
+      return docker(nowMs);
+    case "raw":
+      return raw;
+    default:
+      throw new Error(`${format} is no format of events`);
+  }
+}
+
+function raw(line: string): ReturnType<EventParser> {
+  const builder = new EventBuilder();
+  builder.text("message", line);
+  return builder.build();
+}

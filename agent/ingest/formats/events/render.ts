@@ -1,0 +1,25 @@
+/** Makes a line up of its pieces: the twin of the SQL in protocol/layout.ts. */
+import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import type { Event, Field } from "./event.ts";
+
+/**
+ * The line that the pieces make. Times and numbers are those of the line: their kinds were chosen
+ * so that they come out as they were.
+ */
+export function rendered(pieces: readonly LayoutPiece[], { fields, time }: Event): string {
+  const byName = new Map(fields.map((field) => [field.name, field]));
+  return pieces.map((piece) => {
+    if (typeof piece === "string") return piece;
+    return piece[0] === "ts" ? time?.raw ?? "" : valueText(byName, piece);
+  }).join("");
+}
+
+function valueText(
+  fields: ReadonlyMap<string, Field>,
+  [name, kind]: readonly [string, string],
+): string {
+  const field = fields.get(name);
+  if (field === undefined) return "";
+  if (kind === "json") return JSON.stringify(String(field.value)).slice(1, -1);
+  return field.raw ?? String(field.value);
+}

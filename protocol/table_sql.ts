@@ -1,0 +1,79 @@
+/** Stored files as the table that SQL sees. */
+import type { Column } from "./messages.ts";
+import type { StreamSchema } from "./streams.ts";
+
+/** A table as SQL sees it. */
+export interface TableSource {
+  /** Absolute paths, or paths from the reader's working folder; none gives an empty table. */
+  files: readonly string[];
+  region: string;
+  /** Half-open, UTC, ISO 8601; null is unbounded. */
+  since: string | null;
+  until: string | null;
+  /** Cast to these types; NULL where the schema has no such column. @default all that it has */
+  columns?: readonly Column[];
+}
+
+/** The SELECT that shows files of a schema as one table: typed, in order, cut to the range. */
+export function tableSelect(schema: StreamSchema, source: TableSource): string {
+  const { files, region, since, until, columns = schema.logical } = source;
+  if (files.length === 0) return emptySelect(columns);
+  const bounds = [
+    since === null ? "" : ` AND ts >= ${literal(timestamp(since))}::TIMESTAMP`,
+    until === null ? "" : ` AND ts < ${literal(timestamp(until))}::TIMESTAMP`,
+  ].join("");
+  return `SELECT ${logicalColumns(schema, region, columns)} FROM (${physicalRows(schema, files)})
+    WHERE true${bounds}`;
+}
+
+/** The rows of files with all physical columns of a schema: files of older versions may lack some. */
+export function physicalRows(schema: StreamSchema, files: readonly string[]): string {
+  return `${emptySelect(schema.physical)} UNION ALL BY NAME SELECT * FROM ${parquetFiles(files)}`;
+}
+
+/** A SELECT with these columns and no row. */
+export function emptySelect(columns: readonly Column[]): string {
+  const nulls = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`);
+  return `SELECT ${nulls.join(", ")} WHERE false`;
+}
+
+/** Logical columns of a schema as a list of SQL expressions over its physical columns. */
+export function logicalColumns(
+  schema: StreamSchema,
+  region: string,
+  columns: readonly Column[] = schema.logical,
+): string {
+  const known = new Set(schema.logical.map(({ name }) => name));
+  return columns.map(({ name, type }) => {
+    const expression = name === "region"
+      ? literal(region)
+      : known.has(name)
+      ? schema.expressions[name] ?? identifier(name)
+      : "NULL";
+    return `CAST(${expression} AS ${type}) AS ${identifier(name)}`;
+  }).join(", ");
+}
+
+/**
+ * Parquet files as SQL reads them, in this order: columns by name, and none from `stream=logs` and
+ * the like in a path, which would hide the file's own.
+ */
+export function parquetFiles(paths: readonly string[]): string {
+  const list = paths.map(literal).join(", ");
+  return `read_parquet([${list}], union_by_name = true, hive_partitioning = false)`;
+}
+
+/** A name as an SQL identifier, quoted. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A text as an SQL string literal. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** An ISO 8601 UTC instant as DuckDB's TIMESTAMP text. */
+export function timestamp(iso: string): string {
+  return iso.replace("T", " ").replace(/Z$/, "");
+}
