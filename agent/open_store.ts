@@ -5,7 +5,7 @@ import type { StoreObserver } from "./store/observer.ts";
 import type { QuotaPolicy } from "./store/quota.ts";
 import { shapeOfFormat } from "./stream_format.ts";
 import { Store } from "./store/store.ts";
-import type { StoreOptions } from "./store/store.ts";
+import type { StoreOptions } from "./store/store_options.ts";
 
 /**
  * The store of a configuration; the only writer of its data folder. Without a `quotaPolicy` that of

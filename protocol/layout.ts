@@ -50,7 +50,7 @@ function valueSql([name, kind]: readonly [string, ValueKind]): string {
     case "text":
       return column;
     case "json":
-      return `to_json(${column})::VARCHAR[2:-2]`;
+      return `(to_json(${column})::VARCHAR)[2:-2]`;
     case "whole":
       return `${column}::BIGINT::VARCHAR`;
     case "decimal":

@@ -31,6 +31,8 @@ export class Rows<Columns extends Readonly<Record<string, TypedColumn>>> {
   clear(): void {
     this.count = 0;
     this.heap.clear();
+    // Lines need not have every field: nothing of a row before may stay.
+    for (const column of Object.values(this.columns)) column.clear(0, this.capacity);
   }
 
   /** Forgets all rows, and goes on with those of another block. */

@@ -5,7 +5,6 @@ import { getLogger } from "@logtape/logtape";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Table } from "../../protocol/messages.ts";
-import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
@@ -19,14 +18,12 @@ import { flush } from "./flush.ts";
 import { Keeper } from "./keeper.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import type { StoreLimits } from "./limits.ts";
 import { gapTotal } from "./gaps.ts";
 import { lockDataDir } from "./lock.ts";
 import { MemoryRows } from "./memory_rows.ts";
 import { otherBytes, Quota } from "./quota.ts";
-import type { QuotaPolicy } from "./quota.ts";
 import { Mutex } from "./mutex.ts";
-import type { StoreCondition, StoreObserver } from "./observer.ts";
+import type { StoreCondition } from "./observer.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
 import { recover } from "./recover.ts";
@@ -39,32 +36,14 @@ import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
+import { shapesOf } from "./store_options.ts";
+import type { StoreOptions } from "./store_options.ts";
 import { syncSources } from "./sync_sources.ts";
 import { readTotals } from "./totals.ts";
 import type { StoreTotals } from "./totals.ts";
 
 /** Between two tries to write to a disk that is full or gone. */
 const RETRY_MS = 1_000;
-
-export interface StoreOptions {
-  dataDir: string;
-  host: string;
-  region: string;
-  streams: readonly string[];
-  /** What their rows are made of at least, by name. @default access logs */
-  shapes?: ReadonlyMap<string, StreamShape>;
-  sealAfterMs: number;
-  /** @default those of 250 MB */
-  limits?: StoreLimits;
-  /** @default none */
-  quota?: QuotaPolicy | undefined;
-  observer?: StoreObserver;
-  /** Seal in this process, and not in one beside it: for what ends with that. @default false */
-  sealsHere?: boolean;
-  clock?: () => number;
-  /** Ends waits and seal processes. */
-  signal: AbortSignal;
-}
 
 export interface StoreStats {
   /** Rejected lines kept. */
@@ -397,15 +376,6 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
     return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
   }
-}
-
-/** What the streams' rows are made of, as they were stored and as they are configured. */
-function shapesOf({ streams, shapes }: StoreOptions, catalog: Catalog): Map<string, StreamShape> {
-  return new Map(streams.map((stream) => {
-    const wanted = shapes?.get(stream) ?? ACCESS_SHAPE;
-    const known = catalog.shape(stream);
-    return [stream, known === null ? wanted : uniteShapes(known, wanted)];
-  }));
 }
 
 function quotaOf({ options: { quota: policy, dataDir }, database, keeper }: Parts): Quota | null {

@@ -31,7 +31,10 @@ export function cri(): EventParser {
   };
 }
 
-/** Reads Docker's form; the text is `message`, with its line end. */
+/** Reads Docker's form; the text is `message`. One that goes on in the next line has no line end. */
 export function docker(nowMs: () => number): EventParser {
-  return jsonLines(timeRule({ field: "time", format: "iso" }, nowMs), { log: "message" });
+  return jsonLines(timeRule({ field: "time", format: "iso" }, nowMs), {
+    key: "log",
+    column: "message",
+  });
 }

@@ -13,11 +13,15 @@ const NESTED = /^[{[]/;
 /** Escapes that come out as JSON.stringify and DuckDB both write them. */
 const ODD_ESCAPE = /\\(?!["\\bfnrt])/;
 
-/** How Docker's own names are called in columns. */
-export type Names = Readonly<Record<string, string>>;
+/** A member that is a line of another log. */
+export interface InnerLine {
+  key: string;
+  /** Its column; the line end is none of its text. */
+  column: string;
+}
 
 /** Reads one object a line; the time is where `rule` finds it. */
-export function jsonLines(rule: TimeRule, names: Names = {}): EventParser {
+export function jsonLines(rule: TimeRule, inner: InnerLine | null = null): EventParser {
   return (line) => {
     const members = membersOf(line);
     if (members === null) return "bad_json";
@@ -29,7 +33,8 @@ export function jsonLines(rule: TimeRule, names: Names = {}): EventParser {
       builder.literal(line.slice(at, start));
       at = end;
       if (key === timeKey && readTime(builder, rule, raw)) continue;
-      addMember(builder, names[key] ?? key, raw);
+      if (key === inner?.key) addInner(builder, inner.column, raw);
+      else addMember(builder, key, raw);
     }
     builder.literal(line.slice(at));
     const event = builder.build();
@@ -50,10 +55,23 @@ function readTime(builder: EventBuilder, rule: TimeRule, raw: string): boolean {
   return true;
 }
 
+function addInner(builder: EventBuilder, column: string, raw: string) {
+  const end = /(?:^"|[^\\])(?:\\\\)*(\\n")$/.exec(raw)?.[1];
+  if (end === undefined) return addMember(builder, column, raw);
+  addText(builder, column, `${raw.slice(0, -end.length)}"`);
+  builder.literal(end);
+}
+
 function addMember(builder: EventBuilder, key: string, raw: string) {
   if (raw === "null") return builder.literal(raw);
   if (NESTED.test(raw)) return builder.text(key, raw.toWellFormed());
   if (!raw.startsWith('"')) return builder.value(key, typedValue(raw), raw);
+  addText(builder, key, raw);
+  builder.literal('"');
+}
+
+/** Adds a string, but for the quote at its end. */
+function addText(builder: EventBuilder, key: string, raw: string) {
   const inside = raw.slice(1, -1);
   builder.literal('"');
   if (!inside.includes("\\")) builder.text(key, inside);
@@ -62,7 +80,6 @@ function addMember(builder: EventBuilder, key: string, raw: string) {
     const isPlain = !ODD_ESCAPE.test(inside) && JSON.stringify(value) === raw;
     builder.text(key, value, isPlain ? "json" : null, inside);
   }
-  builder.literal('"');
 }
 
 interface Member {

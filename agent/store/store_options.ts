@@ -1,0 +1,39 @@
+/** What a store is opened with. */
+import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { Catalog } from "./catalog.ts";
+import type { StoreLimits } from "./limits.ts";
+import type { StoreObserver } from "./observer.ts";
+import type { QuotaPolicy } from "./quota.ts";
+
+export interface StoreOptions {
+  dataDir: string;
+  host: string;
+  region: string;
+  streams: readonly string[];
+  /** What their rows are made of at least, by name. @default access logs */
+  shapes?: ReadonlyMap<string, StreamShape>;
+  sealAfterMs: number;
+  /** @default those of 250 MB */
+  limits?: StoreLimits;
+  /** @default none */
+  quota?: QuotaPolicy | undefined;
+  observer?: StoreObserver;
+  /** Seal in this process, and not in one beside it: for what ends with that. @default false */
+  sealsHere?: boolean;
+  clock?: () => number;
+  /** Ends waits and seal processes. */
+  signal: AbortSignal;
+}
+
+/** What the streams' rows are made of, as they were stored and as they are configured. */
+export function shapesOf(
+  { streams, shapes }: StoreOptions,
+  catalog: Catalog,
+): Map<string, StreamShape> {
+  return new Map(streams.map((stream) => {
+    const wanted = shapes?.get(stream) ?? ACCESS_SHAPE;
+    const known = catalog.shape(stream);
+    return [stream, known === null ? wanted : uniteShapes(known, wanted)];
+  }));
+}
