@@ -1,14 +1,11 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
 import { isUtf8 } from "node:buffer";
 import { newAccessRows } from "../store/rows.ts";
-import type { AccessRows, StreamRows } from "../store/rows.ts";
-import { isAccessName } from "../stream_format.ts";
+import type { StreamRows } from "../store/rows.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
-import type { RowFiller } from "./formats/filler.ts";
-import { accessFormat } from "./formats/format.ts";
+import type { RowFiller, RowScanner } from "./formats/filler.ts";
 import type { RejectReason } from "./formats/row.ts";
-import { CombinedScanner } from "./formats/scan_combined.ts";
 import { lastBytes, TAIL_BYTES } from "./identity.ts";
 import { fillerOf } from "./line_form.ts";
 import type { LineForm } from "./line_form.ts";
@@ -42,7 +39,7 @@ export interface CutBytes {
 export class BatchMaker {
   private readonly filler: RowFiller;
   /** Null where every line must be looked at as text. */
-  private readonly scanner: CombinedScanner | null;
+  private readonly scanner: RowScanner | null;
   private readonly strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly lossy = new TextDecoder("utf-8", { ignoreBOM: true });
   /** There may be thousands of makers: none holds memory that another needs. */
@@ -55,10 +52,8 @@ export class BatchMaker {
     private readonly form: LineForm,
     private readonly nowMs: () => number,
   ) {
-    const { format, redactor, records } = form;
     this.filler = fillerOf(form, nowMs);
-    const isScanned = redactor === null && records === null && isAccessName(format);
-    this.scanner = isScanned ? new CombinedScanner(accessFormat(format)) : null;
+    this.scanner = form.records === null ? this.filler.scanner : null;
   }
 
   /**
@@ -81,8 +76,7 @@ export class BatchMaker {
       const batch = this.emptyBatch(cut.offset + start, rows);
       while (start < bytes.length && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
         const end = isText ? lastEnd : textLineEnd(bytes, start, lastEnd);
-        // Rows for the scanner are those of access logs.
-        const next = this.scanner?.scan(rows as AccessRows, start, end, cut.offset) ?? start;
+        const next = this.scanner?.scan(rows, start, end, cut.offset) ?? start;
         if (next > start) this.scanned(batch, cut.offset + next);
         const after = next > start ? next : this.readOne(batch, bytes, start, isText);
         if (after === start) break; // the line has fields that these rows have no columns for

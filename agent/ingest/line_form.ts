@@ -8,7 +8,7 @@ import { isAccessName, shapeOfFormat } from "../stream_format.ts";
 import type { Format } from "../stream_format.ts";
 import { AccessFiller } from "./formats/access_filler.ts";
 import { EventFiller } from "./formats/events/event_filler.ts";
-import { createEventParser } from "./formats/events/event_parser.ts";
+import { createEventParser, scanGrammar } from "./formats/events/event_parser.ts";
 import { Learner } from "./formats/events/learner.ts";
 import type { TimeConfig } from "./formats/events/time_rule.ts";
 import type { RowFiller } from "./formats/filler.ts";
@@ -61,6 +61,7 @@ function eventsOf(format: Format, time?: TimeConfig, known?: StreamShape): LineF
 export function fillerOf({ format, events, redactor }: LineForm, nowMs: () => number): RowFiller {
   if (isAccessName(format)) return new AccessFiller(format, redactor);
   const { learner, time } = events ?? { learner: new Learner(shapeOfFormat(format)), time: null };
-  const parse = createEventParser({ format, time, nowMs });
-  return new EventFiller({ parse, learner, redactor, nowMs });
+  const options = { format, time, nowMs };
+  const parse = createEventParser(options);
+  return new EventFiller({ parse, learner, redactor, nowMs, grammar: scanGrammar(options) });
 }

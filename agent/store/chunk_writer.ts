@@ -6,7 +6,13 @@ import { Engine } from "../../queries/duckdb/engine.ts";
 import { hashFile } from "./verify.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
-const ROW_GROUP_ROWS = 500_000;
+const ROW_GROUP_ROWS_MAX = 500_000;
+/** Of a row group as the parts have it: rows of access logs are about 70 bytes, lines kept whole more. */
+const ROW_GROUP_BYTES = 48 * 2 ** 20;
+/** Their rows are alike. */
+const PARTS_LOOKED_AT = 32;
+/** DuckDB's vector: it writes no smaller row groups. */
+const ROW_GROUP_ROWS_MIN = 2_048;
 /** What DuckDB may use for it; more only helps row groups larger than ours. */
 const MEMORY_BYTES = 600 * 2 ** 20;
 
@@ -82,16 +88,29 @@ async function writeChunk(
   engine: Engine,
   { columns, sources, target, metadata }: SealJob,
 ): Promise<SealResult> {
+  const paths = sources.map(({ path }) => path);
   const copied = await engine.read(
-    `COPY (${emptySelect(columns)}
-       UNION ALL BY NAME SELECT * FROM ${parquetFiles(sources.map(({ path }) => path))}) TO ${
-      literal(target)
-    }
-     (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS},
+    `COPY (${emptySelect(columns)} UNION ALL BY NAME SELECT * FROM ${parquetFiles(paths)})
+     TO ${literal(target)}
+     (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd,
+      ROW_GROUP_SIZE ${await rowGroupRows(engine, paths)},
       KV_METADATA {logvend: $metadata})`,
     { metadata },
   );
   const { size: bytes } = await Deno.stat(target);
   const sha256 = await hashFile(target);
   return { rows: Number(copied.rows[0]?.[0]), bytes, sha256 };
+}
+
+/** As many rows as memory is surely enough for, by what some of the parts are like. */
+async function rowGroupRows(engine: Engine, paths: readonly string[]): Promise<number> {
+  const step = Math.ceil(paths.length / PARTS_LOOKED_AT);
+  const some = paths.filter((_, i) => i % step === 0);
+  const { rows: [[rowBytes] = []] } = await engine.read(
+    `SELECT sum(total_uncompressed_size)
+       / sum(row_group_num_rows) FILTER (WHERE column_id = 0)
+     FROM parquet_metadata([${some.map(literal).join(", ")}])`,
+  );
+  const fitting = Math.floor(ROW_GROUP_BYTES / Math.max(1, Number(rowBytes)));
+  return Math.min(ROW_GROUP_ROWS_MAX, Math.max(ROW_GROUP_ROWS_MIN, fitting));
 }

@@ -44,7 +44,7 @@ export class TextHeap {
     return this.block.length + this.addedLength - bytes.length;
   }
 
-  /** Where an ASCII text begins that many rows share. */
+  /** Where a text begins that many rows share. */
   constant(text: string): number {
     const known = this.constants.get(text);
     if (known !== undefined) return known;

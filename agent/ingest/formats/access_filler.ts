@@ -6,14 +6,18 @@ import { newAccessRows } from "../../store/rows.ts";
 import type { AccessRows } from "../../store/rows.ts";
 import type { AccessFormatName } from "../../stream_format.ts";
 import type { FilledLine, RowFiller } from "./filler.ts";
+import { accessFormat } from "./format.ts";
+import { CombinedScanner } from "./scan_combined.ts";
 import { createLineReader } from "./redacted.ts";
 import type { AccessRow, RejectReason } from "./row.ts";
 
 export class AccessFiller implements RowFiller {
   readonly shape = ACCESS_SHAPE;
+  readonly scanner;
   private readonly readLine;
 
   constructor(format: AccessFormatName, redactor: Redactor | null) {
+    this.scanner = redactor === null ? new CombinedScanner(accessFormat(format)) : null;
     this.readLine = createLineReader(format, redactor);
   }
 

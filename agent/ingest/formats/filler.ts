@@ -19,7 +19,19 @@ export interface FilledLine {
   set(rows: StreamRows): void;
 }
 
+/** Reads lines from their bytes, where that gives the very rows that `read` gives. */
+export interface RowScanner {
+  /**
+   * Adds the lines from `start` on, until one is not for it or the rows are full. Returns where the
+   * first line that was not added begins. The rows' block is valid UTF-8 and has a line end before
+   * `end`, which lies behind a line end; `offset` is where the block begins in its file.
+   */
+  scan(rows: StreamRows, start: number, end: number, offset: number): number;
+}
+
 export interface RowFiller {
+  /** Null where every line must be looked at as text. */
+  readonly scanner: RowScanner | null;
   /** What rows are made of so far. */
   readonly shape: StreamShape;
   newRows(capacity: number): StreamRows;

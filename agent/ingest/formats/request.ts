@@ -11,6 +11,9 @@ export interface RequestLine {
 /** Longer words are no method. */
 export const METHOD_LENGTH_MAX = 32;
 
+const BLANK = 0x20;
+const PROTOCOL = new TextEncoder().encode("HTTP/");
+
 /** Takes `GET /x HTTP/1.1` apart; null for anything else: TLS hellos, `-`, scans. */
 export function splitRequest(text: string): RequestLine | null {
   const first = text.indexOf(" ");
@@ -24,12 +27,43 @@ export function splitRequest(text: string): RequestLine | null {
   };
 }
 
+/** Where the first two parts end, in bytes. */
+export interface RequestBytes {
+  methodEnd: number;
+  targetEnd: number;
+}
+
+/** The same for bytes, into `parts`; false: it has no three parts. */
+export function splitRequestBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  parts: RequestBytes,
+): boolean {
+  let methodEnd = start;
+  while (methodEnd < end && isMethodByte(bytes[methodEnd]!)) methodEnd++;
+  const length = methodEnd - start;
+  if (length === 0 || length > METHOD_LENGTH_MAX || bytes[methodEnd] !== BLANK) return false;
+  let targetEnd = end - 1;
+  while (targetEnd > methodEnd && bytes[targetEnd] !== BLANK) targetEnd--;
+  if (targetEnd === methodEnd) return false;
+  for (let i = 0; i < PROTOCOL.length; i++) {
+    if (targetEnd + 1 + i >= end || bytes[targetEnd + 1 + i] !== PROTOCOL[i]) return false;
+  }
+  parts.methodEnd = methodEnd;
+  parts.targetEnd = targetEnd;
+  return true;
+}
+
 function isMethod(text: string, end: number): boolean {
   if (end <= 0 || end > METHOD_LENGTH_MAX) return false;
   for (let i = 0; i < end; i++) {
     const code = text.charCodeAt(i);
-    const letter = (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
-    if (!letter && code !== 0x2d && code !== 0x5f) return false;
+    if (!isMethodByte(code)) return false;
   }
   return true;
+}
+
+function isMethodByte(code: number): boolean {
+  return ((code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a) || code === 0x2d || code === 0x5f;
 }

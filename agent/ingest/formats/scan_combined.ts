@@ -4,6 +4,7 @@
  * line it leaves to that one.
  */
 import type { AccessRows } from "../../store/rows.ts";
+import type { RowScanner } from "./filler.ts";
 import { nginxTimeText } from "./rebuild.ts";
 import type { AccessFormat } from "./combined.ts";
 import type { Layout } from "./row.ts";
@@ -34,7 +35,7 @@ const IN_QUOTES = 2;
 const IN_METHOD = 4;
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => kindOf(byte));
 
-export class CombinedScanner {
+export class CombinedScanner implements RowScanner {
   /** The time text last read, and what it says. */
   private readonly timeBytes = new Uint8Array(NGINX_TIME_LENGTH);
   /** Microseconds since 1970, in halves: they are the same for many lines. */
@@ -46,11 +47,7 @@ export class CombinedScanner {
 
   constructor(private readonly format: AccessFormat) {}
 
-  /**
-   * Adds the lines from `start` on, until one is not of the kind or the rows are full. Returns where
-   * the first line that was not added begins. The rows' block is valid UTF-8 and has a line end
-   * before `end`, which lies behind a line end; `offset` is where the block begins in its file.
-   */
+  /** Rows are those of access logs. */
   scan(rows: AccessRows, start: number, end: number, offset: number): number {
     const { block } = rows.heap;
     let at = start;

@@ -6,7 +6,7 @@ import { typedValue } from "./values.ts";
 import type { TypedValue } from "./values.ts";
 
 /** Where the time stands when it says more than `ts` holds: nanoseconds, a rare form. */
-const TIME_TEXT = "time_text";
+export const TIME_TEXT = "time_text";
 
 /** Of access logs, in milliseconds. */
 const REQUEST_TIME = "request_time_ms";

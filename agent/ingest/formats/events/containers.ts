@@ -7,9 +7,14 @@ import { EventBuilder } from "./builder.ts";
 import type { EventParser } from "./event.ts";
 import { isoTime } from "./event_time.ts";
 import { jsonLines } from "./json_lines.ts";
+import type { InnerLine } from "./json_lines.ts";
 import { timeRule } from "./time_rule.ts";
+import type { TimeRule } from "./time_rule.ts";
 
 const CRI = /^(\S+) (stdout|stderr) ([FP](?::\S*)?) /;
+
+/** Where Docker keeps the text. */
+export const DOCKER_LINE: InnerLine = { key: "log", column: "message" };
 
 /** Reads CRI's form; `logtag` is P where the next line goes on with the text. */
 export function cri(): EventParser {
@@ -33,8 +38,10 @@ export function cri(): EventParser {
 
 /** Reads Docker's form; the text is `message`. One that goes on in the next line has no line end. */
 export function docker(nowMs: () => number): EventParser {
-  return jsonLines(timeRule({ field: "time", format: "iso" }, nowMs), {
-    key: "log",
-    column: "message",
-  });
+  return jsonLines(dockerTime(nowMs), DOCKER_LINE);
+}
+
+/** Docker says where the time is. */
+export function dockerTime(nowMs: () => number): TimeRule {
+  return timeRule({ field: "time", format: "iso" }, nowMs);
 }

@@ -10,16 +10,20 @@ import {
 import type { Redactor } from "../../../rules/redact.ts";
 import { ARRIVAL, newStreamRows } from "../../../store/rows.ts";
 import type { StreamRows } from "../../../store/rows.ts";
-import type { FilledLine, RowFiller } from "../filler.ts";
+import type { FilledLine, RowFiller, RowScanner } from "../filler.ts";
 import type { RejectReason } from "../row.ts";
 import type { Event, EventParser, Field } from "./event.ts";
 import type { Learner } from "./learner.ts";
 import { rendered } from "./render.ts";
+import { LayoutScanner } from "./scan/layout_scanner.ts";
+import type { ScanGrammar } from "./scan/template.ts";
 
 export interface EventFillerOptions {
   parse: EventParser;
   learner: Learner;
   redactor: Redactor | null;
+  /** Null: lines of this format are not read from their bytes. */
+  grammar: ScanGrammar | null;
   nowMs: () => number;
 }
 
@@ -27,7 +31,13 @@ export class EventFiller implements RowFiller {
   /** Columns by the rows that were made for them. */
   private readonly made = new WeakMap<StreamRows, unknown>();
 
-  constructor(private readonly options: EventFillerOptions) {}
+  readonly scanner: RowScanner | null;
+
+  constructor(private readonly options: EventFillerOptions) {
+    const { grammar, redactor } = options;
+    const isScanned = grammar !== null && redactor === null;
+    this.scanner = isScanned ? new LayoutScanner({ ...options, grammar }) : null;
+  }
 
   get shape() {
     return this.options.learner.shape;

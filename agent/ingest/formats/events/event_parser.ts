@@ -1,12 +1,15 @@
 /** The parser of a format whose lines become fields. */
 import type { Format } from "../../../stream_format.ts";
 import { EventBuilder } from "./builder.ts";
-import { cri, docker } from "./containers.ts";
+import { cri, docker, DOCKER_LINE, dockerTime } from "./containers.ts";
 import type { EventParser } from "./event.ts";
 import { jsonLines } from "./json_lines.ts";
 import { logFormat } from "./log_format.ts";
 import { logfmt } from "./logfmt.ts";
 import { regexLines } from "./regex.ts";
+import { jsonGrammar } from "./scan/json_grammar.ts";
+import { logFormatGrammar } from "./scan/log_format_grammar.ts";
+import type { ScanGrammar } from "./scan/template.ts";
 import { syslog } from "./syslog.ts";
 import { timeRule } from "./time_rule.ts";
 import type { TimeConfig } from "./time_rule.ts";
@@ -30,6 +33,13 @@ export function createEventParser(options: EventFormat): EventParser {
     if (typeof event === "string" || event.pieces === null) return event;
     return { ...event, pieces: [line.slice(0, zeros), ...event.pieces, line.slice(end)] };
   };
+}
+
+/** How lines are read from their bytes; null: they are not. */
+export function scanGrammar({ format, time, nowMs }: EventFormat): ScanGrammar | null {
+  if (typeof format === "object") return "nginx" in format ? logFormatGrammar(format.nginx) : null;
+  if (format === "json") return jsonGrammar(timeRule(time, nowMs));
+  return format === "docker" ? jsonGrammar(dockerTime(nowMs), DOCKER_LINE) : null;
 }
 
 function parserOf({ format, time, nowMs }: EventFormat): EventParser {

@@ -40,6 +40,9 @@ const WHOLES = new Set([
   "server_port",
 ]);
 
+/** Of a column of that type: more is no status. */
+export const INTEGER_MAX = 999_999_999;
+
 const REQUEST_TIME = /^(0|[1-9]\d{0,5})\.(\d{3})$/;
 
 /** A text, or a variable. */
@@ -62,6 +65,24 @@ export function logFormatColumns(format: string): Column[] {
       const column = columnName(COLUMNS[name] ?? name);
       return column === null ? [] : [{ name: column, type: typeOf(name) }];
     });
+}
+
+/** What a scanner of bytes goes by. */
+export interface LogFormatParts {
+  variables: string[];
+  /** Whether there is a text between any two variables. */
+  isApart: boolean;
+  parseTime: EventTimeParser;
+}
+
+/** The parts of a sound format. */
+export function logFormatParts(format: string): LogFormatParts {
+  const tokens = tokensOf(format);
+  return {
+    variables: variablesOf(format),
+    isApart: tokens.every((token, i) => "text" in token || !("variable" in (tokens[i + 1] ?? {}))),
+    parseTime: TIMES[timeVariable(format)] ?? (() => null),
+  };
 }
 
 /** Reads lines of a sound format. */
@@ -101,6 +122,10 @@ function addVariable(builder: EventBuilder, name: string, text: string) {
   if (type === "VARCHAR") return builder.text(column, text);
   if (text === "-" || text === "") return builder.literal(text);
   const typed = typedValue(text);
+  if (type === "INTEGER" && !(Math.abs(Number(text)) <= INTEGER_MAX)) {
+    builder.literal(text);
+    return builder.notBuilt();
+  }
   if (typed.type === "BIGINT") return builder.value(column, { ...typed, type }, text);
   if (type === "DOUBLE") {
     const sum = sumOf(text);

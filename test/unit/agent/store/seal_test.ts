@@ -220,3 +220,28 @@ Deno.test("a damaged part never becomes a chunk: the rest of its hour does", asy
   await using snapshot = await store.snapshot({ tables: ["logs"], since: null, until: null });
   assert.deepEqual(snapshot.lost, { files: 1, rows: 2 });
 });
+
+Deno.test("row groups of long lines are smaller, that memory is enough for any", async () => {
+  await using data = await folder();
+  await using store = await open(data.path);
+  store.putGeneration(GENERATION);
+  const LINES = 20_000;
+  const LINE_BYTES = 3_000;
+  for (let line = 0; line < LINES; line += 2_000) {
+    const lines = batch(line, 2_000, () => START_MS);
+    for (let row = 0; row < 2_000; row++) {
+      lines.rows.columns.line_text.set(row, crypto.randomUUID().padEnd(LINE_BYTES, `${row}`));
+    }
+    await store.append(lines);
+  }
+  const [chunk] = await store.sealAll();
+  assert.equal(chunk?.rows, LINES);
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT max(row_group_num_rows)::INT, max(row_group_bytes)::INT
+     FROM parquet_metadata('${join(data.path, chunk?.path ?? "")}')`,
+  );
+  const [[most, bytes] = []] = rows;
+  assert.ok(Number(most) < LINES, `${most} rows in a group`);
+  assert.ok(Number(bytes) < 80 * 2 ** 20, `${bytes} bytes in a group`);
+});
