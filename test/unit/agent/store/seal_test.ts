@@ -234,6 +234,7 @@ Deno.test("row groups of long lines are smaller, that memory is enough for any",
     }
     await store.append(lines);
   }
+  await store.flush();
   const [chunk] = await store.sealAll();
   assert.equal(chunk?.rows, LINES);
   await using engine = await Engine.open();
