@@ -12,6 +12,7 @@ import { TempFolder } from "../harness/temp_folder.ts";
 import { parquetFiles } from "../unit/agent/store/scene.ts";
 import { writeCorpus } from "./corpus.ts";
 import { quantile } from "./figures.ts";
+import { benchFormats } from "./formats.ts";
 import { benchTail } from "./tail.ts";
 import { timed } from "./timed.ts";
 import type { Timed } from "./timed.ts";
@@ -23,11 +24,11 @@ const SQL_STATUS = "SELECT status, count(*) AS n FROM logs GROUP BY 1";
 
 export async function benchIngest(): Promise<void> {
   await using folder = await TempFolder.make();
-  const bytes = await writeCorpus(folder.join("combined.log"), LINES, "combined_time");
+  const bytes = await writeCorpus(folder.join("combined.log"), LINES);
   console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time; one core`);
   const awk = await others(folder, bytes);
   await imported(folder, awk);
-  await jsonLines(folder);
+  await benchFormats(folder);
   await benchTail();
 }
 
@@ -40,15 +41,28 @@ async function others(folder: TempFolder, bytes: number): Promise<Timed> {
   const ratio = (await Deno.stat(packed)).size / bytes;
   const awk = await timed(["awk", AWK_STATUS, log]);
   print("grep -c", grep);
+  await fluentBit(log);
   print("zstd -3", zstd, `${ratio.toFixed(4)} of raw`);
   print("awk, by status", awk);
   return awk;
 }
 
+/** Reads the log and throws its lines away: less than an import does. */
+async function fluentBit(log: string) {
+  const tail = ["-i", "tail", "-p", `path=${log}`, "-p", "read_from_head=true"];
+  const command = ["fluent-bit", "-q", ...tail, "-p", "exit_on_eof=true", "-o", "null"];
+  const run = await timed(command).catch(() => null);
+  if (run === null) console.log("fluent-bit        not installed, or it failed");
+  else print("fluent-bit, null", run);
+}
+
 /** The import, what comes back of it, and the same question asked of the log and of the chunks. */
 async function imported(folder: TempFolder, awk: Timed) {
   const log = folder.join("combined.log");
-  const config = await configOf(folder, "combined");
+  const config = await folder.write(
+    "combined.yaml",
+    "data_dir: ./data-combined\nstreams:\n  - { name: logs, files: [ ./combined.log ] }\n",
+  );
   const run = await timed(agent("import", log, "-c", config), /combined\.log: /);
   print("import", run, rates(run, LINES));
   console.log(`  read after ${run.line.toFixed(2)} s; ${run.stdout.trimEnd().split("\n").at(-1)}`);
@@ -81,21 +95,6 @@ async function chunksMs(dataDir: string): Promise<number> {
     times.push(performance.now() - startedMs);
   }
   return quantile(times, 0.5);
-}
-
-async function jsonLines(folder: TempFolder) {
-  const lines = LINES / 4;
-  await writeCorpus(folder.join("json.log"), lines, "json");
-  const config = await configOf(folder, "json");
-  const run = await timed(agent("import", folder.join("json.log"), "-c", config), /json\.log: /);
-  print(`import of ${lines} JSON lines`, run, rates(run, lines));
-}
-
-async function configOf(folder: TempFolder, name: string): Promise<string> {
-  return await folder.write(
-    `${name}.yaml`,
-    `data_dir: ./data-${name}\nstreams:\n  - { name: logs, files: [ ./${name}.log ] }\n`,
-  );
 }
 
 function agent(...args: string[]): string[] {
