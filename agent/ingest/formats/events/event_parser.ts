@@ -1,4 +1,5 @@
 /** The parser of a format whose lines become fields. */
+import type { LayoutPiece } from "../../../../protocol/layout.ts";
 import type { Format } from "../../../stream_format.ts";
 import { EventBuilder } from "./builder.ts";
 import { cri, docker, DOCKER_LINE, dockerTime } from "./containers.ts";
@@ -9,6 +10,7 @@ import { logfmt } from "./logfmt.ts";
 import { regexLines } from "./regex.ts";
 import { jsonGrammar } from "./scan/json_grammar.ts";
 import { logFormatGrammar } from "./scan/log_format_grammar.ts";
+import { logfmtGrammar } from "./scan/logfmt_grammar.ts";
 import type { ScanGrammar } from "./scan/template.ts";
 import { syslog } from "./syslog.ts";
 import { timeRule } from "./time_rule.ts";
@@ -31,14 +33,27 @@ export function createEventParser(options: EventFormat): EventParser {
     if (zeros === 0 && end === line.length) return parse(line);
     const event = parse(line.slice(zeros, end));
     if (typeof event === "string" || event.pieces === null) return event;
-    return { ...event, pieces: [line.slice(0, zeros), ...event.pieces, line.slice(end)] };
+    return { ...event, pieces: between(line.slice(0, zeros), event.pieces, line.slice(end)) };
   };
+}
+
+/** Texts stand alone between values, here too. */
+function between(front: string, pieces: readonly LayoutPiece[], back: string): LayoutPiece[] {
+  const joined: LayoutPiece[] = [];
+  for (const piece of [front, ...pieces, back]) {
+    const last = joined.at(-1);
+    if (piece === "") continue;
+    if (typeof piece === "string" && typeof last === "string") joined.splice(-1, 1, last + piece);
+    else joined.push(piece);
+  }
+  return joined;
 }
 
 /** How lines are read from their bytes; null: they are not. */
 export function scanGrammar({ format, time, nowMs }: EventFormat): ScanGrammar | null {
   if (typeof format === "object") return "nginx" in format ? logFormatGrammar(format.nginx) : null;
   if (format === "json") return jsonGrammar(timeRule(time, nowMs));
+  if (format === "logfmt") return logfmtGrammar(timeRule(time, nowMs));
   return format === "docker" ? jsonGrammar(dockerTime(nowMs), DOCKER_LINE) : null;
 }
 

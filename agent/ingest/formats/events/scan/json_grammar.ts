@@ -1,15 +1,13 @@
 /** JSON lines by their layouts. */
-import type { LayoutPiece } from "../../../../../protocol/layout.ts";
 import { TIME_TEXT } from "../builder.ts";
 import type { InnerLine } from "../json_lines.ts";
 import type { TimeRule } from "../time_rule.ts";
-import { bytesOf, placed, scalarForm, stopsAt } from "./template.ts";
+import { isTimeSure, scalarForm, stopsAt, templateFrom } from "./template.ts";
 import type { PlacedPiece, ScanGrammar, TemplateValue } from "./template.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const CONTROLS = Array.from({ length: 0x20 }, (_, code) => code);
-const RENAMED = /^log_/;
 
 /** Texts stand in quotes and have no escapes, unless the layout says so. */
 const QUOTED = stopsAt(QUOTE, [...CONTROLS, BACKSLASH]);
@@ -22,26 +20,11 @@ const BARE = bareStops();
 export function jsonGrammar(rule: TimeRule, inner: InnerLine | null = null): ScanGrammar {
   return {
     parseTime: rule.parse,
-    templateOf(layout, pieces) {
-      const found = placed(pieces);
-      if (!isTimeSure(found, rule)) return null;
-      const values = found.map((piece) => valueOf(piece, inner));
-      if (values.some((value) => value === null)) return null;
-      return {
-        layout,
-        layoutLength: bytesOf(layout).length,
-        literals: [...found.map(({ before }) => bytesOf(before)), bytesOf(lastOf(pieces))],
-        values: values as TemplateValue[], // none is null
-      };
-    },
+    templateOf: (layout, pieces) =>
+      isTimeSure(pieces, rule)
+        ? templateFrom(layout, pieces, (piece) => valueOf(piece, inner))
+        : null,
   };
-}
-
-/** Whether lines of this layout have their time at the same key, or none can have one. */
-function isTimeSure(found: readonly PlacedPiece[], rule: TimeRule): boolean {
-  if (found.some(({ name }) => name === "ts" || name === TIME_TEXT)) return true;
-  const names = found.map(({ name }) => name.toLowerCase());
-  return rule.keyOf([...names, ...names.map((name) => name.replace(RENAMED, ""))]) === undefined;
 }
 
 function valueOf(
@@ -60,11 +43,6 @@ function valueOf(
   if (kind === "text") return { ...value, form: isQuoted ? "text" : "raw", stops };
   const scalar = isQuoted ? null : scalarForm(kind);
   return scalar === null ? null : { ...value, ...scalar, stops };
-}
-
-function lastOf(pieces: readonly LayoutPiece[]): string {
-  const last = pieces.at(-1);
-  return typeof last === "string" ? last : "";
 }
 
 function bareStops(): Uint8Array {

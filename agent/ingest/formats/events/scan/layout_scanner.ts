@@ -157,6 +157,7 @@ function takes(column: TypedColumn, { form, timeKind }: TemplateValue): boolean 
   const isText = column instanceof TextColumn;
   switch (form) {
     case "text":
+    case "word":
     case "escaped":
     case "raw":
     case "request":

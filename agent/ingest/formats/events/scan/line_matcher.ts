@@ -62,6 +62,8 @@ export class LineMatcher {
     switch (value.form) {
       case "text":
         return textEnd(bytes, at, value.stops);
+      case "word":
+        return wordEnd(bytes, at, value.stops);
       case "escaped":
         return this.escaped(bytes, place);
       case "raw":
@@ -143,6 +145,11 @@ function textEnd(bytes: Uint8Array, start: number, stops: Uint8Array): number {
   let at = start;
   while (stops[bytes[at]!] === 0) at++;
   return stops[bytes[at]!] === ENDS ? at : -1;
+}
+
+function wordEnd(bytes: Uint8Array, start: number, stops: Uint8Array): number {
+  const end = textEnd(bytes, start, stops);
+  return end > start ? end : -1;
 }
 
 /** The end of a JSON value that is not between quotes. */

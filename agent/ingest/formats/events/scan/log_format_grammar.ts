@@ -2,8 +2,8 @@
 import type { LayoutPiece } from "../../../../../protocol/layout.ts";
 import { logFormatParts } from "../log_format.ts";
 import { TIME_TEXT } from "../builder.ts";
-import { bytesOf, placed, scalarForm, stopsAt } from "./template.ts";
-import type { PlacedPiece, ScanGrammar, Template, TemplateValue } from "./template.ts";
+import { bytesOf, scalarForm, stopsAt, templateFrom } from "./template.ts";
+import type { PlacedPiece, ScanGrammar, TemplateValue } from "./template.ts";
 
 const LINE_END = 0x0a;
 
@@ -19,7 +19,8 @@ export function logFormatGrammar(format: string): ScanGrammar | null {
   if (!isApart || !isOnce || isTwice) return null;
   return {
     parseTime,
-    templateOf: (layout, pieces) => templateOf(layout, isRequest ? joined(pieces) : pieces),
+    templateOf: (layout, pieces) =>
+      templateFrom(layout, isRequest ? joined(pieces) : pieces, valueOf),
   };
 }
 
@@ -30,22 +31,6 @@ function joined(pieces: readonly LayoutPiece[]): LayoutPiece[] {
     pieces[at + 4]?.[0] !== "http_version";
   if (isWhole) return [...pieces];
   return [...pieces.slice(0, at), ["request", "request"], ...pieces.slice(at + 5)];
-}
-
-function templateOf(layout: string, pieces: readonly LayoutPiece[]): Template | null {
-  const found = placed(pieces);
-  const values = found.map((piece, i) => valueOf(piece, i === found.length - 1));
-  if (values.some((value) => value === null)) return null;
-  const last = pieces.at(-1);
-  return {
-    layout,
-    layoutLength: bytesOf(layout).length,
-    literals: [
-      ...found.map(({ before }) => bytesOf(before)),
-      bytesOf(typeof last === "string" ? last : ""),
-    ],
-    values: values as TemplateValue[], // none is null
-  };
 }
 
 function valueOf({ name, kind, after }: PlacedPiece, isLast: boolean): TemplateValue | null {

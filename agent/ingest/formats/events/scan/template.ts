@@ -1,11 +1,15 @@
 /** A layout made ready to be compared with the bytes of lines. */
 import type { LayoutPiece } from "../../../../../protocol/layout.ts";
+import { TIME_TEXT } from "../builder.ts";
 import type { EventTimeParser } from "../event_time.ts";
+import type { TimeRule } from "../time_rule.ts";
 
 /** What a value is in the bytes of a line. */
 export type ValueForm =
   /** Up to one of the bytes that end it. */
   | "text"
+  /** The same, and not empty. */
+  | "word"
   /** Text with escapes, as JSON writes it between quotes. */
   | "escaped"
   /** Any JSON value that is not between quotes, as it stands. */
@@ -57,6 +61,8 @@ export const ENDS = 1;
 export const NEVER = 2;
 
 const LINE_END = 0x0a;
+/** A field of a reserved name. */
+const RENAMED = /^log_/;
 const FORMS: Readonly<Record<string, ValueForm>> = {
   whole: "whole",
   decimal: "decimal",
@@ -79,6 +85,35 @@ export function placed(pieces: readonly LayoutPiece[]): PlacedPiece[] {
     const [name, kind] = piece;
     return [{ name, kind, before: literalAt(pieces, i - 1), after: literalAt(pieces, i + 1) }];
   });
+}
+
+/** Makes a template; null when `valueOf` knows no form for a value. */
+export function templateFrom(
+  layout: string,
+  pieces: readonly LayoutPiece[],
+  valueOf: (piece: PlacedPiece, isLast: boolean) => TemplateValue | null,
+): Template | null {
+  const found = placed(pieces);
+  const values: TemplateValue[] = [];
+  for (const [i, piece] of found.entries()) {
+    const value = valueOf(piece, i === found.length - 1);
+    if (value === null) return null;
+    values.push(value);
+  }
+  return {
+    layout,
+    layoutLength: bytesOf(layout).length,
+    literals: [...found.map(({ before }) => before), literalAt(pieces, pieces.length - 1)]
+      .map(bytesOf),
+    values,
+  };
+}
+
+/** Whether lines of a layout have their time at the same key, or none can have one. */
+export function isTimeSure(pieces: readonly LayoutPiece[], rule: TimeRule): boolean {
+  const names = placed(pieces).map(({ name }) => name.toLowerCase());
+  if (names.includes("ts") || names.includes(TIME_TEXT)) return true;
+  return rule.keyOf([...names, ...names.map((name) => name.replace(RENAMED, ""))]) === undefined;
 }
 
 function literalAt(pieces: readonly LayoutPiece[], index: number): string {

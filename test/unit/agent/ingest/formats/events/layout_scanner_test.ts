@@ -96,6 +96,24 @@ const dockerLine = fc.tuple(text, fc.boolean(), time).map(([text, isWhole, time]
   `{"log":${JSON.stringify(isWhole ? `${text}\n` : text)},"stream":"stdout","time":"${time}"}`
 );
 
+const pair = fc.tuple(
+  fc.constantFrom("a", "b", "A", "msg", "host", "é"),
+  fc.oneof(
+    number,
+    fc.constantFrom("true", "false", "", "a=b", "a\u00a0b", "12ms", "a\\b", '"', "-"),
+    fc.stringMatching(/^[a-zé/.:-]{1,8}$/),
+    text.map((value) => `"${value}"`),
+    text.map((value) => JSON.stringify(value)),
+  ),
+).map(([key, value]) => `${key}=${value}`);
+const logfmtLine = fc.tuple(
+  fc.array(time.map((value) => `time=${value}`), { maxLength: 1 }),
+  fc.array(fc.oneof({ weight: 5, arbitrary: pair }, fc.constantFrom("alone", "")), {
+    maxLength: 4,
+  }),
+  fc.constantFrom("", "", "", "\r", " "),
+).map(([first, rest, end]) => `${[...first, ...rest].join(" ")}${end}`);
+
 const LOG_FORMAT = {
   nginx:
     '$remote_addr [$time_local] "$request" $status $bytes_sent "$http_user_agent" $request_time u=$upstream_response_time',
@@ -122,6 +140,7 @@ const logFormatLine = fc.tuple(
 const kinds = [
   { format: "json" as Format, line: jsonLine },
   { format: "docker" as Format, line: dockerLine },
+  { format: "logfmt" as Format, line: logfmtLine },
   { format: LOG_FORMAT as Format, line: logFormatLine },
 ];
 
@@ -158,6 +177,12 @@ Deno.test("values vary and the layout stays: such lines are scanned", () => {
   assert.equal(scanned(escaped, "json"), 9);
   const timeless = json.map((line) => line.replace(/"time":"[^"]*",/, ""));
   assert.equal(scanned(timeless, "json"), 9);
+  const logfmt = Array.from(
+    { length: 9 },
+    (_, i) =>
+      `time=2026-11-23T10:00:0${i}Z level=info msg="served ${i}" user=u${i} n=${i} took=0.${i + 1}`,
+  );
+  assert.equal(scanned(logfmt, "logfmt"), 9);
   const lines = Array.from(
     { length: 9 },
     (_, i) =>
