@@ -46,6 +46,12 @@ export function isAccessName(format: Format): format is AccessFormatName {
   return ACCESS_FORMATS.some((name) => name === format);
 }
 
+/** What it is called in a sentence. */
+export function formatName(format: Format): string {
+  if (typeof format === "string") return format === "auto" ? "an access log" : format;
+  return "nginx" in format ? "this log_format" : "this regex";
+}
+
 /** What rows of a format have before any is read. */
 export function shapeOfFormat(format: Format): StreamShape {
   if (isOpenFormat(format)) return EMPTY_SHAPE;

@@ -12,7 +12,7 @@ import { lineForm } from "../ingest/line_form.ts";
 import type { FileId } from "../ingest/read_file.ts";
 import { storeLimits } from "../store/limits.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { NO_ROWS } from "./log_files.ts";
+import { formatName } from "../stream_format.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { chosenStream } from "./streams.ts";
 
@@ -65,7 +65,12 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
       `(${ratio}) in ${counted(chunks.length, "chunk")} · ` +
       formatDurationMs(performance.now() - startedMs),
   );
-  if (total.rows === 0 && total.rejects > 0) console.error(NO_ROWS);
+  if (total.rows === 0 && total.rejects > 0) {
+    console.error(
+      `no line could be read as ${formatName(stream.format)}: logvend-agent try FILE says which ` +
+        "format it has, SELECT * FROM rejects why",
+    );
+  }
 }
 
 /** Tells the files that the agent follows and that may still be written to. */

@@ -2,11 +2,15 @@
 import { join, resolve } from "node:path";
 import { plainLines } from "../ingest/line_form.ts";
 import { readFile } from "../ingest/read_file.ts";
+import { tryFormats } from "../ingest/trial.ts";
 import { Store } from "../store/store.ts";
+import { isAccessName, shapeOfFormat } from "../stream_format.ts";
+import type { Format } from "../stream_format.ts";
+import { firstLines } from "./first_lines.ts";
 import type { Source } from "./query.ts";
 
-/** Said of logs that hold lines and no rows. */
-export const NO_ROWS = "no line looks like an access log; SELECT * FROM rejects shows why";
+/** Of the first file: they tell the format of all. */
+const SAMPLE_BYTES = 2 ** 17;
 
 export interface LogFilesRequest {
   /** Paths; `-` is standard input. */
@@ -23,23 +27,27 @@ export async function readLogFiles(request: LogFilesRequest): Promise<Source> {
   const { files, folder, stack, signal } = request;
   const dataDir = join(folder, "data");
   const [host, region] = ["local", "local"];
-  const store = stack.use(
-    await Store.open({ dataDir, host, region, streams: ["logs"], sealAfterMs: 0, signal }),
-  );
-  let [rows, rejects] = [0, 0];
+  const paths: string[] = [];
   for (const file of new Set(files)) {
-    const path = file === "-" ? await spoolStdin(folder, signal) : resolve(file);
-    const read = await readFile({
-      path,
-      stream: "logs",
-      form: plainLines("auto"),
-      sink: store,
-      signal,
-    });
-    rows += read.rows;
-    rejects += read.rejects;
+    paths.push(file === "-" ? await spoolStdin(folder, signal) : resolve(file));
   }
-  return { store, dataDir, region, onlyRejects: rows === 0 && rejects > 0 };
+  const format = await formatOf(paths);
+  const shapes = new Map([["logs", shapeOfFormat(format)]]);
+  const store = stack.use(
+    await Store.open({ dataDir, host, region, streams: ["logs"], shapes, sealAfterMs: 0, signal }),
+  );
+  for (const path of paths) {
+    await readFile({ path, stream: "logs", form: plainLines(format), sink: store, signal });
+  }
+  return { store, dataDir, region, format };
+}
+
+/** What most of the first lines are; lines of no known format are asked as they stand. */
+async function formatOf([path]: readonly string[]): Promise<Format> {
+  const { lines } = path === undefined ? { lines: [] } : await firstLines(path, SAMPLE_BYTES);
+  const { format, rows } = tryFormats(lines, 0);
+  if (format === null || 2 * rows < lines.length) return lines.length === 0 ? "auto" : "raw";
+  return isAccessName(format) ? "auto" : format; // files of several servers may be asked at once
 }
 
 /** Standard input comes once; files are read as often as it takes. */

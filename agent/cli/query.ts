@@ -15,9 +15,11 @@ import type { LocalAnswer, LocalQuestion } from "../query/local_query.ts";
 import { connectSnapshots } from "../query/socket.ts";
 import { WorkerPool } from "../query/worker_pool.ts";
 import type { SnapshotSource } from "../store/snapshot.ts";
+import { formatName } from "../stream_format.ts";
+import type { Format } from "../stream_format.ts";
 import { openStoredFiles } from "../store/stored_files.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { NO_ROWS, readLogFiles } from "./log_files.ts";
+import { readLogFiles } from "./log_files.ts";
 
 export interface QueryOptions {
   config: string;
@@ -36,8 +38,8 @@ export interface Source {
   store: SnapshotSource;
   dataDir: string;
   region: string;
-  /** Whether there are lines, and none of them is a row. */
-  onlyRejects: boolean;
+  /** What log files were read as; null: it is the agent's store. */
+  format: Format | null;
 }
 
 /** @throws {LogvendError} usage, bad_config, bad_sql, unavailable, timeout, cancelled or internal */
@@ -109,12 +111,11 @@ interface Facts {
 function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
   const { rows_scanned: rows, chunks, bytes_read: bytes, rejects, gaps, lost } = answer.coverage;
   const facts = [
-    "this host",
+    source.format === null ? "this host" : `read as ${formatName(source.format)}`,
     rangeInWords(asked, answer.range),
     `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)} read`,
     formatDurationMs(elapsedMs),
   ].join(" · ");
-  if (source.onlyRejects && rows === 0) return [facts, NO_ROWS];
   return [
     facts,
     ...(rejects === 0
@@ -167,5 +168,5 @@ async function storedSource(
   const store = await connectSnapshots(dataDir) ??
     openStoredFiles({ dataDir, streams, host, scratchFolder });
   stack.use(store);
-  return { store, dataDir, region, onlyRejects: false };
+  return { store, dataDir, region, format: null };
 }

@@ -5,19 +5,15 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { counted } from "../../protocol/units.ts";
 import { renderTable, visible } from "../../queries/answer/table.ts";
 import { stdoutLook } from "../../queries/answer/table_look.ts";
-import { openSource } from "../ingest/byte_source.ts";
 import { tryFormats } from "../ingest/trial.ts";
 import type { Trial } from "../ingest/trial.ts";
 import type { Format } from "../stream_format.ts";
+import { firstLines } from "./first_lines.ts";
 
-/** Enough to tell a format and its odd lines, and read at once. */
-const SAMPLE_BYTES = 2 ** 20;
 const ROWS_SHOWN = 3;
 const REJECTS_SHOWN = 5;
 /** Of a line that no format reads. */
 const LINE_CHARACTERS_SHOWN = 120;
-
-const LINE_END = 0x0a;
 
 export interface TryOptions {
   output: "text" | "json";
@@ -30,25 +26,6 @@ export async function tryCommand(file: string, { output }: TryOptions): Promise<
   const trial = tryFormats(lines, ROWS_SHOWN);
   console.log(output === "json" ? asJson(file, trial) : asText(file, trial, isAll).trimEnd());
   if (trial.format === null) Deno.exitCode = 1;
-}
-
-/** The whole lines at the start of a log; a last one without an end is left out if more may come. */
-async function firstLines(file: string): Promise<{ lines: string[]; isAll: boolean }> {
-  const blocks = file === "-" ? Deno.stdin.readable : (await openSource(resolve(file))).bytes(0);
-  let bytes = new Uint8Array();
-  for await (const block of blocks) {
-    const joined = new Uint8Array(bytes.length + block.length);
-    joined.set(bytes);
-    joined.set(block, bytes.length);
-    bytes = joined;
-    if (bytes.length >= SAMPLE_BYTES) break;
-  }
-  const isAll = bytes.length < SAMPLE_BYTES;
-  const end = isAll ? bytes.length : bytes.lastIndexOf(LINE_END);
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, end));
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return { lines, isAll };
 }
 
 function asText(file: string, trial: Trial, isAll: boolean): string {

@@ -25,6 +25,7 @@ export function jsonLines(rule: TimeRule, inner: InnerLine | null = null): Event
   return (line) => {
     const members = membersOf(line);
     if (members === null) return "bad_json";
+    if (inner !== null && !members.some(({ key }) => key === inner.key)) return "no_format";
     const timeKey = rule.keyOf(members.map(({ key }) => key));
     const builder = new EventBuilder();
     let at = 0;
