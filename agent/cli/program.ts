@@ -1,11 +1,13 @@
 /** The commands of logvend-agent and their options. What a command needs is loaded when it runs. */
 import { Command, Option } from "commander";
 import { VERSION } from "../../protocol/version.ts";
+import { ENGINES } from "../../queries/views/views.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import type { AccountOptions } from "./account.ts";
 import type { QueryOptions } from "./query.ts";
 import type { RestoreOptions } from "./restore.ts";
 import type { TryOptions } from "./try.ts";
+import type { ViewsOptions } from "./views.ts";
 
 const CONFIG = "the agent's configuration";
 
@@ -46,6 +48,7 @@ export function agentProgram(): Command {
     );
   addAccount(program);
   addRestore(program);
+  addViews(program);
   program.command("validate")
     .description("check a configuration and say which files it finds")
     .addOption(configOption())
@@ -107,6 +110,25 @@ function addAccount(program: Command) {
     .action(async (options: AccountOptions) =>
       (await import("./account.ts")).accountCommand(options)
     );
+}
+
+function addViews(program: Command) {
+  program.command("views")
+    .description("print SQL by which another engine reads this host's chunks as they lie")
+    .addOption(configOption())
+    .option("--stream <name>", "the stream (default: the first one configured)")
+    .addOption(
+      new Option("--engine <name>", "the engine").choices(ENGINES).default("duckdb"),
+    )
+    .option("--location <url>", "where `stream=…` lies (default: the data folder)")
+    .addHelpText(
+      "after",
+      examples(
+        "logvend-agent views -c agent.yaml | duckdb logs.db",
+        "logvend-agent views --engine athena --location s3://bucket/logs",
+      ),
+    )
+    .action(async (options: ViewsOptions) => (await import("./views.ts")).viewsCommand(options));
 }
 
 function addRestore(program: Command) {

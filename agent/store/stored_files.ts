@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
@@ -93,6 +94,17 @@ export function readBooks(dataDir: string): Books {
     };
     database.exec("COMMIT");
     return books;
+  } finally {
+    database.close();
+  }
+}
+
+/** What a stream's stored rows are made of; null: nothing of it was stored. @throws {LogvendError} unavailable */
+export function readShape(dataDir: string, stream: string): StreamShape | null {
+  checkThere(dataDir);
+  const database = openDatabase(dataDir, { readOnly: true });
+  try {
+    return new Catalog(database).shape(stream);
   } finally {
     database.close();
   }

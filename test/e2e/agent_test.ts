@@ -52,7 +52,10 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
     [" status │ requests", "────────┼──────────", "    200 │      900", "    500 │      100"]
       .join("\n") + "\n(2 rows)\n",
   );
-  assert.match(table.stderr, /^read as an access log · all time · 1000 rows, 1 chunk, .* read · .*s$/m);
+  assert.match(
+    table.stderr,
+    /^read as an access log · all time · 1000 rows, 1 chunk, .* read · .*s$/m,
+  );
   assert.match(table.stderr, /^ {2}reject {2}1 {2}SELECT \* FROM rejects$/m);
   const lines = await agent("query", "SELECT line FROM logs", "-o", "csv", "--file", zipped);
   assert.equal(lines.stdout.split("\n").length - 2, 500);

@@ -11,12 +11,14 @@ export const TIME_TEXT = "time_text";
 /** Of access logs, in milliseconds. */
 const REQUEST_TIME = "request_time_ms";
 
-/** Taken by columns that every stream has: fields of these names get `log_` in front. */
+/** Taken by columns that every stream has, or by the folders that chunks lie in: fields of these names get `log_` in front. */
 const RESERVED = new Set([
   "ts",
   "host",
   "region",
   "stream",
+  "date",
+  "hour",
   "line",
   "line_bytes",
   "time_zone_min",
