@@ -9,8 +9,17 @@ const RequestId = z.uuid();
 export const Column = z.object({ name: z.string(), type: z.string().max(4_096) });
 export type Column = z.infer<typeof Column>;
 
+/** Of a stored table. Others write its type into their SQL: nothing but the types there are. */
+const TableColumn = z.object({
+  name: z.string().min(1).max(200).regex(/^[^\0]*$/),
+  type: z.string().regex(/^(VARCHAR|BLOB|BIGINT|INTEGER|SMALLINT|DOUBLE|BOOLEAN|TIMESTAMP)$/),
+});
+
 /** A table that SQL may name. */
-export const Table = z.object({ name: z.string(), columns: z.array(Column).max(1_000) });
+export const Table = z.object({
+  name: z.string().min(1).max(200),
+  columns: z.array(TableColumn).max(1_000),
+});
 export type Table = z.infer<typeof Table>;
 
 /** Commands, on `a/{host}/cmd`; the envelope's `type` is the `kind` here. */

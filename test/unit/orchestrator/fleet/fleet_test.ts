@@ -151,3 +151,27 @@ async function until(condition: () => boolean) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+Deno.test("a table has the columns of all hosts, wide enough for each", () => {
+  using scene = new Scene();
+  const tables = (host: string, columns: { name: string; type: string }[]) => {
+    const body = { tables: [{ name: "app", columns }] };
+    const payload = seal({ type: "tables", body, issuedAtMs: START_MS });
+    scene.fleet.receiveTables(host, payload);
+  };
+  scene.say(presence("web-1", { streams: ["app"] }));
+  scene.say(presence("web-2", { streams: ["app"] }));
+  tables("web-1", [{ name: "ts", type: "TIMESTAMP" }, { name: "code", type: "BIGINT" }]);
+  tables("web-2", [{ name: "Code", type: "VARCHAR" }, { name: "user", type: "VARCHAR" }]);
+  const app = () => scene.fleet.tables().find(({ name }) => name === "app")?.columns;
+  const united = [
+    { name: "ts", type: "TIMESTAMP" },
+    { name: "code", type: "VARCHAR" },
+    { name: "user", type: "VARCHAR" },
+  ];
+  assert.deepEqual(app(), united);
+  tables("web-2", [{ name: "x", type: "INTEGER); SELECT secret; --" }]);
+  assert.deepEqual(app(), united, "what is no type changes nothing");
+  tables("web-2", [{ name: "x\0", type: "INTEGER" }]);
+  assert.deepEqual(app(), united);
+});
