@@ -5,6 +5,7 @@ import { VERSION } from "../protocol/version.ts";
 import { Planner } from "../queries/plan/planner.ts";
 import type { AgentConfig } from "./config.ts";
 import { drain } from "./drain.ts";
+import { openGeo } from "./geo/open_geo.ts";
 import { serveHealth } from "./health/server.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
@@ -31,13 +32,14 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const askedOrEnd = AbortSignal.any([asked, end.signal]);
   /** Of reading and sealing. */
   const signal = config.drain_timeout === undefined ? askedOrEnd : end.signal;
+  await using geo = await openGeo(config);
   const metrics = config.http === undefined ? null : await openMetrics(config);
   await using store = await openStore(config, signal, { observer: metrics });
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
   await using sink = await dropping(store, config.streams, config);
-  await using tail = Tail.start({ streams: config.streams, sink, signal });
+  await using tail = Tail.start({ streams: config.streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };

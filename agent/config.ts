@@ -7,6 +7,7 @@ import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
 import { loopback } from "../protocol/listen_address.ts";
+import { geoProblems } from "./geo/geo_shape.ts";
 import { ruleProblems } from "./rules/problems.ts";
 import { Stream } from "./stream_config.ts";
 
@@ -25,6 +26,12 @@ const Retention = z.strictObject({
   age: Duration.optional().describe("chunks whose newest row is older are removed"),
   bytes: Bytes.optional()
     .describe("the oldest chunks are removed while parts and chunks together hold more"),
+});
+
+const Geo = z.strictObject({
+  database: z.string().min(1).describe(
+    "a MaxMind DB file (.mmdb): geo_country and geo_city of access logs say where remote_addr is",
+  ),
 });
 
 /** What memory holds, and a few parts and chunks, must fit in. */
@@ -68,6 +75,7 @@ export const AgentConfig = z.strictObject({
   limits: Limits.prefault({}).describe("what the agent takes of its host"),
   http: loopback("metrics are for this machine only; let a collector on it read them")
     .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),
+  geo: Geo.optional(),
   streams: z.array(Stream).min(1).describe("what is read; each stream is a table")
     .refine((streams) => new Set(streams.map((s) => s.name)).size === streams.length, {
       message: "stream names that differ",
@@ -93,10 +101,11 @@ export async function readAgentConfig(
       },
       paths: [
         ["data_dir"],
+        ["geo", "database"],
         ["streams", "*", "files", "*"],
         ["streams", "*", "redact", "*", "key", "file"],
       ],
-    }, (config) => ruleProblems(config.streams));
+    }, async (config) => [...geoProblems(config), ...await ruleProblems(config)]);
   } catch (error) {
     if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {
       throw error;

@@ -1,9 +1,9 @@
 /** Opens the store as the configuration has it. */
 import type { AgentConfig } from "./config.ts";
+import { shapeOfStream } from "./geo/geo_shape.ts";
 import { storeLimits } from "./store/limits.ts";
 import type { StoreObserver } from "./store/observer.ts";
 import type { QuotaPolicy } from "./store/quota.ts";
-import { shapeOfFormat } from "./stream_format.ts";
 import { Store } from "./store/store.ts";
 import type { StoreOptions } from "./store/store_options.ts";
 
@@ -24,7 +24,7 @@ export function openStore(
     host: config.host,
     region: config.region,
     streams: config.streams.map((stream) => stream.name),
-    shapes: new Map(config.streams.map(({ name, format }) => [name, shapeOfFormat(format)])),
+    shapes: new Map(config.streams.map((stream) => [stream.name, shapeOfStream(stream, config)])),
     sealAfterMs: config.seal_after,
     limits,
     quota: config.quota === undefined

@@ -66,6 +66,12 @@ const Time = z.strictObject({
   }).describe("iso, epoch, epoch_ms, nginx, bsd or a pattern like `%Y/%m/%d %H:%M:%S`"),
 });
 
+const Geo = z.strictObject({
+  field: z.string().min(1).describe(
+    "the column whose addresses are looked up in geo.database; of access logs remote_addr without it",
+  ),
+});
+
 /** One stream: its files, their form, its rules. */
 export const Stream = z.strictObject({
   name: StreamName
@@ -80,6 +86,7 @@ export const Stream = z.strictObject({
     .describe("where a file seen for the first time is read from"),
   ignore_older: Duration.prefault("24h")
     .describe("files unchanged for longer are not read when first seen"),
+  geo: Geo.optional(),
   multiline: Multiline.optional().describe("records of several lines"),
   redact: z.array(Redact).default([]).describe("what is replaced before anything is stored"),
   drop: z.array(Drop).default([]).describe("what is counted instead of stored")

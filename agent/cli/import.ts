@@ -4,6 +4,7 @@ import { configureLogging } from "../../protocol/logging.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { openStore } from "../open_store.ts";
 import { readAgentConfig } from "../config.ts";
+import { openGeo } from "../geo/open_geo.ts";
 import { dropping } from "../rules/drop.ts";
 import { discover } from "../ingest/discover.ts";
 import { fileKey } from "../ingest/identity.ts";
@@ -32,13 +33,14 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const signal = interruptSignal("Cancelled; importing again goes on where this ended");
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
+  await using geo = await openGeo(config);
   await using store = await openStore(config, signal, {
     quotaPolicy: "fail",
     sealsHere: true,
     limits: storeLimits({ ...config.limits, memory: MEMORY_BYTES }),
   });
   await using sink = await dropping(store, [stream], config);
-  const form = lineForm(stream, store.shape(stream.name));
+  const form = lineForm(stream, store.shape(stream.name), geo);
   const grows = await growingFiles(stream, signal);
   const total = { lines: 0, rows: 0, rejects: 0, dropped: 0, bytesRead: 0 };
   for (const file of files) {

@@ -1,16 +1,23 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
 import { counted } from "../../protocol/units.ts";
+import { openGeo } from "../geo/open_geo.ts";
+import { addressField } from "../geo/geo_shape.ts";
 import { readAgentConfig } from "../config.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "../ingest/discover.ts";
 
 export async function validateCommand(configPath: string): Promise<void> {
   const config = await readAgentConfig(configPath);
+  await using geo = await openGeo(config);
   console.log(`${configPath} is right: host ${config.host} in ${config.region}`);
   for (const stream of config.streams) {
     const found = await discover(stream.files, new AbortController().signal);
     console.log(`stream ${stream.name}: ${counted(found.files.length, "file")} now`);
     for (const rule of rulesOf(stream)) console.log(`  ${rule}`);
+    const field = addressField(stream);
+    if (geo !== null && field !== null) {
+      console.log(`  geo_country, geo_city: where ${field} is, by ${geo.title}`);
+    }
     for (const { path } of found.files) console.log(`  ${path}`);
     for (const [path, reason] of found.refused) console.log(`  ${path}: ${reason}`);
     for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);

@@ -83,6 +83,7 @@ export class BatchMaker {
         start = after;
       }
       if (batch.lines === 0) continue;
+      this.form.geo?.fill(rows);
       yield {
         ...batch,
         shape: this.filler.shape,

@@ -1,6 +1,9 @@
 /** What a stream's lines look like, and what may be kept of them. */
-import { uniteShapes } from "../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { GeoColumns } from "../geo/geo_columns.ts";
+import type { GeoDatabase } from "../geo/geo_database.ts";
+import { addressField } from "../geo/geo_shape.ts";
 import { createRedactor } from "../rules/redact.ts";
 import type { Redactor } from "../rules/redact.ts";
 import type { StreamConfig } from "../stream_config.ts";
@@ -18,37 +21,48 @@ import type { RecordRule } from "./records.ts";
 /** How the bytes of a stream's files become rows. */
 export interface LineForm {
   format: Format;
+  /** What the rows of access logs are made of: always the same. */
+  access: StreamShape;
   /** Null: access logs, whose columns are known. */
   events: { learner: Learner; time: TimeConfig | null } | null;
   /** Null: lines are kept as they are. */
   redactor: Redactor | null;
   /** Null: every line is a record. */
   records: RecordRule | null;
+  /** Null: nobody asks where addresses are. */
+  geo: GeoColumns | null;
 }
 
 /** Lines as they come, without rules. */
 export function plainLines(format: Format): LineForm {
-  return { format, events: eventsOf(format), redactor: null, records: null };
+  const events = eventsOf(format);
+  return { format, access: ACCESS_SHAPE, events, redactor: null, records: null, geo: null };
 }
 
 /**
  * The form that a stream is configured with.
  * @param known what its rows are made of already
+ * @param database null: addresses are not looked up
  * @throws {LogvendError} bad_config: no key for a hash
  */
 export function lineForm(
-  { format, time, redact, multiline }: LinesConfig,
+  stream: LinesConfig,
   known: StreamShape,
+  database: GeoDatabase | null,
 ): LineForm {
+  const { format, time, redact, multiline } = stream;
+  const field = addressField(stream);
   return {
     format,
+    access: known,
     events: eventsOf(format, time, known),
     redactor: createRedactor(redact),
     records: multiline === undefined ? null : recordRule(multiline),
+    geo: database === null || field === null ? null : new GeoColumns(database, field),
   };
 }
 
-type LinesConfig = Pick<StreamConfig, "format" | "time" | "redact" | "multiline">;
+type LinesConfig = Pick<StreamConfig, "format" | "time" | "redact" | "multiline" | "geo">;
 
 function eventsOf(format: Format, time?: TimeConfig, known?: StreamShape): LineForm["events"] {
   if (isAccessName(format)) return null;
@@ -58,8 +72,9 @@ function eventsOf(format: Format, time?: TimeConfig, known?: StreamShape): LineF
 }
 
 /** What reads the lines of one file. */
-export function fillerOf({ format, events, redactor }: LineForm, nowMs: () => number): RowFiller {
-  if (isAccessName(format)) return new AccessFiller(format, redactor);
+export function fillerOf(form: LineForm, nowMs: () => number): RowFiller {
+  const { format, access, events, redactor } = form;
+  if (isAccessName(format)) return new AccessFiller(format, redactor, access);
   const { learner, time } = events ?? { learner: new Learner(shapeOfFormat(format)), time: null };
   const options = { format, time, nowMs };
   const parse = createEventParser(options);

@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../protocol/file_error.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
+import type { GeoDatabase } from "../geo/geo_database.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
@@ -44,6 +45,8 @@ export interface Clock {
 export interface StreamTailOptions {
   stream: StreamConfig;
   sink: BatchSink;
+  /** Null: nobody asks where addresses are. */
+  geo: GeoDatabase | null;
   clock: Clock;
   /** The rest is opened for each read. */
   filesOpenMax: number;
@@ -89,8 +92,8 @@ export class StreamTail implements Disposable {
   discoverMs = 0;
 
   constructor(private readonly options: StreamTailOptions) {
-    const { stream, sink } = options;
-    this.form = lineForm(stream, sink.shape(stream.name));
+    const { stream, sink, geo } = options;
+    this.form = lineForm(stream, sink.shape(stream.name), geo);
     this.history = new History(sink.generations(stream.name));
     this.known = {
       history: this.history,

@@ -1,6 +1,7 @@
 /** Follows the log files of every stream and hands their lines to a sink, in order, once. */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
+import type { GeoDatabase } from "../geo/geo_database.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import type { BatchSink } from "../store/batch.ts";
 import { READ_BYTES } from "./followed_file.ts";
@@ -24,6 +25,8 @@ const LOOK_MAX_MS = 30_000;
 export interface TailOptions {
   streams: readonly StreamConfig[];
   sink: BatchSink;
+  /** @default addresses are not looked up */
+  geo?: GeoDatabase | null;
   /** Ends the tail, as disposing of it does. */
   signal?: AbortSignal;
   /** @default the system's clocks */
@@ -77,7 +80,7 @@ export class Tail implements AsyncDisposable {
   /** Settles when the tail ends; rejects with what the sink threw. */
   readonly finished: Promise<void>;
 
-  private constructor({ streams, sink, signal, clock = SYSTEM_CLOCK }: TailOptions) {
+  private constructor({ streams, sink, geo = null, signal, clock = SYSTEM_CLOCK }: TailOptions) {
     this.clock = clock;
     this.signal = signal === undefined
       ? this.abort.signal
@@ -87,7 +90,7 @@ export class Tail implements AsyncDisposable {
     this.handles = handlesForLogs();
     const filesOpenMax = Math.ceil(this.handles.filesOpenMax / streams.length);
     this.streams = streams.map((stream) =>
-      new StreamTail({ stream, sink, clock, filesOpenMax, signal: this.signal })
+      new StreamTail({ stream, sink, geo, clock, filesOpenMax, signal: this.signal })
     );
     this.finished = this.run();
   }

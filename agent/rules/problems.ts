@@ -3,15 +3,20 @@ import type { ConfigProblem } from "../../protocol/config_file.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { streamSchema } from "../../protocol/streams.ts";
+import { shapeOfStream } from "../geo/geo_shape.ts";
+import type { GeoConfig } from "../geo/geo_shape.ts";
 import type { StreamConfig } from "../stream_config.ts";
-import { isOpenFormat, shapeOfFormat } from "../stream_format.ts";
+import { isOpenFormat } from "../stream_format.ts";
 import { secretOf } from "./redact.ts";
 
 /** Tries every condition and every key. */
-export async function ruleProblems(streams: readonly StreamConfig[]): Promise<ConfigProblem[]> {
+export async function ruleProblems(
+  { geo, streams }: Pick<GeoConfig, "geo"> & { streams: readonly StreamConfig[] },
+): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
-  for (const [i, { name: table, format, redact, drop }] of streams.entries()) {
-    const columns = streamSchema(shapeOfFormat(format)).logical;
+  for (const [i, stream] of streams.entries()) {
+    const { name: table, format, redact, drop } = stream;
+    const columns = streamSchema(shapeOfStream(stream, { geo })).logical;
     for (const [at, { key }] of redact.entries()) {
       const wanted = key === undefined ? null : keyProblem(() => secretOf(key));
       const path = ["streams", i, "redact", at, "key"];

@@ -66,10 +66,11 @@ export type StreamColumns =
 /** Lines that no format could read, by physical column. */
 export type RejectRows = Rows<ReturnType<typeof rejectColumns>>;
 
-/** No rows, on an empty block. */
-export function newAccessRows(capacity: number): AccessRows {
+/** No rows, on an empty block. @param more columns beside those of all access logs */
+export function newAccessRows(capacity: number, more: readonly Column[] = []): AccessRows {
   const heap = new TextHeap();
-  return new Rows(capacity, heap, accessColumns(heap, capacity));
+  const own = more.map(({ name, type }) => [name, newColumn(type, heap, capacity)] as const);
+  return new Rows(capacity, heap, { ...Object.fromEntries(own), ...accessColumns(heap, capacity) });
 }
 
 /** No rows of these physical columns. */

@@ -1,5 +1,5 @@
 /** Fills rows with the fields of access logs. */
-import { ACCESS_SHAPE } from "../../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/stream_shape.ts";
 import { redactedLayout } from "../../../protocol/streams.ts";
 import type { Redactor } from "../../rules/redact.ts";
 import { newAccessRows } from "../../store/rows.ts";
@@ -12,17 +12,17 @@ import { createLineReader } from "./redacted.ts";
 import type { AccessRow, RejectReason } from "./row.ts";
 
 export class AccessFiller implements RowFiller {
-  readonly shape = ACCESS_SHAPE;
   readonly scanner;
   private readonly readLine;
 
-  constructor(format: AccessFormatName, redactor: Redactor | null) {
+  /** @param shape of the stream, which may have columns that no line fills */
+  constructor(format: AccessFormatName, redactor: Redactor | null, readonly shape: StreamShape) {
     this.scanner = redactor === null ? new CombinedScanner(accessFormat(format)) : null;
     this.readLine = createLineReader(format, redactor);
   }
 
   newRows(capacity: number): AccessRows {
-    return newAccessRows(capacity);
+    return newAccessRows(capacity, this.shape.fields);
   }
 
   fits(): boolean {

@@ -1,5 +1,6 @@
 /** Collects the fields and pieces of a line while a parser goes through it. */
 import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import { CITY, COUNTRY } from "../../../geo/geo_names.ts";
 import type { Event, EventTime, Field } from "./event.ts";
 import type { ReadTime } from "./event_time.ts";
 import { typedValue } from "./values.ts";
@@ -11,7 +12,10 @@ export const TIME_TEXT = "time_text";
 /** Of access logs, in milliseconds. */
 const REQUEST_TIME = "request_time_ms";
 
-/** Taken by columns that every stream has, or by the folders that chunks lie in: fields of these names get `log_` in front. */
+/**
+ * Taken by columns that every stream has or may be given, or by the folders that chunks lie in:
+ * fields of these names get `log_` in front.
+ */
 const RESERVED = new Set([
   "ts",
   "host",
@@ -31,6 +35,8 @@ const RESERVED = new Set([
   "time_local",
   REQUEST_TIME,
   TIME_TEXT,
+  COUNTRY,
+  CITY,
 ]);
 
 /** Longer names are no column. */
