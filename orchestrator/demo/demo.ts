@@ -10,6 +10,9 @@ import { abortsSoon, until } from "./waiting.ts";
 
 const QUESTION = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 2 DESC";
 
+const PLACES_QUESTION =
+  "SELECT geo_country, geo_city, count(*) AS requests FROM logs GROUP BY ALL ORDER BY 3 DESC";
+
 export interface DemoOptions {
   /** Ends after the proof instead of staying up. */
   once: boolean;
@@ -133,5 +136,6 @@ async function stay({ fleet, print, signal }: Stage) {
   print(
     `  npx -y deno@2.9.5 task logvend query "SELECT host, count(*) FROM logs GROUP BY 1" --since 5m`,
   );
+  print(`  npx -y deno@2.9.5 task logvend query "${PLACES_QUESTION}"`);
   await Promise.race([aborted(signal), fleet.failure()]);
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { newOperatorKey } from "../../protocol/signature.ts";
 import { agentCommand, logvendCommand } from "../self.ts";
+import { visitorDatabase } from "./places.ts";
 import { freePort } from "./ports.ts";
 import { Program } from "./program.ts";
 
@@ -50,6 +51,7 @@ data_dir: ./orchestrator
 trust: [ "${publicKey}" ]
 `,
     );
+    await Deno.writeFile(join(folder, "visitors.mmdb"), visitorDatabase());
     for (const host of HOSTS) {
       await Deno.mkdir(join(folder, host.name), { recursive: true });
       await Deno.writeTextFile(
@@ -62,6 +64,7 @@ broker: mqtt://127.0.0.1:${brokerPort}
 trust: [ "${publicKey}" ]
 flush_every: 2s # a real agent: 10s
 seal_after: 2s # a real agent: 120s
+geo: { database: ./visitors.mmdb } # a real agent: GeoLite2 City
 streams:
   - { name: logs, format: auto, files: [ ./${host.name}/access.log* ] }
 `,

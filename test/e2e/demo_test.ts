@@ -1,6 +1,6 @@
 /** The demo, as a newcomer runs it: what it shows, and that it leaves nothing behind. */
 import assert from "node:assert/strict";
-import { ourProgram, startProgram } from "../harness/program.ts";
+import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import type { Program } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 
@@ -37,11 +37,20 @@ Deno.test("demo --once shows an answer, a partial one and the proof, and exits 0
   await assertNothingLeft(folder);
 });
 
-Deno.test("a demo that stays up is gone after Ctrl-C, which may come twice", async () => {
+Deno.test("a demo that stays up says where its visitors are, and is gone after Ctrl-C, which may come twice", async () => {
   await using folder = await TempFolder.make();
   await using program = startDemo(folder);
+  const [, url = ""] = await program.waitForLine(/LOGVEND_URL=(\S+)/, TIMEOUT_MS);
   const [, key = ""] = await program.waitForLine(/LOGVEND_KEY=(.*)/, TIMEOUT_MS);
   assert.ok((await Deno.stat(key)).isFile && key.startsWith(folder.path));
+  const [, sql = ""] = await program.waitForLine(/query "(SELECT geo_country.*)"/);
+  const asked = await runProgram({
+    args: ourProgram("orchestrator/main.ts", "query", sql, "-o", "csv"),
+    env: { LOGVEND_URL: url, LOGVEND_KEY: key },
+  });
+  assert.equal(asked.code, 0, asked.stderr);
+  assert.match(asked.stdout, /^geo_country,geo_city,requests\r?\nUS,New York,\d{4,}\r?\n/);
+  assert.match(asked.stdout, /\nDE,München,\d{4,}\r?\n/);
   program.kill("SIGINT"); // from the terminal
   await program.waitForLine(/^Stopping/);
   program.kill("SIGINT"); // from deno task
