@@ -2,6 +2,7 @@
  * How fast logs become sealed chunks, on one core, how small these are, and what questions cost,
  * beside what everybody has on the same file in the same run: awk, `grep -c`, `zstd -3`.
  */
+import { visitorDatabase } from "../../orchestrator/demo/places.ts";
 import { ACCESS } from "../../protocol/streams.ts";
 import { join } from "node:path";
 import { tableSelect } from "../../protocol/table_sql.ts";
@@ -27,7 +28,8 @@ export async function benchIngest(): Promise<void> {
   const bytes = await writeCorpus(folder.join("combined.log"), LINES);
   console.log(`${LINES} lines, ${formatBytes(bytes)}, combined with request time; one core`);
   const awk = await others(folder, bytes);
-  await imported(folder, awk);
+  const run = await imported(folder, awk);
+  await importedWithPlaces(folder, run);
   await benchFormats(folder);
   await benchTail();
 }
@@ -57,12 +59,9 @@ async function fluentBit(log: string) {
 }
 
 /** The import, what comes back of it, and the same question asked of the log and of the chunks. */
-async function imported(folder: TempFolder, awk: Timed) {
+async function imported(folder: TempFolder, awk: Timed): Promise<Timed> {
   const log = folder.join("combined.log");
-  const config = await folder.write(
-    "combined.yaml",
-    "data_dir: ./data-combined\nstreams:\n  - { name: logs, files: [ ./combined.log ] }\n",
-  );
+  const config = await folder.write("combined.yaml", yamlOf("combined", "combined"));
   const run = await timed(agent("import", log, "-c", config), /combined\.log: /);
   print("import", run, rates(run, LINES));
   console.log(`  read after ${run.line.toFixed(2)} s; ${run.stdout.trimEnd().split("\n").at(-1)}`);
@@ -75,6 +74,17 @@ async function imported(folder: TempFolder, awk: Timed) {
     `query, chunks     ${ms.toFixed(1)} ms, warm, one thread: ` +
       `awk takes ${(awk.wall * 1_000 / ms).toFixed(0)} x as long`,
   );
+  return run;
+}
+
+/** The same import with the columns that say where addresses are. */
+async function importedWithPlaces(folder: TempFolder, without: Timed) {
+  await folder.write("visitors.mmdb", visitorDatabase());
+  const geo = "geo: { database: ./visitors.mmdb }\n";
+  const config = await folder.write("places.yaml", yamlOf("places", "combined") + geo);
+  const run = await timed(agent("import", folder.join("combined.log"), "-c", config));
+  const ratio = (run.cpu / without.cpu).toFixed(2);
+  print("import with geo", run, `${rates(run, LINES)}: ${ratio} x that without`);
 }
 
 /** The question's own time over the chunks of a data folder, in an engine as queries have it. */
@@ -95,6 +105,10 @@ async function chunksMs(dataDir: string): Promise<number> {
     times.push(performance.now() - startedMs);
   }
   return quantile(times, 0.5);
+}
+
+function yamlOf(name: string, log: string): string {
+  return `data_dir: ./data-${name}\nstreams:\n  - { name: logs, files: [ ./${log}.log ] }\n`;
 }
 
 function agent(...args: string[]): string[] {
