@@ -13,13 +13,10 @@ import type { Place } from "./place_cache.ts";
 const CHECK_EVERY_MS = 30_000;
 
 /**
- * Parts of records that are remembered, as many addresses share them: decoding a whole record, with
- * its names in eight languages, takes ten times as long as finding it. Some 150 bytes each.
+ * Records that are remembered, as many addresses share them: to decode one, with its names in eight
+ * languages, takes ten times as long as to find it. Some 250 bytes each.
  */
-const PARTS_MAX = 2 ** 16;
-
-/** The keys that lead to country and city; of all others nothing is remembered. */
-const KEYS = ["country", "city", "iso_code", "names", "en"];
+const RECORDS_MAX = 2 ** 16;
 
 /** Two addresses that every database can be asked about: it must be able to say no, too. */
 const TRIED = ["1.1.1.1", "2606:4700::1111"];
@@ -139,7 +136,7 @@ async function load(path: string): Promise<Loaded> {
   const identity = await identityOf(path); // before the bytes: a change while they are read is seen
   const { buffer, byteOffset, length } = await Deno.readFile(path);
   const bytes = Buffer.from(buffer, byteOffset, length); // the same memory
-  const reader = new Reader<CityResponse>(bytes, { cache: new Parts() });
+  const reader = new Reader<CityResponse>(bytes, { cache: new Records() });
   const { nodeCount, searchTreeSize, ipVersion } = reader.metadata;
   if (!(nodeCount > 0 && searchTreeSize < length)) throw new Error("it is cut");
   for (const address of TRIED) if (ipVersion === 6 || isIP(address) === 4) reader.get(address);
@@ -156,23 +153,29 @@ function textOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** What the reader has decoded, by offset in the file; all is forgotten when it is too much. */
-class Parts {
-  private readonly parts = new Map<string | number, { value: unknown }>();
+/** What the reader has decoded. */
+interface Decoded {
+  value: unknown;
+}
 
-  get(offset: string | number): { value: unknown } | undefined {
-    return this.parts.get(offset);
+/** Records by their offset in the file, and of each what is asked for; too many are forgotten. */
+class Records {
+  private readonly records = new Map<string | number, Decoded>();
+
+  get(offset: string | number): Decoded | undefined {
+    return this.records.get(offset);
   }
 
-  set(offset: string | number, { value }: { value: unknown }): void {
-    if (this.parts.size >= PARTS_MAX) this.parts.clear();
-    this.parts.set(offset, { value: wantedOf(value) });
+  set(offset: string | number, { value }: Decoded): void {
+    if (!isRecord(value)) return; // one of its parts
+    if (this.records.size >= RECORDS_MAX) this.records.clear();
+    const { iso_code } = value.country ?? {};
+    const { en } = value.city?.names ?? {};
+    this.records.set(offset, { value: { country: { iso_code }, city: { names: { en } } } });
   }
 }
 
-/** A part without what nobody asks for. */
-function wantedOf(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => KEYS.includes(key));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, wantedOf(inner)]));
+/** Of all maps in a file, only records have these. */
+function isRecord(value: unknown): value is Partial<CityResponse> {
+  return typeof value === "object" && value !== null && ("country" in value || "city" in value);
 }
