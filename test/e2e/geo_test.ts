@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mmdb } from "../../orchestrator/demo/mmdb.ts";
 import { eventually } from "../harness/eventually.ts";
+import { TestFleet } from "../harness/fleet.ts";
 import { combinedLine, manyLines } from "../harness/lines.ts";
 import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import type { Ended } from "../harness/program.ts";
@@ -105,6 +106,30 @@ Deno.test("JSON lines have places by the column that is named, and keep a geo_co
   );
   const { stdout } = await agent("restore", "-c", path, "--since", "all");
   assert.equal(stdout, lines.join(""));
+});
+
+Deno.test("in a fleet, hosts without a database have rows without places", async () => {
+  await using fleet = await TestFleet.start({
+    hosts: { "web-1": "eu", "web-2": "eu" },
+    broker: "embedded",
+  });
+  await fleet.killAgent("web-1");
+  await Deno.writeFile(fleet.path("web-1", "places.mmdb"), DATABASE);
+  const geo = `geo: { database: ./web-1/places.mmdb }\n`;
+  await Deno.writeTextFile(fleet.configFile("web-1"), geo, { append: true });
+  for (const host of ["web-1", "web-2"]) {
+    await Deno.writeTextFile(fleet.logFile(host), manyLines(combinedLine, 0, 250));
+  }
+  fleet.startAgent("web-1");
+  await eventually(async () => {
+    const { answer } = await fleet.query(COUNTS);
+    assert.deepEqual(answer.rows, [
+      { geo_country: "BR", geo_city: null, n: 122 },
+      { geo_country: "DE", geo_city: "München", n: 128 },
+      { geo_country: null, geo_city: null, n: 250 },
+    ]);
+    return true;
+  }, 30_000);
 });
 
 Deno.test("validate says which database; what cannot be right stops validate and start", async () => {
