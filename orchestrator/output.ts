@@ -33,6 +33,9 @@ export interface SummaryFacts {
 /** `complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c` */
 export function summaryLine({ end, asked }: SummaryFacts): string {
   const { coverage, range } = end;
+  if (end.mode === "catalog") {
+    return ["catalog", "no host asked", formatDurationMs(end.elapsed_ms), end.query_id].join(" · ");
+  }
   return [
     coverage.missing.length === 0 ? "complete" : "PARTIAL",
     `${coverage.answered}/${counted(coverage.asked, "host")}`,
@@ -97,7 +100,7 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
   const { mode, reason, range, hosts, missing, partials, merge_sql } = explanation;
   return [
     `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
-    `range  ${rangeInWords(asked, range)}`,
+    ...(mode === "catalog" ? [] : [`range  ${rangeInWords(asked, range)}`]),
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),

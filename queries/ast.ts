@@ -1,7 +1,7 @@
 /** SQL to DuckDB's own AST, losslessly, and back: the text that comes back is what is executed. */
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import type { Engine } from "./duckdb/engine.ts";
-import { cast, constant, isNode, rewrite } from "./ast_nodes.ts";
+import { cast, constant, find, isColumnRef, isNode, locationOf, rewrite } from "./ast_nodes.ts";
 import type { AstNode, AstValue, QueryNode } from "./ast_nodes.ts";
 import { parseLossless, rawNumber } from "./lossless_json.ts";
 
@@ -59,15 +59,33 @@ function parseFailure(sql: string, failure: AstNode): LogvendError {
 
 /** What DuckDB threw while binding `prefix + sql`, as bad_sql. It needs `errors_as_json = true`. */
 export function bindFailure(sql: string, thrown: unknown, prefix = ""): LogvendError {
+  const { message, position } = faultOf(thrown);
+  const offset = Number(position ?? NaN) - prefix.length;
+  return sqlError(sql, message, offset >= 0 ? offset : null);
+}
+
+/** The same for text that was made of the tree `node` of `sql`: it shows the name that is at fault. */
+export function bindFailureIn(sql: string, node: AstNode, thrown: unknown): LogvendError {
+  const { message, name } = faultOf(thrown);
+  const culprit = find(node, (part) => isColumnRef(part) && part.column_names.at(-1) === name);
+  return sqlError(sql, message, culprit === undefined ? null : locationOf(culprit));
+}
+
+interface Fault {
+  message: string;
+  position?: string;
+  /** What could not be found. */
+  name?: string;
+}
+
+function faultOf(thrown: unknown): Fault {
   const text = messageOf(thrown);
-  let fault: { exception_message?: string; position?: string };
   try {
-    fault = JSON.parse(text);
+    const { exception_message: message = text, ...fault } = JSON.parse(text);
+    return { ...fault, message };
   } catch {
-    return sqlError(sql, text, null);
+    return { message: text };
   }
-  const offset = Number(fault.position ?? NaN) - prefix.length;
-  return sqlError(sql, fault.exception_message ?? text, offset >= 0 ? offset : null);
 }
 
 /** A bad_sql error that points into the SQL. `location` is a byte offset of its UTF-8. */

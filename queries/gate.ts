@@ -1,9 +1,11 @@
 /** What SQL is allowed: an allow-list over the tree, so that what nobody thought of is refused. */
 import { SQL_BYTES_MAX } from "../protocol/claims.ts";
 import { LogvendError } from "../protocol/errors.ts";
+import { nearMiss } from "../protocol/near_miss.ts";
 import { parseSelect, sqlError } from "./ast.ts";
 import { isBaseTable, isExpression, isFunctionCall, isNode, locationOf } from "./ast_nodes.ts";
 import type { AstNode, AstValue, BaseTable, QueryNode } from "./ast_nodes.ts";
+import { CATALOG_VIEWS, qualifiedName } from "./catalog.ts";
 import type { Engine } from "./duckdb/engine.ts";
 import { AGGREGATES, exclusionOf, SCALARS, TABLE_FUNCTIONS } from "./gate_functions.ts";
 
@@ -18,6 +20,8 @@ export interface Admitted {
   node: QueryNode;
   /** Tables that it names, spelled as in the list of those that it may name. */
   tables: string[];
+  /** Whether it reads the catalog (SHOW, DESCRIBE, information_schema), and so none of the tables. */
+  readsCatalog: boolean;
 }
 
 /**
@@ -35,14 +39,16 @@ export async function admit(
   }
   const node = await parseSelect(engine, sql);
   const gate = new Gate(sql, tables);
-  gate.visit(node, { ctes: [], depth: 0 });
-  return { node, tables: [...gate.used] };
+  gate.visit(node, { ctes: [], depth: 0, describes: false });
+  return { node, tables: [...gate.used], readsCatalog: gate.readsCatalog() };
 }
 
 interface Scope {
   /** Names, in lower case, that WITH gives a meaning here. */
   ctes: readonly string[];
   depth: number;
+  /** Inside DESCRIBE, where nothing is read. */
+  describes: boolean;
 }
 
 const EXPRESSIONS = new Set([
@@ -73,6 +79,7 @@ const PARTS = new Set([
   "EXPRESSION_LIST",
   "JOIN",
   "PIVOT",
+  "SHOW_REF",
   "SUBQUERY",
   "TABLE_FUNCTION",
   "DISTINCT_MODIFIER",
@@ -87,14 +94,29 @@ const PARTS = new Set([
 const REFUSALS: Readonly<Record<string, string>> = {
   PARAMETER: "Parameters are not allowed: write the value itself",
   DEFAULT: "DEFAULT is not allowed: write the value itself",
-  SHOW_REF: "DESCRIBE, SHOW and SUMMARIZE are not allowed: write a SELECT",
 };
 
 class Gate {
   readonly used = new Set<string>();
   private nodeCount = 0;
+  private asksCatalog = false;
+  /** The first table whose rows it reads. */
+  private firstRead: BaseTable | null = null;
 
   constructor(private readonly sql: string, private readonly tables: readonly string[]) {}
+
+  /** To be asked when all is visited. @throws {LogvendError} bad_sql, for the catalog among logs */
+  readsCatalog(): boolean {
+    if (this.asksCatalog && this.firstRead !== null) {
+      const { table_name: name } = this.firstRead;
+      this.refuse(
+        this.firstRead,
+        `The catalog (SHOW, DESCRIBE, information_schema) cannot be joined with ${name}: ` +
+          "ask for the one, then for the other",
+      );
+    }
+    return this.asksCatalog;
+  }
 
   visit(value: AstValue, scope: Scope) {
     if (Array.isArray(value)) {
@@ -127,17 +149,28 @@ class Gate {
 
   private checkTable(table: BaseTable, scope: Scope) {
     const name = table.table_name.toLowerCase();
-    const list = this.tables.join(", ");
+    if (table["at_clause"] !== null) this.refuse(table, "AT is not allowed: bound ts in WHERE");
+    const view = qualifiedName(table);
+    if (view !== null) {
+      if (!CATALOG_VIEWS.includes(view)) this.refuseTable(table, view, CATALOG_VIEWS);
+      this.asksCatalog = true;
+      return;
+    }
     if (table["schema_name"] !== "" || table["catalog_name"] !== "") {
+      const list = this.tables.join(", ");
       this.refuse(table, `A table is named without schema and catalog; there are ${list}`);
     }
-    if (table["at_clause"] !== null) this.refuse(table, "AT is not allowed: bound ts in WHERE");
     if (scope.ctes.includes(name)) return;
     const known = this.tables.find((allowed) => allowed.toLowerCase() === name);
-    if (known === undefined) {
-      this.refuse(table, `There is no table "${table.table_name}"; there are ${list}`);
-    }
+    if (known === undefined) this.refuseTable(table, table.table_name, this.tables);
     this.used.add(known);
+    if (!scope.describes) this.firstRead ??= table;
+  }
+
+  private refuseTable(table: BaseTable, name: string, known: readonly string[]): never {
+    const near = nearMiss(name, known);
+    const hint = near === null ? "" : `. Did you mean ${near}?`;
+    this.refuse(table, `There is no table "${name}"; there are ${known.join(", ")}${hint}`);
   }
 
   private checkFunction(node: AstNode) {
@@ -159,6 +192,7 @@ class Gate {
 
   private descend(node: AstNode, scope: Scope) {
     if (node["type"] === "TABLE_FUNCTION") return this.descendTableFunction(node, scope);
+    if (node["type"] === "SHOW_REF") return this.descendShow(node, scope);
     if (!("cte_map" in node)) {
       for (const child of Object.values(node)) this.visit(child, scope);
       return;
@@ -185,6 +219,20 @@ class Gate {
     this.visit(called["children"] ?? null, scope);
   }
 
+  /** SHOW TABLES, or DESCRIBE of a query: `DESCRIBE logs` is one of `SELECT * FROM logs`. */
+  private descendShow(node: AstNode, scope: Scope) {
+    const { show_type: type, query } = node;
+    if (type !== "DESCRIBE" && !isShowTables(node)) {
+      this.refuse(
+        node,
+        "Only SHOW TABLES and DESCRIBE of a table or a SELECT are allowed: write one of them",
+      );
+    }
+    this.asksCatalog = true;
+    // It is described by itself: what WITH names around it is not known to it.
+    this.visit(query ?? null, { ...scope, ctes: [], describes: true });
+  }
+
   private refuse(node: AstNode, message: string): never {
     throw sqlError(this.sql, message, locationOf(node));
   }
@@ -193,4 +241,9 @@ class Gate {
 function isRecursive(cte: AstNode): boolean {
   const query = cte["query"];
   return isNode(query) && isNode(query["node"]) && query["node"]["type"] === "RECURSIVE_CTE_NODE";
+}
+
+/** The parser names it like a table. */
+function isShowTables(node: AstNode): boolean {
+  return node["show_type"] === "SHOW_UNQUALIFIED" && node["table_name"] === '"tables"';
 }

@@ -86,6 +86,7 @@ function addQuery(program: Command) {
       "after",
       examples(
         'logvend-agent query "SELECT status, count(*) FROM logs GROUP BY 1" -c agent.yaml',
+        'logvend-agent query "DESCRIBE logs" -c agent.yaml    # or SHOW TABLES',
         'logvend-agent query --file access.log.gz "SELECT * FROM rejects"',
         'ssh web-1 cat access.log | logvend-agent query --file - "SELECT count(*) FROM logs"',
       ),

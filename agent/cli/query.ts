@@ -110,12 +110,16 @@ interface Facts {
 /** Lines like those under a fleet's answer. */
 function summary({ answer, source, asked, elapsedMs }: Facts): string[] {
   const { rows_scanned: rows, chunks, bytes_read: bytes, rejects, gaps, lost } = answer.coverage;
-  const facts = [
-    source.format === null ? "this host" : `read as ${formatName(source.format)}`,
+  const read = [
     rangeInWords(asked, answer.range),
     `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)} read`,
+  ];
+  const facts = [
+    source.format === null ? "this host" : `read as ${formatName(source.format)}`,
+    ...(answer.mode === "catalog" ? ["its catalog"] : read),
     formatDurationMs(elapsedMs),
   ].join(" · ");
+  if (answer.mode === "catalog") return [facts];
   return [
     facts,
     ...(rejects === 0

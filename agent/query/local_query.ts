@@ -24,6 +24,7 @@ export interface LocalQuestion {
 /** A finished answer; `file` holds its rows in the asked format until it is disposed. */
 export interface LocalAnswer extends AsyncDisposable {
   columns: Column[];
+  mode: Plan["mode"];
   rows: number;
   file: string;
   coverage: HostCoverage;
@@ -53,6 +54,7 @@ export async function localQuery(
   }
   return {
     columns: plan.columns,
+    mode: plan.mode,
     rows: result.rows,
     file: resultFile(resultFolder, 0),
     coverage,

@@ -84,6 +84,7 @@ function addQuery(program: Command) {
       "after",
       examples(
         'logvend query "SELECT status, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC"',
+        'logvend query "DESCRIBE logs"    # or SHOW TABLES; asks no host',
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
       ),
     )

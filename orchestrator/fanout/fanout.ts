@@ -186,7 +186,7 @@ export class Fanout {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const known = fleet.tables();
-    const { tables, plan } = await planner.start({
+    const { tables, readsCatalog, plan } = await planner.start({
       sql: question.sql,
       tables: known,
       now: claims.now,
@@ -194,7 +194,9 @@ export class Fanout {
       rowsMax: claims.limits.rows_max,
     });
     const { selector } = claims;
-    const audience = chooseAudience({ fleet, selector, tables, nowMs: now() });
+    const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
+      ? { asked: [], missing: [] }
+      : chooseAudience({ fleet, selector, tables, nowMs: now() });
     const named = known.filter(({ name }) => tables.includes(name));
     return { claims, planning: plan, audience, tables: named };
   }

@@ -48,7 +48,7 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
   try {
     const received = await receiveAll(request);
     const coverage = coverageOf(received.answered, received.missing);
-    if (received.answered.length === 0) {
+    if (received.answered.length === 0 && request.plan.mode !== "catalog") {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
     return { coverage, table: await finish(request, received.merge) };

@@ -4,7 +4,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column, Table } from "../../protocol/messages.ts";
 import { shownColumns } from "../../protocol/streams.ts";
 import { emptySelect, identifier } from "../../protocol/table_sql.ts";
-import { bindFailure, positionText, printSql } from "../ast.ts";
+import { bindFailure, bindFailureIn, positionText, printSql } from "../ast.ts";
 import { baseTable, isExpression, locationOf, select } from "../ast_nodes.ts";
 import type { QueryNode, SelectNode } from "../ast_nodes.ts";
 import { Engine } from "../duckdb/engine.ts";
@@ -13,6 +13,8 @@ import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, PARTIAL_TABLE, splitAggregate } from "./aggregate.ts";
 import type { Split } from "./aggregate.ts";
 import { conformed, distinctNames } from "./answer_columns.ts";
+import { catalogQuery, emptied, withRelations } from "./catalog.ts";
+import type { Relations } from "./catalog.ts";
 import { freezeClock, readsClock } from "./freeze.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
@@ -49,8 +51,11 @@ export interface Partial {
 }
 
 export interface Plan {
-  /** `rows` ships the needed rows: its size grows with the data. */
-  mode: "aggregate" | "top_k" | "rows";
+  /**
+   * `rows` ships the needed rows: its size grows with the data. `catalog` asks which tables and
+   * columns there are: no host has to be asked, `mergeSql` holds the answer.
+   */
+  mode: "aggregate" | "top_k" | "rows" | "catalog";
   /** Why rows: "string_agg(request) at 1:8 cannot be merged from partial results". */
   reason: string | null;
   /** Base tables that the SQL reads. */
@@ -66,10 +71,16 @@ export interface Plan {
   columns: Column[];
 }
 
-/** SQL that has passed the gate and binds: it may go to hosts while the rest is planned. */
-export interface Planning {
+/** SQL that has passed the gate and binds. */
+interface Sound {
   /** Base tables that the SQL reads. */
   tables: readonly string[];
+  /** Whether it is about the catalog: no host has to be asked. */
+  readsCatalog: boolean;
+}
+
+/** Sound SQL: it may go to hosts while the rest is planned. */
+export interface Planning extends Sound {
   /** Rejects with bad_sql, when the SQL cannot be split nor carried to hosts. */
   plan: Promise<Plan>;
 }
@@ -80,8 +91,7 @@ type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
 /** The columns that the SQL sees of a table. */
 type Shown = (table: string) => readonly Column[];
 
-/** Called with the tables that sound SQL reads. */
-type OnSound = (tables: readonly string[]) => void;
+type OnSound = (sound: Sound) => void;
 
 export class Planner implements AsyncDisposable {
   /** The empty views in the engine, by table: like on hosts, they have no rowid. */
@@ -111,11 +121,13 @@ export class Planner implements AsyncDisposable {
    */
   async start(request: PlanRequest): Promise<Planning> {
     const known = this.cache.find(request);
-    if (known !== null) return { tables: known.tables, plan: Promise.resolve(known) };
-    const sound = Promise.withResolvers<readonly string[]>();
+    if (known !== null) {
+      return { tables: known.tables, readsCatalog: false, plan: Promise.resolve(known) };
+    }
+    const sound = Promise.withResolvers<Sound>();
     const plan = this.last.then(() => this.planInTime(request, sound.resolve));
     this.last = plan.catch(sound.reject); // the caller has the error; the next call starts anew
-    return { tables: await sound.promise, plan };
+    return { ...await sound.promise, plan };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,12 +155,17 @@ export class Planner implements AsyncDisposable {
   private async planNow(request: PlanRequest, onSound: OnSound): Promise<Plan> {
     const { sql } = request;
     const known = new Map(request.tables.map(({ name, columns }) => [name, columns]));
-    const { node, tables } = await admit(this.engine, sql, [...known.keys()]);
+    const { node, tables, readsCatalog } = await admit(this.engine, sql, [...known.keys()]);
     const strings = stringsOf(node);
     const shown: Shown = (table) => shownColumns(known.get(table) ?? [], strings);
     for (const table of tables) await this.createView(table, shown(table));
+    if (readsCatalog) {
+      const plan = await this.planCatalog(request, node, shown);
+      onSound({ tables: plan.tables, readsCatalog });
+      return plan; // not cached: it holds the rows themselves, which may be many
+    }
     const columns = distinctNames(await this.describe(sql));
-    onSound(tables);
+    onSound({ tables, readsCatalog });
     const frozen = freezeClock(sql, node, request.now);
     const columnsRead = Object.fromEntries(
       tables.map((table) => {
@@ -161,6 +178,46 @@ export class Planner implements AsyncDisposable {
     const plan = await this.split(request, frozen, { tables, columnsRead, columns, range }, shown);
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
     return plan;
+  }
+
+  /**
+   * The catalog is what `SELECT *` shows: columns that it leaves out are in the catalog too only
+   * for SQL that names them.
+   */
+  private async planCatalog(
+    { sql, now, tables }: PlanRequest,
+    node: QueryNode,
+    shown: Shown,
+  ): Promise<Plan> {
+    const describe = async (text: string, relations: Relations) => {
+      try {
+        return await this.engine.describe(withRelations(text, emptied(relations)));
+      } catch (cause) {
+        throw bindFailureIn(sql, node, cause);
+      }
+    };
+    const { node: asked, relations } = await catalogQuery(
+      node,
+      tables.map(({ name }) => ({ name, columns: [...shown(name)] })),
+      async (query) => {
+        const [text = ""] = await printSql(this.engine, [query.node]);
+        return await describe(text, query.relations);
+      },
+    );
+    const trees = [asked, freezeClock(sql, asked, now)];
+    const [original = "", merge = ""] = await printSql(this.engine, trees);
+    const columns = distinctNames(await describe(original, relations));
+    const merged = await describe(merge, relations);
+    return {
+      mode: "catalog",
+      reason: null,
+      tables: [],
+      columnsRead: {},
+      range: { since: null, until: null },
+      partials: [],
+      mergeSql: conformed(withRelations(merge, relations), merged, columns),
+      columns,
+    };
   }
 
   private async split(

@@ -46,6 +46,11 @@ Deno.test("the summary of a complete answer is one line", () => {
   assert.deepEqual(coverageLines(COMPLETE), []);
 });
 
+Deno.test("an answer from the catalog speaks of no host's rows", () => {
+  const line = summaryLine({ end: { ...end(COMPLETE), mode: "catalog" }, asked: {} });
+  assert.equal(line, "catalog · no host asked · 31 ms · q-7f3a2c");
+});
+
 Deno.test("one of anything is singular", () => {
   const one = { ...COMPLETE, asked: 1, answered: 1, chunks: 1, rows_scanned: 1, rejects: 1 };
   assert.match(

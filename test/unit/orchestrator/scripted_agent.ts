@@ -13,11 +13,13 @@ import {
 } from "../../../protocol/messages.ts";
 import type {
   HostCoverage,
+  HostTables,
   Presence,
   QueryAck,
   ResultEnd,
   ResultMessage,
   ResultPart,
+  Table,
 } from "../../../protocol/messages.ts";
 import { agentTopics } from "../../../protocol/topics.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
@@ -56,6 +58,8 @@ export interface ScriptedAgentOptions {
   labels?: Record<string, string>;
   /** SELECT that stands for this host's log files; columns of `logs`. */
   logs?: string;
+  /** What it says of its tables, as agents do that have more than access logs. */
+  tables?: Table[];
   plan: (command: QueryCommand) => Promise<Plan>;
   script?: Script;
   coverage?: Partial<HostCoverage>;
@@ -91,6 +95,11 @@ export class ScriptedAgent implements AsyncDisposable {
       agent.receive(payload).catch((error) => agent.failures.push(error));
     });
     await client.subscribeAsync(topics.command, { qos: 1 });
+    if (options.tables !== undefined) {
+      const body: HostTables = { tables: options.tables };
+      const said = Buffer.from(seal({ type: "tables", body, issuedAtMs: Date.now() }));
+      await client.publishAsync(topics.tables, said, { qos: 1, retain: true });
+    }
     const online = Buffer.from(presenceOf(options, "online"));
     await client.publishAsync(topics.state, online, { qos: 1, retain: true });
     return agent;

@@ -173,7 +173,7 @@ Deno.test(`${COUNT} random queries equal one DuckDB (LOGVEND_SEED=${SEED})`, asy
   await using fleet = await Fleet.open();
   await using planner = await Planner.open();
   const dice = new Dice(SEED);
-  const modes = { aggregate: 0, top_k: 0, rows: 0 };
+  const modes = { aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
   const deals = Object.values(DEALS);
   for (let i = 0; i < COUNT; i++) {
     if (i % Math.ceil(COUNT / deals.length) === 0) {

@@ -7,6 +7,10 @@ import { AGGREGATES, exclusionOf, SCALARS } from "../../../queries/gate_function
 
 const TABLES = ["logs", "rejects"];
 
+const ONLY_DESCRIBE = /Only SHOW TABLES and DESCRIBE of a table or a SELECT are allowed/;
+const NOT_WITH_LOGS =
+  /The catalog \(.*\) cannot be joined with logs: ask for the one, then for the/;
+
 /** SQL, and what the refusal says. */
 const ATTACKS: readonly (readonly [string, RegExp])[] = [
   // Not one SELECT
@@ -34,10 +38,8 @@ const ATTACKS: readonly (readonly [string, RegExp])[] = [
   ["USE memory", /Only SELECT/],
   ["SELECT 1; DROP VIEW logs", /Exactly one SELECT|Only SELECT/],
   ["SELECT 1; SELECT 2", /Exactly one SELECT/],
-  ["DESCRIBE logs", /DESCRIBE, SHOW and SUMMARIZE/],
-  ["SUMMARIZE logs", /DESCRIBE, SHOW and SUMMARIZE/],
-  ["SHOW TABLES", /DESCRIBE, SHOW and SUMMARIZE|Only SELECT/],
-  ["SELECT * FROM (DESCRIBE logs)", /DESCRIBE, SHOW and SUMMARIZE/],
+  ["DESCRIBE INSERT INTO logs VALUES (1)", /./],
+  ["EXPLAIN DESCRIBE logs", /Only SELECT/],
   ["WITH x AS (DELETE FROM logs RETURNING *) SELECT * FROM x", /CTE needs a SELECT/],
   ["", /./],
   // Files, catalog, settings
@@ -59,7 +61,33 @@ const ATTACKS: readonly (readonly [string, RegExp])[] = [
   ["SELECT * FROM pragma_table_info('logs')", /not allowed in FROM/],
   ["SELECT * FROM duckdb_tables", /There is no table/],
   ["SELECT * FROM sqlite_master", /There is no table/],
-  ["SELECT * FROM information_schema.tables", /without schema and catalog/],
+  ["SELECT * FROM system.information_schema.tables", /without schema and catalog/],
+  ["SELECT * FROM memory.information_schema.columns", /without schema and catalog/],
+  ["SELECT * FROM information_schema.schemata", /There is no table "information_schema.schemata"/],
+  ["SELECT * FROM pg_catalog.pg_class", /without schema and catalog/],
+  ["SELECT * FROM information_schema.tables AT (VERSION => 1)", /AT is not allowed/],
+  ["SUMMARIZE logs", ONLY_DESCRIBE],
+  ["SELECT * FROM (SUMMARIZE logs)", ONLY_DESCRIBE],
+  ["SHOW ALL TABLES", ONLY_DESCRIBE],
+  ["SHOW TABLES FROM main", ONLY_DESCRIBE],
+  ["SHOW DATABASES", ONLY_DESCRIBE],
+  ["SHOW SCHEMAS", ONLY_DESCRIBE],
+  ["SHOW VARIABLES", ONLY_DESCRIBE],
+  ["SHOW", ONLY_DESCRIBE],
+  ["DESCRIBE", ONLY_DESCRIBE],
+  ["SHOW memory_limit", /There is no table "memory_limit"/],
+  ["DESCRIBE duckdb_settings", /There is no table/],
+  ["DESCRIBE '/etc/passwd'", /There is no table/],
+  ["DESCRIBE main.logs", /without schema and catalog/],
+  ["DESCRIBE FROM read_csv('/etc/passwd')", /read_csv\(\) is not allowed in FROM/],
+  ["SELECT * FROM (DESCRIBE SELECT getenv('HOME'))", /There is no function getenv/],
+  ["DESCRIBE FROM (DESCRIBE FROM duckdb_settings())", /not allowed in FROM/],
+  ["WITH x AS (SELECT 1) FROM (DESCRIBE x)", /There is no table "x"/],
+  ["SELECT * FROM logs, information_schema.tables", NOT_WITH_LOGS],
+  ["SELECT * FROM logs, (DESCRIBE logs)", NOT_WITH_LOGS],
+  ["SELECT (SELECT count(*) FROM (SHOW TABLES)) FROM logs", NOT_WITH_LOGS],
+  ["FROM information_schema.tables UNION ALL BY NAME FROM logs", NOT_WITH_LOGS],
+  ["WITH l AS (FROM logs) FROM l, information_schema.columns", NOT_WITH_LOGS],
   ["SELECT * FROM main.logs", /without schema and catalog/],
   ["SELECT * FROM memory.main.logs", /without schema and catalog/],
   ["SELECT * FROM logs AT (VERSION => 1)", /AT is not allowed/],
@@ -127,6 +155,48 @@ Deno.test("plain analysis passes, and names its tables", async () => {
     "logs",
     "rejects",
   ]);
+});
+
+Deno.test("the catalog passes, and what is only described is not read", async () => {
+  await using engine = await Engine.open();
+  const check = async (sql: string, expected: { tables: string[]; readsCatalog: boolean }) => {
+    const { tables, readsCatalog } = await admit(engine, sql, TABLES);
+    assert.deepEqual({ tables, readsCatalog }, expected, sql);
+  };
+  const none = { tables: [], readsCatalog: true };
+  await check("SHOW TABLES", none);
+  await check("SELECT * FROM (show tables) AS t(n) WHERE n LIKE 'l%'", none);
+  await check(
+    "FROM INFORMATION_SCHEMA.Columns JOIN information_schema.tables USING (table_name)",
+    none,
+  );
+  await check("WITH logs AS (FROM information_schema.tables) FROM logs", none);
+  const logs = { tables: ["logs"], readsCatalog: true };
+  await check("DESCRIBE Logs", logs);
+  await check("SHOW logs", logs);
+  await check("DESC SELECT host, count(*) FROM logs GROUP BY 1", logs);
+  await check("SELECT * FROM (DESCRIBE logs), information_schema.tables", logs);
+  await check("DESCRIBE SELECT * FROM logs, information_schema.tables", logs);
+  await check("SELECT * FROM logs", { tables: ["logs"], readsCatalog: false });
+});
+
+Deno.test("an unknown table says what was probably meant, in SELECT and in DESCRIBE", async () => {
+  await using engine = await Engine.open();
+  const check = async (sql: string, expected: string) =>
+    await assert.rejects(admit(engine, sql, TABLES), (error) => {
+      assert.ok(error instanceof LogvendError);
+      assert.equal(error.message.split("\n")[0], expected);
+      return true;
+    });
+  const expected = 'There is no table "lgos"; there are logs, rejects. Did you mean logs?';
+  await check("SELECT * FROM lgos", expected);
+  await check("DESCRIBE lgos", expected);
+  await check("SHOW lgos", expected);
+  await check(
+    "FROM information_schema.colums",
+    'There is no table "information_schema.colums"; there are information_schema.columns, ' +
+      "information_schema.tables. Did you mean information_schema.columns?",
+  );
 });
 
 Deno.test("a refusal shows where in the SQL", async () => {

@@ -181,6 +181,31 @@ Deno.test("agent query answers whole: aggregates, first rows, and what cannot be
   assert.deepEqual(await names(here.parts.folder), []);
 });
 
+Deno.test("agent query knows this host's catalog", async () => {
+  await using here = await host();
+  const ask = async (sql: string) => {
+    const asked = { sql, now: NOW, range: ALL, format: "csv" as const, timeoutMs: 30_000 };
+    await using answer = await localQuery(here.parts, asked, never());
+    assert.equal(answer.mode, "catalog");
+    return await Deno.readTextFile(answer.file);
+  };
+  assert.equal(await ask("SHOW TABLES"), "name\naccounting\nlogs\nrejects\n");
+  assert.match(
+    await ask("DESCRIBE logs"),
+    /^column_name,column_type,null,key,default,extra\nts,TIMESTAMP,YES,,,\n[^]*\nline,VARCHAR,YES,,,\n$/,
+  );
+  assert.equal(
+    await ask(
+      `SELECT data_type, list(column_name ORDER BY ordinal_position DESC)[1] AS last, count(*) AS n
+       FROM information_schema.columns WHERE table_name = 'logs' AND data_type <> 'VARCHAR'
+       GROUP BY 1 ORDER BY n DESC, 1`,
+    ),
+    "data_type,last,n\nTIMESTAMP,time_local,2\nBIGINT,body_bytes_sent,1\n" +
+      "DOUBLE,request_time,1\nINTEGER,status,1\n",
+  );
+  assert.deepEqual(await names(here.parts.folder), []);
+});
+
 Deno.test("an answer is drawn as a table, a long one as far as it is wanted", async () => {
   await using here = await host();
   const ask = (sql: string) =>

@@ -117,6 +117,18 @@ Deno.test("query prints the rows, and on stderr what they cover", async () => {
   assert.deepEqual([coverage.answered, mode], [2, "aggregate"]);
 });
 
+Deno.test("the catalog is printed like every answer, without a word of hosts' rows", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { scene, env } = await operated(stack);
+  await scene.agent({ host: "web-1", script: silent });
+  const { code, stdout, stderr } = await logvend(["query", "SHOW TABLES", "-o", "csv"], env);
+  assert.equal(stdout, "name\naccounting\nlogs\nrejects\n");
+  assert.match(stderr, /^catalog · no host asked · \d+ ms · q-\w{6}\n$/);
+  assert.equal(code, 0);
+  const explained = await logvend(["query", "SHOW TABLES", "--explain"], env);
+  assert.match(explained.stdout, /^mode {3}catalog\nhosts {2}none\n\nmerge:\n {2}WITH /);
+});
+
 Deno.test("a partial answer names the missing and exits 75, or 0 where that is allowed", async () => {
   await using stack = new AsyncDisposableStack();
   const { scene, env } = await operated(stack);
