@@ -13,7 +13,7 @@ import { identifier, literal } from "./table_sql.ts";
  * - of `ts` in the line's own zone: `nginx` `10/Oct/2000:13:55:36 -0700`; `iso`, the number of
  *   decimals, what stands between date and clock, and `Z`, `+00:00`, `+0000` or nothing for the zone:
  *   `iso3TZ`; `epoch`, `epoch3`, `epoch6` seconds since 1970 with so many decimals; `epoch_ms`;
- *   `bsd` `Oct 10 13:55:36`
+ *   `bsd` `Oct  9 13:55:36`; `bsd0` `Oct 09 13:55:36`
  */
 export type ValueKind = string;
 
@@ -36,8 +36,13 @@ export function layoutPieces(text: string): LayoutPiece[] | null {
 /** The line as an SQL expression over physical columns. */
 export function layoutSql(text: string): string {
   const pieces = layoutPieces(text) ?? [];
-  const parts = pieces.map((piece) => typeof piece === "string" ? literal(piece) : valueSql(piece));
+  const parts = pieces.map((piece) => typeof piece === "string" ? textSql(piece) : valueSql(piece));
   return `concat(${["''", ...parts].join(", ")})`;
+}
+
+/** SQL ends at a zero byte. */
+function textSql(text: string): string {
+  return text.split("\0").map(literal).join(", chr(0), ");
 }
 
 const LOCAL = "(ts + to_minutes(coalesce(time_zone_min, 0)))";
@@ -64,6 +69,8 @@ function valueSql([name, kind]: readonly [string, ValueKind]): string {
     case "bsd":
       return `strftime(${LOCAL}, '%b '), lpad(day(${LOCAL})::VARCHAR, 2, ' '),
         strftime(${LOCAL}, ' %H:%M:%S')`;
+    case "bsd0":
+      return `strftime(${LOCAL}, '%b %d %H:%M:%S')`;
     case "epoch":
       return "(epoch_us(ts) // 1000000)::VARCHAR";
     case "epoch3":

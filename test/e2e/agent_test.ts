@@ -59,7 +59,7 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
   assert.match(table.stderr, /^ {2}reject {2}1 {2}SELECT \* FROM rejects$/m);
   const catalog = await agent("query", "SHOW TABLES", "-o", "csv", "--file", plain);
   assert.equal(catalog.stdout, "name\naccounting\nlogs\nrejects\n");
-  assert.match(catalog.stderr, /^this host · its catalog · .*s\n$/);
+  assert.match(catalog.stderr, /^read as an access log · its catalog · .*s\n$/);
   const lines = await agent("query", "SELECT line FROM logs", "-o", "csv", "--file", zipped);
   assert.equal(lines.stdout.split("\n").length - 2, 500);
 });

@@ -1,6 +1,7 @@
 /** Collects the fields and pieces of a line while a parser goes through it. */
 import type { LayoutPiece } from "../../../../protocol/layout.ts";
 import { CITY, COUNTRY } from "../../../geo/geo_names.ts";
+import { ARRIVAL } from "../../../store/rows.ts";
 import type { Event, EventTime, Field } from "./event.ts";
 import type { ReadTime } from "./event_time.ts";
 import { typedValue } from "./values.ts";
@@ -35,6 +36,7 @@ const RESERVED = new Set([
   "time_local",
   REQUEST_TIME,
   TIME_TEXT,
+  ARRIVAL,
   COUNTRY,
   CITY,
 ]);
@@ -46,7 +48,9 @@ const NAME_LENGTH_MAX = 120;
 export function columnName(field: string): string | null {
   const lower = field.toLowerCase();
   if (lower === "" || lower.length > NAME_LENGTH_MAX || lower.includes("\0")) return null;
-  return RESERVED.has(lower) ? `log_${field}` : field.toWellFormed();
+  // What every JavaScript object has is no name of a column either.
+  const isTaken = RESERVED.has(lower) || field in Object.prototype;
+  return isTaken ? `log_${field}` : field.toWellFormed();
 }
 
 export class EventBuilder {

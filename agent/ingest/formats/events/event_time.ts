@@ -87,7 +87,7 @@ export function bsdTime(text: string, nowMs: number): ReadTime | null {
     const date = `${candidate}-${String(month / 3 + 1).padStart(2, "0")}-${day.replace(" ", "0")}`;
     const time = parseIsoTime(`${date}T${hour}:${minute}:${second}`);
     if (time === null || Number(time.ts / 1_000n) > nowMs + AHEAD_MS) continue;
-    return { ...time, kind: "bsd" };
+    return { ...time, kind: day.startsWith("0") ? "bsd0" : "bsd" };
   }
   return null;
 }

@@ -11,9 +11,6 @@ import type { Field } from "./event.ts";
 const LAYOUTS_MAX = 64;
 const LAYOUT_LENGTH_MAX = 8_192;
 
-/** A zero byte in JSON: SQL ends at one. */
-const ZERO = "\\u0000";
-
 /** Forms that were seen once; a second line makes one a layout. */
 const CANDIDATES_MAX = 1_000;
 
@@ -62,7 +59,6 @@ export class Learner {
   layoutOf(pieces: readonly LayoutPiece[]): string | null {
     const text = layoutText(pieces);
     if (this.layouts.has(text)) return text;
-    if (text.includes(ZERO)) return null;
     if (this.layouts.size >= LAYOUTS_MAX || text.length > LAYOUT_LENGTH_MAX) return null;
     if (!this.candidates.delete(text)) {
       if (this.candidates.size < CANDIDATES_MAX) this.candidates.add(text);

@@ -94,7 +94,10 @@ const criLine = fc.tuple(stamp, fc.constantFrom("stdout", "stderr", "out"), logt
   ([time, stream, tag, text]) => `${time} ${stream} ${tag} ${text}`,
 );
 const bsdStamp = fc.tuple(fc.constantFrom("Nov", "Jan", "Foo"), fc.nat(31), fc.nat(59)).map(
-  ([month, day, s]) => `${month} ${String(day).padStart(2)} 10:00:${String(s).padStart(2, "0")}`,
+  ([month, day, s]) =>
+    `${month} ${String(day).padStart(2, day % 3 === 0 ? "0" : " ")} 10:00:${
+      String(s).padStart(2, "0")
+    }`,
 );
 const priority = fc.oneof(fc.nat(200).map((n) => `<${n}>`), fc.constantFrom("", "<01>", "<x>"));
 const tag = fc.constantFrom("sshd[12]: ", "kernel: ", "a b: ", "", "app[x]: ");
