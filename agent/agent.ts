@@ -7,6 +7,7 @@ import type { AgentConfig } from "./config.ts";
 import { drain } from "./drain.ts";
 import { openGeo } from "./geo/open_geo.ts";
 import { serveHealth } from "./health/server.ts";
+import { Inputs, withSpool } from "./input/inputs.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
@@ -39,13 +40,20 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
   await using sink = await dropping(store, config.streams, config);
-  await using tail = Tail.start({ streams: config.streams, sink, geo, signal });
+  await using inputs = await Inputs.open({
+    dataDir,
+    streams: config.streams,
+    generations: (stream) => store.generations(stream),
+    signal: askedOrEnd,
+  });
+  const streams = config.streams.map((stream) => withSpool(stream, dataDir));
+  await using tail = Tail.start({ streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };
   await using _socket = await serveSnapshots(dataDir, store);
   await using link = openLink({ config, store, tail, metrics, parts });
-  await using _health = openHealth({ config, store, tail, metrics, link });
+  await using _health = openHealth({ config, store, tail, inputs, metrics, link });
   log.info("Agent {host} reads {streams} into {folder}", {
     host,
     streams: config.streams.map((stream) => stream.name).join(", "),
@@ -127,12 +135,13 @@ interface HealthPieces {
   config: AgentConfig;
   store: Store;
   tail: Tail;
+  inputs: Inputs;
   metrics: Metrics | null;
   link: Link | null;
 }
 
 /** Null unless the configuration says where. */
-function openHealth({ config, store, tail, metrics, link }: HealthPieces) {
+function openHealth({ config, store, tail, inputs, metrics, link }: HealthPieces) {
   if (config.http === undefined || metrics === null) return null;
   return serveHealth({
     address: config.http,
@@ -147,6 +156,7 @@ function openHealth({ config, store, tail, metrics, link }: HealthPieces) {
         totals: store.totals(),
         condition: store.condition(),
         behind: tail.behind(),
+        inputs: inputs.counts,
         link: link && { connected: link.connected, refused: link.counts.refused },
       }),
   });

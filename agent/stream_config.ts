@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Duration } from "../protocol/config_file.ts";
 import { StreamName } from "../protocol/names.ts";
+import { listenAddress } from "../protocol/listen_address.ts";
 import { Format, isAccessName } from "./stream_format.ts";
 import { HOST_TABLES } from "../protocol/streams.ts";
 import { timeFormatProblem } from "./ingest/formats/events/time_rule.ts";
@@ -72,6 +73,14 @@ const Geo = z.strictObject({
   ),
 });
 
+const Listen = z.strictObject({
+  udp: listenAddress().optional().describe(
+    "where datagrams are taken, a message each: 0.0.0.0:5514",
+  ),
+  tcp: listenAddress().optional()
+    .describe("where connections are taken: octets counted (RFC 6587), or a line a message"),
+}).refine(({ udp, tcp }) => udp !== undefined || tcp !== undefined, "udp or tcp");
+
 /** One stream: its files, their form, its rules. */
 export const Stream = z.strictObject({
   name: StreamName
@@ -81,7 +90,9 @@ export const Stream = z.strictObject({
     "combined: nginx's and Apache's access log, with or without a request time at its end; common: without referer and user agent; auto: any of these and JSON with nginx's names; json, logfmt, syslog, cri, docker: columns are what the lines have; raw: the line alone",
   ),
   time: Time.optional().describe("where the time is in json, logfmt and regex lines"),
-  files: z.array(z.string().min(1)).min(1).describe("paths and globs of log files"),
+  files: z.array(z.string().min(1)).default([]).describe("paths and globs of log files"),
+  listen: Listen.optional(),
+  stdin: z.boolean().default(false).describe("whether the agent's standard input is read as well"),
   read_from: z.enum(["beginning", "end"]).default("beginning")
     .describe("where a file seen for the first time is read from"),
   ignore_older: Duration.prefault("24h")
@@ -93,6 +104,20 @@ export const Stream = z.strictObject({
     .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {
       message: "names that differ",
     }),
+}).superRefine(({ files, listen, stdin, read_from }, context) => {
+  const spools = listen !== undefined || stdin;
+  if (files.length === 0 && !spools) {
+    context.addIssue({
+      code: "custom",
+      message: "files, listen or stdin",
+      input: files,
+      path: ["files"],
+    });
+  }
+  if (spools && read_from === "end") {
+    const message = "beginning: what comes to a stream that listens is all read";
+    context.addIssue({ code: "custom", message, input: read_from, path: ["read_from"] });
+  }
 }).superRefine(({ format, redact }, context) => {
   if (!isAccessName(format)) return;
   for (const [i, { field }] of redact.entries()) {

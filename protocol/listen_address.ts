@@ -1,10 +1,17 @@
-/** Addresses that servers listen on: `127.0.0.1:8080`, on this machine only. */
+/** Addresses that servers listen on, `127.0.0.1:8080`. */
 import { z } from "zod";
 
 /** Where a server listens. Port 0 takes any free one. */
 export interface ListenAddress {
   hostname: string;
   port: number;
+}
+
+/** Reads `0.0.0.0:5514`. */
+export function listenAddress() {
+  return z.string()
+    .refine((text) => /^.+:\d{1,5}$/.test(text), "an address, e.g. 0.0.0.0:5514")
+    .transform(addressOf);
 }
 
 /** Reads `127.0.0.1:8080`; takes loopback addresses alone, for the given reason. */

@@ -13,6 +13,7 @@ export async function validateCommand(configPath: string): Promise<void> {
   for (const stream of config.streams) {
     const found = await discover(stream.files, new AbortController().signal);
     console.log(`stream ${stream.name}: ${counted(found.files.length, "file")} now`);
+    for (const input of inputsOf(stream)) console.log(`  ${input}`);
     for (const rule of rulesOf(stream)) console.log(`  ${rule}`);
     const field = addressField(stream);
     if (geo !== null && field !== null) {
@@ -23,6 +24,16 @@ export async function validateCommand(configPath: string): Promise<void> {
     for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);
     for (const { path } of found.packed) console.log(`  ${path}: packed, read once`);
   }
+}
+
+function inputsOf({ listen, stdin }: StreamConfig): string[] {
+  const listens = (["udp", "tcp"] as const).flatMap((transport) => {
+    const address = listen?.[transport];
+    return address === undefined
+      ? []
+      : [`listens on ${transport} ${address.hostname}:${address.port}`];
+  });
+  return [...listens, ...(stdin ? ["reads standard input"] : [])];
 }
 
 function rulesOf({ multiline, redact, drop }: StreamConfig): string[] {

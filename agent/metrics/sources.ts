@@ -2,6 +2,7 @@
 import type { Registry } from "prom-client";
 import type { StoreCondition } from "../store/observer.ts";
 import type { StoreTotals } from "../store/totals.ts";
+import type { InputCounts } from "../input/counts.ts";
 import { addCounter, addGauge } from "./collected.ts";
 
 /** The agent as it is now. */
@@ -10,6 +11,8 @@ export interface AgentState {
   condition: StoreCondition;
   /** How far reading is behind the files. */
   behind: { bytes: number; ms: number };
+  /** What has come over the network and standard input, by stream. */
+  inputs: ReadonlyMap<string, InputCounts>;
   /** The link to the fleet; null without a broker. */
   link: { connected: boolean; refused: number } | null;
 }
@@ -23,6 +26,7 @@ export function addSources(registry: Registry, state: () => AgentState) {
   addFiles(registry, state);
   addRemoved(registry, state);
   addLink(registry, state);
+  addInputs(registry, state);
   addGauge(registry, {
     name: "logvend_behind_bytes",
     help: "Bytes in log files that have not been read",
@@ -144,4 +148,23 @@ function addLink(registry: Registry, state: () => AgentState) {
     help: "Queries that were not run: unsigned, expired, seen before, not for this host",
     collect: (report) => report(state().link?.refused ?? 0),
   });
+}
+
+/** Since the start. */
+function addInputs(registry: Registry, state: () => AgentState) {
+  const add = (name: string, help: string, of: (counts: InputCounts) => number) =>
+    addCounter(registry, {
+      name,
+      help,
+      labels: ["stream"],
+      collect: (report) =>
+        state().inputs.forEach((counts, stream) => report(of(counts), { stream })),
+    });
+  add("logvend_input_messages_total", "Messages taken", (counts) => counts.messages);
+  add("logvend_input_bytes_total", "Bytes of the messages taken", (counts) => counts.bytes);
+  add(
+    "logvend_input_lost_messages_total",
+    "Datagrams that found the spool full, or could not be written",
+    (counts) => counts.lost,
+  );
 }

@@ -12,6 +12,7 @@ function streamOf(folder: TempFolder): StreamConfig {
     redact: [],
     drop: [],
     files: [folder.join("access.log*")],
+    stdin: false,
     read_from: "beginning",
     ignore_older: 86_400_000,
   };

@@ -31,6 +31,7 @@ export async function bench(): Promise<Bench> {
       redact: [],
       drop: [],
       files: [folder.join("access.log*")],
+      stdin: false,
       read_from: "beginning",
       ignore_older: DAY_MS,
       ...config,

@@ -16,6 +16,7 @@ async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>)
   const { text } = await metrics.page({
     totals: store.totals(),
     condition: store.condition(),
+    inputs: new Map([["app", { messages: 3, bytes: 40, lost: 1 }]]),
     behind: { bytes: 5, ms: 1_500 },
     link: { connected: true, refused: 3 },
   });

@@ -1,0 +1,153 @@
+/**
+ * Messages that come to this host become lines of files in the data folder, which the tail reads as
+ * it reads any log: from there on nothing is lost and nothing doubled. A file is removed when all
+ * its lines are durable rows.
+ */
+import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../protocol/errors.ts";
+import type { Generation } from "../store/batch.ts";
+
+/** A file is ended when it has so many bytes or is so old. */
+const FILE_BYTES_MAX = 64 * 2 ** 20;
+const FILE_AGE_MS = 600_000;
+
+/** What waits to be read: senders wait, or lose messages, while it is more. */
+const SPOOL_BYTES_MAX = 512 * 2 ** 20;
+
+/** Between two looks for files that have been read. */
+const CLEAN_EVERY_MS = 5_000;
+
+const LINE_END = Uint8Array.of(0x0a);
+
+export interface SpoolOptions {
+  folder: string;
+  /** What is durable of the stream's files. */
+  generations(): readonly Pick<Generation, "path" | "offset">[];
+  /** @default those above */
+  limits?: { fileBytes: number; spoolBytes: number };
+}
+
+/** The file that is being written. */
+interface Current {
+  file: Deno.FsFile;
+  path: string;
+  bytes: number;
+  openedMs: number;
+}
+
+export class Spool implements AsyncDisposable {
+  private readonly log = getLogger(["agent", "input"]);
+  private readonly timer: ReturnType<typeof setInterval>;
+  private current: Current | null = null;
+  private writing: Promise<void> = Promise.resolve();
+  /** Of all files. */
+  private bytes = 0;
+  private fileCount = 0;
+
+  private constructor(private readonly options: SpoolOptions) {
+    this.timer = setInterval(() => this.clean(), CLEAN_EVERY_MS);
+  }
+
+  /** The tail reads what files are left of the run before. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    await Deno.mkdir(options.folder, { recursive: true });
+    const spool = new Spool(options);
+    const now = new Date();
+    for (const { path, bytes } of await spool.files()) {
+      await Deno.utime(path, now, now); // however old: it is not to be ignored
+      spool.bytes += bytes;
+    }
+    spool.fileFor(); // there is something to follow
+    return spool;
+  }
+
+  /** Files of this pattern hold the messages. */
+  static pattern(folder: string): string {
+    return join(folder, "*.log");
+  }
+
+  /** Whether no more should come now. */
+  get isFull(): boolean {
+    return this.bytes >= (this.options.limits?.spoolBytes ?? SPOOL_BYTES_MAX);
+  }
+
+  /** Adds whole lines; resolves when they are written. @throws when they cannot be */
+  async write(lines: readonly Uint8Array[]): Promise<void> {
+    const written = this.writing.then(() => this.append(lines));
+    this.writing = written.catch(() => {}); // the caller hears of it
+    await written;
+  }
+
+  /** Removes files whose lines are all durable. */
+  async clean(): Promise<void> {
+    const cleaned = this.writing.then(() => this.removeRead());
+    this.writing = cleaned.catch((error) => {
+      this.log.warn("Cannot remove files that were read: {reason}", { reason: messageOf(error) });
+    });
+    await this.writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.timer);
+    await this.clean();
+    this.end();
+  }
+
+  private async append(lines: readonly Uint8Array[]) {
+    const { file, bytes } = this.fileFor();
+    const blob = new Blob(lines.flatMap((line) => [line as BlobPart, LINE_END]));
+    const text = new Uint8Array(await blob.arrayBuffer());
+    try {
+      for (let at = 0; at < text.length;) at += await file.write(text.subarray(at));
+    } catch (error) {
+      await file.truncate(bytes); // no half a line: what comes next is not its end
+      throw error;
+    }
+    if (this.current !== null) this.current.bytes = bytes + text.length;
+    this.bytes += text.length;
+  }
+
+  private fileFor(): Current {
+    const { current, options: { limits } } = this;
+    const isFull = current !== null && current.bytes >= (limits?.fileBytes ?? FILE_BYTES_MAX);
+    return current === null || isFull ? this.fileAnew() : current;
+  }
+
+  private fileAnew(): Current {
+    const { folder } = this.options;
+    this.end();
+    const openedMs = Date.now();
+    const path = join(folder, `${openedMs}-${this.fileCount++}.log`);
+    const file = Deno.openSync(path, { createNew: true, append: true });
+    return this.current = { file, path, bytes: 0, openedMs };
+  }
+
+  private end() {
+    this.current?.file.close();
+    this.current = null;
+  }
+
+  private async removeRead() {
+    const { current } = this;
+    const isOld = current !== null && Date.now() - current.openedMs > FILE_AGE_MS;
+    if (isOld && current.bytes > 0) this.fileAnew();
+    const durable = new Map(this.options.generations().map(({ path, offset }) => [path, offset]));
+    let left = 0;
+    for (const { path, bytes } of await this.files()) {
+      const isRead = bytes === 0 || (durable.get(path) ?? 0) >= bytes;
+      if (isRead && path !== this.current?.path) await Deno.remove(path);
+      else left += bytes - (durable.get(path) ?? 0);
+    }
+    this.bytes = left;
+  }
+
+  private async files(): Promise<{ path: string; bytes: number }[]> {
+    const found: { path: string; bytes: number }[] = [];
+    for await (const { name, isFile } of Deno.readDir(this.options.folder)) {
+      const path = join(this.options.folder, name);
+      if (isFile) found.push({ path, bytes: (await Deno.stat(path)).size });
+    }
+    return found;
+  }
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { Spool } from "../../../../agent/input/spool.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+
+const encoder = new TextEncoder();
+
+async function filesIn(folder: string): Promise<{ path: string; text: string }[]> {
+  const found: { path: string; text: string }[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    found.push({ path, text: await Deno.readTextFile(path) });
+  }
+  return found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+Deno.test("files are ended when they are large, and removed when all of them is durable", async () => {
+  await using home = await TempFolder.make();
+  const folder = home.join("spool");
+  const durable = new Map<string, number>();
+  await using spool = await Spool.open({
+    folder,
+    generations: () => [...durable].map(([path, offset]) => ({ path, offset })),
+    limits: { fileBytes: 10, spoolBytes: 30 },
+  });
+  for (const line of ["first line", "second line", "third"]) {
+    await spool.write([encoder.encode(line)]);
+  }
+  const files = await filesIn(folder);
+  assert.deepEqual(files.map(({ text }) => text), ["first line\n", "second line\n", "third\n"]);
+  const [first, second] = files;
+  durable.set(first?.path ?? "", 11);
+  durable.set(second?.path ?? "", 11);
+  await spool.clean();
+  assert.deepEqual((await filesIn(folder)).map(({ text }) => text), ["second line\n", "third\n"]);
+});
+
+Deno.test("a spool is full until what it holds has been read", async () => {
+  await using home = await TempFolder.make();
+  const folder = home.join("spool");
+  const durable = new Map<string, number>();
+  await using spool = await Spool.open({
+    folder,
+    generations: () => [...durable].map(([path, offset]) => ({ path, offset })),
+    limits: { fileBytes: 1_000, spoolBytes: 20 },
+  });
+  await spool.write([encoder.encode("x".repeat(19))]);
+  assert.ok(spool.isFull);
+  const [file] = await filesIn(folder);
+  durable.set(file?.path ?? "", 20);
+  await spool.clean();
+  assert.ok(!spool.isFull);
+  assert.equal((await filesIn(folder)).length, 1, "it is still written to");
+});
