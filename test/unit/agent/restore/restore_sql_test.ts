@@ -5,11 +5,11 @@ import fc from "fast-check";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import { linesSelect } from "../../../../agent/restore/restore_sql.ts";
-import { portionsOf } from "../../../../agent/restore/slices.ts";
 import { readBooks } from "../../../../agent/store/stored_files.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { open, START_MS } from "../store/scene.ts";
+import { restored } from "./restored.ts";
 
 const HEAD = "10.0.0.1 - - [22/Nov/2026:18:00:0";
 
@@ -51,37 +51,6 @@ function bytesOf(lines: readonly Uint8Array[], endsWhole: boolean): Uint8Array<A
   return new Uint8Array(endsWhole ? all : all.slice(0, -1));
 }
 
-/** What the SQL makes of a data folder, as hex, by the path of its log file. */
-async function restored(dataDir: string, bytesMax: number): Promise<Map<string, string>> {
-  const { generations, files } = readBooks(dataDir);
-  const sources = generations.map(({ id, path, offset }) => ({ id, path, bytes: offset }));
-  const found = files.map(({ path, runs }) => ({ path: join(dataDir, path), runs }));
-  const rejects = files.filter(({ stream }) => stream === "rejects")
-    .map(({ path }) => join(dataDir, path));
-  const texts = new Map<string, string>();
-  await using engine = await Engine.open();
-  for (const portion of portionsOf(sources, found, bytesMax)) {
-    const rows = portion.files.filter((path) => !rejects.includes(path));
-    const sql = linesSelect({
-      stream: "logs",
-      schema: ACCESS,
-      region: "eu",
-      range: { since: null, until: null },
-      where: null,
-      slices: portion.slices,
-      files: rows,
-      rejects: rejects.filter((path) => portion.files.includes(path)),
-    });
-    await engine.run(`CREATE OR REPLACE TABLE lines AS ${sql}`);
-    const { rows: found } = await engine.read("SELECT piece, hex(bytes) FROM lines ORDER BY rowid");
-    for (const [piece, hex] of found) {
-      const path = portion.slices[Number(piece)]?.source.path ?? "";
-      texts.set(path, (texts.get(path) ?? "") + String(hex));
-    }
-  }
-  return texts;
-}
-
 Deno.test("lines of any kind come back byte for byte, from parts, chunks and rejects, in any portions", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -118,7 +87,7 @@ Deno.test("lines of any kind come back byte for byte, from parts, chunks and rej
             if (whole.length > 0) wanted.set(path, whole.toHex().toUpperCase());
           }
         }
-        assert.deepEqual(await restored(dataDir, bytesMax), wanted);
+        assert.deepEqual(await restored(dataDir, { bytesMax }), wanted);
       },
     ),
     { numRuns: 6 },
