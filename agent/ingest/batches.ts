@@ -86,7 +86,6 @@ export class BatchMaker {
       this.form.geo?.fill(rows);
       yield {
         ...batch,
-        shape: this.filler.shape,
         tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES),
       };
     }
@@ -144,6 +143,7 @@ export class BatchMaker {
     const { ts, line, layout, isRedacted } = read;
     const { rows } = batch;
     if (!this.filler.fits(rows)) return false;
+    batch.shape = this.filler.shape; // not that of a line which does not fit these rows any more
     this.lastTs = ts;
     const { columns, count } = rows;
     read.set(rows);

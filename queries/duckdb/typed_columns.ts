@@ -68,8 +68,7 @@ export class TextColumn {
     if (!(from instanceof TextColumn)) {
       for (let i = 0; i < count; i++) {
         const value = from.value(start + i);
-        const isFlag = from.values instanceof Int8Array;
-        this.set(to + i, value === null ? null : String(isFlag ? value === 1 : value));
+        this.set(to + i, value === null ? null : valueText(from, value));
       }
       return;
     }
@@ -80,6 +79,12 @@ export class TextColumn {
       this.length[to + i] = from.length[start + i]!;
     }
   }
+}
+
+/** A value as a text that DuckDB casts to it again. */
+function valueText(column: Exclude<TypedColumn, TextColumn>, value: number | bigint): string {
+  if (Object.is(value, -0)) return "-0.0";
+  return String(column.values instanceof Int8Array ? value === 1 : value);
 }
 
 /** Whole numbers of up to 32 bits; of 8 bits, 1 for true and 0 for false. */

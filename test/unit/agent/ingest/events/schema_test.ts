@@ -1,0 +1,232 @@
+/** Columns that appear and widen while lines come: what SQL sees, and the files made up again. */
+import assert from "node:assert/strict";
+import { databasePath } from "../../../../../agent/store/database.ts";
+import type { Store } from "../../../../../agent/store/store.ts";
+import { TempFolder } from "../../../../harness/temp_folder.ts";
+import { restored } from "../../restore/restored.ts";
+import { ask, configured, openStream, readInto } from "./scene.ts";
+
+const JSON_STREAM = configured({ format: "json" });
+
+/** A log that grows, and what becomes of it in a store that may be opened again. */
+class Scene implements AsyncDisposable {
+  private text = "";
+  private lines = 0;
+
+  private constructor(
+    private readonly folder: TempFolder,
+    private readonly stream: ReturnType<typeof configured>,
+    public store: Store,
+  ) {}
+
+  static async make(stream = JSON_STREAM): Promise<Scene> {
+    const folder = await TempFolder.make();
+    return new Scene(folder, stream, await openStream(folder.join("data"), stream));
+  }
+
+  /** Writes and reads lines of one hour; a member list each. Their number is in front. */
+  async add(...members: string[]) {
+    const head = () => `{"i":${this.lines++},"time":"2026-11-23T09:10:11Z"`;
+    await this.addLines(members.map((list) => `${head()},${list}}`));
+  }
+
+  async addLines(lines: readonly string[]) {
+    this.text += lines.map((line) => `${line}\n`).join("");
+    const path = await this.folder.write("any.log", this.text);
+    return await readInto(this.store, this.stream, path);
+  }
+
+  /** What a stop and a start of the agent do; `whileDown` is done between. */
+  async restart(whileDown: (dataDir: string) => Promise<void> = () => Promise.resolve()) {
+    await this.store[Symbol.asyncDispose]();
+    await whileDown(this.folder.join("data"));
+    this.store = await openStream(this.folder.join("data"), this.stream);
+  }
+
+  /** Columns without those that every row has, and rows in the order of the lines. */
+  async rows(select = "* EXCLUDE (i, ts, host, region, line, line_bytes)") {
+    const order = this.lines > 0 && select.startsWith("*") ? "ORDER BY i" : "";
+    const { columns, rows } = await ask(this.store, `SELECT ${select} FROM logs ${order}`);
+    return { types: Object.fromEntries(columns.map(({ name, type }) => [name, type])), rows };
+  }
+
+  /** All lines of the store are those of the log. */
+  async checkRestored() {
+    await this.store.flush();
+    const [hex = ""] = (await restored(this.folder.join("data"))).values();
+    assert.equal(new TextDecoder().decode(Uint8Array.fromHex(hex)), this.text);
+    const { rows } = await ask(this.store, "SELECT line FROM logs");
+    assert.deepEqual(
+      rows.map(([line]) => String(line)).toSorted(),
+      this.text.trimEnd().split("\n").toSorted(),
+    );
+  }
+
+  async where(condition: string): Promise<string[]> {
+    const dataDir = this.folder.join("data");
+    const [hex = ""] = (await restored(dataDir, { where: condition })).values();
+    return new TextDecoder().decode(Uint8Array.fromHex(hex)).trimEnd().split("\n");
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.store[Symbol.asyncDispose]();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+type Step = (scene: Scene) => Promise<unknown>;
+
+/** What may come between two lines of one log. */
+const BETWEEN: Record<string, Step> = {
+  "nothing: all in memory": () => Promise.resolve(),
+  "a flush": ({ store }) => store.flush(),
+  "a seal": ({ store }) => store.flush().then(() => store.sealAll()),
+  "a restart": (scene) => scene.restart(),
+  "the loss of agent.db": (scene) => scene.restart((path) => Deno.remove(databasePath(path))),
+  "a seal and the loss of agent.db": async (scene) => {
+    await BETWEEN["a seal"]?.(scene);
+    await BETWEEN["the loss of agent.db"]?.(scene);
+  },
+};
+
+for (const [name, between] of Object.entries(BETWEEN)) {
+  Deno.test(`columns appear and widen over ${name}`, async () => {
+    await using scene = await Scene.make();
+    const steps = [
+      ['"a":1,"b":true,"c":1,"d":1.50', '"a":2,"b":false,"c":2,"d":-0.0'],
+      ['"a":2.5,"b":"yes","c":"x"', '"a":3.5,"b":null,"new":"one"'],
+      ['"a":"text","d":"text"', '"a":900719925474099312345,"New":2'],
+      ['"a":4,"b":true,"d":7'],
+    ];
+    for (const members of steps) {
+      await scene.add(...members);
+      await between(scene);
+    }
+    const { types, rows } = await scene.rows();
+    assert.deepEqual(types, {
+      a: "VARCHAR",
+      b: "VARCHAR",
+      c: "VARCHAR",
+      d: "VARCHAR",
+      new: "VARCHAR",
+    });
+    assert.deepEqual(rows.map((row) => [row[0], row[1], row[2], row[4]]), [
+      ["1", "true", "1", null],
+      ["2", "false", "2", null],
+      ["2.5", "yes", "x", null],
+      ["3.5", null, null, "one"],
+      ["text", null, null, null],
+      ["900719925474099312345", null, null, "2"],
+      ["4", "true", null, null],
+    ]);
+    await scene.checkRestored();
+  });
+}
+
+Deno.test("whole numbers become others: sums are right, old rows are NULL where nothing was", async () => {
+  await using scene = await Scene.make();
+  await scene.add('"n":1', '"n":2');
+  await scene.store.flush();
+  await scene.add('"n":0.5', '"m":7');
+  const { types, rows } = await scene.rows("sum(n) AS n, count(n)::INT AS of_n, sum(m)::INT AS m");
+  assert.deepEqual(types, { n: "DOUBLE", of_n: "INTEGER", m: "INTEGER" });
+  assert.deepEqual(rows, [[3.5, 3, 7]]);
+  assert.deepEqual(await scene.where("n >= 1").then((lines) => lines.length), 2);
+  await scene.checkRestored();
+});
+
+Deno.test("more columns and layouts than there is room for: the rest is in the line", async () => {
+  await using scene = await Scene.make();
+  await scene.add(...Array.from({ length: 300 }, (_, i) => `"key${i}":${i}`));
+  const pairs = Array.from({ length: 100 }, (_, i) => `"key${i}":1,"key${i + 1}":2`);
+  await scene.add(...pairs, ...pairs);
+  const { fields, layouts } = scene.store.shape("logs");
+  assert.deepEqual([fields.length, layouts.length], [250, 64]);
+  const { rows: [sums] } = await scene.rows("sum(key0 + key1)::INT, sum(key248)::INT");
+  assert.deepEqual(sums, [2 * (1 + 2), 248]);
+  await scene.checkRestored();
+});
+
+Deno.test("a line whose column is new does not make a layout by itself", async () => {
+  await using scene = await Scene.make();
+  await scene.add(...Array.from({ length: 70 }, (_, i) => `"key${i}":${i}`));
+  assert.deepEqual(scene.store.shape("logs").layouts, []);
+  await scene.checkRestored();
+});
+
+Deno.test("odd objects: deep, empty, with doubled keys, with keys of every sort", async () => {
+  await using scene = await Scene.make();
+  const deep = `${"[".repeat(10_000)}${"]".repeat(10_000)}`;
+  const long = "k".repeat(5_000);
+  const lines = [
+    `{"deep":${deep}}`,
+    "{}",
+    " { } ",
+    '{"a":1,"a":2,"A":3}',
+    '{"a":""}',
+    '{"host":"h","layout":"l","ts_arrival":"t","constructor":"c","__proto__":"p"}',
+    `{"${long}":1,"b\\u0000":"\\u0000","\\ud800":"\\udfff","":1}`,
+    '{"b":"\\u0000"}',
+    `{"b":"${"x".repeat(100_000)}"}`,
+  ];
+  await scene.addLines([...lines, ...lines, ...lines]);
+  await scene.checkRestored();
+  const { rows } = await scene.rows(
+    "log_host, log_layout, log_ts_arrival, log_constructor, log___proto__",
+  );
+  assert.deepEqual(rows[5], ["h", "l", "t", "c", "p"]);
+  const { rows: [[a, b, length] = []] } = await scene.rows(
+    "max(a), count(b)::INT, max(length(deep))::INT",
+  );
+  assert.deepEqual([a, b, length], ["1", 6, deep.length]);
+});
+
+Deno.test("a drop rule on a field holds before and after the field is there, whatever its type", async () => {
+  const stream = configured({
+    format: "json",
+    drop: [{ name: "debug", when: "level = 'debug' OR n = '7'" }],
+  });
+  await using scene = await Scene.make(stream);
+  await scene.addLines(['{"msg":"a"}', '{"level":"info"}', '{"level":"debug"}']);
+  await scene.addLines(['{"n":7}', '{"n":6}', '{"n":6.5}', '{"n":"x"}', '{"n":7}']);
+  await scene.store.flush();
+  await scene.addLines(['{"level":3,"n":8}', '{"level":"debug","z":1}']);
+  const { rows } = await scene.rows("line");
+  assert.deepEqual(rows.map(([line]) => line), [
+    '{"msg":"a"}',
+    '{"level":"info"}',
+    '{"n":6}',
+    '{"n":6.5}',
+    '{"n":"x"}',
+    '{"level":3,"n":8}',
+  ]);
+});
+
+Deno.test("a redacted field is nowhere: its name in any case, twice in a line, nested or a number", async () => {
+  const stream = configured({
+    format: "json",
+    redact: [
+      { field: "userName", by: "mask" },
+      { field: "pin", by: "mask" },
+      { pattern: "token-\\w+", by: "mask" },
+    ],
+  });
+  await using scene = await Scene.make(stream);
+  const lines = [
+    '{"userName":"SECRET","a":1}',
+    '{"username":"SECRET","a":1}',
+    '{"userName":"x","userName":"SECRET"}',
+    '{"userName":"x","USERNAME":"SECRET"}',
+    '{"userName":{"is":"SECRET"}}',
+    String.raw`{"userName":"\u0041SECRET","pin":4711}`,
+    '{"pin":4711.50,"msg":"token-SECRET"}',
+    '{"pin":"4711","userName":"\uFEFFSECRET"}',
+  ];
+  await scene.addLines([...lines, ...lines, ...lines]);
+  await scene.store.flush();
+  const { rows } = await scene.rows("line, COLUMNS(* EXCLUDE (line, line_bytes, ts))::VARCHAR");
+  const all = JSON.stringify([rows, scene.store.shape("logs")]);
+  assert.doesNotMatch(all, /SECRET|4711/);
+  assert.equal(rows.length, 3 * lines.length);
+  assert.equal(rows[0]?.[0], '{"userName":"***","a":1}');
+});
