@@ -34,7 +34,7 @@ export interface RedactRule {
 export interface Redactor {
   /** A line with every match of a pattern replaced. */
   text(line: string): string;
-  /** By field, what its values become. */
+  /** By field, in lower case, what its values become. */
   fields: ReadonlyMap<string, (value: string) => string>;
 }
 
@@ -62,7 +62,7 @@ export function createRedactor(rules: readonly RedactRule[]): Redactor | null {
       patterns.push({ pattern: new RegExp(rule.pattern, "gu"), replace });
     }
     if (rule.field !== undefined) {
-      fields.set(rule.field, (value) => NOTHING.has(value) ? value : replace(value));
+      fields.set(rule.field.toLowerCase(), (value) => NOTHING.has(value) ? value : replace(value));
     }
   }
   const text = (line: string) =>

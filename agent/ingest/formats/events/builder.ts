@@ -57,6 +57,7 @@ export class EventBuilder {
   private readonly fields: Field[] = [];
   private readonly pieces: LayoutPiece[] = [];
   private readonly names = new Set<string>();
+  private readonly unnamed: string[] = [];
   private isWhole = true;
   private foundTime: EventTime | null = null;
 
@@ -87,7 +88,10 @@ export class EventBuilder {
   value(name: string, { type, value, kind }: TypedValue, raw: string): void {
     const column = columnName(name);
     const key = column?.toLowerCase() ?? "";
-    if (column === null || this.names.has(key)) return this.literal(raw);
+    if (column === null || this.names.has(key)) {
+      this.unnamed.push(column === null ? name.toLowerCase() : key);
+      return this.literal(raw);
+    }
     this.names.add(key);
     this.fields.push({ name: column, type, value, raw });
     if (kind === null) this.isWhole = false;
@@ -129,6 +133,7 @@ export class EventBuilder {
     return {
       time: this.foundTime,
       fields: this.fields,
+      unnamed: this.unnamed,
       pieces: this.isWhole ? this.pieces : null,
     };
   }

@@ -30,6 +30,8 @@ export interface Event {
   /** Null: the line has none. */
   time: EventTime | null;
   fields: Field[];
+  /** Names in lower case of values that the line has beside its fields: second ones, odd names. */
+  unnamed: string[];
   /** The line as texts and fields; null: it cannot be made up of them. */
   pieces: LayoutPiece[] | null;
 }

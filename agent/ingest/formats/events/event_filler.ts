@@ -61,9 +61,12 @@ export class EventFiller implements RowFiller {
     if (typeof event === "string") return event;
     const isReplaced = redactor !== null && replaceFields(event, redactor);
     if (event.time === null) event.fields.push({ name: ARRIVAL, type: "BOOLEAN", value: true });
+    const { physical } = learner;
     learner.learn(event.fields);
+    const isReadAgain = learner.physical !== physical; // with rows that have its columns
     const isRedacted = isReplaced || text !== original;
-    const layout = this.layoutOf(event, isExact || isRedacted ? text : null, isReplaced);
+    const isText = !isReadAgain && (isExact || isRedacted);
+    const layout = this.layoutOf(event, isText ? text : null, isReplaced);
     const ts = event.time?.ts ?? BigInt(nowMs()) * 1_000n;
     return {
       ts,
@@ -97,9 +100,10 @@ export class EventFiller implements RowFiller {
 }
 
 /** Replaces what rules are for; true: there was something. */
-function replaceFields({ fields }: Event, redactor: Redactor): boolean {
-  let isReplaced = false;
-  for (const field of fields) {
+function replaceFields(event: Event, redactor: Redactor): boolean {
+  let isReplaced = event.unnamed.some((name) => redactor.fields.has(name));
+  if (isReplaced) event.pieces = null; // they have the value
+  for (const field of event.fields) {
     const replace = redactor.fields.get(field.name.toLowerCase());
     const text = field.type === "VARCHAR" ? String(field.value) : field.raw ?? String(field.value);
     const value = replace?.(text) ?? text;
