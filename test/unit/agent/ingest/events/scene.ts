@@ -37,7 +37,7 @@ export async function openStream(dataDir: string, { name, format }: StreamConfig
 /** Reads what a file has more than before. */
 export async function readInto(store: Store, stream: StreamConfig, path: string) {
   await using sink = await dropping(store, [stream], PLACE);
-  const form = lineForm(stream, store.shape(stream.name));
+  const form = lineForm(stream, store.shape(stream.name), null);
   return await readFile({ path, stream: stream.name, form, sink, nowMs: () => NOW_MS });
 }
 

@@ -1,12 +1,12 @@
 /** The scanner of layouts against the parsers of text: the same rows, whatever is in the lines. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BatchMaker } from "../../../../../../agent/ingest/batches.ts";
-import { fillerOf, plainLines } from "../../../../../../agent/ingest/line_form.ts";
-import { recordRule } from "../../../../../../agent/ingest/records.ts";
-import type { Format } from "../../../../../../agent/stream_format.ts";
-import { EVENTS, LOG_FORMAT } from "./any_event.ts";
-import { plainBatch } from "../../plain_batch.ts";
+import { BatchMaker } from "../../../../../agent/ingest/batches.ts";
+import { fillerOf, plainLines } from "../../../../../agent/ingest/line_form.ts";
+import { recordRule } from "../../../../../agent/ingest/records.ts";
+import type { Format } from "../../../../../agent/stream_format.ts";
+import { LOG_FORMAT, SCANNABLE } from "./scannable_line.ts";
+import { plainBatch } from "../plain_batch.ts";
 
 const encoder = new TextEncoder();
 const NOW_MS = 1_795_000_000_000;
@@ -41,10 +41,6 @@ function fileOf(lines: readonly string[]): Uint8Array {
   return encoder.encode(lines.map((line) => `${line.replaceAll("\n", "")}\n`).join(""));
 }
 
-function isScanned({ format }: { format: Format }): boolean {
-  return fillerOf(plainLines(format), () => NOW_MS).scanner !== null;
-}
-
 /** How many lines the scanner takes once it knows the layouts of all of them. */
 function scanned(lines: readonly string[], format: Format): number {
   const form = plainLines(format);
@@ -62,7 +58,7 @@ function scanned(lines: readonly string[], format: Format): number {
 }
 
 Deno.test("scanned lines give the rows that the text parsers give", async (t) => {
-  for (const { format, line } of EVENTS.filter(isScanned)) {
+  for (const { format, line } of SCANNABLE) {
     await t.step(JSON.stringify(format), () => {
       // Layouts are learned from lines that come again.
       const lines = fc.array(line, { minLength: 1, maxLength: 12 })
