@@ -24,16 +24,19 @@ export interface EventFormat {
   nowMs: () => number;
 }
 
-/** Makes a parser. A carriage return at a line's end, and zero bytes in front, are no fields' part. */
+/**
+ * Makes a parser. A carriage return at a line's end, and zero bytes or a byte order mark in front,
+ * are no fields' part.
+ */
 export function createEventParser(options: EventFormat): EventParser {
   const parse = parserOf(options);
   return (line) => {
-    const zeros = /^\0*/.exec(line)?.[0].length ?? 0;
+    const start = /^[\0\ufeff]*/.exec(line)?.[0].length ?? 0;
     const end = line.endsWith("\r") ? line.length - 1 : line.length;
-    if (zeros === 0 && end === line.length) return parse(line);
-    const event = parse(line.slice(zeros, end));
+    if (start === 0 && end === line.length) return parse(line);
+    const event = parse(line.slice(start, end));
     if (typeof event === "string" || event.pieces === null) return event;
-    return { ...event, pieces: between(line.slice(0, zeros), event.pieces, line.slice(end)) };
+    return { ...event, pieces: between(line.slice(0, start), event.pieces, line.slice(end)) };
   };
 }
 

@@ -1,5 +1,6 @@
 /** JSON lines of any kind: every member of the object is a field, nested values as JSON text. */
 import { EventBuilder } from "./builder.ts";
+import { unescaped } from "./escapes.ts";
 import type { EventParser } from "./event.ts";
 import type { TimeRule } from "./time_rule.ts";
 import { isNumber, typedValue } from "./values.ts";
@@ -9,9 +10,6 @@ const BACKSLASH = 0x5c;
 
 /** A member's value that is no string, number, true, false or null. */
 const NESTED = /^[{[]/;
-
-/** Escapes that come out as JSON.stringify and DuckDB both write them. */
-const ODD_ESCAPE = /\\(?!["\\bfnrt])/;
 
 /** A member that is a line of another log. */
 export interface InnerLine {
@@ -75,12 +73,8 @@ function addMember(builder: EventBuilder, key: string, raw: string) {
 function addText(builder: EventBuilder, key: string, raw: string) {
   const inside = raw.slice(1, -1);
   builder.literal('"');
-  if (!inside.includes("\\")) builder.text(key, inside);
-  else {
-    const value = String(JSON.parse(raw)).toWellFormed();
-    const isPlain = !ODD_ESCAPE.test(inside) && JSON.stringify(value) === raw;
-    builder.text(key, value, isPlain ? "json" : null, inside);
-  }
+  const said = unescaped(inside);
+  if (said !== null) builder.text(key, said.value, said.kind, inside);
 }
 
 interface Member {

@@ -6,6 +6,8 @@ import type { Column } from "../../../../protocol/messages.ts";
 import { splitRequest } from "../request.ts";
 import { columnName, EventBuilder } from "./builder.ts";
 import type { EventParser } from "./event.ts";
+import { unescaped } from "./escapes.ts";
+import type { Unescaped } from "./escapes.ts";
 import { epochText, isoTime, nginxTime } from "./event_time.ts";
 import type { EventTimeParser } from "./event_time.ts";
 import { typedValue } from "./values.ts";
@@ -43,6 +45,19 @@ const WHOLES = new Set([
 /** Of a column of that type: more is no status. */
 export const INTEGER_MAX = 999_999_999;
 
+/** In front of these a value of another variable may stand without a blank. */
+const PATHS = new Set(["request_uri", "uri", "document_uri"]);
+
+/** Of these there is nothing, or a question mark and what follows it. */
+const QUERY = new Set(["is_args", "args", "query_string"]);
+
+/** Of several upstreams there are several values, with blanks between. */
+const SEVERAL = /^upstream_(?!http_|cookie_|trailer_|cache_)/;
+const SEVERAL_VALUES = '[^\\s,"]*(?:(?:, | : )[^\\s,"]+)*';
+
+const DIRECTIVE = /^\s*(?:log_format\s+\S+\s+)?(?:escape=(\w+)\s+)?/;
+const QUOTED = /(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*/gs;
+
 const REQUEST_TIME = /^(0|[1-9]\d{0,5})\.(\d{3})$/;
 
 /** A text, or a variable. */
@@ -50,6 +65,9 @@ type Token = { text: string } | { variable: string };
 
 /** What is wrong with a log_format; null: nothing. */
 export function logFormatProblem(format: string): string | null {
+  if (directiveOf(format) === null) {
+    return "all of the directive, log_format NAME '...' '...';, or the text between its quotes";
+  }
   const variables = variablesOf(format);
   if (variables.length === 0) return "a log_format with variables like $remote_addr";
   return variables.some((name) => name in TIMES)
@@ -90,21 +108,22 @@ export function logFormat(format: string): EventParser {
   const tokens = tokensOf(format);
   const time = timeVariable(format);
   const parseTime = TIMES[time] ?? (() => null);
-  const quick = pattern(tokens, true);
-  const thorough = pattern(tokens, false);
+  const isJson = directiveOf(format)?.isJson ?? false;
+  const quick = quickPattern(tokens);
   return (line) => {
-    const values = quick.exec(line) ?? thorough.exec(line);
+    const values = quick.exec(line)?.slice(1) ?? valuesBetween(tokens, line);
     if (values === null) return "no_format";
     const builder = new EventBuilder();
-    let at = 1;
+    let at = 0;
     for (const token of tokens) {
       if ("text" in token) {
         builder.literal(token.text);
         continue;
       }
       const value = values[at++] ?? "";
-      if (token.variable !== time) addVariable(builder, token.variable, value);
-      else {
+      if (token.variable !== time) {
+        addVariable(builder, { name: token.variable, text: value, isJson });
+      } else {
         const read = parseTime(value);
         if (read === null) return "bad_time";
         builder.time(read, value);
@@ -114,12 +133,20 @@ export function logFormat(format: string): EventParser {
   };
 }
 
-function addVariable(builder: EventBuilder, name: string, text: string) {
-  if (name === "request") return addRequest(builder, text);
+interface Value {
+  name: string;
+  text: string;
+  /** Whether it is between quotes of JSON. */
+  isJson: boolean;
+}
+
+function addVariable(builder: EventBuilder, { name, text, isJson }: Value) {
+  const said: Unescaped = (isJson ? unescaped(text) : null) ?? { value: text, kind: "text" };
+  if (name === "request") return addRequest(builder, said, text);
   if (name === "request_time") return addRequestTime(builder, text);
   const column = COLUMNS[name] ?? name;
   const type = typeOf(name);
-  if (type === "VARCHAR") return builder.text(column, text);
+  if (type === "VARCHAR") return builder.text(column, said.value, said.kind, text);
   if (text === "-" || text === "") return builder.literal(text);
   const typed = typedValue(text);
   if (type === "INTEGER" && !(Math.abs(Number(text)) <= INTEGER_MAX)) {
@@ -143,14 +170,14 @@ function sumOf(text: string): number | null {
   return Math.round(parts.reduce((sum, part) => sum + part, 0) * 1_000) / 1_000;
 }
 
-function addRequest(builder: EventBuilder, text: string) {
-  const parts = splitRequest(text);
-  if (parts === null) return builder.text("request", text);
-  builder.text("http_method", parts.method);
+function addRequest(builder: EventBuilder, { value, kind }: Unescaped, raw: string) {
+  const parts = splitRequest(value);
+  if (parts === null) return builder.text("request", value, kind, raw);
+  builder.text("http_method", parts.method, kind);
   builder.literal(" ");
-  builder.text("request", parts.target);
+  builder.text("request", parts.target, kind);
   builder.literal(" ");
-  builder.text("http_version", parts.version);
+  builder.text("http_version", parts.version, kind);
 }
 
 function addRequestTime(builder: EventBuilder, text: string) {
@@ -182,32 +209,80 @@ function variablesOf(format: string): string[] {
 }
 
 function tokensOf(format: string): Token[] {
-  return [...unquoted(format).matchAll(/\$\{?([A-Za-z_]\w*)\}?|[^$]+|\$/g)].map(
-    ([text, variable]) => variable === undefined ? { text } : { variable },
+  const text = directiveOf(format)?.text ?? format;
+  return [...text.matchAll(/\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))|[^$]+|\$/g)].map(
+    ([text, braced, bare]) => {
+      const variable = braced ?? bare;
+      return variable === undefined ? { text } : { variable };
+    },
   );
 }
 
-/** As it stands in nginx.conf: `log_format main 'one part ' 'and another';`. */
-function unquoted(format: string): string {
-  const text = format.trim().replace(/^log_format\s+\S+\s+(escape=\w+\s+)?/, "").replace(/;$/, "");
-  const quoted = [...text.matchAll(/'((?:[^'\\]|\\.)*)'\s*/g)];
-  const isAll = quoted.length > 0 && quoted.map(([part]) => part).join("") === text;
-  return isAll ? quoted.map(([, part = ""]) => part.replaceAll("\\'", "'")).join("") : format;
+/**
+ * The text of a directive as it stands in nginx.conf, `log_format main 'one part ' "and another";`,
+ * or of its quoted parts; another text is that of the format itself. Null: it is neither.
+ */
+function directiveOf(format: string): { text: string; isJson: boolean } | null {
+  const [head = "", escape] = DIRECTIVE.exec(format) ?? [];
+  const isJson = escape === "json";
+  const rest = format.slice(head.length).trim().replace(/;$/, "").trimEnd();
+  const parts = [...rest.matchAll(QUOTED)];
+  if (parts.length > 0 && parts.map(([part]) => part).join("") === rest) {
+    const text = parts.map(([, one, two]) => (one ?? two ?? "").replaceAll(/\\(['"\\])/g, "$1"))
+      .join("");
+    return { text, isJson: isJson || text.startsWith("{") };
+  }
+  return head === "" ? { text: format, isJson: format.startsWith("{") } : null;
 }
 
-/** @param isQuick a value ends at the first character of what follows it */
-function pattern(tokens: readonly Token[], isQuick: boolean): RegExp {
+/** A value ends at the first character of what follows it. */
+function quickPattern(tokens: readonly Token[]): RegExp {
   const source = tokens.map((token, i) => {
     if ("text" in token) return escaped(token.text);
-    const next = tokens[i + 1];
-    if (next === undefined) return "(.*)";
-    return isQuick && "text" in next ? `([^${classOf(next.text)}]*)` : "(.*?)";
+    if (token.variable === "is_args") return "(\\??)";
+    if (SEVERAL.test(token.variable)) return `(${SEVERAL_VALUES})`;
+    const ends = endsOf(tokens.slice(i + 1));
+    return ends === null ? "(.*?)" : ends === "" ? "(.*)" : `([^${ends}]*)`;
   });
   return new RegExp(`^${source.join("")}$`, "s");
 }
 
-function classOf(text: string): string {
-  return text[0]?.replace(/[\\\]^-]/, "\\$&") ?? "";
+/** The characters that end a value, for a class of them; null: any may. */
+function endsOf(following: readonly Token[]): string | null {
+  let ends = "";
+  for (const token of following) {
+    if ("text" in token) return ends + (token.text[0]?.replace(/[\\\]^-]/, "\\$&") ?? "");
+    if (PATHS.has(token.variable)) return `${ends}/`;
+    if (!QUERY.has(token.variable)) return null;
+    ends += "?";
+  }
+  return ends;
+}
+
+/** Values that end where the text that follows them first occurs. */
+function valuesBetween(tokens: readonly Token[], line: string): string[] | null {
+  const values: string[] = [];
+  let at = 0;
+  let open = 0;
+  const end = (position: number) => {
+    for (; open > 1; open--) values.push(""); // nothing says where one ends and the next begins
+    if (open-- === 1) values.push(line.slice(at, position));
+    open = 0;
+  };
+  for (const [i, token] of tokens.entries()) {
+    if ("variable" in token) {
+      open++;
+      continue;
+    }
+    const { text } = token;
+    const found = i === tokens.length - 1 ? line.length - text.length : line.indexOf(text, at);
+    if (found < at || (open === 0 && found > at) || !line.startsWith(text, found)) return null;
+    end(found);
+    at = found + text.length;
+  }
+  if (open === 0 && at < line.length) return null;
+  end(line.length);
+  return values;
 }
 
 function escaped(text: string): string {

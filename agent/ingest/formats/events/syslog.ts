@@ -52,7 +52,7 @@ function addNames(builder: EventBuilder, code: number) {
   builder.derived({ name: "severity", type: "VARCHAR", value: severity });
 }
 
-/** RFC 5424. */
+/** RFC 5424; its text may begin with a byte order mark. */
 function newer(
   builder: EventBuilder,
   rest: string,
@@ -79,8 +79,9 @@ function newer(
   }
   const text = rest.slice(all.length);
   if (text !== "" && !text.startsWith(" ")) return "no_format";
-  builder.literal(text.slice(0, 1));
-  builder.text("message", text.slice(1));
+  const [before = ""] = /^ ?\ufeff?/.exec(text) ?? [];
+  builder.literal(before);
+  if (text !== "") builder.text("message", text.slice(before.length));
   return builder.build();
 }
 

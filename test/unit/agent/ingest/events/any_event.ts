@@ -165,6 +165,12 @@ const nginx = fc.record({
   `${l.address} [${l.time}] "${l.request}" ${l.status} ${l.bytes} "${l.agent}" ` +
   `rt=${l.took} ut="${l.upstream}"`
 );
+/** As nginx itself escapes it, and not. */
+const inJson = text.chain((value) => fc.constantFrom(JSON.stringify(value).slice(1, -1), value));
+const nginxJson = fc.tuple(clock, inJson, inJson, seconds)
+  .map(([at, request, agent, took]) =>
+    `{"t":"${at}+00:00","r":"${request}","a":"${agent}","took":${took}}`
+  );
 const regex = fc.tuple(clock, word, number, text)
   .map(([at, level, n, message]) =>
     `${at.replaceAll("-", "/").replace("T", " ")} [${level}] ${n}: ${message}`
@@ -194,6 +200,15 @@ export const EVENT_FORMATS: Record<
       },
     },
     line: nginx,
+  },
+  "nginx JSON": {
+    config: {
+      format: {
+        nginx: `log_format x escape=json '{"t":"$time_iso8601","r":"$request",'
+          '"a":"$host$request_uri","took":$request_time}';`,
+      },
+    },
+    line: nginxJson,
   },
   regex: {
     config: {
