@@ -33,7 +33,7 @@ function asText(file: string, trial: Trial, isAll: boolean): string {
   const looked = isAll ? counted(lines, "line") : `the first ${counted(lines, "line")}`;
   if (format === null) {
     return `${file}: no format reads any of ${looked}\n${rejectsText(trial)}` +
-      "The log can be kept all the same: its lines are in the table rejects";
+      "The log can be kept all the same: with `format: raw` each line is a row, and `format: { nginx: LOG_FORMAT }` or `{ regex: PATTERN }` takes lines apart";
   }
   return [
     `${file}: format ${format}, ${rows} of ${looked}` +

@@ -45,9 +45,15 @@ export interface Trial {
 
 /** Tries every format on lines without their ends. Of formats that read as many, the first counts. */
 export function tryFormats(lines: readonly string[], rowsShown: number): Trial {
-  const trials = FORMATS.map((format) => tryFormat(format, lines, rowsShown));
+  const trials = FORMATS.map((format) => tryFormat(format, lines, rowsShown))
+    .filter((trial) => trial.format !== "auto" || isOfAccess(trial));
   const best = trials.reduce((a, b) => b.rows > a.rows ? b : a);
   return best.rows > 0 ? best : { ...best, format: null };
+}
+
+/** A time and a status alone may be those of any JSON. */
+function isOfAccess({ columns }: Trial): boolean {
+  return columns.some(({ name }) => name === "remote_addr" || name === "request");
 }
 
 function tryFormat(format: Format, lines: readonly string[], rowsShown: number): Trial {
