@@ -52,7 +52,7 @@ const PATHS = new Set(["request_uri", "uri", "document_uri"]);
 const QUERY = new Set(["is_args", "args", "query_string"]);
 
 /** Of several upstreams there are several values, with blanks between. */
-const SEVERAL = /^upstream_(?!http_|cookie_|trailer_|cache_)/;
+export const SEVERAL = /^upstream_(?!http_|cookie_|trailer_|cache_)/;
 const SEVERAL_VALUES = '[^\\s,"]*(?:(?:, | : )[^\\s,"]+)*';
 
 const DIRECTIVE = /^\s*(?:log_format\s+\S+\s+)?(?:escape=(\w+)\s+)?/;
@@ -90,6 +90,8 @@ export interface LogFormatParts {
   variables: string[];
   /** Whether there is a text between any two variables. */
   isApart: boolean;
+  /** Whether values may have escapes of JSON. */
+  isJson: boolean;
   parseTime: EventTimeParser;
 }
 
@@ -99,6 +101,7 @@ export function logFormatParts(format: string): LogFormatParts {
   return {
     variables: variablesOf(format),
     isApart: tokens.every((token, i) => "text" in token || !("variable" in (tokens[i + 1] ?? {}))),
+    isJson: directiveOf(format)?.isJson ?? false,
     parseTime: TIMES[timeVariable(format)] ?? (() => null),
   };
 }

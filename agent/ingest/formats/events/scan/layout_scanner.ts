@@ -19,6 +19,8 @@ import { LineMatcher } from "./line_matcher.ts";
 import type { ScanGrammar, Template, TemplateValue } from "./template.ts";
 
 const LINE_END = 0x0a;
+/** Its first byte. */
+const BYTE_ORDER_MARK = 0xef;
 
 /** A template with the columns of the rows that are being filled. */
 interface Ready extends Template {
@@ -83,7 +85,8 @@ export class LayoutScanner implements RowScanner {
   private line(rows: StreamRows, start: number, end: number): boolean {
     const { ready, matcher } = this;
     const { block } = rows.heap;
-    if (block[start] === 0) return false; // the parser takes zeros off
+    // The parser takes zeros and byte order marks off.
+    if (block[start] === 0 || block[start] === BYTE_ORDER_MARK) return false;
     for (let i = 0; i < ready.length; i++) {
       const template = ready[i]!;
       if (!matcher.matches(template, block, start, end)) continue;

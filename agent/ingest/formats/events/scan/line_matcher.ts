@@ -7,6 +7,8 @@ import { ENDS } from "./template.ts";
 import type { ScanGrammar, Template, TemplateValue } from "./template.ts";
 import { TimeReader } from "./time_reader.ts";
 
+const BLANK = 0x20;
+const COLON = 0x3a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const CARRIAGE_RETURN = 0x0d;
@@ -48,7 +50,7 @@ export class LineMatcher {
       if (at < 0) return false;
       this.starts[i] = at;
       at = this.valueEnd(values[i]!, bytes, { i, at, end });
-      if (at < 0) return false;
+      if (at < 0 || (values[i]!.isSeveral && goesOn(bytes, at))) return false;
       this.ends[i] = at;
     }
     const last = literals[values.length]!;
@@ -132,6 +134,11 @@ interface Place {
   at: number;
   /** Of the line. */
   end: number;
+}
+
+/** Whether ` : ` stands here. */
+function goesOn(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === BLANK && bytes[at + 1] === COLON && bytes[at + 2] === BLANK;
 }
 
 /** The end of a literal that stands here, or -1. */

@@ -36,6 +36,8 @@ export interface TemplateValue {
   decimals: number;
   /** How the layout writes a time; null: the time's text is kept too. */
   timeKind: string | null;
+  /** Whether ` : ` behind it says that it goes on: values of several upstreams. */
+  isSeveral?: boolean;
 }
 
 /** Literal texts and values by turns: there is one literal more. */

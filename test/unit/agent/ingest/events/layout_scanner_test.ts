@@ -101,7 +101,7 @@ Deno.test("values vary and the layout stays: such lines are scanned", () => {
     (_, i) =>
       `10.0.0.${i} [23/Nov/2026:10:00:0${i} +0000] "GET /${i} HTTP/1.1" 200 ${
         i + 1
-      }0 "x/${i}" 0.00${i} u=0.10${i + 1}`,
+      }0 "x/${i}" 0.00${i} a=10.0.0.${i}:80 u=0.10${i + 1}`,
   );
   assert.equal(scanned(lines, LOG_FORMAT), 9);
 });

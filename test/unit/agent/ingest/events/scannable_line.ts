@@ -63,7 +63,7 @@ const logfmtLine = fc.tuple(
 /** A log_format with variables of every kind. */
 export const LOG_FORMAT = {
   nginx:
-    '$remote_addr [$time_local] "$request" $status $bytes_sent "$http_user_agent" $request_time u=$upstream_response_time',
+    '$remote_addr [$time_local] "$request" $status $bytes_sent "$http_user_agent" $request_time a=$upstream_addr u=$upstream_response_time',
 };
 const word = fc.oneof(
   { weight: 3, arbitrary: fc.stringMatching(/^[a-z0-9.é]{0,9}$/) },
@@ -77,11 +77,26 @@ const logFormatLine = fc.tuple(
   fc.oneof(number, fc.constant("-")),
   word,
   fc.oneof(number, fc.constantFrom("-", "0.123", "123456.789")),
-  fc.oneof(number, fc.constantFrom("-", "0.001, 0.002", "0.100", "\r")),
-).map(([addr, s, request, status, bytes, agent, took, upstream]) =>
+  fc.oneof(word, fc.constantFrom("10.0.0.1:80", "10.0.0.1:80, 10.0.0.2:80", "a : b", "a :", "-")),
+  fc.oneof(number, fc.constantFrom("-", "0.001, 0.002", "0.1 : 0.25", "0.100", "\r")),
+).map(([addr, s, request, status, bytes, agent, took, from, upstream]) =>
   `${addr} [23/Nov/2026:10:00:${
     String(s).padStart(2, "0")
-  } +0000] "${request}" ${status} ${bytes} "${agent}" ${took} u=${upstream}`
+  } +0000] "${request}" ${status} ${bytes} "${agent}" ${took} a=${from} u=${upstream}`
+);
+
+const JSON_FORMAT =
+  `log_format j escape=json '{"t":"$time_iso8601","r":"$request","s":$status,"a":"$http_user_agent"}';`;
+const escapedWord = fc.oneof(word, text.map((value) => JSON.stringify(value).slice(1, -1)));
+const jsonFormatLine = fc.tuple(
+  fc.nat(59),
+  fc.oneof(escapedWord, escapedWord.map((target) => `GET /${target} HTTP/1.1`)),
+  fc.oneof(number, fc.constant("200")),
+  escapedWord,
+).map(([s, request, status, agent]) =>
+  `{"t":"2026-11-23T10:00:${
+    String(s).padStart(2, "0")
+  }+00:00","r":"${request}","s":${status},"a":"${agent}"}`
 );
 
 /** Formats whose lines are read from their bytes, with lines of them, nearly of them, and others. */
@@ -90,4 +105,5 @@ export const SCANNABLE: readonly { format: Format; line: fc.Arbitrary<string> }[
   { format: "docker", line: dockerLine },
   { format: "logfmt", line: logfmtLine },
   { format: LOG_FORMAT, line: logFormatLine },
+  { format: { nginx: JSON_FORMAT }, line: jsonFormatLine },
 ];
