@@ -43,13 +43,15 @@ export function logicalColumns(
   region: string,
   columns: readonly Column[] = schema.logical,
 ): string {
-  const known = new Set(schema.logical.map(({ name }) => name));
+  // Other hosts may have a column in other capitals.
+  const known = new Map(schema.logical.map(({ name }) => [name.toLowerCase(), name]));
   return columns.map(({ name, type }) => {
+    const own = known.get(name.toLowerCase());
     const expression = name === "region"
       ? literal(region)
-      : known.has(name)
-      ? schema.expressions[name] ?? identifier(name)
-      : "NULL";
+      : own === undefined
+      ? "NULL"
+      : schema.expressions[own] ?? identifier(own);
     return `CAST(${expression} AS ${type}) AS ${identifier(name)}`;
   }).join(", ");
 }

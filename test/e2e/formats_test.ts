@@ -10,6 +10,8 @@ interface Sample {
   isTried?: boolean;
   lines: string[];
   sql: string;
+  /** A condition, and the index of the one line that it is true for. */
+  where?: readonly [string, number];
   expected: Record<string, unknown>[];
 }
 
@@ -24,6 +26,7 @@ const SAMPLES: Record<string, Sample> = {
       `{"ts":"${CLOCK}2.5Z","status":"gone","n":3,"tag":"a \\"b\\" é"}`,
     ],
     sql: "SELECT status, n, ok, user, tag FROM logs ORDER BY ts",
+    where: ["n > 2.4 AND json_extract_string(user, '$.id') = '7'", 1],
     expected: [
       { status: "ready", n: 1, ok: true, user: null, tag: null },
       { status: "busy", n: 2.5, ok: null, user: '{"id":7}', tag: null },
@@ -148,6 +151,10 @@ for (const [name, sample] of Object.entries(SAMPLES)) {
     assert.equal(asked.code, 0, asked.stderr);
     assert.deepEqual(JSON.parse(asked.stdout).rows, sample.expected);
     assert.equal((await agent("restore", "-c", yaml)).stdout, text);
+    if (sample.where === undefined) return;
+    const [where, index] = sample.where;
+    const { stdout } = await agent("restore", "-c", yaml, "--where", where);
+    assert.equal(stdout, `${sample.lines[index]}\n`);
   });
 }
 

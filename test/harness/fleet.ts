@@ -11,6 +11,8 @@ export interface FleetOptions {
   /** Region by host name. */
   hosts: Readonly<Record<string, string>>;
   broker: "embedded" | "mosquitto";
+  /** Of the stream `logs`. @default auto */
+  format?: string;
 }
 
 /** What `query -o json` prints. */
@@ -46,7 +48,7 @@ export class TestFleet implements AsyncDisposable {
   private constructor(private readonly parts: FleetParts) {}
 
   /** Resolves when every host is online. */
-  static async start({ hosts, broker }: FleetOptions): Promise<TestFleet> {
+  static async start({ hosts, broker, format = "auto" }: FleetOptions): Promise<TestFleet> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
     const [httpPort = 0, brokerPort = 0] = freePorts(2);
@@ -78,7 +80,7 @@ trust: [ "${publicKey}" ]
       publicKey,
     });
     for (const [host, region] of Object.entries(hosts)) {
-      await fleet.configure(host, region);
+      await fleet.configure(host, { region, format });
       fleet.startAgent(host);
     }
     await fleet.online(Object.keys(hosts).length);
@@ -162,7 +164,7 @@ trust: [ "${publicKey}" ]
     await this.parts.stack.disposeAsync();
   }
 
-  private async configure(host: string, region: string) {
+  private async configure(host: string, { region, format }: { region: string; format: string }) {
     const { folder, publicKey, brokerUrl } = this.parts;
     await Deno.mkdir(folder.join(host), { recursive: true });
     await folder.write(
@@ -175,7 +177,7 @@ broker: ${brokerUrl}
 trust: [ "${publicKey}" ]
 flush_every: 500ms
 streams:
-  - { name: logs, format: auto, files: [ ./${host}/access.log* ] }
+  - { name: logs, format: ${format}, files: [ ./${host}/access.log* ] }
 `,
     );
   }
