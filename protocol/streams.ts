@@ -108,9 +108,9 @@ const ACCESS_FIELDS: readonly Column[] = [
 /** The columns of a stream, from the shape that its rows have. */
 export function streamSchema({ access, fields, layouts }: StreamShape): StreamSchema {
   const names = new Set(access ? [...ACCESS_FIELDS, ...FIRST].map(({ name }) => name) : []);
-  const both = fields.filter(({ name }) => names.has(name));
+  const both = fields.filter(({ name }) => names.has(name.toLowerCase()));
   const own = access ? uniteColumns([ACCESS_FIELDS, both]) : [];
-  const more = fields.filter(({ name }) => !names.has(name));
+  const more = fields.filter(({ name }) => !names.has(name.toLowerCase()));
   const cases = layouts.map((layout) => ` WHEN ${literal(layout)} THEN ${layoutSql(layout)}`);
   const line = lineOf((access ? ACCESS_LINES : "") + cases.join(""));
   return {

@@ -91,19 +91,16 @@ export class MemoryRows implements AsyncDisposable {
   add(stream: string, path: string, batch: Batch): void {
     const table = this.streams.get(stream);
     if (table === undefined) throw new Error(`No stream ${stream}`);
-    if (batch.shape !== table.shape && batch.rows.count > 0) {
-      this.change(stream, table, batch.shape);
-    }
+    if (batch.rows.count > 0) this.widen(stream, table, batch.shape);
     table.add(batch);
     this.rejects.add(stream, path, batch);
     this.lineBytes += batch.endOffset - batch.startOffset;
     this.version++;
   }
 
-  private change(stream: string, table: StreamTable, shape: StreamShape) {
+  private widen(stream: string, table: StreamTable, shape: StreamShape) {
     const { columns } = table.store;
-    table.change(shape);
-    this.unsaved.add(stream);
+    if (table.widen(shape)) this.unsaved.add(stream);
     if (table.store.columns !== columns) this.addSource(stream);
   }
 

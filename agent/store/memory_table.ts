@@ -1,4 +1,5 @@
 /** The rows of one table that are not durable yet, with what a flush must know of them. */
+import { uniteShapes } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { REJECTS_SCHEMA, streamSchema } from "../../protocol/streams.ts";
 import { sameColumns } from "../../queries/columns.ts";
@@ -42,11 +43,14 @@ abstract class MemoryTable<ChunkRows extends StreamRows | RejectRows> {
 /** Of a stream. */
 export class StreamTable extends MemoryTable<StreamRows> {
   private givenShape: StreamShape;
+  /** That of the last batch, which is part of it. */
+  private lastShape: StreamShape;
 
   constructor(shape: StreamShape) {
     const { physical } = streamSchema(shape);
     super(new RowStore(physical, () => newStreamRows(physical, CHUNK_ROWS)));
     this.givenShape = shape;
+    this.lastShape = shape;
   }
 
   /** What rows are made of. */
@@ -54,13 +58,17 @@ export class StreamTable extends MemoryTable<StreamRows> {
     return this.givenShape;
   }
 
-  /** Goes on with rows of another shape, which has all that this one has. */
-  change(shape: StreamShape): void {
-    const { physical } = streamSchema(shape);
+  /** Takes rows of another shape too; false: it did already. */
+  widen(shape: StreamShape): boolean {
+    if (shape === this.lastShape) return false;
+    this.lastShape = shape;
+    // Of another format than rows before, a shape may lack what they have.
+    this.givenShape = uniteShapes(this.givenShape, shape);
+    const { physical } = streamSchema(this.givenShape);
     if (!sameColumns(physical, this.store.columns)) {
       this.store.change(physical, () => newStreamRows(physical, CHUNK_ROWS));
     }
-    this.givenShape = shape;
+    return true;
   }
 
   /** Adds copies of the batch's rows. */

@@ -230,3 +230,33 @@ Deno.test("a redacted field is nowhere: its name in any case, twice in a line, n
   assert.equal(rows.length, 3 * lines.length);
   assert.equal(rows[0]?.[0], '{"userName":"***","a":1}');
 });
+
+Deno.test("a stream of another format than before keeps the columns, the rows and the lines of before", async () => {
+  await using folder = await TempFolder.make();
+  const dataDir = folder.join("data");
+  const texts: Record<string, string> = {
+    json: '{"ts":"2026-11-23T09:00:00Z","status":"x","request":5,"Remote_addr":true,"own":1}\n',
+    combined: '10.0.0.1 - - [23/Nov/2026:09:00:01 +0000] "GET /a HTTP/1.1" 200 7 "-" "x y"\n',
+    logfmt: "ts=2026-11-23T09:00:02Z status=1 body_bytes_sent=x\n",
+  };
+  for (const [format, line] of Object.entries(texts)) {
+    const stream = configured({ format });
+    await using store = await openStream(dataDir, stream);
+    await readInto(store, stream, await folder.write(`${format}.log`, line.repeat(3)));
+    if (format === "combined") await store.flush().then(() => store.sealAll());
+    if (format !== "logfmt") continue;
+    const { rows } = await ask(
+      store,
+      `SELECT DISTINCT status, request, remote_addr, body_bytes_sent, own, ts FROM logs ORDER BY ts`,
+    );
+    assert.deepEqual(rows.map((row) => row.slice(0, 5).map((value) => value && String(value))), [
+      ["x", "5", "true", null, "1"],
+      ["200", "/a", "10.0.0.1", "7", null],
+      ["1", null, null, "x", null],
+    ]);
+  }
+  for (const [path, hex] of await restored(dataDir)) {
+    const [, format = ""] = /(\w+)\.log$/.exec(path) ?? [];
+    assert.equal(new TextDecoder().decode(Uint8Array.fromHex(hex)), texts[format]?.repeat(3));
+  }
+});
