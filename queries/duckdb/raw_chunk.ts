@@ -32,7 +32,6 @@ export function canPoint(): boolean {
 export class RawChunks {
   /** The texts of one column, built here and then copied. */
   private readonly texts = new Uint32Array(CHUNK_ROWS * TEXT_BYTES / 4);
-  private readonly textBytes = new Uint8Array(this.texts.buffer);
   /** A bit for each row: 0 is NULL. */
   private readonly validity = new Uint8Array(CHUNK_ROWS / 8);
 
@@ -59,6 +58,8 @@ export class RawChunks {
     const { block, added } = heap;
     const blockAddress = addressOf(block);
     const addedAddress = addressOf(added);
+    const blockView = viewOf(block);
+    const addedView = viewOf(added);
     let hasNulls = false;
     for (let row = 0; row < rows; row++) {
       const size = length[row]!;
@@ -75,31 +76,25 @@ export class RawChunks {
         continue;
       }
       const isInBlock = start[row]! < block.length;
-      const bytes = isInBlock ? block : added;
+      const view = isInBlock ? blockView : addedView;
       const from = isInBlock ? start[row]! : start[row]! - block.length;
-      if (from < 0 || from + size > bytes.length) throw new RangeError("A text outside its heap");
+      if (from < 0 || from + size > view.byteLength) {
+        throw new RangeError("A text outside its heap");
+      }
       texts[at] = size;
       if (size <= INLINE_BYTES_MAX) {
-        this.inline(at, bytes, from, size);
+        texts[at + 1] = word(view, from, size);
+        texts[at + 2] = word(view, from + 4, size - 4);
+        texts[at + 3] = word(view, from + 8, size - 8);
         continue;
       }
-      texts[at + 1] = bytes[from]! | bytes[from + 1]! << 8 | bytes[from + 2]! << 16 |
-        bytes[from + 3]! << 24;
+      texts[at + 1] = view.getUint32(from, true);
       const { high, low } = pointer(isInBlock ? blockAddress : addedAddress, from);
       texts[at + 2] = low;
       texts[at + 3] = high;
     }
     duckdb.copy_data_to_vector(vector, 0, texts.buffer, 0, rows * TEXT_BYTES);
     if (hasNulls) this.setValidity(vector);
-  }
-
-  private inline(at: number, bytes: Uint8Array, from: number, size: number) {
-    const { texts, textBytes } = this;
-    texts[at + 1] = 0;
-    texts[at + 2] = 0;
-    texts[at + 3] = 0;
-    const target = at * 4 + 4;
-    for (let i = 0; i < size; i++) textBytes[target + i] = bytes[from + i]!;
   }
 
   private fillValidity(vector: duckdb.Vector, isNull: Uint8Array, rows: number) {
@@ -118,6 +113,20 @@ export class RawChunks {
     duckdb.vector_ensure_validity_writable(vector);
     duckdb.copy_data_to_vector_validity(vector, 0, buffer, 0, length);
   }
+}
+
+/** The next `size` bytes, 4 at most, as a number; zeros behind them. */
+function word(view: DataView, from: number, size: number): number {
+  if (size <= 0) return 0;
+  if (size >= 4) return view.getUint32(from, true);
+  let bytes = view.getUint8(from);
+  if (size > 1) bytes |= view.getUint8(from + 1) << 8;
+  if (size > 2) bytes |= view.getUint8(from + 2) << 16;
+  return bytes;
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** An address in halves of 32 bits. */
