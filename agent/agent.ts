@@ -11,6 +11,7 @@ import { Inputs, withSpool } from "./input/inputs.ts";
 import { LineRate } from "./line_rate.ts";
 import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
+import { LiveRows } from "./live/live_rows.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { answerQuery } from "./query/answer_query.ts";
 import type { QueryParts } from "./query/prepare.ts";
@@ -35,7 +36,12 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const signal = config.drain_timeout === undefined ? askedOrEnd : end.signal;
   await using geo = await openGeo(config);
   const metrics = config.http === undefined ? null : await openMetrics(config);
-  await using store = await openStore(config, signal, { observer: metrics });
+  const live = new LiveRows({
+    streams: config.streams,
+    place: config,
+    shape: (stream) => store.shape(stream),
+  });
+  await using store = await openStore(config, signal, { observer: metrics, watcher: live });
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
   await using planner = await Planner.open();
@@ -52,7 +58,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const behindBytes = () => tail.behind().bytes;
   const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };
   await using _socket = await serveSnapshots(dataDir, store);
-  await using link = openLink({ config, store, tail, metrics, parts });
+  await using link = openLink({ config, store, tail, live, metrics, parts });
   await using _health = openHealth({ config, store, tail, inputs, metrics, link });
   log.info("Agent {host} reads {streams} into {folder}", {
     host,
@@ -95,12 +101,13 @@ interface LinkParts {
   config: AgentConfig;
   store: Store;
   tail: Tail;
+  live: LiveRows;
   metrics: Metrics | null;
   parts: QueryParts;
 }
 
 /** Null without a broker: the agent then answers locally only. */
-function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | null {
+function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Link | null {
   if (config.broker === undefined) return null;
   const rate = new LineRate(() => tail.linesTotal());
   const answer: HostAnswerer = (query, signal) => answerQuery(parts, query, signal);
@@ -115,6 +122,7 @@ function openLink({ config, store, tail, metrics, parts }: LinkParts): Link | nu
     tables: () => store.tables(),
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
+    openLive: (request, reader) => live.open(request, reader),
     isKnown: (id) => store.knowsRequest(id),
     remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
     stats: () => {

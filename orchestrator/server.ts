@@ -13,6 +13,7 @@ import { startEmbeddedBroker } from "./broker/embedded.ts";
 import { EMBEDDED } from "./config.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import { Fanout } from "./fanout/fanout.ts";
+import { Tails } from "./fanout/tails.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
@@ -47,7 +48,10 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const name = `${config.name.slice(0, 100)}-${crypto.randomUUID().slice(0, 8)}`;
   const { topic_prefix: topicPrefix, trust } = config;
   const authority = new Authority({ trust, now: Date.now });
-  const onGone = (host: string) => fanout.hostGone(host);
+  const onGone = (host: string) => {
+    fanout.hostGone(host);
+    tails.hostGone(host);
+  };
   const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone }));
   const connection = stack.use(
     new BrokerConnection({
@@ -60,25 +64,25 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
         const received = parseTopic(topicPrefix, topic);
         if (received?.kind === "state") fleet.receive(received.host, payload, retained);
         else if (received?.kind === "tables") fleet.receiveTables(received.host, payload);
+        else if (received?.kind === "tail") tails.receive(received.host, received.request, payload);
         else fanout.receive(topic, payload);
       },
-      onLost: (error) => fanout.brokerLost(error),
+      onLost: (error) => {
+        fanout.brokerLost(error);
+        tails.end(error);
+      },
     }),
   );
-  const fanout = new Fanout({
-    broker: connection,
-    fleet,
-    planner,
-    workspaces,
-    authority,
-    name,
-    topicPrefix,
-    now: Date.now,
-  });
-  const app = createApp({ fleet, fanout, brokerReady: () => connection.connected });
+  const asking = { broker: connection, fleet, authority, name, topicPrefix, now: Date.now };
+  const fanout = new Fanout({ ...asking, planner, workspaces });
+  const tails = new Tails(asking);
+  const app = createApp({ fleet, fanout, tails, brokerReady: () => connection.connected });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
-  stack.defer(() => fanout.stop()); // first: the server waits for the answers under way
+  stack.defer(() => { // first: the server waits for the answers under way
+    fanout.stop();
+    tails.end(new LogvendError("unavailable", "The orchestrator is stopping"));
+  });
   const url = urlOf(server.addr);
   log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
   const running = stack.move();

@@ -1,5 +1,6 @@
 /** What an operator signs when asking: the SQL (by hash), who is asked, the range, now, limits. */
 import { z } from "zod";
+import { StreamName } from "./names.ts";
 
 /** A request outlives its signing by at most this; agents remember ids for as long. */
 export const CLAIMS_LIFETIME_MAX_MS = 5 * 60_000;
@@ -9,6 +10,9 @@ export const CLOCK_SKEW_MAX_MS = 30_000;
 
 /** With its signature it must fit into one MQTT message (envelope.ts), beside everything else. */
 export const SQL_BYTES_MAX = 64 * 1024;
+
+/** More lines a second are no tail but an export: a query is cheaper. */
+export const TAIL_RATE_MAX = 10_000;
 
 const Instant = z.iso.datetime();
 
@@ -48,3 +52,18 @@ export const QueryClaims = z.object({
   expires_at_ms: z.number().int(),
 });
 export type QueryClaims = z.infer<typeof QueryClaims>;
+
+/** The payload of the token of a tail: `sql_sha256` is that of its condition. */
+export const TailClaims = QueryClaims.pick({
+  id: true,
+  sql_sha256: true,
+  selector: true,
+  issued_at_ms: true,
+  expires_at_ms: true,
+}).extend({
+  kind: z.literal("tail"),
+  stream: StreamName,
+  /** Lines a second that each host may send at most. */
+  rate_max: z.number().int().min(1).max(TAIL_RATE_MAX),
+});
+export type TailClaims = z.infer<typeof TailClaims>;

@@ -46,6 +46,29 @@ export type CancelCommand = z.infer<typeof CancelCommand>;
 export const ResultAckCommand = z.object({ request: RequestId, seq: z.number().int() });
 export type ResultAckCommand = z.infer<typeof ResultAckCommand>;
 
+/** Asks for the new lines of a stream for which a condition is true, as they come. */
+export const TailCommand = z.object({
+  request: RequestId,
+  orchestrator: HostName,
+  condition: z.string().max(SQL_BYTES_MAX),
+  /** Signed claims (signature.ts). */
+  token: z.string().max(8_192),
+  /** Lines a second, where that is less than what was signed: the hosts share the asker's rate. */
+  rate: z.number().int().min(1),
+});
+export type TailCommand = z.infer<typeof TailCommand>;
+
+/** Says that somebody still reads a tail. Not signed, like a cancellation. */
+export const TailKeepCommand = z.object({ request: RequestId });
+export type TailKeepCommand = z.infer<typeof TailKeepCommand>;
+
+/** How often an orchestrator says so, and after which silence a host ends a tail by itself. */
+export const TAIL_KEEP_MS = 3_000;
+export const TAIL_LEASE_MS = 10_000;
+
+/** Nobody reads for longer: a tail that somebody forgot ends. */
+export const TAIL_LASTS_MAX_MS = 12 * 3_600_000;
+
 /** Result messages that may be unacknowledged: more fill the broker's queue for slow readers. */
 export const RESULTS_IN_FLIGHT_MAX = 8;
 
@@ -136,6 +159,25 @@ export const ResultMessage = z.object({
 });
 export type ResultMessage = z.infer<typeof ResultMessage>;
 
+/** On `a/{host}/tail/{orchestrator}/{request}`. The first, `seq` 0, says that the host is at it. */
+export const TailMessage = z.object({
+  request: RequestId,
+  seq: z.number().int().nonnegative(),
+  /** In the order in which they were read. */
+  lines: z.array(z.object({
+    /** Microseconds since 1970, UTC. */
+    ts_us: z.number().int(),
+    line: z.string(),
+  })),
+  /** Lines so far that are not sent, as they were too many: for which the condition is true, */
+  left_out: z.number().int().nonnegative(),
+  /** and for which it was not even asked. */
+  unchecked: z.number().int().nonnegative(),
+  /** Of the last message: why it ends. */
+  end: WireError.optional(),
+});
+export type TailMessage = z.infer<typeof TailMessage>;
+
 /** Retained on `a/{host}/state`: on connecting, at every heartbeat, and (offline) as last will. */
 export const Presence = z.object({
   host: HostName,
@@ -143,6 +185,8 @@ export const Presence = z.object({
   labels: Labels,
   version: z.string().max(64),
   plan_versions: z.array(z.number().int()),
+  /** That it takes beside `query`. Hosts of older versions take none and do not say so. */
+  commands: z.array(z.string().max(32)).default([]),
   streams: z.array(StreamName),
   state: z.enum(["online", "offline"]),
   /** New at every start of the agent. */

@@ -4,7 +4,9 @@
  */
 import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import type { JWK } from "jose";
-import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS, QueryClaims } from "./claims.ts";
+import type { ZodType } from "zod";
+import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "./claims.ts";
+import type { QueryClaims, TailClaims } from "./claims.ts";
 import { sha256Hex } from "./sha256.ts";
 import { parseBody } from "./envelope.ts";
 import { LogvendError, messageOf } from "./errors.ts";
@@ -49,15 +51,20 @@ export async function readOperatorKey(pem: string): Promise<OperatorKey> {
   }
 }
 
+/** What an operator signs. */
+export type Claims = QueryClaims | TailClaims;
+
 /** Signs claims: the token that travels beside the SQL. */
-export async function signClaims(claims: QueryClaims, key: OperatorKey): Promise<string> {
+export async function signClaims(claims: Claims, key: OperatorKey): Promise<string> {
   return await new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
     .setProtectedHeader({ alg: "EdDSA", kid: key.publicKey })
     .sign(key.privateKey);
 }
 
 /** What came, and what it is checked against. */
-export interface VerifyRequest {
+export interface VerifyRequest<Kind extends Claims> {
+  /** Of what must have been signed: QueryClaims or TailClaims. */
+  schema: ZodType<Kind>;
   token: string;
   sql: string;
   /** Pinned public keys; none pinned: nothing is accepted. */
@@ -66,8 +73,8 @@ export interface VerifyRequest {
 }
 
 /** Checked claims and the key that signed them. Replay and selector are the caller's to check. */
-export interface Verified {
-  claims: QueryClaims;
+export interface Verified<Kind extends Claims> {
+  claims: Kind;
   publicKey: string;
 }
 
@@ -75,12 +82,15 @@ export interface Verified {
  * Checks signature, pinned key, SQL and times.
  * @throws {LogvendError} not_permitted, with a reason fit for the asker
  */
-export async function verifyClaims(request: VerifyRequest): Promise<Verified> {
+export async function verifyClaims<Kind extends Claims>(
+  request: VerifyRequest<Kind>,
+): Promise<Verified<Kind>> {
   const publicKey = signerOf(request.token);
   if (!request.trust.includes(publicKey)) {
     throw new LogvendError("not_permitted", `key ${publicKey} is not pinned here`);
   }
-  const claims = await verifySignature(request.token, publicKey);
+  const payload = await verifySignature(request.token, publicKey);
+  const claims = parseBody(request.schema, payload, "signed request");
   if (sha256Hex(request.sql) !== claims.sql_sha256) {
     throw new LogvendError("not_permitted", "the SQL is not the one that was signed");
   }
@@ -121,14 +131,14 @@ function keyOf(publicKey: string): JWK {
   return key;
 }
 
-async function verifySignature(token: string, publicKey: string): Promise<QueryClaims> {
+async function verifySignature(token: string, publicKey: string): Promise<unknown> {
   let payload: Uint8Array;
   try {
     payload = (await compactVerify(token, keyOf(publicKey), { algorithms: ["EdDSA"] })).payload;
   } catch (cause) {
     throw new LogvendError("not_permitted", "the signature does not match", { cause });
   }
-  return parseBody(QueryClaims, JSON.parse(new TextDecoder().decode(payload)), "signed request");
+  return JSON.parse(new TextDecoder().decode(payload));
 }
 
 async function publicKeyText(key: CryptoKey): Promise<string> {

@@ -6,6 +6,7 @@
  *   {prefix}/a/{host}/state                            agent, retained: presence
  *   {prefix}/a/{host}/tables                           agent, retained: its tables and their columns
  *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
+ *   {prefix}/a/{host}/tail/{orchestrator}/{request}    agent -> one orchestrator: lines as they come
  */
 
 export const DEFAULT_PREFIX = "logvend";
@@ -19,6 +20,7 @@ export function agentTopics(prefix: string, host: string) {
     state: `${base}/state`,
     tables: `${base}/tables`,
     result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
+    tail: (orchestrator: string, request: string) => `${base}/tail/${orchestrator}/${request}`,
   };
 }
 
@@ -29,13 +31,14 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
     states: `${prefix}/a/+/state`,
     tables: `${prefix}/a/+/tables`,
     results: `${prefix}/a/+/res/${orchestrator}/+`,
+    tails: `${prefix}/a/+/tail/${orchestrator}/+`,
   };
 }
 
 /** A received topic, taken apart. */
 export type ReceivedTopic =
   | { kind: "ack" | "state" | "tables"; host: string }
-  | { kind: "result"; host: string; orchestrator: string; request: string };
+  | { kind: "result" | "tail"; host: string; orchestrator: string; request: string };
 
 /** Takes a topic apart; null when it is none of ours. */
 export function parseTopic(prefix: string, topic: string): ReceivedTopic | null {
@@ -48,5 +51,6 @@ export function parseTopic(prefix: string, topic: string): ReceivedTopic | null 
   if (kind === "res" && orchestrator && request) {
     return { kind: "result", host, orchestrator, request };
   }
+  if (kind === "tail" && orchestrator && request) return { kind, host, orchestrator, request };
   return null;
 }

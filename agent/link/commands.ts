@@ -7,32 +7,42 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import type { QueryClaims } from "../../protocol/claims.ts";
+import { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { CancelCommand, QueryCommand, ResultAckCommand } from "../../protocol/messages.ts";
-import type { QueryAck, ResultEnd, ResultMessage } from "../../protocol/messages.ts";
-import { matches, parseSelector } from "../../protocol/selector.ts";
-import { verifyClaims } from "../../protocol/signature.ts";
+import {
+  CancelCommand,
+  QueryCommand,
+  ResultAckCommand,
+  TailCommand,
+  TailKeepCommand,
+} from "../../protocol/messages.ts";
+import type { QueryAck, ResultEnd, ResultMessage, TailMessage } from "../../protocol/messages.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { HostAnswer, HostAnswerer } from "../store/answer.ts";
+import { admitted } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import { ResultSender } from "./result_sender.ts";
+import { Tails } from "./tails.ts";
+import type { LiveOpener } from "./tails.ts";
 
 const log = getLogger(["agent", "link"]);
 
-export interface CommandOptions {
-  /** What the selector of a request must match: labels, host and region. */
-  labels: Readonly<Record<string, string>>;
-  /** Pinned operator keys. */
-  trust: readonly string[];
+/** Beside `query`. */
+export const MORE_COMMANDS = ["tail"];
+
+export interface CommandOptions extends Admission {
   answer: HostAnswerer;
+  openLive: LiveOpener;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
   /** Notes a request id durably. */
   remember(id: string, expiresAtMs: number): void;
   acknowledge(ack: QueryAck): void;
   sendResult(orchestrator: string, message: ResultMessage): void;
+  /** False: there is no broker to take it, and it is lost. */
+  sendLines(orchestrator: string, message: TailMessage): boolean;
   /** @default Date.now */
   now?: () => number;
 }
@@ -54,11 +64,14 @@ interface Running {
 export class Commands {
   readonly counts: CommandCounts = { accepted: 0, refused: 0, malformed: 0 };
   private readonly running = new Map<string, Running>();
+  private readonly tails: Tails;
   private stopping = false;
   private readonly now: () => number;
 
   constructor(private readonly options: CommandOptions) {
     this.now = options.now ?? Date.now;
+    const { openLive: open, sendLines: send, ...rest } = options;
+    this.tails = new Tails({ ...rest, open, send, now: this.now });
   }
 
   /** Takes one message. Never throws: what is malformed is counted, and answered by nobody. */
@@ -82,6 +95,7 @@ export class Commands {
       case "cancel": {
         const { request } = parseBody(CancelCommand, body, "cancel");
         this.running.get(request)?.stop.abort(new LogvendError("cancelled", "Cancelled"));
+        this.tails.cancel(request);
         return;
       }
       case "result_ack": {
@@ -89,9 +103,21 @@ export class Commands {
         this.running.get(request)?.sender.acknowledge(seq);
         return;
       }
+      case "tail":
+        if (!this.stopping) this.tail(parseBody(TailCommand, body, "tail"));
+        return;
+      case "tail_keep":
+        this.tails.keep(parseBody(TailKeepCommand, body, "tail_keep").request);
+        return;
       default:
         throw new LogvendError("usage", `There is no command "${type}"`);
     }
+  }
+
+  private tail(command: TailCommand) {
+    this.tails.start(command).catch((error) => {
+      log.error("A tail failed: {error}", { error: messageOf(error) });
+    });
   }
 
   private async query(command: QueryCommand) {
@@ -127,15 +153,9 @@ export class Commands {
 
   /** @throws {LogvendError} with the reason that the asker is told */
   private async check(command: QueryCommand): Promise<QueryClaims> {
-    const { trust, labels } = this.options;
     const { token, sql, request, plan_version } = command;
-    const { claims } = await verifyClaims({ token, sql, trust, nowMs: this.now() });
-    if (claims.id !== request) {
-      throw new LogvendError("not_permitted", "the signature is that of another request");
-    }
-    if (!matches(parseSelector(claims.selector), labels)) {
-      throw new LogvendError("not_permitted", `"${claims.selector}" does not select this host`);
-    }
+    const signed = { schema: QueryClaims, request, token, sql, nowMs: this.now() };
+    const claims = await admitted(this.options, signed);
     if (plan_version !== PLAN_VERSION) {
       throw new LogvendError(
         "unavailable",
@@ -173,6 +193,7 @@ export class Commands {
   /** Stops every query and takes no more; resolves when all have said so. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.tails.stop(stoppingError());
     const running = [...this.running.values()];
     for (const { stop } of running) stop.abort(stoppingError());
     await Promise.all(running.map(({ done }) => done));

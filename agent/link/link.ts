@@ -10,8 +10,9 @@ import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { HostAnswerer } from "../store/answer.ts";
-import { Commands } from "./commands.ts";
+import { Commands, MORE_COMMANDS } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
+import type { LiveOpener } from "./tails.ts";
 
 const log = getLogger(["agent", "link"]);
 
@@ -33,6 +34,7 @@ export interface LinkOptions {
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
+  openLive: LiveOpener;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
   /** Notes a request id durably. */
@@ -52,17 +54,23 @@ export class Link implements AsyncDisposable {
 
   /** Connects in the background; a broker that is down is tried for ever. */
   constructor(private readonly options: LinkOptions) {
-    const { url, topicPrefix, host, region, labels, trust, answer } = options;
+    const { url, topicPrefix, host, region, labels, trust, answer, openLive } = options;
     this.topics = agentTopics(topicPrefix, host);
     this.commands = new Commands({
       labels: { ...labels, host, region },
       trust,
       answer,
+      openLive,
       isKnown: (id) => options.isKnown(id),
       remember: (id, expiresAtMs) => options.remember(id, expiresAtMs),
       acknowledge: (ack) => this.send(this.topics.ack, "ack", ack),
       sendResult: (orchestrator, message) => {
         this.send(this.topics.result(orchestrator, message.request), "result", message);
+      },
+      sendLines: (orchestrator, message) => {
+        if (!this.broker.connected) return false;
+        this.send(this.topics.tail(orchestrator, message.request), "tail", message);
+        return true;
       },
     });
     this.broker = new BrokerConnection({
@@ -110,6 +118,7 @@ export class Link implements AsyncDisposable {
       labels,
       version,
       plan_versions: [PLAN_VERSION],
+      commands: MORE_COMMANDS,
       streams: [...streams],
       state,
       boot: this.boot,

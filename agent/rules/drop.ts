@@ -1,32 +1,25 @@
 /** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
 import type { Column } from "../../protocol/messages.ts";
-import { uniteColumns } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { streamSchema } from "../../protocol/streams.ts";
-import { identifier, literal, logicalColumns } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import type { TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
-import { admitPredicate } from "../../queries/predicate.ts";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
 import type { StreamRows } from "../store/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { isOpenFormat } from "../stream_format.ts";
+import { conditionsOver } from "./conditions.ts";
+import type { Place } from "./conditions.ts";
 
 /** A rule as configured. */
 export interface DropRule {
   name: string;
   /** SQL over the stream's columns. */
   when: string;
-}
-
-/** Where rows come from, as SQL sees it. */
-export interface Place {
-  host: string;
-  region: string;
 }
 
 /** A sink in front of another that leaves rows out. */
@@ -108,21 +101,17 @@ class Asking {
     const source = `${table}_${this.sourceCount++}`;
     const chunks = () => this.chunks(columns);
     this.engine.addSource(source, { columns, typedChunks: chunks });
-    const cases: string[] = [];
-    const more: Column[] = [];
-    for (const [i, { when }] of drop.entries()) {
-      const request = { condition: when, table, columns: schema.logical, isOpen, now: null };
-      const { sql, unknown } = await admitPredicate(request);
-      more.push(...unknown);
-      // A value that cannot be computed is not true: the line is kept.
-      cases.push(`WHEN coalesce(TRY((${sql})::BOOLEAN), false) THEN ${i}`);
-    }
-    const { host, region } = this.place;
-    const logical = logicalColumns(schema, region, [...schema.logical, ...uniteColumns([more])]);
-    const rows = `SELECT * REPLACE (${literal(host)} AS host) FROM ${identifier(source)}()`;
+    const { rows, tests } = await conditionsOver(drop.map(({ when }) => when), {
+      table,
+      schema,
+      isOpen,
+      source,
+      place: this.place,
+      index: "row_index",
+    });
+    const cases = tests.map((test, i) => `WHEN ${test} THEN ${i}`);
     const select = `SELECT row_index, CASE ${cases.join(" ")} END AS rule_index
-      FROM (SELECT row_index, ${logical} FROM (${rows})) AS ${identifier(table)}
-      WHERE rule_index IS NOT NULL`;
+      FROM ${rows} WHERE rule_index IS NOT NULL`;
     return this.filter = { shape, select };
   }
 

@@ -288,13 +288,15 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return sealed;
   }
 
-  private addToMemory(generation: Generation, batch: Batch) {
+  private addToMemory({ stream, path }: Generation, batch: Batch) {
+    const { memory, options: { watcher } } = this.parts;
     try {
-      this.parts.memory.add(generation.stream, generation.path, batch);
+      memory.add(stream, path, batch);
     } catch (error) {
       this.broken = true; // half of a batch may be in memory: it must never become durable
       throw error;
     }
+    watcher?.added(stream, batch, memory.shape(stream));
   }
 
   /** Generations with lines that are not durable yet. */

@@ -5,6 +5,7 @@ import type { Catalog } from "./catalog.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { StoreObserver } from "./observer.ts";
 import type { QuotaPolicy } from "./quota.ts";
+import type { RowWatcher } from "./watcher.ts";
 
 export interface StoreOptions {
   dataDir: string;
@@ -19,6 +20,7 @@ export interface StoreOptions {
   /** @default none */
   quota?: QuotaPolicy | undefined;
   observer?: StoreObserver;
+  watcher?: RowWatcher;
   /** Seal in this process, and not in one beside it: for what ends with that. @default false */
   sealsHere?: boolean;
   clock?: () => number;

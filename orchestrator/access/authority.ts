@@ -1,8 +1,9 @@
 /** Decides whose questions the orchestrator takes: those that a trusted key signed, each once. */
+import type { ZodType } from "zod";
 import { CLAIMS_LIFETIME_MAX_MS } from "../../protocol/claims.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { verifyClaims } from "../../protocol/signature.ts";
-import type { Verified } from "../../protocol/signature.ts";
+import type { Claims, Verified } from "../../protocol/signature.ts";
 
 /** Ids of the last 5 minutes that are remembered; beyond it questions are refused, not forgotten. */
 const REMEMBERED_MAX = 100_000;
@@ -20,11 +21,14 @@ export class Authority {
   constructor(private readonly options: AuthorityOptions) {}
 
   /** @throws {LogvendError} not_permitted */
-  async check(question: { sql: string; token: string }): Promise<Verified> {
+  async check<Kind extends Claims>(
+    schema: ZodType<Kind>,
+    signed: { sql: string; token: string },
+  ): Promise<Verified<Kind>> {
     const nowMs = this.options.now();
-    let verified: Verified;
+    let verified: Verified<Kind>;
     try {
-      verified = await verifyClaims({ ...question, trust: this.options.trust, nowMs });
+      verified = await verifyClaims({ ...signed, schema, trust: this.options.trust, nowMs });
     } catch (cause) {
       throw refusal(messageOf(cause), cause);
     }

@@ -1,7 +1,7 @@
 /** Builds what an operator signs with a question, and signs it. */
 import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX } from "../../protocol/claims.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type { Limits, QueryClaims, Range } from "../../protocol/claims.ts";
+import type { Limits, QueryClaims, Range, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";
 import { signClaims } from "../../protocol/signature.ts";
@@ -26,21 +26,51 @@ export interface SignedQuestion {
 /** @throws {LogvendError} usage, for a selector or SQL that nobody would take */
 export async function signQuestion(request: SignRequest): Promise<SignedQuestion> {
   const { sql, selector, range, limits, key, nowMs } = request;
+  const claims: QueryClaims = {
+    kind: "query",
+    ...signedAlways({ sql, selector, nowMs }),
+    range,
+    now: new Date(nowMs).toISOString(),
+    limits,
+  };
+  return { sql, token: await signClaims(claims, key), claims };
+}
+
+/** What is signed to tail a stream. */
+export interface TailSignRequest {
+  condition: string;
+  stream: string;
+  /** Empty asks every host. */
+  selector: string;
+  /** Lines a second. */
+  rate: number;
+  key: OperatorKey;
+  nowMs: number;
+}
+
+/** Returns the token. @throws {LogvendError} usage, for what nobody would take */
+export async function signTail(request: TailSignRequest): Promise<string> {
+  const { condition: sql, stream, selector, rate, key, nowMs } = request;
+  const claims: TailClaims = {
+    kind: "tail",
+    ...signedAlways({ sql, selector, nowMs }),
+    stream,
+    rate_max: rate,
+  };
+  return await signClaims(claims, key);
+}
+
+function signedAlways({ sql, selector, nowMs }: { sql: string; selector: string; nowMs: number }) {
   parseSelector(selector);
   const bytes = new TextEncoder().encode(sql).length;
   if (bytes > SQL_BYTES_MAX) {
     throw new LogvendError("usage", `The SQL has ${bytes} bytes; ${SQL_BYTES_MAX} at most`);
   }
-  const claims: QueryClaims = {
-    kind: "query",
+  return {
     id: crypto.randomUUID(),
     sql_sha256: sha256Hex(sql),
     selector,
-    range,
-    now: new Date(nowMs).toISOString(),
-    limits,
     issued_at_ms: nowMs,
     expires_at_ms: nowMs + CLAIMS_LIFETIME_MAX_MS,
   };
-  return { sql, token: await signClaims(claims, key), claims };
 }

@@ -2,21 +2,25 @@
 import { Hono } from "hono";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Fanout } from "../fanout/fanout.ts";
+import type { Tails } from "../fanout/tails.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
 import { errorResponse } from "./errors.ts";
 import type { HostRecord } from "./events.ts";
 import { answerQuery } from "./query.ts";
+import { answerTail } from "./tail.ts";
 
 export interface AppParts {
   fleet: Fleet;
   fanout: Fanout;
+  tails: Tails;
   /** Says whether queries can be sent to hosts at all. */
   brokerReady: () => boolean;
 }
 
-export function createApp({ fleet, fanout, brokerReady }: AppParts): Hono {
+export function createApp({ fleet, fanout, tails, brokerReady }: AppParts): Hono {
   const app = new Hono();
   app.post("/v1/query", (context) => answerQuery(fanout, context.req.raw));
+  app.post("/v1/tail", (context) => answerTail(tails, context.req.raw));
   app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
   app.get("/healthz", () => {
     const ready = brokerReady();

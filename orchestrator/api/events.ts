@@ -51,6 +51,30 @@ export const QueryEvent = z.discriminatedUnion("type", [
 ]);
 export type QueryEvent = z.infer<typeof QueryEvent>;
 
+/** What a tail tells, as it happens: it has no end of its own, so without `error` it is cut off. */
+export const TailEvent = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("started"),
+    query_id: z.string(),
+    stream: z.string(),
+    answered: z.number().int(),
+    missing: z.array(Missing),
+  }),
+  z.object({
+    type: z.literal("lines"),
+    lines: z.array(z.object({ ts: z.iso.datetime(), host: z.string(), line: z.string() })),
+  }),
+  z.object({ type: z.literal("missing"), missing: z.array(Missing) }),
+  /** Totals; also told now and then when nothing happens. */
+  z.object({
+    type: z.literal("left_out"),
+    left_out: z.number().int(),
+    unchecked: z.number().int(),
+  }),
+  ApiError.extend({ type: z.literal("error") }),
+]);
+export type TailEvent = z.infer<typeof TailEvent>;
+
 /** The body of every response that is an error. */
 export const ErrorBody = z.object({ error: ApiError });
 

@@ -1,13 +1,13 @@
 /** `POST /v1/query`: SQL in, rows out, whole or as a stream of events. */
-import { SQL_BYTES_MAX } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { Answer } from "../fanout/answer.ts";
 import type { Coverage } from "../fanout/coverage.ts";
 import type { Fanout, Question } from "../fanout/fanout.ts";
-import { toApiError } from "./errors.ts";
+import { eventStream } from "./event_stream.ts";
 import type { AnswerEnd, Explanation, QueryEvent } from "./events.ts";
+import { signedText } from "./signed_text.ts";
 
 /** Rows travel base64-coded in lines of about this size. */
 const DATA_BYTES = 48 * 1024;
@@ -27,10 +27,12 @@ const CONTENT_TYPES: Readonly<Record<RowFormat, string>> = {
 export async function answerQuery(fanout: Fanout, request: Request): Promise<Response> {
   const parameters = new URL(request.url).searchParams;
   const format = formatOf(parameters.get("format") ?? "json");
-  const question = await questionOf(request);
+  const question = await signedText(request);
   if (parameters.has("explain")) return await explain(fanout, question);
   if (request.headers.get("accept")?.includes("application/x-ndjson")) {
-    return stream(fanout, { question, format });
+    return eventStream<QueryEvent>((send, signal) =>
+      streamAnswer(fanout, { question, format, signal, send })
+    );
   }
   return await plain(fanout, { question, format }, request.signal);
 }
@@ -46,28 +48,6 @@ function formatOf(text: string): RowFormat {
     throw new LogvendError("usage", `Unknown format "${text}"; wanted ${ROW_FORMATS.join(", ")}`);
   }
   return format;
-}
-
-async function questionOf(request: Request): Promise<Question> {
-  const token = request.headers.get("logvend-signature");
-  if (token === null) {
-    throw new LogvendError(
-      "not_permitted",
-      "The request has no Logvend-Signature header; logvend key sign makes one",
-    );
-  }
-  return { sql: await boundedText(request, SQL_BYTES_MAX), token };
-}
-
-async function boundedText(request: Request, bytesMax: number): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of request.body ?? []) {
-    size += piece.length;
-    if (size > bytesMax) throw new LogvendError("usage", `The SQL is over ${bytesMax} bytes`);
-    pieces.push(piece);
-  }
-  return await new Blob(pieces as BlobPart[]).text(); // BlobPart: none of them is shared memory
 }
 
 async function explain(fanout: Fanout, question: Question): Promise<Response> {
@@ -128,27 +108,6 @@ function coverageHeader(coverage: Coverage): string {
   const behind = coverage.behind.slice(0, HEADER_MISSING_MAX);
   return JSON.stringify({ ...coverage, missing, behind })
     .replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
-/** Events as they happen, one JSON object a line. When nobody reads on, the query is cancelled. */
-function stream(fanout: Fanout, wanted: Wanted): Response {
-  const gone = new AbortController();
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  const writer = writable.getWriter();
-  const encoder = new TextEncoder();
-  const send = (event: QueryEvent) => writer.write(encoder.encode(`${JSON.stringify(event)}\n`));
-  const lost = () => gone.abort();
-  writer.closed.catch(lost);
-  const run = async () => {
-    try {
-      await streamAnswer(fanout, { ...wanted, signal: gone.signal, send });
-    } catch (error) {
-      if (!gone.signal.aborted) await send({ type: "error", ...toApiError(error) });
-    }
-    await writer.close();
-  };
-  run().catch(lost); // nobody reads any more
-  return new Response(readable, { headers: { "content-type": "application/x-ndjson" } });
 }
 
 interface Streamed extends Wanted {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
-import { ErrorBody, Explanation, HostList, QueryEvent } from "../api/events.ts";
+import { ErrorBody, Explanation, HostList, QueryEvent, TailEvent } from "../api/events.ts";
 import type { ApiError, HostRecord } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 
@@ -48,6 +48,19 @@ export class ApiClient {
       if (event.type === "end") return;
     }
     throw new LogvendError("unavailable", "The answer was cut off: the orchestrator went away");
+  }
+
+  /** The events of a tail, until the signal aborts. @throws {LogvendError} the orchestrator's */
+  async *tail(
+    request: Omit<QueryRequest, "format">,
+  ): AsyncGenerator<Exclude<TailEvent, { type: "error" }>> {
+    const response = await this.post("/v1/tail", request, "application/x-ndjson");
+    for await (const line of this.lines(response, request.signal)) {
+      const event = this.parse(TailEvent, JSON.parse(line));
+      if (event.type === "error") throw errorOf(event);
+      yield event;
+    }
+    throw new LogvendError("unavailable", "The tail was cut off: the orchestrator went away");
   }
 
   private post(path: string, request: Omit<QueryRequest, "format">, accept: string) {

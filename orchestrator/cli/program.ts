@@ -13,9 +13,11 @@ import type { GenerateFlags } from "./generate.ts";
 import { initFolder, initText } from "./init.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
-import { addQuestionOptions, signedQuestion } from "./question.ts";
+import { addAudienceOptions, addQuestionOptions, signedQuestion } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
+import { tailCommand } from "./tail.ts";
+import type { TailOptions } from "./tail.ts";
 import { processTerminal, stopSignal } from "./terminal.ts";
 
 const HOSTS_TIMEOUT_MS = 10_000;
@@ -49,6 +51,7 @@ export function logvendProgram(): Command {
       ),
     );
   addQuery(program);
+  addTail(program);
   addHosts(program);
   addServe(program);
   addInit(program);
@@ -92,6 +95,34 @@ function addQuery(program: Command) {
     .action(async (sql: string | undefined, options: QueryOptions & { url: string }) => {
       const client = new ApiClient(options.url);
       Deno.exitCode = await queryCommand({ sql, options, client, terminal: processTerminal() });
+    });
+}
+
+function addTail(program: Command) {
+  const tail = program.command("tail")
+    .description("show new lines of the fleet as they are read, until Ctrl-C")
+    .argument("[condition]", "SQL over the stream's columns; without it, every line");
+  addAudienceOptions(tail)
+    .option("--stream <name>", "whose lines", "logs")
+    .option("--rate <lines>", "lines a second shown of all hosts; the rest is counted", "500")
+    .addOption(
+      new Option("-o, --output <format>", "how lines are printed")
+        .choices(["text", "json"]).default("text"),
+    )
+    .option("-q, --quiet", "lines alone, nothing about hosts or what is left out")
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      examples(
+        "logvend tail",
+        "logvend tail 'status >= 500' --on 'region = eu-west-1'",
+        `logvend tail "request LIKE '/api/%'" -o json | jq .line`,
+      ),
+    )
+    .action(async (condition: string | undefined, options: TailOptions & { url: string }) => {
+      const client = new ApiClient(options.url);
+      const terminal = processTerminal();
+      Deno.exitCode = await tailCommand({ condition, options, client, terminal });
     });
 }
 

@@ -8,6 +8,7 @@ import { parseRange } from "../../protocol/range.ts";
 import { formatSelector, parseSelector } from "../../protocol/selector.ts";
 import type { Selector } from "../../protocol/selector.ts";
 import { parseBytes, parseDurationMs } from "../../protocol/units.ts";
+import type { OperatorKey } from "../../protocol/signature.ts";
 import { readKeyFile } from "../access/key_file.ts";
 import { signQuestion } from "../access/sign.ts";
 import type { SignedQuestion } from "../access/sign.ts";
@@ -25,26 +26,36 @@ const BOUNDS: Readonly<Record<keyof Limits, string>> = {
   bytes_max: "--max-bytes: wanted more than 0, 1TB at most",
 };
 
-export interface QuestionOptions {
-  file?: string;
+/** Whom to ask, and as whom. */
+export interface AudienceOptions {
   on?: string;
   host?: string;
   region?: string;
+  key?: string;
+}
+
+export interface QuestionOptions extends AudienceOptions {
+  file?: string;
   since?: string;
   until?: string;
   timeout: string;
   maxRows?: string;
   maxBytes?: string;
-  key?: string;
 }
 
-/** Adds the flags to a command. */
-export function addQuestionOptions(command: Command): Command {
+/** Adds the flags of AudienceOptions to a command. */
+export function addAudienceOptions(command: Command): Command {
   return command
-    .option("-f, --file <path>", "read the SQL from a file; - is standard input")
     .option("--on <selector>", "ask hosts by label, e.g. 'region = eu-west-1 and service = api'")
     .option("--host <names>", "ask these hosts: a,b")
     .option("--region <names>", "ask the hosts of these regions: a,b")
+    .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));
+}
+
+/** Adds all flags to a command. */
+export function addQuestionOptions(command: Command): Command {
+  command.option("-f, --file <path>", "read the SQL from a file; - is standard input");
+  return addAudienceOptions(command)
     .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
     .option("--until <when>", "the end of the range, likewise (default: now)")
     .option(
@@ -53,8 +64,7 @@ export function addQuestionOptions(command: Command): Command {
       "30s",
     )
     .option("--max-rows <count>", `rows that hosts may ship (default: ${ROWS_MAX})`)
-    .option("--max-bytes <size>", "bytes that hosts may ship; lifts --max-rows (default: 64MB)")
-    .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));
+    .option("--max-bytes <size>", "bytes that hosts may ship; lifts --max-rows (default: 64MB)");
 }
 
 /** Reads, bounds and signs a question. @throws {LogvendError} usage */
@@ -63,24 +73,28 @@ export async function signedQuestion(
   options: QuestionOptions,
   nowMs: number,
 ): Promise<SignedQuestion> {
-  if (options.key === undefined) {
-    throw new LogvendError(
-      "usage",
-      "Queries are signed: name your key with --key or LOGVEND_KEY (logvend key new makes one)",
-    );
-  }
+  const key = await keyOf(options);
   return await signQuestion({
     sql: await sqlText(sql, options.file),
     selector: selectorText(options),
     range: parseRange({ since: options.since, until: options.until }, nowMs),
     limits: limitsOf(options),
-    key: await readKeyFile(options.key),
+    key,
     nowMs,
   });
 }
 
+/** The key to sign with. @throws {LogvendError} usage */
+export async function keyOf({ key }: AudienceOptions): Promise<OperatorKey> {
+  if (key !== undefined) return await readKeyFile(key);
+  throw new LogvendError(
+    "usage",
+    "Queries are signed: name your key with --key or LOGVEND_KEY (logvend key new makes one)",
+  );
+}
+
 /** --on, --host and --region together: every one of them must match. */
-function selectorText({ on, host, region }: QuestionOptions): string {
+export function selectorText({ on, host, region }: AudienceOptions): string {
   const parts: Selector[] = [
     ...(on === undefined ? [] : [parseSelector(on)]),
     ...oneOf("host", host),

@@ -20,6 +20,8 @@ export interface AudienceRequest {
   /** Base tables of the query: hosts without such a stream have nothing to say. */
   tables: readonly string[];
   nowMs: number;
+  /** What hosts are to do, if it is not to answer a query. */
+  command?: string;
 }
 
 /** @throws {LogvendError} unavailable, when there is nobody to ask or to miss */
@@ -36,7 +38,7 @@ export function chooseAudience(request: AudienceRequest): Audience {
       !HOST_TABLES.includes(table) && !streams.includes(table)
     );
     if (lacks !== undefined && !named.includes(host)) continue;
-    const obstacle = obstacleTo(candidate, lacks, request.nowMs);
+    const obstacle = obstacleTo(candidate, lacks, request);
     if (obstacle === null) asked.push(candidate);
     else missing.push({ host, ...obstacle });
   }
@@ -47,7 +49,7 @@ export function chooseAudience(request: AudienceRequest): Audience {
 function obstacleTo(
   { presence, state, seenMs }: Host,
   lacks: string | undefined,
-  nowMs: number,
+  { nowMs, command }: AudienceRequest,
 ): Omit<Missing, "host"> | null {
   if (lacks !== undefined) return { kind: "refused", reason: `has no stream "${lacks}"` };
   if (state === "offline") {
@@ -56,6 +58,10 @@ function obstacleTo(
       reason: silence(seenMs, nowMs),
       ...(seenMs === null ? {} : { since: new Date(seenMs).toISOString() }),
     };
+  }
+  if (command !== undefined) {
+    if (presence.commands.includes(command)) return null;
+    return { kind: "refused", reason: `agent ${presence.version} cannot ${command}: upgrade it` };
   }
   if (!presence.plan_versions.includes(PLAN_VERSION)) {
     return {

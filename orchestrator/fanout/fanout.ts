@@ -1,7 +1,7 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import type { QueryClaims } from "../../protocol/claims.ts";
+import { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
@@ -180,7 +180,7 @@ export class Fanout {
 
   private async prepare(question: Question): Promise<Prepared> {
     const { broker, fleet, planner, authority, now } = this.parts;
-    const { claims } = await authority.check(question);
+    const { claims } = await authority.check(QueryClaims, question);
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);

@@ -142,14 +142,23 @@ trust: [ "${publicKey}" ]
     });
   }
 
-  /** Runs `logvend` with this fleet's address and key. */
-  cli(...args: string[]): Promise<Ended> {
-    const env = {
+  /** What the environment of this fleet's operator holds. */
+  get env(): Record<string, string> {
+    return {
       LOGVEND_URL: this.url,
       LOGVEND_KEY: this.parts.folder.join("operator.key"),
       NO_COLOR: "1",
     };
-    return runProgram({ args: ourProgram("orchestrator/main.ts", ...args), env });
+  }
+
+  /** Runs `logvend` with this fleet's address and key. */
+  cli(...args: string[]): Promise<Ended> {
+    return runProgram({ args: ourProgram("orchestrator/main.ts", ...args), env: this.env });
+  }
+
+  /** Starts `logvend`, which stays. */
+  startCli(...args: string[]): Program {
+    return startProgram({ args: ourProgram("orchestrator/main.ts", ...args), env: this.env });
   }
 
   /** `logvend query … -o json` and its answer. @throws when it printed none */

@@ -193,6 +193,7 @@ function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Ui
     labels: options.labels ?? {},
     version: "0.1.0",
     plan_versions: [PLAN_VERSION],
+    commands: [],
     streams: ["logs"],
     state,
     boot: crypto.randomUUID(),

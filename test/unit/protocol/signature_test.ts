@@ -1,9 +1,12 @@
 /** Signatures: only what a pinned key signed, for this SQL and this moment, is accepted. */
 import assert from "node:assert/strict";
 import { CompactSign } from "jose";
-import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "../../../protocol/claims.ts";
+import {
+  CLAIMS_LIFETIME_MAX_MS,
+  CLOCK_SKEW_MAX_MS,
+  QueryClaims,
+} from "../../../protocol/claims.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
-import type { QueryClaims } from "../../../protocol/claims.ts";
 import {
   isPublicKey,
   newOperatorKey,
@@ -36,7 +39,7 @@ async function newKey(): Promise<OperatorKey> {
 }
 
 async function check(token: string, trust: readonly string[], message: RegExp, sql = SQL) {
-  await assert.rejects(verifyClaims({ token, sql, trust, nowMs: NOW_MS }), {
+  await assert.rejects(verifyClaims({ schema: QueryClaims, token, sql, trust, nowMs: NOW_MS }), {
     code: "not_permitted",
     message,
   });
@@ -55,10 +58,13 @@ Deno.test("what a pinned key signed is accepted, with its claims unchanged", asy
   const claims = claimsFor();
   const token = await signClaims(claims, key);
   const trust = [(await newKey()).publicKey, key.publicKey];
-  assert.deepEqual(await verifyClaims({ token, sql: SQL, trust, nowMs: NOW_MS }), {
-    claims,
-    publicKey: key.publicKey,
-  });
+  assert.deepEqual(
+    await verifyClaims({ schema: QueryClaims, token, sql: SQL, trust, nowMs: NOW_MS }),
+    {
+      claims,
+      publicKey: key.publicKey,
+    },
+  );
 });
 
 Deno.test("unsigned, altered and foreign requests are refused", async () => {
@@ -92,7 +98,9 @@ Deno.test("requests are accepted only within their time", async () => {
       key,
     );
   const skewed = await sign(NOW_MS + CLOCK_SKEW_MAX_MS, CLAIMS_LIFETIME_MAX_MS);
-  assert.ok(await verifyClaims({ token: skewed, sql: SQL, trust, nowMs: NOW_MS }));
+  assert.ok(
+    await verifyClaims({ schema: QueryClaims, token: skewed, sql: SQL, trust, nowMs: NOW_MS }),
+  );
   await check(await sign(NOW_MS - 1_000, 1_000), trust, /^expired 0 s ago$/);
   await check(await sign(NOW_MS - 5_500, 1_000), trust, /^expired 5 s ago$/);
   await check(await sign(NOW_MS + 360_000, 1_000), trust, /^signed 360 s in the future: compare/);
@@ -105,7 +113,7 @@ Deno.test("a signed text that holds no claims is refused as malformed", async ()
     .setProtectedHeader({ alg: "EdDSA", kid: key.publicKey })
     .sign(key.privateKey);
   await assert.rejects(
-    verifyClaims({ token, sql: SQL, trust: [key.publicKey], nowMs: NOW_MS }),
+    verifyClaims({ schema: QueryClaims, token, sql: SQL, trust: [key.publicKey], nowMs: NOW_MS }),
     { code: "usage", message: /^A signed request is malformed/ },
   );
 });

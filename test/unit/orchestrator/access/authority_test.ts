@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Authority } from "../../../../orchestrator/access/authority.ts";
 import { createKeyFile, readKeyFile } from "../../../../orchestrator/access/key_file.ts";
 import { signQuestion } from "../../../../orchestrator/access/sign.ts";
+import { QueryClaims } from "../../../../protocol/claims.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
@@ -34,19 +35,22 @@ function refuses(work: Promise<unknown>, pattern: RegExp) {
 Deno.test("a question signed by a trusted key passes once", async () => {
   const { trust, ...question } = await signed();
   const authority = new Authority({ trust, now: () => NOW_MS });
-  const { claims } = await authority.check(question);
+  const { claims } = await authority.check(QueryClaims, question);
   assert.equal(claims.id, question.claims.id);
-  await refuses(authority.check(question), /was made before/);
+  await refuses(authority.check(QueryClaims, question), /was made before/);
 });
 
 Deno.test("unknown keys, altered SQL and expired signatures are refused", async () => {
   const { trust, ...question } = await signed();
   const at = (nowMs: number, keys: readonly string[] = trust) =>
     new Authority({ trust: keys, now: () => nowMs });
-  await refuses(at(NOW_MS, []).check(question), /is not pinned here/);
-  await refuses(at(NOW_MS).check({ ...question, sql: "SELECT 2" }), /not the one that was signed/);
-  await refuses(at(NOW_MS + 300_001).check(question), /expired 1 s ago/);
-  await refuses(at(NOW_MS - 60_000).check(question), /in the future/);
+  await refuses(at(NOW_MS, []).check(QueryClaims, question), /is not pinned here/);
+  await refuses(
+    at(NOW_MS).check(QueryClaims, { ...question, sql: "SELECT 2" }),
+    /not the one that was signed/,
+  );
+  await refuses(at(NOW_MS + 300_001).check(QueryClaims, question), /expired 1 s ago/);
+  await refuses(at(NOW_MS - 60_000).check(QueryClaims, question), /in the future/);
 });
 
 Deno.test("a selector that is none is not signed", async () => {

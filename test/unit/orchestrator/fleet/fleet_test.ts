@@ -17,6 +17,7 @@ function presence(host: string, more: Partial<Presence> = {}): Presence {
     labels: { service: "web-server" },
     version: "0.1.0",
     plan_versions: [PLAN_VERSION],
+    commands: [],
     streams: ["logs"],
     state: "online",
     boot: "6f2c1bb0-0000-4000-8000-000000000001",

@@ -1,0 +1,39 @@
+/** Whether a request may run here: a pinned key signed it, and it is meant for this host. */
+import type { ZodType } from "zod";
+import { LogvendError } from "../../protocol/errors.ts";
+import { matches, parseSelector } from "../../protocol/selector.ts";
+import { verifyClaims } from "../../protocol/signature.ts";
+import type { Claims } from "../../protocol/signature.ts";
+
+/** What requests are checked against. */
+export interface Admission {
+  /** What the selector of a request must match: labels, host and region. */
+  labels: Readonly<Record<string, string>>;
+  /** Pinned operator keys. */
+  trust: readonly string[];
+}
+
+/** A request as it came. */
+export interface SignedRequest<Kind extends Claims> {
+  /** Of what must have been signed. */
+  schema: ZodType<Kind>;
+  request: string;
+  token: string;
+  sql: string;
+  nowMs: number;
+}
+
+/** @throws {LogvendError} with the reason that the asker is told */
+export async function admitted<Kind extends Claims>(
+  { labels, trust }: Admission,
+  { request, ...signed }: SignedRequest<Kind>,
+): Promise<Kind> {
+  const { claims } = await verifyClaims({ ...signed, trust });
+  if (claims.id !== request) {
+    throw new LogvendError("not_permitted", "the signature is that of another request");
+  }
+  if (!matches(parseSelector(claims.selector), labels)) {
+    throw new LogvendError("not_permitted", `"${claims.selector}" does not select this host`);
+  }
+  return claims;
+}

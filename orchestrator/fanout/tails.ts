@@ -1,0 +1,219 @@
+/** Shows new lines of the fleet as they come: asks the hosts, merges by time, keeps the leases. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
+import type { BrokerConnection } from "../../protocol/broker_connection.ts";
+import { TailClaims } from "../../protocol/claims.ts";
+import { open, parseBody, seal } from "../../protocol/envelope.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { TAIL_KEEP_MS, TailMessage } from "../../protocol/messages.ts";
+import type { TailCommand, TailKeepCommand } from "../../protocol/messages.ts";
+import { agentTopics } from "../../protocol/topics.ts";
+import type { Authority } from "../access/authority.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { queryIdOf } from "./answer.ts";
+import { chooseAudience } from "./audience.ts";
+import type { Audience } from "./audience.ts";
+import { coverageOf } from "./coverage.ts";
+import type { Missing } from "./coverage.ts";
+import { LineMerger } from "./line_merger.ts";
+import type { HostLine } from "./line_merger.ts";
+import { TailRun } from "./tail_run.ts";
+import { NO_HOST_YET, unanswered } from "./unanswered.ts";
+
+const TAILING_MAX = 16;
+
+/** Hosts check the condition before they begin, so it takes longer than to take a query. */
+const START_MAX_MS = 3_000;
+
+/** Hosts share the rate, but not all write at once: each may send this many times its share. */
+const SHARES = 2;
+const HOST_RATE_MIN = 10;
+
+const TICK_MS = 100;
+
+const log = getLogger(["orchestrator", "fanout"]);
+
+export interface TailsParts {
+  broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
+  fleet: Fleet;
+  authority: Authority;
+  /** Unique among the orchestrators of the broker: lines come to topics of this name. */
+  name: string;
+  topicPrefix: string;
+  now: () => number;
+}
+
+export interface TailQuestion {
+  condition: string;
+  /** Signed claims. */
+  token: string;
+}
+
+/** Who reads it. What is told waits until the promise of the one before resolves. */
+export interface TailReader {
+  /** Ends it on every host. */
+  signal: AbortSignal;
+  started(
+    facts: { queryId: string; stream: string; answered: number; missing: Missing[] },
+  ): Promise<void>;
+  lines(lines: readonly HostLine[]): Promise<void>;
+  /** Hosts that have left. */
+  missing(missing: readonly Missing[]): Promise<void>;
+  /** Totals, whenever they have grown, and now and then to see whether the reader is there. */
+  leftOut(totals: { leftOut: number; unchecked: number }): Promise<void>;
+}
+
+/** How often totals are told: when they have grown, and anyway. */
+const TOTALS_EVERY_MS = 1_000;
+const ALIVE_EVERY_MS = 15_000;
+
+export class Tails {
+  private readonly running = new Map<string, TailRun>();
+
+  constructor(private readonly parts: TailsParts) {}
+
+  /**
+   * Runs until the reader goes or nobody is left.
+   * @throws {LogvendError} not_permitted, bad_sql or unavailable
+   */
+  async tail(question: TailQuestion, reader: TailReader): Promise<void> {
+    const { claims, audience } = await this.prepare(question);
+    const { id, rate_max: rate, stream } = claims;
+    const merger = new LineMerger({ rate, now: () => performance.now() });
+    const run = new TailRun(audience.asked.map(({ presence }) => presence.host), merger);
+    this.running.set(id, run);
+    const keep = () => this.tell(run.active(), "tail_keep", { request: id });
+    const keeping = setInterval(keep, TAIL_KEEP_MS);
+    try {
+      this.ask(question, { claims, audience });
+      const late = sleep(START_MAX_MS, undefined, { ref: false });
+      await Promise.race([run.started, late, aborted(reader.signal)]);
+      this.cancel(run.giveUpOnSilent(), id);
+      const missing = [...audience.missing, ...run.takeMissing()];
+      if (run.tailing() === 0 && !reader.signal.aborted) {
+        throw unanswered(run.errors, coverageOf([], missing));
+      }
+      const queryId = queryIdOf(id);
+      await reader.started({ queryId, stream, answered: run.tailing(), missing });
+      await show({ run, merger, reader });
+    } finally {
+      clearInterval(keeping);
+      this.running.delete(id);
+      this.cancel(run.active(), id);
+    }
+  }
+
+  /** Takes a message of `a/{host}/tail/…`; what is none of ours is logged. */
+  receive(host: string, request: string, payload: Uint8Array): void {
+    const run = this.running.get(request);
+    if (run === undefined) return;
+    try {
+      run.receive(host, parseBody(TailMessage, open(payload).body, "tail"));
+    } catch (error) {
+      log.warning("Ignored a message of {host}: {reason}.", { host, reason: messageOf(error) });
+    }
+  }
+
+  /** A host went offline or restarted. */
+  hostGone(host: string): void {
+    for (const run of this.running.values()) run.hostGone(host);
+  }
+
+  /** Ends all: there is no broker any more, or no orchestrator. */
+  end(error: LogvendError): void {
+    for (const { over } of this.running.values()) over.abort(error);
+  }
+
+  private async prepare({ condition, token }: TailQuestion) {
+    const { broker, fleet, authority, now } = this.parts;
+    const { claims } = await authority.check(TailClaims, { sql: condition, token });
+    broker.requireConnected();
+    if (fleet.list().length === 0) throw new LogvendError("unavailable", NO_HOST_YET);
+    if (this.running.size >= TAILING_MAX) {
+      throw new LogvendError("unavailable", `${TAILING_MAX} tails are running; end one first`);
+    }
+    const { selector, stream } = claims;
+    const audience = chooseAudience({
+      fleet,
+      selector,
+      tables: [stream],
+      nowMs: now(),
+      command: "tail",
+    });
+    return { claims, audience };
+  }
+
+  private ask(
+    { condition, token }: TailQuestion,
+    { claims, audience }: { claims: TailClaims; audience: Audience },
+  ) {
+    const { rate_max } = claims;
+    const share = Math.ceil(SHARES * rate_max / audience.asked.length);
+    const command: TailCommand = {
+      request: claims.id,
+      orchestrator: this.parts.name,
+      condition,
+      token,
+      rate: Math.min(rate_max, Math.max(HOST_RATE_MIN, share)),
+    };
+    this.publish(audience.asked.map(({ presence }) => presence.host), "tail", command);
+  }
+
+  private cancel(hosts: readonly string[], request: string) {
+    this.tell(hosts, "cancel", { request });
+  }
+
+  /** What is not heard changes nothing: hosts end a tail by themselves. */
+  private tell(hosts: readonly string[], type: "cancel" | "tail_keep", command: TailKeepCommand) {
+    try {
+      this.publish(hosts, type, command);
+    } catch (error) {
+      log.warning("Cannot say {type}: {reason}.", { type, reason: messageOf(error) });
+    }
+  }
+
+  private publish(hosts: readonly string[], type: string, body: unknown) {
+    const { broker, topicPrefix, now } = this.parts;
+    const payload = seal({ type, body, issuedAtMs: now() });
+    for (const host of hosts) {
+      broker.publishNow({ topic: agentTopics(topicPrefix, host).command, payload });
+    }
+  }
+}
+
+interface Showing {
+  run: TailRun;
+  merger: LineMerger;
+  reader: TailReader;
+}
+
+/** Tells the reader what comes. @throws why it is over, unless the reader has gone */
+async function show({ run, merger, reader }: Showing): Promise<void> {
+  const over = AbortSignal.any([reader.signal, run.over.signal]);
+  let told = { leftOut: 0, unchecked: 0 };
+  let toldMs = performance.now();
+  const tellAll = async (lines: readonly HostLine[]) => {
+    if (lines.length > 0) await reader.lines(lines);
+    const missing = run.takeMissing();
+    if (missing.length > 0) await reader.missing(missing);
+    const { totals } = run;
+    const hasGrown = totals.leftOut > told.leftOut || totals.unchecked > told.unchecked;
+    const everyMs = over.aborted ? 0 : TOTALS_EVERY_MS;
+    if (performance.now() - toldMs < (hasGrown ? everyMs : ALIVE_EVERY_MS)) return;
+    await reader.leftOut(totals);
+    told = totals;
+    toldMs = performance.now();
+  };
+  while (!over.aborted) {
+    await sleep(TICK_MS, undefined, { signal: over }).catch(() => {}); // the loop ends then
+    await tellAll(over.aborted ? [] : merger.take());
+  }
+  if (reader.signal.aborted) return;
+  await tellAll(merger.rest());
+  throw run.over.signal.reason;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
