@@ -62,8 +62,9 @@ export type TailCommand = z.infer<typeof TailCommand>;
 export const TailKeepCommand = z.object({ request: RequestId });
 export type TailKeepCommand = z.infer<typeof TailKeepCommand>;
 
-/** How often an orchestrator says so, and after which silence a host ends a tail by itself. */
+/** How often an orchestrator says so. */
 export const TAIL_KEEP_MS = 3_000;
+/** After so long a silence a host ends a tail by itself: three of these may get lost. */
 export const TAIL_LEASE_MS = 10_000;
 
 /** Nobody reads for longer: a tail that somebody forgot ends. */

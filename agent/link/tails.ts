@@ -30,6 +30,8 @@ export interface TailsOptions extends Admission {
   /** False: there is no broker to take it, and it is lost. */
   send(orchestrator: string, message: TailMessage): boolean;
   now(): number;
+  /** @default TAIL_LEASE_MS */
+  leaseMs?: number;
 }
 
 export class Tails {
@@ -40,9 +42,9 @@ export class Tails {
   /** Starts one, or says why not. A command that comes again changes nothing. */
   async start(command: TailCommand): Promise<void> {
     const { request, orchestrator, condition: sql, token } = command;
-    const { isKnown, remember, open, send, now } = this.options;
+    const { isKnown, remember, open, send, now, leaseMs = TAIL_LEASE_MS } = this.options;
     if (this.running.has(request)) return;
-    const tail = new RunningTail(request, (message) => send(orchestrator, message));
+    const tail = new RunningTail(request, leaseMs, (message) => send(orchestrator, message));
     this.running.set(request, tail);
     try {
       const signed = { schema: TailClaims, request, token, sql, nowMs: now() };
@@ -93,6 +95,7 @@ class RunningTail implements LiveReader {
 
   constructor(
     private readonly request: string,
+    private readonly leaseMs: number,
     private readonly send: (message: TailMessage) => boolean,
   ) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -112,7 +115,7 @@ class RunningTail implements LiveReader {
     if (this.isOver) return;
     clearTimeout(this.lease);
     const silent = () => this.end(new LogvendError("cancelled", "The asker is silent"));
-    this.lease = setTimeout(silent, TAIL_LEASE_MS);
+    this.lease = setTimeout(silent, this.leaseMs);
   }
 
   tell({ lines, leftOut, unchecked }: LiveLines): void {

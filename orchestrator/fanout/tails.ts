@@ -204,9 +204,10 @@ async function show({ run, merger, reader }: Showing): Promise<void> {
     told = totals;
     toldMs = performance.now();
   };
-  while (!over.aborted) {
-    await sleep(TICK_MS, undefined, { signal: over }).catch(() => {}); // the loop ends then
-    await tellAll(over.aborted ? [] : merger.take());
+  for (;;) {
+    await sleep(TICK_MS, undefined, { signal: over }).catch(() => {}); // then the loop ends
+    if (over.aborted) break;
+    await tellAll(merger.take());
   }
   if (reader.signal.aborted) return;
   await tellAll(merger.rest());

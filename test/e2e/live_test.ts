@@ -28,26 +28,31 @@ Deno.test("tail shows new lines of all hosts by time, as many as it may, until C
   await write(fleet, "web-1", 1_000, 1_001, 4_000);
   await write(fleet, "web-2", 2_000);
   await tail.waitForLine(/item.4000/);
-  const shown = tail.stdout.trimEnd().split("\n").map((line) => line.replace(/ .* (\d+) "-".*/, " $1"));
+  const shown = tail.stdout.trimEnd().split("\n").map((line) =>
+    line.replace(/ .* (\d+) "-".*/, " $1")
+  );
   assert.deepEqual(shown, ["web-1 1000", "web-2 2000", "web-2 3000", "web-1 4000"]);
 
   await write(fleet, "web-1", ...Array.from({ length: 1_000 }, (_, i) => 10 * i));
-  const [, count] = await tail.waitForLine(/^… (\d+) lines left out/);
-  console.log(count, tail.stdout.length, tail.stderr);
+  await tail.waitForLine(/^… 980 lines left out: over --rate 20$/);
+  await eventually(() => tail.stdout.split("\n").length === 4 + 20 + 1);
   tail.kill("SIGINT");
-  const t=performance.now();
-  await eventually(() => broker.ends.length === 2);
-  console.log(performance.now()-t, broker.ends);
-  console.log(await tail.ended());
+  await eventually(() => broker.ends.length === 2, 500);
+  assert.deepEqual(new Set(broker.ends), new Set(["web-1 cancelled", "web-2 cancelled"]));
+  assert.equal((await tail.ended()).code, 130);
+
+  const wrong = await fleet.cli("tail", "statuss = 500");
+  assert.equal(wrong.code, 64);
+  assert.match(wrong.stderr, /statuss/);
 });
 
 /** Hears the last words of tails. */
 async function spy(url: string) {
   const client = await connectAsync(url);
-  const ends: { host: string; code: string }[] = [];
+  const ends: string[] = [];
   client.on("message", (topic, payload) => {
     const { end } = parseBody(TailMessage, open(payload).body, "tail");
-    if (end !== undefined) ends.push({ host: topic.split("/")[2] ?? "", code: end.code });
+    if (end !== undefined) ends.push(`${topic.split("/")[2]} ${end.code}`);
   });
   await client.subscribeAsync("logvend/a/+/tail/#", { qos: 1 });
   return {

@@ -10,6 +10,7 @@ import {
   LEASE_MS,
   QueryCommand,
   ResultAckCommand,
+  TailCommand,
 } from "../../../protocol/messages.ts";
 import type {
   HostCoverage,
@@ -20,6 +21,7 @@ import type {
   ResultMessage,
   ResultPart,
   Table,
+  TailMessage,
 } from "../../../protocol/messages.ts";
 import { agentTopics } from "../../../protocol/topics.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
@@ -39,6 +41,15 @@ export interface Incoming {
   die(): void;
   /** Resolves with the next `result_ack`. */
   acknowledged(): Promise<ResultAckCommand>;
+}
+
+/** What a script has in its hands when somebody wants to tail. */
+export interface IncomingTail {
+  command: TailCommand;
+  /** Nothing left out, unless it is given. */
+  send(message: Pick<TailMessage, "seq"> & Partial<TailMessage>): void;
+  /** The connection breaks: the broker publishes the last will. */
+  die(): void;
 }
 
 export type Script = (incoming: Incoming) => void | Promise<void>;
@@ -62,6 +73,8 @@ export interface ScriptedAgentOptions {
   tables?: Table[];
   plan: (command: QueryCommand) => Promise<Plan>;
   script?: Script;
+  /** What it does with a tail; with it, it says that it can. */
+  tail?: (tail: IncomingTail) => void;
   coverage?: Partial<HostCoverage>;
   presence?: Partial<Presence>;
 }
@@ -113,9 +126,24 @@ export class ScriptedAgent implements AsyncDisposable {
       this.acknowledgements.push(ack);
       this.wake(ack);
     }
+    if (type === "tail") this.tail(parseBody(TailCommand, body, "tail"));
     if (type !== "query") return;
     const command = parseBody(QueryCommand, body, "query");
     await (this.options.script ?? answering)(this.incoming(command));
+  }
+
+  private tail(command: TailCommand) {
+    const { request, orchestrator } = command;
+    const topic = agentTopics("logvend", this.options.host).tail(orchestrator, request);
+    this.options.tail?.({
+      command,
+      send: (message) => {
+        const body = { request, lines: [], left_out: 0, unchecked: 0, ...message };
+        const payload = seal({ type: "tail", body, issuedAtMs: Date.now() });
+        this.client.publish(topic, Buffer.from(payload), { qos: 1 });
+      },
+      die: () => this.client.stream.destroy(),
+    });
   }
 
   private incoming(command: QueryCommand): Incoming {
@@ -193,7 +221,7 @@ function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Ui
     labels: options.labels ?? {},
     version: "0.1.0",
     plan_versions: [PLAN_VERSION],
-    commands: [],
+    commands: options.tail === undefined ? [] : ["tail"],
     streams: ["logs"],
     state,
     boot: crypto.randomUUID(),

@@ -1,0 +1,126 @@
+/** A host's side of tails: who may, what is said, and that they end without an asker. */
+import assert from "node:assert/strict";
+import { Tails } from "../../../../agent/link/tails.ts";
+import type { TailsOptions } from "../../../../agent/link/tails.ts";
+import type { LiveReader, LiveRequest } from "../../../../agent/live/live_tail.ts";
+import { signTail } from "../../../../orchestrator/access/sign.ts";
+import { MESSAGE_BYTES_MAX, seal } from "../../../../protocol/envelope.ts";
+import { LogvendError } from "../../../../protocol/errors.ts";
+import type { TailMessage } from "../../../../protocol/messages.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
+import { eventually } from "../../../harness/eventually.ts";
+
+const key = await readOperatorKey((await newOperatorKey()).pem);
+
+/** A host that says what it would send. */
+function host(different: Partial<TailsOptions> = {}) {
+  const said: TailMessage[] = [];
+  const opened: { request: LiveRequest; reader: LiveReader }[] = [];
+  const seen = new Set<string>();
+  let closed = 0;
+  const tails = new Tails({
+    labels: { host: "web-1" },
+    trust: [key.publicKey],
+    open: (request, reader) => {
+      opened.push({ request, reader });
+      return Promise.resolve({
+        [Symbol.asyncDispose]: () => Promise.resolve(void closed++),
+      });
+    },
+    isKnown: (id) => seen.has(id),
+    remember: (id) => void seen.add(id),
+    send: (_, message) => said.push(message) > 0,
+    now: Date.now,
+    ...different,
+  });
+  return { tails, said, opened, closed: () => closed };
+}
+
+async function command(different: { selector?: string; condition?: string; rate?: number } = {}) {
+  const { selector = "", condition = "status = 500", rate = 50 } = different;
+  const nowMs = Date.now();
+  const signed = { condition: "status = 500", stream: "logs", selector, rate, key, nowMs };
+  const token = await signTail(signed);
+  const payload = Uint8Array.fromBase64(token.split(".")[1] ?? "", { alphabet: "base64url" });
+  const { id } = JSON.parse(new TextDecoder().decode(payload));
+  return { request: id, orchestrator: "o-1", condition, token, rate: 20 };
+}
+
+Deno.test("a signed tail begins once, sends what comes, and ends when it is cancelled", async () => {
+  const { tails, said, opened, closed } = host();
+  const asked = await command();
+  const done = tails.start(asked);
+  await eventually(() => said.length === 1);
+  await tails.start(asked); // as MQTT may deliver it again
+  assert.deepEqual(opened[0]?.request, { stream: "logs", condition: "status = 500", rate: 20 });
+  const line = { ts_us: 1, line: "é".repeat(4_096) };
+  opened[0]?.reader.tell({ lines: Array(40).fill(line), leftOut: 3, unchecked: 4 });
+  opened[0]?.reader.tell({ lines: [], leftOut: 1, unchecked: 0 });
+  tails.cancel(asked.request);
+  opened[0]?.reader.tell({ lines: [line], leftOut: 0, unchecked: 0 });
+  await done;
+  assert.deepEqual(
+    said.map(({ seq, left_out, unchecked, end }) => [seq, left_out, unchecked, end?.code]),
+    [
+      [0, 0, 0, undefined],
+      [1, 3, 4, undefined],
+      [2, 3, 4, undefined],
+      [3, 3, 4, undefined],
+      [4, 4, 4, undefined],
+      [5, 4, 4, "cancelled"],
+    ],
+  );
+  assert.equal(said.flatMap(({ lines }) => lines).length, 40);
+  for (const body of said) {
+    assert.ok(seal({ type: "tail", body, issuedAtMs: 0 }).length <= MESSAGE_BYTES_MAX);
+  }
+  assert.equal(closed(), 1);
+  await tails.start(asked);
+  assert.equal(said.at(-1)?.end?.message, "seen before");
+});
+
+Deno.test("what was not signed for this host, or otherwise, is refused", async () => {
+  const check = async (asked: Awaited<ReturnType<typeof command>>, message: RegExp) => {
+    const { tails, said, opened } = host();
+    await tails.start(asked);
+    assert.deepEqual(said.map(({ seq, end }) => [seq, end?.code]), [[0, "not_permitted"]]);
+    assert.match(said[0]?.end?.message ?? "", message);
+    assert.deepEqual(opened, []);
+  };
+  await check(await command({ selector: "host = web-2" }), /does not select this host/);
+  await check(await command({ condition: "true" }), /not the one that was signed/);
+  const { request } = await command();
+  await check({ ...await command(), request }, /another request/);
+});
+
+Deno.test("a tail lives while its asker says so, and ends when the agent does", async () => {
+  const { tails, said, closed } = host({ leaseMs: 100 });
+  const asked = await command();
+  const startMs = performance.now();
+  const keeping = setInterval(() => tails.keep(asked.request), 20);
+  setTimeout(() => clearInterval(keeping), 200);
+  await tails.start(asked);
+  assert.ok(performance.now() - startMs >= 200);
+  assert.equal(said.at(-1)?.end?.message, "The asker is silent");
+  assert.equal(closed(), 1);
+  const again = tails.start(await command());
+  await eventually(() => said.at(-1)?.end === undefined);
+  tails.stop(new LogvendError("unavailable", "The agent is stopping"));
+  await again;
+  assert.equal(said.at(-1)?.end?.code, "unavailable");
+});
+
+Deno.test("lines that no broker takes are counted, and said when there is one", async () => {
+  const said: TailMessage[] = [];
+  let isThere = true;
+  const { tails, opened } = host({ send: (_, message) => isThere && said.push(message) > 0 });
+  const asked = await command();
+  const done = tails.start(asked);
+  await eventually(() => said.length === 1);
+  isThere = false;
+  opened[0]?.reader.tell({ lines: [{ ts_us: 1, line: "lost" }], leftOut: 0, unchecked: 0 });
+  isThere = true;
+  tails.cancel(asked.request);
+  await done;
+  assert.deepEqual(said.at(-1)?.left_out, 1);
+});
