@@ -20,6 +20,8 @@ const Progress = z.object({
   type: z.literal("progress"),
   answered: z.number().int(),
   asked: z.number().int(),
+  /** By the hosts that have answered. */
+  rows_scanned: z.number().int().default(0),
 });
 
 /** A piece of the rows in the asked format; one after the other they make it up. */

@@ -119,9 +119,9 @@ async function streamAnswer(fanout: Fanout, { question, format, signal, send }: 
   let accepted = false;
   await using answer = await fanout.ask(question, {
     signal,
-    onProgress: ({ queryId, mode, asked, answered }) => {
+    onProgress: ({ queryId, mode, asked, answered, rowsScanned }) => {
       const event: QueryEvent = accepted
-        ? { type: "progress", answered, asked }
+        ? { type: "progress", answered, asked, rows_scanned: rowsScanned }
         : { type: "accepted", query_id: queryId, mode, asked };
       accepted = true;
       send(event).catch(() => {}); // `closed` has seen it and cancels

@@ -13,9 +13,15 @@ import type { GenerateFlags } from "./generate.ts";
 import { initFolder, initText } from "./init.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
-import { addAudienceOptions, addQuestionOptions, signedQuestion } from "./question.ts";
+import {
+  addAudienceOptions,
+  addQuestionOptions,
+  addSettingOptions,
+  signedQuestion,
+} from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
+import { shellCommand } from "./shell.ts";
 import { tailCommand } from "./tail.ts";
 import type { TailOptions } from "./tail.ts";
 import { processTerminal, stopSignal } from "./terminal.ts";
@@ -51,6 +57,7 @@ export function logvendProgram(): Command {
       ),
     );
   addQuery(program);
+  addShell(program);
   addTail(program);
   addHosts(program);
   addServe(program);
@@ -67,13 +74,7 @@ function addQuery(program: Command) {
     .description("ask the fleet one SELECT; rows on stdout, what they cover on stderr")
     .argument("[sql]", "one SELECT statement; - reads it from standard input");
   addQuestionOptions(query)
-    .addOption(
-      new Option(
-        "-o, --output <format>",
-        `how rows are printed; a table at a terminal ends after ${TERMINAL_ROWS_MAX} rows`,
-      )
-        .choices(["table", ...ROW_FORMATS]).default("table"),
-    )
+    .addOption(outputOption())
     .addOption(
       new Option("--source <source>", "live: what hosts hold; auto: that and the archive")
         .choices(["auto", "live", "archive"]).default("auto"),
@@ -95,6 +96,19 @@ function addQuery(program: Command) {
     .action(async (sql: string | undefined, options: QueryOptions & { url: string }) => {
       const client = new ApiClient(options.url);
       Deno.exitCode = await queryCommand({ sql, options, client, terminal: processTerminal() });
+    });
+}
+
+function addShell(program: Command) {
+  const shell = program.command("shell")
+    .description("ask the fleet one statement after the other; \\? in it helps");
+  addSettingOptions(shell)
+    .addOption(outputOption())
+    .addOption(urlOption())
+    .addHelpText("after", examples("logvend shell", "logvend shell < report.sql"))
+    .action(async (options: Omit<QueryOptions, "source"> & { url: string }) => {
+      const client = new ApiClient(options.url);
+      Deno.exitCode = await shellCommand({ options, client, terminal: processTerminal() });
     });
 }
 
@@ -234,6 +248,13 @@ function addCompletion(program: Command) {
     .addArgument(new Argument("<shell>", "which one").choices(SHELLS))
     .addHelpText("after", examples('eval "$(logvend completion bash)"'))
     .action((shell: Shell) => console.log(completionScript(program, shell)));
+}
+
+function outputOption(): Option {
+  return new Option(
+    "-o, --output <format>",
+    `how rows are printed; a table at a terminal ends after ${TERMINAL_ROWS_MAX} rows`,
+  ).choices(["table", ...ROW_FORMATS]).default("table");
 }
 
 function urlOption(): Option {

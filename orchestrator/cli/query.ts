@@ -10,9 +10,10 @@ import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines, explanationText, summaryLine } from "../output.ts";
 import { ProgressLine } from "../progress.ts";
 import type { ApiClient } from "./client.ts";
-import { signedQuestion } from "./question.ts";
+import { signedQuestion, sqlText } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import type { Terminal } from "./terminal.ts";
+import { watch } from "./watch.ts";
 
 export interface QueryOptions extends QuestionOptions {
   output: RowFormat | "table";
@@ -33,7 +34,7 @@ export interface QueryCommand {
 /** The orchestrator may merge for as long as the hosts may run, and needs a moment for the rest. */
 const GRACE_MS = 10_000;
 
-/** Runs it; under --watch until an error or Ctrl-C. Returns the exit code. @throws {LogvendError} */
+/** Runs it; under --watch until Ctrl-C. Returns the exit code. @throws {LogvendError} */
 export async function queryCommand(command: QueryCommand): Promise<number> {
   const { options, terminal } = command;
   if (options.source === "archive") {
@@ -43,13 +44,13 @@ export async function queryCommand(command: QueryCommand): Promise<number> {
     throw new LogvendError("usage", `-o ${options.output} is binary: redirect it, > rows.parquet`);
   }
   if (options.watch === undefined) return await once(command);
-  const everyMs = Math.max(1_000, parseDurationMs(options.watch, "--watch"));
-  for (;;) {
-    if (terminal.stdoutIsTerminal) await terminal.write("\x1b[2J\x1b[H");
-    const startedMs = performance.now();
-    await once(command); // hosts that are missing now may be there the next time
-    await terminal.sleep(Math.max(0, everyMs - (performance.now() - startedMs)));
-  }
+  const { file, ...rest } = options;
+  const sql = await sqlText(command.sql, file); // standard input can be read once
+  return await watch({
+    everyMs: Math.max(1_000, parseDurationMs(options.watch, "--watch")),
+    terminal,
+    round: (terminal) => once({ ...command, sql, options: rest, terminal }),
+  });
 }
 
 async function once(command: QueryCommand): Promise<number> {
@@ -114,7 +115,10 @@ async function receive(receiving: Receiving): Promise<Received> {
           progress.show(`0/${counted(event.asked, "host")}`);
           break;
         case "progress":
-          progress.show(`${event.answered}/${counted(event.asked, "host")}`);
+          progress.show(
+            `${event.answered}/${counted(event.asked, "host")} · ` +
+              `${counted(event.rows_scanned, "row")} read`,
+          );
           break;
         case "data": {
           progress.clear();

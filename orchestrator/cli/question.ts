@@ -52,9 +52,15 @@ export function addAudienceOptions(command: Command): Command {
     .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));
 }
 
-/** Adds all flags to a command. */
+/** Adds all flags to a command that asks one question. */
 export function addQuestionOptions(command: Command): Command {
-  command.option("-f, --file <path>", "read the SQL from a file; - is standard input");
+  return addSettingOptions(
+    command.option("-f, --file <path>", "read the SQL from a file; - is standard input"),
+  );
+}
+
+/** Adds the flags that are the same for several questions. */
+export function addSettingOptions(command: Command): Command {
   return addAudienceOptions(command)
     .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
     .option("--until <when>", "the end of the range, likewise (default: now)")
@@ -130,7 +136,8 @@ function rowsMax(maxRows: string | undefined, unlimited: boolean): number {
   throw new LogvendError("usage", `--max-rows ${maxRows}: wanted a number, e.g. 500000`);
 }
 
-async function sqlText(sql: string | undefined, file: string | undefined): Promise<string> {
+/** The SQL as it is given. @throws {LogvendError} usage */
+export async function sqlText(sql: string | undefined, file: string | undefined): Promise<string> {
   if (sql !== undefined && file !== undefined) {
     throw new LogvendError("usage", "Give the SQL as an argument or with -f, not both");
   }

@@ -63,6 +63,8 @@ export interface Progress {
   /** Hosts asked, those known to be missing included. */
   asked: number;
   answered: number;
+  /** By the hosts that have answered. */
+  rowsScanned: number;
 }
 
 /** A question that hosts can be asked, though its merge may not be planned yet. */

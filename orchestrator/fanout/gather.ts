@@ -84,6 +84,7 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
       mode: plan.mode,
       asked,
       answered: received.answered.length,
+      rowsScanned: received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0),
     });
   progress();
   for await (const batch of collector.batches()) {

@@ -1,11 +1,14 @@
-/** What an operator sees live: new lines of the fleet as they are written. */
+/** What an operator sees live: new lines as they are written, answers to what is typed, rounds. */
 import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
+import { findProgram } from "../../deploy/build/debian_package.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { TailMessage } from "../../protocol/messages.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { combinedLine } from "../harness/lines.ts";
+
+const NO_PYTHON = findProgram("python3") === null;
 
 const HOSTS = { "web-1": "eu-west-1", "web-2": "us-east-1" };
 
@@ -14,12 +17,21 @@ async function write(fleet: TestFleet, host: string, ...numbers: number[]) {
   await Deno.writeTextFile(fleet.logFile(host), text, { append: true });
 }
 
-Deno.test("tail shows new lines of all hosts by time, as many as it may, until Ctrl-C", async () => {
+Deno.test("what operators see live", async (test) => {
   await using fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded" });
+  const step = (name: string, run: (fleet: TestFleet) => Promise<void>, ignore = false) =>
+    test.step({ name, ignore, fn: () => run(fleet) });
+  await step("tail shows new lines of all hosts, as many as it may, until Ctrl-C", tails);
+  await step("the shell runs what is piped to it, until something fails", pipes);
+  await step("the shell edits, completes, cancels and remembers at a terminal", types, NO_PYTHON);
+  await step("--watch asks again and again, and Ctrl-C ends it with the last exit code", watches);
+});
+
+async function tails(fleet: TestFleet) {
   await using broker = await spy(fleet.brokerUrl);
-  await write(fleet, "web-1", 0);
+  for (const host of Object.keys(HOSTS)) await write(fleet, host, 0);
   await eventually(async () =>
-    (await fleet.query("SELECT count(*) AS n FROM logs")).answer.rows[0]?.n === 1
+    (await fleet.query("SELECT count(*) AS n FROM logs")).answer.rows[0]?.n === 2
   );
 
   await using tail = fleet.startCli("tail", "status >= 500", "--rate", "20");
@@ -27,11 +39,10 @@ Deno.test("tail shows new lines of all hosts by time, as many as it may, until C
   await write(fleet, "web-2", 3_000);
   await write(fleet, "web-1", 1_000, 1_001, 4_000);
   await write(fleet, "web-2", 2_000);
-  await tail.waitForLine(/item.4000/);
-  const shown = tail.stdout.trimEnd().split("\n").map((line) =>
-    line.replace(/ .* (\d+) "-".*/, " $1")
-  );
-  assert.deepEqual(shown, ["web-1 1000", "web-2 2000", "web-2 3000", "web-1 4000"]);
+  await eventually(() => tail.stdout.split("\n").length === 4 + 1);
+  const shown = [1_000, 4_000].map((number) => `web-1  ${combinedLine(number)}`)
+    .concat([3_000, 2_000].map((number) => `web-2  ${combinedLine(number)}`));
+  assert.deepEqual(tail.stdout.match(/.*\n/g)?.sort(), shown.sort());
 
   await write(fleet, "web-1", ...Array.from({ length: 1_000 }, (_, i) => 10 * i));
   await tail.waitForLine(/^… 980 lines left out: over --rate 20$/);
@@ -44,7 +55,57 @@ Deno.test("tail shows new lines of all hosts by time, as many as it may, until C
   const wrong = await fleet.cli("tail", "statuss = 500");
   assert.equal(wrong.code, 64);
   assert.match(wrong.stderr, /statuss/);
-});
+}
+
+async function pipes(fleet: TestFleet) {
+  await using shell = fleet.startCli("shell", "-o", "csv");
+  await shell.write("SELECT 1 AS one; SELECT\n2 AS two\n;\n\\o jsonl\n");
+  await shell.write("\\nope\nSELECT 3;\n");
+  await shell.write();
+  const { code, stdout, stderr } = await shell.ended();
+  assert.match(stderr, /There is no command \\nope/);
+  assert.deepEqual([code, stdout], [64, "one\n1\ntwo\n2\n"]);
+}
+
+async function types(fleet: TestFleet) {
+  await using shell = fleet.startAtTerminal("shell");
+  await shell.waitForLine(/logvend> /);
+  await shell.write("\\refresh\r\\t\r");
+  await shell.waitForLine(/ accounting/);
+  await shell.write("SELECT 6 * 7 AS answer\r");
+  await shell.waitForLine(/\.\.\.> /);
+  await shell.write("FROM rej\t");
+  await shell.waitForLine(/FROM rejects/);
+  await shell.write("UNION SELECT 42;\r");
+  await shell.waitForLine(/^\s+42\b/);
+  await shell.write("SELECT count(*) FROM range(100000000), range(100000), logs;\r");
+  await shell.waitForLine(/range\(100000\), logs;/);
+  await shell.write("\x03");
+  await shell.waitForLine(/Cancelled on every host/);
+  await shell.write("SELECT nothing \x03");
+  await shell.waitForLine(/\^C/);
+  await shell.write("SELECT 'still ' || 'here' AS text;\r");
+  await shell.waitForLine(/^ still here/);
+  await shell.write("\x04");
+  assert.equal((await shell.ended()).code, 0);
+
+  await using again = fleet.startAtTerminal("shell");
+  await again.waitForLine(/logvend> /);
+  await again.write("\x1b[A\r"); // the line before
+  await again.waitForLine(/^ still here/);
+  await again.write("\\q\r");
+  assert.equal((await again.ended()).code, 0);
+}
+
+async function watches(fleet: TestFleet) {
+  const sql = "SELECT 'round' AS what";
+  await using watch = fleet.startCli("query", sql, "--watch", "1s", "-o", "jsonl", "-q");
+  await eventually(() => watch.stdout.split("\n").length > 2);
+  watch.kill("SIGINT");
+  const { code, stdout } = await watch.ended();
+  assert.equal(code, 0);
+  assert.match(stdout, /^({"what":"round"}\n){2,}$/);
+}
 
 /** Hears the last words of tails. */
 async function spy(url: string) {

@@ -156,9 +156,23 @@ trust: [ "${publicKey}" ]
     return runProgram({ args: ourProgram("orchestrator/main.ts", ...args), env: this.env });
   }
 
-  /** Starts `logvend`, which stays. */
+  /** Starts `logvend`, which stays and may be written to. */
   startCli(...args: string[]): Program {
-    return startProgram({ args: ourProgram("orchestrator/main.ts", ...args), env: this.env });
+    const { env } = this;
+    return startProgram({
+      args: ourProgram("orchestrator/main.ts", ...args),
+      env,
+      stdin: "piped",
+    });
+  }
+
+  /** Starts `logvend` at a terminal: what is written to it are keys. Needs `python3`. */
+  startAtTerminal(...args: string[]): Program {
+    const spawn = "import pty, sys, os; " +
+      "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    const ours = [Deno.execPath(), ...ourProgram("orchestrator/main.ts", ...args)];
+    const env = { ...this.env, TERM: "xterm", XDG_STATE_HOME: this.parts.folder.join("state") };
+    return startProgram({ command: "python3", args: ["-c", spawn, ...ours], env, stdin: "piped" });
   }
 
   /** `logvend query … -o json` and its answer. @throws when it printed none */

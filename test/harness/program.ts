@@ -9,6 +9,8 @@ export interface ProgramOptions {
   /** Added to this process's own. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
+  /** Written to with `write`. @default nothing */
+  stdin?: "piped";
 }
 
 /** What a program left when it ended. `code` is 128 + the signal's number after a signal. */
@@ -40,16 +42,17 @@ export function ourProgram(main: string, ...args: readonly string[]): string[] {
 
 /** Starts a program; `await using` ends it with the block. */
 export function startProgram(options: ProgramOptions): Program {
-  const { command = Deno.execPath(), args, env, cwd } = options;
+  const { command = Deno.execPath(), args, env, cwd, stdin = "null" } = options;
   const child = new Deno.Command(command, {
     args: [...args],
-    stdin: "null",
+    stdin,
     stdout: "piped",
     stderr: "piped",
     env: { ...ENVIRONMENT, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   }).spawn();
-  return new Program(child, [command, ...args].join(" "));
+  const input = stdin === "piped" ? child.stdin.getWriter() : null;
+  return new Program(child, [command, ...args].join(" "), input);
 }
 
 /** Runs a program to its end. @throws when it takes longer than `timeoutMs` */
@@ -66,7 +69,11 @@ export class Program implements AsyncDisposable {
   readonly #finished: Promise<number>;
   #hasFinished = false;
 
-  constructor(private readonly child: Deno.ChildProcess, private readonly name: string) {
+  constructor(
+    private readonly child: Deno.ChildProcess,
+    private readonly name: string,
+    private readonly input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null = null,
+  ) {
     const cut = new AbortController();
     const read = Promise.all([
       this.#read(child.stdout, cut.signal, (text) => this.stdout += text),
@@ -85,6 +92,12 @@ export class Program implements AsyncDisposable {
 
   get pid(): number {
     return this.child.pid;
+  }
+
+  /** Writes to its input, which must be piped; without a text, that is its end. */
+  async write(text?: string): Promise<void> {
+    if (text === undefined) await this.input?.close();
+    else await this.input?.write(new TextEncoder().encode(text));
   }
 
   /**

@@ -1,0 +1,25 @@
+/** `logvend shell`: at a terminal line by line, from a pipe as a script. */
+import { VERSION } from "../../protocol/version.ts";
+import type { ApiClient } from "./client.ts";
+import type { QueryOptions } from "./query.ts";
+import { runPiped, runTyped } from "./shell/read_lines.ts";
+import { Shell } from "./shell/shell.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ShellCommand {
+  options: Omit<QueryOptions, "source">;
+  client: ApiClient;
+  terminal: Terminal;
+}
+
+/** Returns the exit code: at a terminal 0, of a script that of what was not whole. */
+export async function shellCommand({ options, client, terminal }: ShellCommand): Promise<number> {
+  const shell = new Shell(client, terminal, { ...options, source: "auto" });
+  if (!Deno.stdin.isTerminal() || !terminal.stdoutIsTerminal) {
+    await runPiped(shell);
+    return shell.exitCode;
+  }
+  shell.say(`logvend ${VERSION} · SQL ends with ; · \\? helps · Ctrl-D leaves`);
+  await runTyped(shell);
+  return 0;
+}
