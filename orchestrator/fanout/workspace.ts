@@ -17,13 +17,13 @@ export class Workspace implements AsyncDisposable {
     private readonly path: string,
   ) {}
 
-  /** @param path of the folder: of this workspace alone, not there yet */
-  static async open(path: string): Promise<Workspace> {
-    const engine = await Engine.open({
-      threads: THREADS,
-      memoryBytes: MEMORY_BYTES,
-      spillFolder: join(path, "spill"),
-    });
+  /**
+   * @param path of the folder: of this workspace alone, not there yet
+   * @param memoryBytes of its DuckDB
+   */
+  static async open(path: string, memoryBytes = MEMORY_BYTES): Promise<Workspace> {
+    const spillFolder = `${path}.spill`; // DuckDB makes it, but no folder above it
+    const engine = await Engine.open({ threads: THREADS, memoryBytes, spillFolder });
     await engine.run(`SET allowed_directories = [${literal(`${path}/`)}]`);
     await engine.lockDown([]);
     return new Workspace(engine, path);

@@ -19,17 +19,17 @@ async function write(fleet: TestFleet, host: string, ...numbers: number[]) {
 
 Deno.test("what operators see live", async (test) => {
   await using fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded" });
+  for (const host of Object.keys(HOSTS)) await write(fleet, host, 0);
   const step = (name: string, run: (fleet: TestFleet) => Promise<void>, ignore = false) =>
     test.step({ name, ignore, fn: () => run(fleet) });
-  await step("tail shows new lines of all hosts, as many as it may, until Ctrl-C", tails);
   await step("the shell runs what is piped to it, until something fails", pipes);
   await step("the shell edits, completes, cancels and remembers at a terminal", types, NO_PYTHON);
   await step("--watch asks again and again, and Ctrl-C ends it with the last exit code", watches);
+  await step("tail shows new lines of all hosts, as many as it may, until Ctrl-C", tails);
 });
 
 async function tails(fleet: TestFleet) {
   await using broker = await spy(fleet.brokerUrl);
-  for (const host of Object.keys(HOSTS)) await write(fleet, host, 0);
   await eventually(async () =>
     (await fleet.query("SELECT count(*) AS n FROM logs")).answer.rows[0]?.n === 2
   );

@@ -37,3 +37,17 @@ Deno.test("nobody gets the workspace of another", async () => {
   assert.equal(new Set(taken.map((workspace) => workspace.folder())).size, 3);
   for (const workspace of taken) pool.giveBack(workspace);
 });
+
+Deno.test("a merge that is larger than its memory spills, and leaves nothing behind", async () => {
+  await using folder = await TempFolder.make();
+  {
+    await using workspace = await Workspace.open(folder.join("w"), 32 * 2 ** 20);
+    const { engine } = workspace;
+    await engine.run(
+      "CREATE TABLE t AS SELECT range AS i, md5(range::VARCHAR) AS t FROM range(1e6::INT)",
+    );
+    const { rows } = await engine.read("SELECT count(DISTINCT t)::INT, count(*)::INT FROM t");
+    assert.deepEqual(rows, [[1_000_000, 1_000_000]]);
+  }
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+});
