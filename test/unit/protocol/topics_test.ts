@@ -13,6 +13,7 @@ Deno.test("the topics of an agent read back as what they are", () => {
     orchestrator: "o-1",
     request: "r-1",
   });
+  assert.equal(parseTopic("logvend", topics.tail("o-1", "r-1"))?.kind, "tail");
 });
 
 Deno.test("the filters of an orchestrator match the topics of agents, result topics only its own", () => {
@@ -22,6 +23,8 @@ Deno.test("the filters of an orchestrator match the topics of agents, result top
   assert(isMatch(filters.states, topics.state));
   assert(isMatch(filters.results, topics.result("o-1", "r-1")));
   assert(!isMatch(filters.results, topics.result("o-2", "r-1")));
+  assert(isMatch(filters.tails, topics.tail("o-1", "r-1")));
+  assert(!isMatch(filters.tails, topics.tail("o-2", "r-1")));
 });
 
 Deno.test("a topic that is none of ours is null", () => {
