@@ -8,13 +8,18 @@ export class LineBudget {
     this.countedMs = now();
   }
 
-  /** Takes as many of `wanted` as may go now; returns how many those are. */
-  take(wanted: number): number {
+  /** How many may go now. */
+  available(): number {
     const nowMs = this.now();
     const earned = Math.max(0, nowMs - this.countedMs) / 1_000 * this.perSecond;
     this.spare = Math.min(this.perSecond, this.spare + earned);
     this.countedMs = nowMs;
-    const taken = Math.min(wanted, Math.floor(this.spare));
+    return Math.floor(this.spare);
+  }
+
+  /** Takes as many of `wanted` as may go now; returns how many those are. */
+  take(wanted: number): number {
+    const taken = Math.min(wanted, this.available());
     this.spare -= taken;
     return taken;
   }

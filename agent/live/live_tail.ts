@@ -110,12 +110,15 @@ export class LiveTail implements AsyncDisposable {
     try {
       const selects = await this.selectsFor(table.shape);
       this.table = table;
-      const matching = Number((await this.engine.read(selects.count)).rows[0]?.[0]);
-      const rowsMax = this.budget.take(matching);
-      if (rowsMax === 0) return { lines: [], matching };
-      const { rows } = await this.engine.read(`${selects.lines} LIMIT ${rowsMax}`);
+      const rowsMax = this.budget.available();
+      const { rows } = rowsMax === 0
+        ? { rows: [] }
+        : await this.engine.compute(selects.lines, { rows_max: rowsMax });
+      this.budget.take(rows.length);
       const lines = rows.map(([ts, line]) => ({ ts_us: Number(ts), line: String(line ?? "") }));
-      return { lines, matching };
+      if (lines.length < rowsMax) return { lines, matching: lines.length };
+      const counted = await this.engine.compute(selects.count, {});
+      return { lines, matching: Number(counted.rows[0]?.[0]) };
     } catch (cause) {
       if (!isLate) throw cause;
       throw new LogvendError("timeout", "The condition takes too long for a tail: simplify it", {
@@ -148,7 +151,7 @@ export class LiveTail implements AsyncDisposable {
     return this.selects = {
       shape: text,
       count: `SELECT count(*) ${matching}`,
-      lines: `SELECT epoch_us(ts), ${line} ${matching}`,
+      lines: `SELECT epoch_us(ts), ${line} ${matching} LIMIT $rows_max`,
     };
   }
 
