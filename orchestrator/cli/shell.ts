@@ -2,6 +2,7 @@
 import { VERSION } from "../../protocol/version.ts";
 import type { ApiClient } from "./client.ts";
 import type { QueryOptions } from "./query.ts";
+import { keyOf } from "./question.ts";
 import { runPiped, runTyped } from "./shell/read_lines.ts";
 import { Shell } from "./shell/shell.ts";
 import type { Terminal } from "./terminal.ts";
@@ -12,8 +13,12 @@ export interface ShellCommand {
   terminal: Terminal;
 }
 
-/** Returns the exit code: at a terminal 0, of a script that of what was not whole. */
+/**
+ * Returns the exit code: at a terminal 0, of a script that of what was not whole.
+ * @throws {LogvendError} without a key, and of a script with the first error
+ */
 export async function shellCommand({ options, client, terminal }: ShellCommand): Promise<number> {
+  await keyOf(options); // without one no statement could be asked
   const shell = new Shell(client, terminal, { ...options, source: "auto" });
   if (!Deno.stdin.isTerminal() || !terminal.stdoutIsTerminal) {
     await runPiped(shell);

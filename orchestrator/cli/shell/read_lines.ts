@@ -31,7 +31,10 @@ export async function runTyped(shell: Shell): Promise<void> {
   lines.on("SIGINT", () => {
     if (!shell.cancel()) clearLine(lines, shell);
   });
-  shell.refresh().catch((error) => shell.say(`Tables are not completed: ${messageOf(error)}`));
+  shell.refresh().catch((error) => {
+    shell.say(`\nTables are not completed: ${messageOf(error)}`); // below the prompt that is there
+    prompt(lines, shell);
+  });
   let keep = (line: string) => history.add(line);
   await eachLine(lines, async (line) => {
     const taken = shell.take(line).catch((error) => shell.fail(error)); // Ctrl-C is for it at once
