@@ -26,6 +26,7 @@ export async function parseSelect(engine: Engine, sql: string): Promise<QueryNod
 
 /** The SQL text of trees, in order: one round trip for all. */
 export async function printSql(engine: Engine, nodes: readonly QueryNode[]): Promise<string[]> {
+  if (nodes.length === 0) return [];
   const calls = nodes.map((_, i) => `json_deserialize_sql($tree${i}::JSON)`);
   const values = nodes.map((node, i) => [`tree${i}`, serialized(node)]);
   const { rows } = await engine.compute(`SELECT ${calls.join(", ")}`, Object.fromEntries(values));

@@ -240,6 +240,34 @@ export function constant(value: number | string): Expression {
   };
 }
 
+/** NULL, of the type that its place asks for. */
+export function nullConstant(): Expression {
+  return {
+    class: "CONSTANT",
+    type: "VALUE_CONSTANT",
+    alias: "",
+    query_location: NOWHERE,
+    value: { type: { id: "NULL", type_info: null }, is_null: true },
+  };
+}
+
+/** `*` */
+export function allColumns(): Expression {
+  return {
+    class: "STAR",
+    type: "STAR",
+    alias: "",
+    query_location: NOWHERE,
+    relation_name: "",
+    exclude_list: [],
+    replace_list: [],
+    columns: false,
+    expr: null,
+    qualified_exclude_list: [],
+    rename_list: [],
+  };
+}
+
 /** The children joined by AND; null for none. */
 export function conjunction(children: Expression[]): Expression | null {
   if (children.length < 2) return children[0] ?? null;
@@ -295,6 +323,19 @@ export function select(list: Expression[], from: TableRef): SelectNode {
     sample: null,
     qualify: null,
   };
+}
+
+/** The rows of all. There must be one node at least. */
+export function unionAll(nodes: readonly QueryNode[]): QueryNode {
+  return nodes.reduce((left, right) => ({
+    type: "SET_OPERATION_NODE",
+    modifiers: [],
+    cte_map: { map: [] },
+    setop_type: "UNION",
+    left,
+    right,
+    setop_all: true,
+  }));
 }
 
 /** `expression AS alias`; an empty alias takes it off. */

@@ -6,8 +6,8 @@ import type { RowFormat } from "../../queries/answer/format.ts";
 import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { TableLook } from "../../queries/answer/table.ts";
-import { identifier } from "../../protocol/table_sql.ts";
-import type { Plan } from "../../queries/plan/planner.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import { withTables } from "../../queries/plan/relations.ts";
 import { readJsonLines } from "../json_lines.ts";
 import { runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
@@ -64,11 +64,10 @@ export async function localQuery(
   };
 }
 
-/** The merge with this host's rows in place: a host's rows are its tables, unless aggregated. */
-function wholeSql({ mode, partials, mergeSql }: Plan): string {
-  if (mode !== "aggregate") return mergeSql;
-  const inPlace = partials.map(({ table, sql }) => `${identifier(table)} AS (${sql})`);
-  return `WITH ${inPlace.join(", ")} ${mergeSql}`;
+/** The merge with this host's rows in place: those of its tables, or what it makes of them. */
+function wholeSql({ tables, partials, mergeSql }: Plan): string {
+  const made = partials.filter(({ table }) => !tables.includes(table));
+  return withTables(made.map(({ table, sql }) => [table, sql]), mergeSql);
 }
 
 /** Draws an answer that was asked for as jsonl. */

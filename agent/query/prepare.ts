@@ -2,7 +2,8 @@
 import type { HostCoverage } from "../../protocol/messages.ts";
 import { schemaOf } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
-import type { Plan, Planner } from "../../queries/plan/planner.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import type { Planner } from "../../queries/plan/planner.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { WorkerResult } from "./worker_process.ts";

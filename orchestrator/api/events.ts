@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Column, WireError } from "../../protocol/messages.ts";
 import { Coverage, Missing } from "../fanout/coverage.ts";
 
-const Mode = z.enum(["aggregate", "top_k", "rows", "catalog"]);
+const Mode = z.enum(["host_complete", "aggregate", "top_k", "rows", "catalog"]);
 
 /** The range that the hosts' tables were cut to: half-open, UTC; null is unbounded. */
 const AnswerRange = z.object({ since: z.string().nullable(), until: z.string().nullable() });

@@ -3,7 +3,7 @@ import type { Column } from "../../protocol/messages.ts";
 import { formatRows } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
-import type { Plan } from "../../queries/plan/planner.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Workspace } from "./workspace.ts";
 

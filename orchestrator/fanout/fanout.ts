@@ -13,7 +13,8 @@ import type {
 } from "../../protocol/messages.ts";
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
-import type { Plan, Planner } from "../../queries/plan/planner.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import type { Planner } from "../../queries/plan/planner.ts";
 import type { Authority } from "../access/authority.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";

@@ -5,7 +5,7 @@ import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
-import type { Plan } from "../../queries/plan/planner.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
 import { queryIdOf } from "./answer.ts";
 import type { Audience } from "./audience.ts";
 import type { Collector, HostAnswer, Outcome } from "./collector.ts";

@@ -5,7 +5,7 @@ import { createAndRead, PAGE_ROWS, readShort } from "../../queries/answer/json_r
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
-import type { Partial, Plan } from "../../queries/plan/planner.ts";
+import type { Partial, Plan } from "../../queries/plan/plan.ts";
 import {
   createPartialTable,
   importPart,

@@ -1,19 +1,29 @@
 /** Splits GROUP BY and aggregates: hosts aggregate their rows, the merge aggregates those results. */
-import { baseTable, columnRef, constant, find, identity, integerOf } from "../ast_nodes.ts";
-import { isColumnRef, isExpression, isFunctionCall, named, rewrite, select } from "../ast_nodes.ts";
-import { some } from "../ast_nodes.ts";
+import { call, find, identity, integerOf, isColumnRef, isExpression } from "../ast_nodes.ts";
+import { isFunctionCall, named, rewrite, some } from "../ast_nodes.ts";
 import type { AstNode, AstValue, Expression, FunctionCall, OrderModifier } from "../ast_nodes.ts";
-import type { SelectNode } from "../ast_nodes.ts";
+import type { QueryNode, SelectNode } from "../ast_nodes.ts";
 import { mergeOf } from "./merges.ts";
-import { bareName, isAggregate, isClass, obstacle } from "./shape.ts";
+import { bareName, isAggregate, isClass, isPlainDistinct, obstacle } from "./shape.ts";
 import type { Obstacle, SingleTable } from "./shape.ts";
-
-/** The table that holds the hosts' partial results while they are merged. */
-export const PARTIAL_TABLE = "partial";
+import { partialColumn, Shipped } from "./shipped.ts";
+import type { Templates } from "./templates.ts";
 
 export interface Split {
-  partial: SelectNode;
+  partial: QueryNode;
   merge: SelectNode;
+  /** Columns of the partial that must hold numbers; else the merge is wrong. */
+  numbers: ReadonlySet<string>;
+  /** Hosts ship whole aggregates of groups that are theirs alone. */
+  isHostComplete: boolean;
+}
+
+export interface SplitOptions {
+  /** Of plans: what hosts that know no later one can do. */
+  version: number;
+  templates: Templates;
+  /** That holds the hosts' partial results while they are merged. */
+  table: string;
 }
 
 /** Says whether the answer is made of groups, rather than of rows. */
@@ -23,16 +33,26 @@ export function aggregates({ select }: SingleTable): boolean {
     some([select.select_list, select.qualify, select.modifiers], isAggregate);
 }
 
+/** SELECT DISTINCT as GROUP BY ALL; all else as it is. */
+export function grouped(single: SingleTable): SingleTable {
+  const { select } = single;
+  const modifiers = select.modifiers.filter((modifier) => !isPlainDistinct(modifier));
+  const isDistinct = modifiers.length < select.modifiers.length;
+  if (!isDistinct || aggregates(single) || some(select, isClass("WINDOW"))) return single;
+  return { ...single, select: { ...select, modifiers, aggregate_handling: "FORCE_AGGREGATES" } };
+}
+
 /** `columns` are the table's, `names` those of the answer. */
 export function splitAggregate(
   table: SingleTable,
   columns: readonly string[],
   names: readonly string[],
+  how: SplitOptions,
 ): Split | Obstacle {
   const found = findObstacle(table, columns, names);
   if (found !== null) return found;
   try {
-    return new Splitter(resolved(table, columns)).split(names);
+    return new Splitter(resolved(table, columns), how).split(names);
   } catch (thrown) {
     if (thrown instanceof Unmergeable) return thrown.obstacle;
     throw thrown;
@@ -122,46 +142,48 @@ class Unmergeable extends Error {
 class Splitter {
   private readonly keys: Expression[];
   private readonly keyColumns = new Map<string, Expression>();
-  /** What hosts compute beside the keys, by identity: the same aggregate travels once. */
-  private readonly shipped = new Map<string, Expression>();
+  private readonly shipped: Shipped;
+  /** Every group lies on one host, as a whole. */
+  private readonly isOfOneHost: boolean;
+  private shipsWholes = false;
 
-  constructor(private readonly whole: SelectNode) {
+  constructor(private readonly whole: SelectNode, private readonly how: SplitOptions) {
     this.keys = groupKeys(whole);
+    this.shipped = new Shipped(this.keys, how.templates);
+    const isCoarser = whole.group_sets.length > 1;
+    this.isOfOneHost = how.version >= 4 && !isCoarser &&
+      this.keys.some((key) => bareName(key) === "host");
     for (const [i, key] of this.keys.entries()) {
       // Constants stay as they are, for some functions take nothing else.
       if (key.class !== "CONSTANT") this.keyColumns.set(identity(key), partialColumn(`__k${i}`));
-      else if (whole.group_sets.length > 1) {
+      else if (isCoarser) {
         throw new Unmergeable(obstacle(key, "is NULL in some grouping sets"));
       }
     }
   }
 
   split(names: readonly string[]): Split {
-    const merge: SelectNode = {
-      ...this.whole,
-      select_list: this.whole.select_list.map((item, i) =>
-        named(this.merged(item), names[i] ?? "")
-      ),
-      from_table: baseTable(PARTIAL_TABLE),
-      where_clause: null,
-      group_expressions: this.keys.map((_, i) => partialColumn(`__k${i}`)),
-      group_sets: groupSets(this.whole, this.keys.length),
-      aggregate_handling: "STANDARD_HANDLING",
-      having: this.merged(this.whole.having),
-      qualify: this.merged(this.whole.qualify),
-      modifiers: this.merged(this.whole.modifiers),
-    };
-    return { merge, partial: this.partial() };
-  }
-
-  private partial(): SelectNode {
-    const positions = this.keys.map((_, i) => i);
-    const list = this.keys.map((key, i) => named(key, `__k${i}`));
+    const { whole, keys, shipped, how } = this;
+    const list = whole.select_list.map((item, i) => named(this.merged(item), names[i] ?? ""));
+    const having = this.merged(whole.having);
+    const qualify = this.merged(whole.qualify);
+    const modifiers = this.merged(whole.modifiers);
     return {
-      ...select([...list, ...this.shipped.values()], this.whole.from_table),
-      where_clause: this.whole.where_clause,
-      group_expressions: positions.map((i) => constant(i + 1)),
-      group_sets: positions.length > 0 ? [positions] : [],
+      isHostComplete: this.shipsWholes,
+      numbers: shipped.numbers,
+      partial: shipped.partial(whole.from_table, whole.where_clause),
+      merge: {
+        ...whole,
+        select_list: list,
+        from_table: shipped.source(how.table),
+        where_clause: null,
+        group_expressions: keys.map((_, i) => partialColumn(`__k${i}`)),
+        group_sets: groupSets(whole, keys.length),
+        aggregate_handling: "STANDARD_HANDLING",
+        having,
+        qualify,
+        modifiers,
+      },
     };
   }
 
@@ -171,29 +193,20 @@ class Splitter {
       const key = this.keyColumns.get(identity(node));
       if (key !== undefined) return named(key, node.alias);
       if (!isFunctionCall(node) || !isAggregate(node)) return undefined;
-      return named(this.mergedCall(node), node.alias);
+      return named(this.mergedCall({ ...node, alias: "" }), node.alias);
     });
   }
 
   private mergedCall(whole: FunctionCall): Expression {
-    const merge = mergeOf(whole);
-    if (merge === null) {
+    const merged = mergeOf(whole, this.how.version)?.(whole, this.shipped) ?? null;
+    const isCoarser = this.whole.group_sets.length > 1;
+    if (merged !== null && !(isCoarser && this.shipped.countsWithinGroups)) return merged;
+    if (!this.isOfOneHost) {
       throw new Unmergeable(obstacle(whole, "cannot be merged from partial results"));
     }
-    return merge({ ...whole, alias: "" }, (part) => this.ship(part));
+    this.shipsWholes = true;
+    return call("any_value", this.shipped.whole(whole));
   }
-
-  private ship(part: FunctionCall): Expression {
-    const id = identity(part);
-    const known = this.shipped.get(id) ?? named(part, `__p${this.shipped.size}`);
-    this.shipped.set(id, known);
-    return partialColumn(known.alias);
-  }
-}
-
-/** Qualified: an alias of the answer with the same name must not stand in its way. */
-function partialColumn(name: string): Expression {
-  return columnRef(PARTIAL_TABLE, name);
 }
 
 /** What is grouped by, with positions (GROUP BY 1) and GROUP BY ALL replaced. */

@@ -1,6 +1,7 @@
 /** Plans of questions asked before: dashboards and --watch ask the same SQL again and again. */
 import { boundsOf } from "./range.ts";
-import type { Plan, PlanRequest } from "./planner.ts";
+import type { Plan } from "./plan.ts";
+import type { PlanRequest } from "./planner.ts";
 
 /** A plan is some times as long as its SQL: with the limit below, a cache of a few MB. */
 const PLANS_MAX = 100;
@@ -36,6 +37,6 @@ export class PlanCache {
   }
 }
 
-function keyOf({ sql, tables, rowsMax }: PlanRequest): string {
-  return JSON.stringify([sql, tables, rowsMax]);
+function keyOf({ sql, tables, rowsMax, version }: PlanRequest): string {
+  return JSON.stringify([sql, tables, rowsMax, version]);
 }

@@ -1,31 +1,33 @@
 /** Splits one SELECT into what every host runs and what merges their rows: the same on both sides. */
 import type { Range } from "../../protocol/claims.ts";
-import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import type { Column, Table } from "../../protocol/messages.ts";
 import { shownColumns } from "../../protocol/streams.ts";
 import { emptySelect, identifier } from "../../protocol/table_sql.ts";
-import { bindFailure, bindFailureIn, positionText, printSql } from "../ast.ts";
-import { baseTable, isExpression, locationOf, select } from "../ast_nodes.ts";
-import type { QueryNode, SelectNode } from "../ast_nodes.ts";
+import { bindFailure, bindFailureIn, printSql } from "../ast.ts";
+import type { QueryNode } from "../ast_nodes.ts";
 import { Engine } from "../duckdb/engine.ts";
 import { admit } from "../gate.ts";
-import { carrierOf } from "../transfer/carriers.ts";
-import { aggregates, PARTIAL_TABLE, splitAggregate } from "./aggregate.ts";
-import type { Split } from "./aggregate.ts";
 import { conformed, distinctNames } from "./answer_columns.ts";
 import { catalogQuery, emptied, withRelations } from "./catalog.ts";
 import type { Relations } from "./catalog.ts";
 import { freezeClock, readsClock } from "./freeze.ts";
+import { namesOf } from "./plan.ts";
+import type { Plan, Shown } from "./plan.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
-import type { Bounds } from "./range.ts";
-import { neededColumns, shipRows } from "./rows.ts";
-import { isObstacle, singleTable, stringsOf } from "./shape.ts";
-import type { Obstacle } from "./shape.ts";
-import { splitTopK } from "./top_k.ts";
+import { neededColumns } from "./rows.ts";
+import { stringsOf } from "./shape.ts";
+import { PlanSplitter } from "./split.ts";
+import { Templates } from "./templates.ts";
 
-/** Raised with every change that makes a host's partial differ; both sides must agree on it. */
-export const PLAN_VERSION = 3;
+/**
+ * Raised with every change that makes a host's partial differ; both sides must agree on it, so that
+ * each knows the one before as well. Version 4 has values, sketches, wholes of a host and the parts
+ * of WITH and subqueries.
+ */
+export const PLAN_VERSIONS: readonly number[] = [4, 3];
+export const PLAN_VERSION = 4;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;
@@ -40,35 +42,8 @@ export interface PlanRequest {
   range: Range;
   /** The most rows that rows mode ships; a LIMIT above it does not make a top_k. */
   rowsMax: number;
-}
-
-/** What one host runs, over tables named like the streams, and the shape of what comes out. */
-export interface Partial {
-  /** The table that the merge reads; hosts' rows are loaded into it. */
-  table: string;
-  sql: string;
-  columns: Column[];
-}
-
-export interface Plan {
-  /**
-   * `rows` ships the needed rows: its size grows with the data. `catalog` asks which tables and
-   * columns there are: no host has to be asked, `mergeSql` holds the answer.
-   */
-  mode: "aggregate" | "top_k" | "rows" | "catalog";
-  /** Why rows: "string_agg(request) at 1:8 cannot be merged from partial results". */
-  reason: string | null;
-  /** Base tables that the SQL reads. */
-  tables: string[];
-  /** The columns that it may read, by table. */
-  columnsRead: Record<string, Column[]>;
-  /** What the hosts' tables are cut to, half-open over `ts`. */
-  range: Bounds;
-  partials: Partial[];
-  /** Runs over the partial tables, each holding the rows of all hosts. */
-  mergeSql: string;
-  /** Names and types of the answer: those that one DuckDB holding every row would give. */
-  columns: Column[];
+  /** One of PLAN_VERSIONS. @default PLAN_VERSION */
+  version?: number;
 }
 
 /** SQL that has passed the gate and binds. */
@@ -85,12 +60,6 @@ export interface Planning extends Sound {
   plan: Promise<Plan>;
 }
 
-/** What every plan of one request has in common. */
-type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
-
-/** The columns that the SQL sees of a table. */
-type Shown = (table: string) => readonly Column[];
-
 type OnSound = (sound: Sound) => void;
 
 export class Planner implements AsyncDisposable {
@@ -99,7 +68,10 @@ export class Planner implements AsyncDisposable {
   private readonly cache = new PlanCache();
   private last: Promise<unknown> = Promise.resolve();
 
-  private constructor(private readonly engine: Engine) {}
+  private constructor(
+    private readonly engine: Engine,
+    private readonly splitter: PlanSplitter,
+  ) {}
 
   /** Opens a warm planner. Calls of `plan` may overlap. */
   static async open(): Promise<Planner> {
@@ -107,7 +79,7 @@ export class Planner implements AsyncDisposable {
     await engine.run("SET errors_as_json = true");
     // Nothing runs here: a plan needs names and types, and no constants folded in advance.
     await engine.run("PRAGMA disable_optimizer");
-    return new Planner(engine);
+    return new Planner(engine, new PlanSplitter(engine, await Templates.parse(engine)));
   }
 
   /** @throws {LogvendError} bad_sql, with the position "line:column" */
@@ -175,7 +147,9 @@ export class Planner implements AsyncDisposable {
     );
     const sqlBoundsTime = boundsTime(frozen);
     const range = boundsOf(request.range, sqlBoundsTime);
-    const plan = await this.split(request, frozen, { tables, columnsRead, columns, range }, shown);
+    const frame = { tables, columnsRead, columns, range };
+    const { rowsMax, version = PLAN_VERSION } = request;
+    const plan = await this.splitter.split(frozen, { sql, frame, shown, rowsMax, version });
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
     return plan;
   }
@@ -220,83 +194,6 @@ export class Planner implements AsyncDisposable {
     };
   }
 
-  private async split(
-    request: PlanRequest,
-    frozen: QueryNode,
-    frame: Frame,
-    shown: Shown,
-  ): Promise<Plan> {
-    const { sql } = request;
-    const { tables, columns } = frame;
-    const way = wayOf(frozen, { tables, answer: columns, shown, rowsMax: request.rowsMax });
-    if (way.mode === "aggregate") {
-      const plan = await this.planAggregate(way.split, frame);
-      if (plan !== null) return plan;
-    }
-    if (way.mode === "top_k") {
-      const outline = { mode: "top_k", reason: null, ...frame } as const;
-      return await this.planRows(frozen, outline, () => way.first);
-    }
-    const reason = way.mode === "rows"
-      ? await this.reasonText(sql, way.obstacle)
-      : "its groups cannot be computed from partial results";
-    return await this.planRows(
-      frozen,
-      { mode: "rows", reason, ...frame },
-      (table) => shipRows(frozen, table, namesOf(shown(table))),
-    );
-  }
-
-  /** Null when the split does not bind, or gives types that cannot travel. */
-  private async planAggregate(split: Split, frame: Frame): Promise<Plan | null> {
-    const [partialSql = "", mergeSql = ""] = await printSql(this.engine, [
-      split.partial,
-      split.merge,
-    ]);
-    try {
-      const columns = await this.describe(partialSql);
-      if (columns.some(({ type }) => carrierOf(type) === null)) return null;
-      const hosts = `WITH ${identifier(PARTIAL_TABLE)} AS (${emptySelect(columns)}) `;
-      const merged = await this.describe(mergeSql, hosts);
-      return {
-        mode: "aggregate",
-        reason: null,
-        ...frame,
-        partials: [{ table: PARTIAL_TABLE, sql: partialSql, columns }],
-        mergeSql: conformed(mergeSql, merged, frame.columns),
-      };
-    } catch (thrown) {
-      if (thrown instanceof LogvendError && thrown.code === "bad_sql") return null;
-      throw thrown;
-    }
-  }
-
-  /** Ships rows of each table (`first`: the first rows of the only one) and runs the original. */
-  private async planRows(
-    node: QueryNode,
-    outline: Pick<Plan, "mode" | "reason"> & Frame,
-    shippedOf: (table: string) => SelectNode,
-  ): Promise<Plan> {
-    const { tables } = outline;
-    const shipped = tables.map(shippedOf);
-    const [original = "", ...partials] = await printSql(this.engine, [node, ...shipped]);
-    const merged = await this.describe(original).catch((cause) => {
-      const why = messageOf(cause).split("\n")[0];
-      throw new LogvendError("bad_sql", `Cannot carry this SQL to hosts: ${why}. Rewrite it`, {
-        cause,
-      });
-    });
-    return {
-      ...outline,
-      partials: tables.map((table, i) => ({
-        table,
-        sql: partials[i] ?? "",
-        columns: outline.columnsRead[table] ?? [],
-      })),
-      mergeSql: conformed(original, merged, outline.columns),
-    };
-  }
-
   /** Names and types of a SELECT's result. @throws {LogvendError} bad_sql, when it does not bind */
   private async describe(sql: string, withClause = ""): Promise<Column[]> {
     try {
@@ -312,48 +209,4 @@ export class Planner implements AsyncDisposable {
     await this.engine.run(`CREATE OR REPLACE VIEW ${identifier(table)} AS ${empty}`);
     this.views.set(table, empty);
   }
-
-  private async reasonText(sql: string, { subject, node, why }: Obstacle): Promise<string> {
-    let text = subject;
-    if (typeof text !== "string" && isExpression(text)) {
-      const bare = select([{ ...text, alias: "" }], { ...baseTable(""), type: "EMPTY" });
-      text = (await printSql(this.engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "";
-    }
-    const position = node === null ? null : positionText(sql, locationOf(node));
-    return [text, position === null ? "" : `at ${position}`, why].filter(Boolean).join(" ");
-  }
-}
-
-/** How hosts can do most of the work, or why they can only send rows. */
-type Way =
-  | { mode: "aggregate"; split: Split }
-  | { mode: "top_k"; first: SelectNode }
-  | { mode: "rows"; obstacle: Obstacle };
-
-interface Question {
-  tables: readonly string[];
-  answer: readonly Column[];
-  shown: Shown;
-  rowsMax: number;
-}
-
-function wayOf(node: QueryNode, { tables, answer, shown, rowsMax }: Question): Way {
-  const [table] = tables;
-  if (table === undefined) {
-    return { mode: "rows", obstacle: { subject: "", node: null, why: "it reads no table" } };
-  }
-  const single = singleTable(node);
-  if (isObstacle(single)) return { mode: "rows", obstacle: single };
-  const columns = namesOf(shown(table));
-  if (aggregates(single)) {
-    const lower = columns.map((name) => name.toLowerCase()); // as names in the tree are compared
-    const split = splitAggregate(single, lower, answer.map(({ name }) => name));
-    return "why" in split ? { mode: "rows", obstacle: split } : { mode: "aggregate", split };
-  }
-  const first = splitTopK(single, neededColumns(node, columns), rowsMax);
-  return isObstacle(first) ? { mode: "rows", obstacle: first } : { mode: "top_k", first };
-}
-
-function namesOf(columns: readonly Column[]): string[] {
-  return columns.map(({ name }) => name);
 }

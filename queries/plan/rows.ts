@@ -4,7 +4,7 @@ import { isFunctionCall, isSelect, rewrite, select, some, walk } from "../ast_no
 import type { AstNode, BaseTable, Expression, QueryNode, SelectNode } from "../ast_nodes.ts";
 import { ignoresDuplicates } from "./merges.ts";
 import { baseTablesOf, conjunctsOf, isAggregate, isClass, isVolatile, stringsOf } from "./shape.ts";
-import { isObstacle, singleTable } from "./shape.ts";
+import { isObstacle, isPlainDistinct, singleTable } from "./shape.ts";
 
 /** What a host runs for `table`; the merge runs the query as it was asked over what comes. */
 export function shipRows(node: QueryNode, table: string, columns: readonly string[]): SelectNode {
@@ -121,10 +121,7 @@ function duplicatesMatter(node: QueryNode): boolean {
   if (isObstacle(single) || some(node, isClass("WINDOW"))) return true;
   const { select: whole } = single;
   const calls = walk(node).filter(isAggregate).filter(isFunctionCall).toArray();
-  const distinct = whole.modifiers.some((modifier) =>
-    modifier["type"] === "DISTINCT_MODIFIER" &&
-    Array.isArray(modifier["distinct_on_targets"]) && modifier["distinct_on_targets"].length === 0
-  );
+  const distinct = whole.modifiers.some(isPlainDistinct);
   const collapses = distinct || calls.length > 0 || whole.group_expressions.length > 0;
   return !(collapses && calls.every(ignoresDuplicates));
 }

@@ -16,6 +16,8 @@ export interface Obstacle {
 /** A SELECT over nothing but one table of the fleet, as it stands there. */
 export interface SingleTable {
   select: SelectNode;
+  /** In lower case, as the tables of the fleet are; WITH may have another one of that name. */
+  table: string;
   /** Names that may stand before a column of the table: its alias, else its name. */
   qualifier: string;
 }
@@ -55,7 +57,8 @@ export function singleTable(node: QueryNode): SingleTable | Obstacle {
       ? obstacle(part, "makes rows")
       : { subject: "the subquery", node: part, why: NEEDS_ROWS };
   }
-  return { select: node, qualifier: (from.alias || from.table_name).toLowerCase() };
+  const table = from.table_name.toLowerCase();
+  return { select: node, table, qualifier: from.alias.toLowerCase() || table };
 }
 
 const NEEDS_ROWS = "needs the rows themselves";
@@ -83,6 +86,11 @@ export function obstacle(node: AstNode, why: string): Obstacle {
 
 function whole(why: string): Obstacle {
   return { subject: "", node: null, why };
+}
+
+/** DISTINCT, not DISTINCT ON. */
+export function isPlainDistinct({ type, distinct_on_targets: targets }: AstNode): boolean {
+  return type === "DISTINCT_MODIFIER" && Array.isArray(targets) && targets.length === 0;
 }
 
 /** The parts of a condition that all must hold. */

@@ -1,8 +1,8 @@
 /** Splits SELECT … [ORDER BY …] LIMIT k: the first k of all are among the first k of each host. */
-import { columnRef, constant, find, integerOf, named, select } from "../ast_nodes.ts";
+import { columnRef, constant, integerOf, named, select, some } from "../ast_nodes.ts";
 import { subqueryTable } from "../ast_nodes.ts";
 import type { LimitModifier, SelectNode } from "../ast_nodes.ts";
-import { isClass, stringsOf } from "./shape.ts";
+import { isClass, isPlainDistinct, stringsOf } from "./shape.ts";
 import type { Obstacle, SingleTable } from "./shape.ts";
 
 /**
@@ -12,18 +12,19 @@ import type { Obstacle, SingleTable } from "./shape.ts";
 export function splitTopK(
   { select: whole }: SingleTable,
   columns: readonly string[],
-  rowsMax: number,
+  { rowsMax, version }: { rowsMax: number; version: number },
 ): SelectNode | Obstacle {
+  const distinct = whole.modifiers.find(({ type }) => type === "DISTINCT_MODIFIER");
+  // DISTINCT ON keeps the first row of each group: on a host, as of all.
+  const isFirstOfGroups = version >= 4 && distinct !== undefined && !isPlainDistinct(distinct);
   const rowCount = rowsWanted(whole);
-  if (rowCount === null) {
+  if (!isFirstOfGroups && rowCount === null) {
     return { subject: "", node: null, why: "it asks for rows without a LIMIT" };
   }
-  if (rowCount > rowsMax) {
+  if (!isFirstOfGroups && Number(rowCount) > rowsMax) {
     return { subject: "", node: null, why: `LIMIT and OFFSET ask for ${rowCount} rows` };
   }
-  const ties = find(whole, isClass("WINDOW")) ??
-    whole.modifiers.find(({ type }) => type === "DISTINCT_MODIFIER");
-  if (ties !== undefined) {
+  if (some(whole, isClass("WINDOW")) || (distinct !== undefined && !isFirstOfGroups)) {
     return { subject: "", node: null, why: "a window or DISTINCT looks at other rows too" };
   }
   const names = stringsOf(whole);
@@ -35,11 +36,11 @@ export function splitTopK(
   const inner: SelectNode = {
     ...whole,
     select_list: [...whole.select_list, ...shipped],
-    modifiers: whole.modifiers.map((modifier) =>
-      modifier["type"] === "LIMIT_MODIFIER"
-        ? { ...modifier, limit: constant(rowCount), offset: null }
-        : modifier
-    ),
+    modifiers: whole.modifiers.flatMap((modifier) => {
+      if (modifier["type"] !== "LIMIT_MODIFIER") return [modifier];
+      if (isFirstOfGroups || rowCount === null) return [];
+      return [{ ...modifier, limit: constant(rowCount), offset: null }];
+    }),
   };
   return select(
     columns.map((name, i) => named(columnRef(`__c${i}`), name)),

@@ -7,7 +7,7 @@ import { LogvendError } from "../../../protocol/errors.ts";
 import type { QueryCommand } from "../../../protocol/messages.ts";
 import { schemaOf } from "../../../protocol/streams.ts";
 import { Planner } from "../../../queries/plan/planner.ts";
-import type { Plan } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
 import type { RowFormat } from "../../../queries/answer/format.ts";
 import { signQuestion } from "../../../orchestrator/access/sign.ts";
 import type { AnswerEnd } from "../../../orchestrator/api/events.ts";

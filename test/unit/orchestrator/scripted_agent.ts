@@ -26,7 +26,7 @@ import type {
 import { agentTopics } from "../../../protocol/topics.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { PLAN_VERSION } from "../../../queries/plan/planner.ts";
-import type { Plan } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
 import { exportTable } from "../../../queries/transfer/export.ts";
 import { TempFolder } from "../../harness/temp_folder.ts";
 

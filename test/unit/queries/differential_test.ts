@@ -6,7 +6,7 @@ import type { DuckDBValue } from "@duckdb/node-api";
 import { schemaOf, shownColumns } from "../../../protocol/streams.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../queries/plan/planner.ts";
-import type { Plan } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
 import { columnsOf, exportTable } from "../../../queries/transfer/export.ts";
 import { createPartialTable, importPart } from "../../../queries/transfer/import.ts";
 import type { Part } from "../../../queries/transfer/import.ts";
@@ -155,6 +155,8 @@ async function check(fleet: Fleet, planner: Planner, query: RandomQuery): Promis
     now: NOW,
     range: { since: null, until: null, implied: false },
     rowsMax: 100,
+  }).catch((cause) => {
+    throw new Error(query.sql, { cause });
   });
   await fleet.askHosts(plan);
   const [expected, actual] = [
@@ -173,7 +175,7 @@ Deno.test(`${COUNT} random queries equal one DuckDB (LOGVEND_SEED=${SEED})`, asy
   await using fleet = await Fleet.open();
   await using planner = await Planner.open();
   const dice = new Dice(SEED);
-  const modes = { aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
+  const modes = { host_complete: 0, aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
   const deals = Object.values(DEALS);
   for (let i = 0; i < COUNT; i++) {
     if (i % Math.ceil(COUNT / deals.length) === 0) {

@@ -108,6 +108,38 @@ const SUBQUERY_CONDITIONS = [
   "body_bytes_sent > (SELECT avg(body_bytes_sent) FROM logs WHERE status < 400)",
 ];
 
+type Pick = () => string;
+
+/** Those that need more of a host than one row a group. */
+const VALUE_AGGREGATES: readonly ((number: Pick, value: Pick) => string)[] = [
+  (_, value) => `count(DISTINCT ${value()})`,
+  (number) => `sum(DISTINCT ${number()})`,
+  (number) => `avg(DISTINCT ${number()})`,
+  (number) => `median(${number()})`,
+  () => "median(http_method)",
+  (number) => `median(DISTINCT ${number()})`,
+  (number) => `quantile_cont(${number()}, 0.9)`,
+  (number) => `quantile_cont(${number()}, [0.25, 0.5, 1])`,
+  (number) => `percentile_cont(0.55) WITHIN GROUP (ORDER BY ${number()})`,
+  (_, value) => `quantile_disc(${value()}, 0.3)`,
+  () => "quantile(request_time, [0, 0.95])",
+  () => "percentile_disc(0.5) WITHIN GROUP (ORDER BY request_time DESC)",
+  (_, value) => `histogram(${value()})`,
+  (number) => `stddev(${number()})`,
+  (number) => `var_pop(${number()})`,
+  (number) => `round(stddev_pop(${number()}) / 2, 6)`,
+  (number) => `variance(${number()})`,
+  (number) => `count_if(${number()} > 3)`,
+  () => "arg_max(line, line)",
+  () => "arg_min(status, line)",
+  () => "max_by(request_time, ts::VARCHAR || line)",
+  () => "list_sort(list(DISTINCT status))",
+  () => "string_agg(DISTINCT remote_user, '+' ORDER BY remote_user DESC)",
+  () => "corr(status, request_time)",
+  () => "mad(status)",
+  () => "entropy(http_method)",
+];
+
 function aggregate(dice: Dice): string {
   const filter = dice.chance(0.25) ? ` FILTER (WHERE ${dice.pick(CONDITIONS)})` : "";
   const number = () => dice.pick(NUMBERS);
@@ -128,13 +160,8 @@ function aggregate(dice: Dice): string {
     () => "bit_or(status)",
     () => "bit_and(body_bytes_sent)",
   ])();
-  if (dice.chance(0.05)) return `avg(ts)${filter}`;
-  if (dice.chance(0.06)) {
-    return `${
-      dice.pick(["count(DISTINCT remote_user)", "sum(DISTINCT status)", "median(status)"])
-    }` +
-      filter;
-  }
+  if (dice.chance(0.03)) return `avg(ts)${filter}`;
+  if (dice.chance(0.3)) return `${dice.pick(VALUE_AGGREGATES)(number, value)}${filter}`;
   if (dice.chance(0.03)) return "string_agg(http_method, ',' ORDER BY http_method)";
   return `${call}${filter}`;
 }
@@ -265,6 +292,58 @@ export function rowsQuery(dice: Dice): RandomQuery {
     () => ({
       sql: `SELECT hour, sum(n) FROM (SELECT date_trunc('hour', ts) AS hour, count(*) AS n
         FROM logs${condition} GROUP BY 1) GROUP BY 1`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `WITH e AS (SELECT status AS s, host, upper(http_method) AS m FROM logs${condition}),
+        f AS (SELECT * FROM e WHERE s > 200) SELECT m, count(*) AS n, median(s) FROM f GROUP BY ALL`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `SELECT e.* FROM (SELECT * FROM logs${condition}) AS e ORDER BY ALL ${limit}`,
+      ordered: true,
+    }),
+    () => ({
+      sql: `WITH t AS (SELECT host, status, count(*) AS n FROM logs${condition} GROUP BY ALL)
+        SELECT a.host, a.status, a.n, b.n AS total FROM t a
+        JOIN (SELECT host, count(*) AS n FROM logs GROUP BY 1) b USING (host)`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `SELECT 'logs' AS t, count(*) AS n, max(host) FROM logs${condition}
+        UNION ALL SELECT reason, count(DISTINCT host), min(host) FROM rejects GROUP BY 1`,
+      ...unordered,
+    }),
+    () => ({
+      sql:
+        `SELECT count(*), max(n) FROM (SELECT DISTINCT status, http_method, 1 AS n FROM logs${condition})`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `SELECT DISTINCT ON (host, status) host, status, line FROM logs${condition}
+        ORDER BY host, status, ts DESC, line ${limit}`,
+      ordered: true,
+    }),
+    () => ({
+      sql:
+        `SELECT host, string_agg(line ORDER BY line), first(status ORDER BY line), mode(remote_addr || line)
+        IS NULL FROM logs${condition} GROUP BY host HAVING count(*) > 1`,
+      ...unordered,
+    }),
+    () => ({
+      sql:
+        `SELECT status AS host, count(*) AS n FROM (SELECT host AS status, status AS host FROM logs${condition})
+        WHERE host > 200 GROUP BY status ORDER BY ALL`,
+      ordered: true,
+    }),
+    () => ({
+      sql:
+        `PIVOT (SELECT host, status FROM logs${condition}) ON status IN (200, 404) USING count(*) GROUP BY host`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `SELECT * FROM (SELECT host, line, ts FROM logs${condition})
+        QUALIFY row_number() OVER (PARTITION BY host ORDER BY ts, line) <= 2`,
       ...unordered,
     }),
     () => ({ sql: "SELECT logs, rejects.host FROM logs, rejects WHERE length > 20", ...unordered }),

@@ -1,7 +1,8 @@
 import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { Planner } from "../../../../queries/plan/planner.ts";
-import type { Plan, PlanRequest } from "../../../../queries/plan/planner.ts";
+import type { Plan } from "../../../../queries/plan/plan.ts";
+import type { PlanRequest } from "../../../../queries/plan/planner.ts";
 
 const SINCE = "2026-11-21T19:00:00Z";
 

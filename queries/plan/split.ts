@@ -1,0 +1,259 @@
+/** Divides a query between the hosts and the merge: groups first, else first rows, else rows. */
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import type { Column } from "../../protocol/messages.ts";
+import { emptySelect } from "../../protocol/table_sql.ts";
+import { positionText, printSql } from "../ast.ts";
+import {
+  baseTable,
+  isBaseTable,
+  isExpression,
+  isSelect,
+  locationOf,
+  rewrite,
+} from "../ast_nodes.ts";
+import { select, some, walk } from "../ast_nodes.ts";
+import type { AstNode, QueryNode, SelectNode } from "../ast_nodes.ts";
+import type { Engine } from "../duckdb/engine.ts";
+import { carrierOf } from "../transfer/carriers.ts";
+import { aggregates, grouped, splitAggregate } from "./aggregate.ts";
+import { conformed } from "./answer_columns.ts";
+import { flattened } from "./flatten.ts";
+import { namesOf } from "./plan.ts";
+import type { Frame, Partial, Plan, Shown } from "./plan.ts";
+import { withTables } from "./relations.ts";
+import { neededColumns, shipRows } from "./rows.ts";
+import { isObstacle, singleTable, stringsOf } from "./shape.ts";
+import type { Obstacle, SingleTable } from "./shape.ts";
+import { PARTIAL_TABLE } from "./shipped.ts";
+import type { Templates } from "./templates.ts";
+import { splitTopK } from "./top_k.ts";
+
+/** Of one request. */
+export interface SplitRequest {
+  sql: string;
+  frame: Frame;
+  shown: Shown;
+  rowsMax: number;
+  /** Of the plan: what hosts that know no later one can do. */
+  version: number;
+}
+
+/** A part of a query that hosts aggregate, and what stands for it where the answer is merged. */
+interface Groups {
+  partial: Partial;
+  merge: SelectNode;
+  isHostComplete: boolean;
+}
+
+/** The rest of a query that hosts have aggregated parts of. */
+interface Rest {
+  node: QueryNode;
+  groups: Groups[];
+}
+
+export class PlanSplitter {
+  constructor(private readonly engine: Engine, private readonly templates: Templates) {}
+
+  async split(node: QueryNode, request: SplitRequest): Promise<Plan> {
+    if (request.version < 4) return await this.divide(node, request);
+    const flat = flattened(node, (table) => {
+      const known = request.frame.tables.find((name) => name === table.toLowerCase());
+      return known === undefined ? null : lowerNames(request.shown(known));
+    });
+    if (flat === node) return await this.divide(node, request);
+    try {
+      return await this.divide(flat, request);
+    } catch (thrown) {
+      if (isBadSql(thrown)) return await this.divide(node, request);
+      throw thrown;
+    }
+  }
+
+  private async divide(node: QueryNode, request: SplitRequest): Promise<Plan> {
+    const { frame, shown } = request;
+    const single = singleOf(node, frame.tables);
+    const obstacle = isObstacle(single) ? single : await this.divideSingle(node, single, request);
+    if (!("why" in obstacle)) return obstacle;
+    const rest: Rest = request.version < 4 ? { node, groups: [] } : await this.inner(node, request);
+    const tables = frame.tables.filter((table) => some(rest.node, (part) => names(part, table)));
+    const isAggregate = rest.groups.length > 0 && tables.length === 0;
+    const mode = isAggregate ? "aggregate" : "rows";
+    const reason = isAggregate ? null : await this.reasonText(request.sql, obstacle);
+    return await this.planRows(
+      rest,
+      { mode, reason, ...frame },
+      (table) => shipRows(rest.node, table, namesOf(shown(table))),
+    );
+  }
+
+  private async divideSingle(
+    node: QueryNode,
+    single: SingleTable,
+    request: SplitRequest,
+  ): Promise<Plan | Obstacle> {
+    const { frame, shown, rowsMax, version } = request;
+    const columns = namesOf(shown(frame.tables[0] ?? ""));
+    const groups = version < 4 ? single : grouped(single);
+    if (aggregates(groups)) {
+      const split = await this.groupsOf(groups, request, {
+        names: namesOf(frame.columns),
+        table: PARTIAL_TABLE,
+      });
+      if ("why" in split) return split;
+      return {
+        mode: split.isHostComplete ? "host_complete" : "aggregate",
+        reason: null,
+        ...frame,
+        partials: [split.partial],
+        mergeSql: await this.mergeText(split.merge, [split.partial], frame.columns),
+      };
+    }
+    const first = splitTopK(single, neededColumns(node, columns), { rowsMax, version });
+    if (isObstacle(first)) return first;
+    const outline = { mode: "top_k", reason: null, ...frame } as const;
+    return await this.planRows({ node, groups: [] }, outline, () => first);
+  }
+
+  /** The aggregated parts of a query, each replaced by its merge. */
+  private async inner(node: QueryNode, request: SplitRequest): Promise<Rest> {
+    const taken = stringsOf(node);
+    const hidden = walk(node).some((part) =>
+      "cte_map" in part &&
+      (part as QueryNode).cte_map.map.some(({ key }) =>
+        request.frame.tables.includes(key.toLowerCase())
+      )
+    );
+    const groups = new Map<AstNode, Groups>();
+    if (hidden) return { node, groups: [] };
+    for (const part of walk(node)) {
+      if (!isSelect(part) || part === node) continue;
+      const single = singleOf(part, request.frame.tables);
+      if (isObstacle(single)) continue;
+      const whole = grouped(single);
+      if (!aggregates(whole)) continue;
+      const table = `${PARTIAL_TABLE}_${groups.size}`;
+      if (taken.has(table)) continue;
+      const names = await this.namesAlone(part);
+      if (names === null) continue;
+      const split = await this.groupsOf(whole, request, { names, table });
+      if (!("why" in split)) groups.set(part, split);
+    }
+    return { node: rewrite(node, (part) => groups.get(part)?.merge), groups: [...groups.values()] };
+  }
+
+  /** The names of a SELECT's columns; null when it does not stand alone: others' names are in it. */
+  private async namesAlone(node: SelectNode): Promise<string[] | null> {
+    try {
+      const [text = ""] = await printSql(this.engine, [node]);
+      return namesOf(await this.engine.describe(text));
+    } catch {
+      return null;
+    }
+  }
+
+  private async groupsOf(
+    single: SingleTable,
+    { shown, version }: SplitRequest,
+    { names, table }: { names: readonly string[]; table: string },
+  ): Promise<Groups | Obstacle> {
+    const columns = lowerNames(shown(single.table));
+    const { templates } = this;
+    const split = splitAggregate(single, columns, names, { version, templates, table });
+    if (isObstacle(split)) return split;
+    const useless = {
+      subject: "",
+      node: null,
+      why: "its groups cannot be computed from partial results",
+    };
+    const [partialSql = "", mergeSql = ""] = await printSql(this.engine, [
+      split.partial,
+      split.merge,
+    ]);
+    try {
+      const shipped = await this.engine.describe(partialSql);
+      if (shipped.some(({ type }) => carrierOf(type) === null)) return useless;
+      const numbers = shipped.filter(({ name }) => split.numbers.has(name));
+      if (!numbers.every(({ type }) => NUMBERS.test(type))) return useless;
+      await this.engine.describe(withTables([[table, emptySelect(shipped)]], mergeSql));
+      const { merge, isHostComplete } = split;
+      return { partial: { table, sql: partialSql, columns: shipped }, merge, isHostComplete };
+    } catch {
+      return useless; // it does not bind: an aggregate of another type than it is split for
+    }
+  }
+
+  /** Ships rows of each table (`first`: the first rows of the only one) and runs the original. */
+  private async planRows(
+    { node, groups }: Rest,
+    outline: Pick<Plan, "mode" | "reason"> & Frame,
+    shippedOf: (table: string) => SelectNode,
+  ): Promise<Plan> {
+    const tables = outline.tables.filter((table) => some(node, (part) => names(part, table)));
+    const partials = await printSql(this.engine, tables.map(shippedOf));
+    const shipped = [
+      ...groups.map(({ partial }) => partial),
+      ...tables.map((table, i) => ({
+        table,
+        sql: partials[i] ?? "",
+        columns: outline.columnsRead[table] ?? [],
+      })),
+    ];
+    try {
+      const aggregated = groups.map(({ partial }) => partial);
+      const mergeSql = await this.mergeText(node, aggregated, outline.columns);
+      return { ...outline, partials: shipped, mergeSql };
+    } catch (cause) {
+      const why = messageOf(cause).split("\n")[0];
+      throw new LogvendError("bad_sql", `Cannot carry this SQL to hosts: ${why}. Rewrite it`, {
+        cause,
+      });
+    }
+  }
+
+  /** SQL that gives the answer's columns; `partials` are the tables that are no stream's. */
+  private async mergeText(
+    node: QueryNode,
+    partials: readonly Partial[],
+    wanted: readonly Column[],
+  ): Promise<string> {
+    const [text = ""] = await printSql(this.engine, [node]);
+    const empty = partials.map(({ table, columns }): [string, string] => [
+      table,
+      emptySelect(columns),
+    ]);
+    return conformed(text, await this.engine.describe(withTables(empty, text)), wanted);
+  }
+
+  private async reasonText(sql: string, { subject, node, why }: Obstacle): Promise<string> {
+    let text = subject;
+    if (typeof text !== "string" && isExpression(text)) {
+      const bare = select([{ ...text, alias: "" }], { ...baseTable(""), type: "EMPTY" });
+      text = (await printSql(this.engine, [bare]))[0]?.replace(/^SELECT /, "") ?? "";
+    }
+    const position = node === null ? null : positionText(sql, locationOf(node));
+    return [text, position === null ? "" : `at ${position}`, why].filter(Boolean).join(" ");
+  }
+}
+
+/** Types that quantiles are computed of as DOUBLEs are. */
+const NUMBERS = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|^HUGEINT$|^DOUBLE$/;
+
+/** The node as one SELECT over one of the tables. */
+function singleOf(node: QueryNode, tables: readonly string[]): SingleTable | Obstacle {
+  if (tables.length === 0) return { subject: "", node: null, why: "it reads no table" };
+  const single = singleTable(node);
+  if (isObstacle(single) || tables.includes(single.table)) return single;
+  return { subject: "", node: null, why: "it reads what WITH names" };
+}
+
+function names(part: AstNode, table: string): boolean {
+  return isBaseTable(part) && part.table_name.toLowerCase() === table;
+}
+
+function lowerNames(columns: readonly Column[]): string[] {
+  return namesOf(columns).map((name) => name.toLowerCase()); // as names in the tree are compared
+}
+
+function isBadSql(thrown: unknown): boolean {
+  return thrown instanceof LogvendError && thrown.code === "bad_sql";
+}
