@@ -106,7 +106,9 @@ const quantile = (one: Quantile): Merge => (whole, ship) => {
   const weight = { ...call("count", of), filter: whole.filter };
   const values = ship.values(of, weight);
   const all = asked.fractions.map((fraction) => one(values, fraction, ship.templates));
-  return asked.isList ? call("list_value", ...all) : all[0] ?? null;
+  if (!asked.isList) return all[0] ?? null;
+  const list = call("list_value", ...all);
+  return ship.templates.fill("listed", { weight: values.weight, list });
 };
 
 const median: Merge = (whole, ship) => {

@@ -70,7 +70,7 @@ export class PlanSplitter {
   }
 
   private async divide(node: QueryNode, request: SplitRequest): Promise<Plan> {
-    const { frame, shown } = request;
+    const { frame } = request;
     const single = singleOf(node, frame.tables);
     const obstacle = isObstacle(single) ? single : await this.divideSingle(node, single, request);
     if (!("why" in obstacle)) return obstacle;
@@ -82,7 +82,7 @@ export class PlanSplitter {
     return await this.planRows(
       rest,
       { mode, reason, ...frame },
-      (table) => shipRows(rest.node, table, namesOf(shown(table))),
+      (table) => shipRows(rest.node, table, namesOf(frame.columnsRead[table] ?? [])),
     );
   }
 
@@ -91,8 +91,7 @@ export class PlanSplitter {
     single: SingleTable,
     request: SplitRequest,
   ): Promise<Plan | Obstacle> {
-    const { frame, shown, rowsMax, version } = request;
-    const columns = namesOf(shown(frame.tables[0] ?? ""));
+    const { frame, rowsMax, version } = request;
     const groups = version < 4 ? single : grouped(single);
     if (aggregates(groups)) {
       const split = await this.groupsOf(groups, request, {
@@ -108,7 +107,8 @@ export class PlanSplitter {
         mergeSql: await this.mergeText(split.merge, [split.partial], frame.columns),
       };
     }
-    const first = splitTopK(single, neededColumns(node, columns), { rowsMax, version });
+    const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
+    const first = splitTopK(single, needed, { rowsMax, version });
     if (isObstacle(first)) return first;
     const outline = { mode: "top_k", reason: null, ...frame } as const;
     return await this.planRows({ node, groups: [] }, outline, () => first);
@@ -192,11 +192,12 @@ export class PlanSplitter {
     const partials = await printSql(this.engine, tables.map(shippedOf));
     const shipped = [
       ...groups.map(({ partial }) => partial),
-      ...tables.map((table, i) => ({
-        table,
-        sql: partials[i] ?? "",
-        columns: outline.columnsRead[table] ?? [],
-      })),
+      ...tables.map((table, i) => {
+        const read = outline.columnsRead[table] ?? [];
+        const needed = neededColumns(node, namesOf(read));
+        const columns = read.filter(({ name }) => needed.includes(name));
+        return { table, sql: partials[i] ?? "", columns };
+      }),
     ];
     try {
       const aggregated = groups.map(({ partial }) => partial);

@@ -1,6 +1,6 @@
 /** SQL of expressions that merge partial results, parsed once: names in it are filled in later. */
 import { parseSelect } from "../ast.ts";
-import { isColumnRef, isSelect, rewrite } from "../ast_nodes.ts";
+import { isColumnRef, isSelect, named, rewrite } from "../ast_nodes.ts";
 import type { Expression } from "../ast_nodes.ts";
 import type { Engine } from "../duckdb/engine.ts";
 
@@ -29,6 +29,7 @@ const TEXTS = {
     running > ceil((total - 1) * fraction::DOUBLE))::DOUBLE`,
   share: `(max(total) FILTER (weight > 0) - 1) * fraction::DOUBLE % 1`,
   continuous: "CASE WHEN below = above THEN below ELSE below + (above - below) * share END",
+  listed: "CASE WHEN max(weight) > 0 THEN list END",
   /** Three digits: quantiles of rounded values are off by half a percent at most. */
   rounded: `CASE WHEN abs(value) > 1e-300::DOUBLE AND abs(value) < 1e300::DOUBLE
     THEN round(value, 2 - floor(log10(abs(value)))::INTEGER) ELSE value END`,
@@ -67,7 +68,8 @@ export class Templates {
     return rewrite(template, (node) => {
       if (!isColumnRef(node) || node.column_names.length !== 1) return undefined;
       const [own = ""] = node.column_names;
-      return Object.hasOwn(meanings, own) ? meanings[own] : undefined;
+      const meaning = Object.hasOwn(meanings, own) ? meanings[own] : undefined;
+      return meaning === undefined ? undefined : named(meaning, node.alias); // a struct's key
     });
   }
 }
