@@ -19,7 +19,7 @@ import {
 } from "../../protocol/messages.ts";
 import type { QueryAck, ResultEnd, ResultMessage, TailMessage } from "../../protocol/messages.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
-import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { HostAnswer, HostAnswerer } from "../store/answer.ts";
 import { admitted } from "./admission.ts";
 import type { Admission } from "./admission.ts";
@@ -156,10 +156,11 @@ export class Commands {
     const { token, sql, request, plan_version } = command;
     const signed = { schema: QueryClaims, request, token, sql, nowMs: this.now() };
     const claims = await admitted(this.options, signed);
-    if (plan_version !== PLAN_VERSION) {
+    if (!PLAN_VERSIONS.includes(plan_version)) {
+      const own = PLAN_VERSIONS.join(" and ");
       throw new LogvendError(
         "unavailable",
-        `asked for plan version ${plan_version}, this agent has ${PLAN_VERSION}: upgrade the older`,
+        `asked for plan version ${plan_version}, this agent has ${own}: upgrade the older`,
       );
     }
     return claims;
@@ -169,8 +170,8 @@ export class Commands {
     const { command, claims, sender, signal, startMs } = job;
     const { now, range, limits } = claims;
     try {
-      const { sql, tables } = command;
-      const query = { sql, tables, now, range, limits };
+      const { sql, tables, plan_version: version } = command;
+      const query = { sql, tables, now, range, limits, version };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(claims),

@@ -8,7 +8,7 @@ import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
 import type { HostTables, Presence, Table } from "../../protocol/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
-import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { HostAnswerer } from "../store/answer.ts";
 import { Commands, MORE_COMMANDS } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
@@ -117,7 +117,7 @@ export class Link implements AsyncDisposable {
       region,
       labels,
       version,
-      plan_versions: [PLAN_VERSION],
+      plan_versions: [...PLAN_VERSIONS],
       commands: MORE_COMMANDS,
       streams: [...streams],
       state,

@@ -9,6 +9,8 @@ export interface HostQuery {
   now: string;
   range: Range;
   limits: Limits;
+  /** Of the plan that the asker has made. */
+  version: number;
   /** The tables that it may name, with the columns that the fleet knows. */
   tables: readonly Table[];
 }

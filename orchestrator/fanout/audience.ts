@@ -3,7 +3,7 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { namedHosts, parseSelector } from "../../protocol/selector.ts";
 import { HOST_TABLES } from "../../protocol/streams.ts";
 import { counted } from "../../protocol/units.ts";
-import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
 import { silence } from "./coverage.ts";
 import type { Missing } from "./coverage.ts";
@@ -19,9 +19,19 @@ export interface AudienceRequest {
   selector: string;
   /** Base tables of the query: hosts without such a stream have nothing to say. */
   tables: readonly string[];
+  /** What hosts must know: plans of a version, or a command. */
+  needs: { version: number } | { command: string };
   nowMs: number;
-  /** What hosts are to do, if it is not to answer a query. */
-  command?: string;
+}
+
+/** The newest version of plans that all selected hosts know which are there and know any of ours. */
+export function planVersion(fleet: Fleet, selector: string): number {
+  const known = fleet.select(parseSelector(selector))
+    .filter(({ state }) => state === "online")
+    .map(({ presence }) => PLAN_VERSIONS.filter((one) => presence.plan_versions.includes(one)))
+    .filter((versions) => versions.length > 0);
+  const common = PLAN_VERSIONS.filter((one) => known.every((versions) => versions.includes(one)));
+  return Math.max(...common.length > 0 ? common : PLAN_VERSIONS);
 }
 
 /** @throws {LogvendError} unavailable, when there is nobody to ask or to miss */
@@ -49,7 +59,7 @@ export function chooseAudience(request: AudienceRequest): Audience {
 function obstacleTo(
   { presence, state, seenMs }: Host,
   lacks: string | undefined,
-  { nowMs, command }: AudienceRequest,
+  { needs, nowMs }: AudienceRequest,
 ): Omit<Missing, "host"> | null {
   if (lacks !== undefined) return { kind: "refused", reason: `has no stream "${lacks}"` };
   if (state === "offline") {
@@ -59,14 +69,16 @@ function obstacleTo(
       ...(seenMs === null ? {} : { since: new Date(seenMs).toISOString() }),
     };
   }
-  if (command !== undefined) {
+  if ("command" in needs) {
+    const { command } = needs;
     if (presence.commands.includes(command)) return null;
     return { kind: "refused", reason: `agent ${presence.version} cannot ${command}: upgrade it` };
   }
-  if (!presence.plan_versions.includes(PLAN_VERSION)) {
+  const { version } = needs;
+  if (!presence.plan_versions.includes(version)) {
     return {
       kind: "refused",
-      reason: `agent ${presence.version} cannot run plan version ${PLAN_VERSION}`,
+      reason: `agent ${presence.version} cannot run plan version ${version}`,
     };
   }
   return null;

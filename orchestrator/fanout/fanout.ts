@@ -12,14 +12,13 @@ import type {
   Table,
 } from "../../protocol/messages.ts";
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
-import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
 import type { Authority } from "../access/authority.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
 import type { AnswerFacts } from "./answer.ts";
-import { chooseAudience } from "./audience.ts";
+import { chooseAudience, planVersion } from "./audience.ts";
 import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
@@ -75,6 +74,8 @@ interface Prepared {
   audience: Audience;
   /** That the SQL names. */
   tables: Table[];
+  /** Of the plan: the newest that all of them know. */
+  version: number;
 }
 
 /** What would be done, without doing it. */
@@ -189,29 +190,31 @@ export class Fanout {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const known = fleet.tables();
+    const version = planVersion(fleet, claims.selector);
     const { tables, readsCatalog, plan } = await planner.start({
       sql: question.sql,
       tables: known,
       now: claims.now,
       range: claims.range,
       rowsMax: claims.limits.rows_max,
+      version,
     });
     const { selector } = claims;
     const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
       ? { asked: [], missing: [] }
-      : chooseAudience({ fleet, selector, tables, nowMs: now() });
+      : chooseAudience({ fleet, selector, tables, needs: { version }, nowMs: now() });
     const named = known.filter(({ name }) => tables.includes(name));
-    return { claims, planning: plan, audience, tables: named };
+    return { claims, planning: plan, audience, tables: named, version };
   }
 
   /** @throws {LogvendError} unavailable: then no host has it */
-  private publishQuery({ sql, token }: Question, { claims, audience, tables }: Prepared) {
+  private publishQuery({ sql, token }: Question, { claims, audience, tables, version }: Prepared) {
     const command: QueryCommand = {
       request: claims.id,
       orchestrator: this.parts.name,
       sql,
       token,
-      plan_version: PLAN_VERSION,
+      plan_version: version,
       tables,
     };
     const payload = this.seal("query", command, claims.expires_at_ms);

@@ -138,7 +138,7 @@ export class Tails {
       selector,
       tables: [stream],
       nowMs: now(),
-      command: "tail",
+      needs: { command: "tail" },
     });
     return { claims, audience };
   }

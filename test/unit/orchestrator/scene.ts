@@ -140,11 +140,11 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What an agent derives from a command by itself. */
-  private plan({ sql, token, tables }: QueryCommand): Promise<Plan> {
+  private plan({ sql, token, tables, plan_version: version }: QueryCommand): Promise<Plan> {
     const payload = token.split(".")[1] ?? "";
     const bytes = Uint8Array.fromBase64(payload, { alphabet: "base64url" });
     const { now, range, limits } = JSON.parse(new TextDecoder().decode(bytes));
-    return this.planner.plan({ sql, tables, now, range, rowsMax: limits.rows_max });
+    return this.planner.plan({ sql, tables, now, range, rowsMax: limits.rows_max, version });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,7 +11,7 @@ import { MESSAGE_BYTES_MAX, seal } from "../../../../protocol/envelope.ts";
 import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/messages.ts";
 import type { ResultMessage } from "../../../../protocol/messages.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
-import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
+import { PLAN_VERSION, PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { Orchestrator, startBroker } from "./fleet.ts";
@@ -314,7 +314,7 @@ Deno.test("presence is retained, and says offline after a graceful end", async (
       region: "eu-west-1",
       labels: { service: "web-server" },
       state: "online",
-      plan_versions: [PLAN_VERSION],
+      plan_versions: [...PLAN_VERSIONS],
       streams: ["logs"],
       stats: { lines_per_s: 1, behind_bytes: 2, behind_ms: 3, rejects: 4, stored_bytes: 5 },
     });

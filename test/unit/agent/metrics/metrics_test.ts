@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Metrics } from "../../../../agent/metrics/metrics.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { batch, folder, GENERATION, open, START_MS } from "../store/scene.ts";
 
 const HOST = { host: "web-1", region: "eu", version: "1.2.3" };
 const QUERY = {
+  version: PLAN_VERSION,
   tables: [],
   sql: "SELECT 1",
   now: "2026-11-22T18:00:00Z",

@@ -1,6 +1,7 @@
 /** Questions from SQL to answer on one host: as the fleet asks, over MQTT, and locally. */
 import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
+import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Link } from "../../../../agent/link/link.ts";
 import { answerQuery } from "../../../../agent/query/answer_query.ts";
 import { drawAnswer, localQuery } from "../../../../agent/query/local_query.ts";
@@ -44,7 +45,8 @@ async function host(): Promise<Host> {
 }
 
 function question(sql: string, different: Partial<HostQuery> = {}): HostQuery {
-  return { sql, now: NOW, range: ALL, limits: LIMITS, tables: accessTables("logs"), ...different };
+  const tables = accessTables("logs");
+  return { sql, now: NOW, range: ALL, limits: LIMITS, tables, version: PLAN_VERSION, ...different };
 }
 
 const never = () => new AbortController().signal;

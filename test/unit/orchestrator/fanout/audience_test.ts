@@ -36,7 +36,7 @@ Deno.test("hosts without the stream are not asked, unless by name; those of anot
   await scene.agent({ host: "old-1", presence: { plan_versions: [0], version: "0.0.9" } });
   const { end } = await scene.ask({ sql: COUNTS });
   assert.deepEqual(named(end.coverage.missing), [
-    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 3" },
+    { host: "old-1", kind: "refused", reason: "agent 0.0.9 cannot run plan version 4" },
   ]);
   const byName = await scene.ask({ sql: COUNTS, selector: "host in (db-1, web-1)" });
   assert.deepEqual(named(byName.end.coverage.missing), [
@@ -49,4 +49,15 @@ Deno.test("hosts without the stream are not asked, unless by name; those of anot
     (await error(slow)).message,
     "No host that matches host != db-1 has the table slow (logvend hosts)",
   );
+});
+
+Deno.test("a fleet with a host of the version before is asked in that version", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200, 404]) });
+  await scene.agent({ host: "web-2", logs: logsWith([404]), presence: { plan_versions: [3] } });
+  const sql = "SELECT count(DISTINCT status) AS kinds FROM logs";
+  const { end, rows } = await scene.ask({ sql });
+  assert.deepEqual([end.mode, rows], ["rows", [{ kinds: 2 }]]);
+  const newer = await scene.ask({ sql, selector: "host = web-1" });
+  assert.deepEqual([newer.end.mode, newer.rows], ["aggregate", [{ kinds: 2 }]]);
 });

@@ -99,8 +99,8 @@ Deno.test("rows mode says why, with the place in the SQL", async () => {
       "string_agg(request) at 1:8 cannot be merged from partial results",
     );
     await check(
-      "SELECT host,\n count(DISTINCT line) FROM logs GROUP BY 1",
-      "count(DISTINCT line) at 2:2 cannot be merged from partial results",
+      "SELECT status,\n list(line) FROM logs GROUP BY 1",
+      "list(line) at 2:2 cannot be merged from partial results",
     );
     await check("SELECT line FROM logs", "it asks for rows without a LIMIT");
     await check("SELECT line FROM logs LIMIT 1001", "LIMIT and OFFSET ask for 1001 rows");
@@ -132,7 +132,10 @@ Deno.test("rows mode ships only needed columns of possibly needed rows", async (
       "SELECT median(status) FROM logs WHERE host = 'a' AND random() < 0.5",
       "SELECT status, host FROM logs WHERE (host = 'a')",
     );
-    await check("SELECT count(DISTINCT host) FROM logs", "SELECT DISTINCT host FROM logs");
+    await check(
+      "SELECT count(DISTINCT host) FROM logs",
+      "SELECT host AS __v0, count_star() AS __p0 FROM logs GROUP BY 1",
+    );
     await check(
       "SELECT l.line FROM logs l LEFT JOIN rejects r ON r.host = l.host WHERE l.status = 1 AND r.length = 2",
       "SELECT status, host, line FROM logs WHERE (status = 1)",
