@@ -28,7 +28,7 @@ const TEXTS = {
   above: `min(value) FILTER (weight > 0 AND
     running > ceil((total - 1) * fraction::DOUBLE))::DOUBLE`,
   share: `(max(total) FILTER (weight > 0) - 1) * fraction::DOUBLE % 1`,
-  continuous: "CASE WHEN below = above THEN below ELSE below + (above - below) * share END",
+  continuous: "CASE WHEN share = 0 THEN below ELSE below * (1 - share) + above * share END",
   listed: "CASE WHEN max(weight) > 0 THEN list END",
   /** Three digits: quantiles of rounded values are off by half a percent at most. */
   rounded: `CASE WHEN abs(value) > 1e-300::DOUBLE AND abs(value) < 1e300::DOUBLE

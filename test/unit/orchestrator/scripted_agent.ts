@@ -25,7 +25,7 @@ import type {
 } from "../../../protocol/messages.ts";
 import { agentTopics } from "../../../protocol/topics.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
-import { PLAN_VERSION } from "../../../queries/plan/planner.ts";
+import { PLAN_VERSIONS } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import { exportTable } from "../../../queries/transfer/export.ts";
 import { TempFolder } from "../../harness/temp_folder.ts";
@@ -220,7 +220,7 @@ function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Ui
     region: options.region ?? "eu-west-1",
     labels: options.labels ?? {},
     version: "0.1.0",
-    plan_versions: [PLAN_VERSION],
+    plan_versions: [...PLAN_VERSIONS],
     commands: options.tail === undefined ? [] : ["tail"],
     streams: ["logs"],
     state,

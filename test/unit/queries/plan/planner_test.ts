@@ -150,12 +150,12 @@ Deno.test("rows mode ships only needed columns of possibly needed rows", async (
       "SELECT status, line FROM logs",
     );
     await check(
-      "SELECT host AS c, median(status) FROM logs WHERE c = 'x' GROUP BY 1",
+      "SELECT upper(host) AS c, mad(status) FROM logs WHERE c = 'x' GROUP BY 1",
       "SELECT status, host FROM logs",
     );
     await check(
-      "WITH e AS (FROM logs WHERE status >= 500) SELECT median(request_time) FROM e",
-      (await plan("SELECT * FROM logs WHERE status >= 500")).partials[0]?.sql ?? "",
+      "WITH e AS (FROM logs WHERE status >= 500) SELECT mad(request_time) FROM e",
+      "SELECT status, request_time FROM logs WHERE (status >= 500)",
     );
   });
 });
