@@ -62,13 +62,14 @@ export function agentProgram(): Command {
 function addQuery(program: Command) {
   program.command("query")
     .description("answer SQL from this host alone, whether the agent runs or not")
-    .argument("<sql>", "one SELECT statement")
+    .argument("<sql>", "one SELECT statement, or @NAME of logvend's library")
     .addOption(configOption())
     .option(
       "--file <path>",
       "ask a log file as it is (.gz too; - is stdin), without any configuration; may be repeated",
-      (path: string, others: string[] | undefined) => [...others ?? [], path],
+      repeated,
     )
+    .option("--param <name=value>", "a parameter of @NAME; may be repeated", repeated)
     .addOption(
       new Option(
         "-o, --output <format>",
@@ -88,6 +89,7 @@ function addQuery(program: Command) {
         'logvend-agent query "SELECT status, count(*) FROM logs GROUP BY 1" -c agent.yaml',
         'logvend-agent query "DESCRIBE logs" -c agent.yaml    # or SHOW TABLES',
         'logvend-agent query --file access.log.gz "SELECT * FROM rejects"',
+        "logvend-agent query --file access.log @latency_by_route --param limit=5",
         'ssh web-1 cat access.log | logvend-agent query --file - "SELECT count(*) FROM logs"',
       ),
     )
@@ -151,6 +153,10 @@ function addRestore(program: Command) {
     .action(async (options: RestoreOptions) =>
       (await import("./restore.ts")).restoreCommand(options)
     );
+}
+
+function repeated(value: string, others: string[] = []): string[] {
+  return [...others, value];
 }
 
 function configOption(): Option {

@@ -6,6 +6,7 @@ import { GAPS_SQL } from "../../protocol/streams.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
 import type { RangeText } from "../../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
+import { askedSql } from "../../queries/library/library.ts";
 import { Planner } from "../../queries/plan/planner.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { stdoutLook } from "../../queries/answer/table_look.ts";
@@ -24,6 +25,7 @@ import { readLogFiles } from "./log_files.ts";
 export interface QueryOptions {
   config: string;
   file?: string[];
+  param?: string[];
   output: RowFormat | "table";
   since?: string;
   until?: string;
@@ -49,7 +51,7 @@ export async function queryCommand(sql: string, options: QueryOptions): Promise<
   const { file: files, until, output } = options;
   const asked = { since: options.since ?? (files === undefined ? undefined : "all"), until };
   const question = {
-    sql,
+    sql: askedSql(sql, options.param),
     now: new Date(startedMs).toISOString(),
     range: parseRange(asked, startedMs),
     format: output === "table" ? "jsonl" as const : output,

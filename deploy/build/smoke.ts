@@ -8,6 +8,9 @@ import { TempFolder } from "../../test/harness/temp_folder.ts";
 const LINE_COUNT = 3;
 const SQL = "SELECT count(*) AS lines FROM logs";
 
+/** Its text has to be part of the executables. */
+const FROM_LIBRARY = "@totals";
+
 /**
  * Asks `logvend-agent` about a file, then `logvend` about a fleet of one host.
  * @throws when an answer is wrong or does not come
@@ -24,6 +27,10 @@ export async function smoke(executables: string): Promise<void> {
     return stdout;
   };
   check(agent, await ask(agent, "query", SQL, "--file", log, "-o", "csv"));
+  const totals = await ask(agent, "query", FROM_LIBRARY, "--file", log, "-o", "csv");
+  if (totals !== `requests,bytes\n${LINE_COUNT},${LINE_COUNT}\n`) {
+    throw new Error(`${agent} answered ${totals}`);
+  }
 
   await ask(logvend, "init", folder.join("fleet"));
   const [http = 0, broker = 0] = freePorts(2);

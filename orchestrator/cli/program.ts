@@ -10,6 +10,8 @@ import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
 import { generateCommand, LINE_FORMATS } from "./generate.ts";
 import type { GenerateFlags } from "./generate.ts";
+import { LIBRARY_FORMATS, libraryList, libraryShow } from "./library.ts";
+import type { LibraryFormat } from "./library.ts";
 import { initFolder, initText } from "./init.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
@@ -59,6 +61,7 @@ export function logvendProgram(): Command {
   addQuery(program);
   addShell(program);
   addTail(program);
+  addLibrary(program);
   addHosts(program);
   addServe(program);
   addInit(program);
@@ -72,8 +75,13 @@ export function logvendProgram(): Command {
 function addQuery(program: Command) {
   const query = program.command("query")
     .description("ask the fleet one SELECT; rows on stdout, what they cover on stderr")
-    .argument("[sql]", "one SELECT statement; - reads it from standard input");
+    .argument("[sql]", "one SELECT; @NAME of the library; - reads it from standard input");
   addQuestionOptions(query)
+    .option(
+      "--param <name=value>",
+      "a parameter of @NAME; may be repeated",
+      (value: string, others: string[] = []) => [...others, value],
+    )
     .addOption(outputOption())
     .addOption(
       new Option("--source <source>", "live: what hosts hold; auto: that and the archive")
@@ -89,6 +97,7 @@ function addQuery(program: Command) {
       examples(
         'logvend query "SELECT status, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC"',
         'logvend query "DESCRIBE logs"    # or SHOW TABLES; asks no host',
+        "logvend query @requests_by_path --param limit=50 --since 15m",
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
       ),
     )
@@ -138,6 +147,27 @@ function addTail(program: Command) {
       const terminal = processTerminal();
       Deno.exitCode = await tailCommand({ condition, options, client, terminal });
     });
+}
+
+function addLibrary(program: Command) {
+  const output = () =>
+    new Option("-o, --output <format>", "how it is printed").choices(LIBRARY_FORMATS)
+      .default("text");
+  const library = program.command("library").description("questions by name, for query @NAME")
+    .addHelpText("after", examples("logvend library list"));
+  library.command("list")
+    .description("list the questions and their parameters")
+    .addOption(output())
+    .addHelpText("after", examples("logvend library list", "logvend library list -o json"))
+    .action(({ output }: { output: LibraryFormat }) => libraryList(output, processTerminal()));
+  library.command("show")
+    .description("print one: what it is for, parameters, columns, SQL")
+    .argument("<name>", "as listed")
+    .addOption(output())
+    .addHelpText("after", examples("logvend library show error_bursts"))
+    .action((name: string, { output }: { output: LibraryFormat }) =>
+      libraryShow(name, output, processTerminal())
+    );
 }
 
 function addHosts(program: Command) {

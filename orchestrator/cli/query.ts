@@ -44,8 +44,8 @@ export async function queryCommand(command: QueryCommand): Promise<number> {
     throw new LogvendError("usage", `-o ${options.output} is binary: redirect it, > rows.parquet`);
   }
   if (options.watch === undefined) return await once(command);
-  const { file, ...rest } = options;
-  const sql = await sqlText(command.sql, file); // standard input can be read once
+  const { file: _file, param: _param, ...rest } = options;
+  const sql = await sqlText(command.sql, options); // standard input can be read once
   return await watch({
     everyMs: Math.max(1_000, parseDurationMs(options.watch, "--watch")),
     terminal,

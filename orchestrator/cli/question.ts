@@ -9,6 +9,7 @@ import { formatSelector, parseSelector } from "../../protocol/selector.ts";
 import type { Selector } from "../../protocol/selector.ts";
 import { parseBytes, parseDurationMs } from "../../protocol/units.ts";
 import type { OperatorKey } from "../../protocol/signature.ts";
+import { askedSql } from "../../queries/library/library.ts";
 import { readKeyFile } from "../access/key_file.ts";
 import { signQuestion } from "../access/sign.ts";
 import type { SignedQuestion } from "../access/sign.ts";
@@ -36,6 +37,8 @@ export interface AudienceOptions {
 
 export interface QuestionOptions extends AudienceOptions {
   file?: string;
+  /** Of `@name`, each `name=value`. */
+  param?: string[];
   since?: string;
   until?: string;
   timeout: string;
@@ -81,7 +84,7 @@ export async function signedQuestion(
 ): Promise<SignedQuestion> {
   const key = await keyOf(options);
   return await signQuestion({
-    sql: await sqlText(sql, options.file),
+    sql: await sqlText(sql, options),
     selector: selectorText(options),
     range: parseRange({ since: options.since, until: options.until }, nowMs),
     limits: limitsOf(options),
@@ -136,15 +139,25 @@ function rowsMax(maxRows: string | undefined, unlimited: boolean): number {
   throw new LogvendError("usage", `--max-rows ${maxRows}: wanted a number, e.g. 500000`);
 }
 
-/** The SQL as it is given. @throws {LogvendError} usage */
-export async function sqlText(sql: string | undefined, file: string | undefined): Promise<string> {
+/** The SQL as it is given, of `@name` that of the library. @throws {LogvendError} usage */
+export async function sqlText(
+  sql: string | undefined,
+  { file, param }: Pick<QuestionOptions, "file" | "param">,
+): Promise<string> {
+  return askedSql(await givenText(sql, file), param);
+}
+
+async function givenText(sql: string | undefined, file: string | undefined): Promise<string> {
   if (sql !== undefined && file !== undefined) {
     throw new LogvendError("usage", "Give the SQL as an argument or with -f, not both");
   }
   if (sql !== undefined && sql !== "-") return sql;
   if (sql === "-" || file === "-") return await new Response(Deno.stdin.readable).text();
   if (file === undefined) {
-    throw new LogvendError("usage", "No SQL: give it as an argument, or with -f FILE (- is stdin)");
+    throw new LogvendError(
+      "usage",
+      "No SQL: give it or @NAME as an argument, or with -f FILE (- is stdin)",
+    );
   }
   try {
     return await Deno.readTextFile(file);

@@ -60,6 +60,8 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
   const catalog = await agent("query", "SHOW TABLES", "-o", "csv", "--file", plain);
   assert.equal(catalog.stdout, "name\naccounting\nlogs\nrejects\n");
   assert.match(catalog.stderr, /^read as an access log · its catalog · .*s\n$/);
+  const asked = ["query", "@requests_by_status", "--file", plain, "-o", "csv"];
+  assert.match((await agent(...asked)).stdout, /^status,requests,percent\n200,900,90\.0\n/);
   const lines = await agent("query", "SELECT line FROM logs", "-o", "csv", "--file", zipped);
   assert.equal(lines.stdout.split("\n").length - 2, 500);
 });
@@ -251,6 +253,12 @@ Deno.test("bad input is answered with what is wrong, its place and the exit code
   await check("no data yet", ["query", COUNT, "-c", yaml], 69, /holds no data yet/);
   const log = await folder.write("x.log", manyLines(combinedLine, 0, 10));
   await check("bad SQL", ["query", "SELECT FROM WHERE", "--file", log], 64, /syntax error/);
+  await check(
+    "an unknown parameter",
+    ["query", "@api_requests", "--param", "patern=/x/%", "--param", "limit=5", "--file", log],
+    64,
+    /^@api_requests has no parameter "patern"; it has pattern, limit\. Did you mean pattern\?$/m,
+  );
   await check("an unknown column", ["query", "SELECT nope FROM logs", "--file", log], 64, /nope/);
   await check(
     "no such log",

@@ -79,6 +79,7 @@ Deno.test("mistakes are one clear sentence and an exit code of their own", async
   await check(["query", SQL], 64, /Queries are signed: name your key with --key or LOGVEND_KEY/);
   await check(["query", SQL, "--source", "archive"], 69, /No archive is configured/);
   await check(["hosts", "--url", "http://127.0.0.1:1"], 69, /Cannot reach the orchestrator at/);
+  await check(["library", "show", "total"], 64, /no query "total"; .* Did you mean totals\?$/m);
   await check(["quarry"], 64, /unknown command 'quarry'/);
 });
 
@@ -110,11 +111,34 @@ Deno.test("query prints the rows, and on stderr what they cover", async () => {
     env: { ...env, SQL },
   });
   assert.equal(piped.stdout, "status,requests\n200,3\n304,1\n");
+  const fromLibrary = ["@requests_by_status", "-q", "-o", "csv"];
+  assert.equal(
+    (await logvend(["query", ...fromLibrary], env)).stdout,
+    "status,requests,percent\n200,3,75.0\n304,1,25.0\n",
+  );
+  const parameters = ["--param", "address=10.0.0.1", "--param", "limit=ten"];
+  const mistyped = await logvend(["query", "@address_history", ...parameters], env);
+  assert.equal(mistyped.stderr, "--param limit=ten: wanted a whole number, e.g. 10\n");
+  assert.equal(mistyped.code, 64);
   const json = await logvend(["query", SQL, "-o", "json", "-q"], env);
   assert.equal(json.stderr, "");
   const { rows, coverage, mode } = JSON.parse(json.stdout);
   assert.deepEqual(rows, [{ status: 200, requests: 3 }, { status: 304, requests: 1 }]);
   assert.deepEqual([coverage.answered, mode], [2, "aggregate"]);
+});
+
+Deno.test("the library is listed, and shown as its files are", async () => {
+  const list = await logvend(["library", "list", "-o", "json"]);
+  const { queries } = JSON.parse(list.stdout);
+  assert.deepEqual(queries[0].name, "totals");
+  const file = new URL("../../../../queries/library/address_history.sql", import.meta.url);
+  const shown = await logvend(["library", "show", "@address_history"]);
+  assert.equal(shown.stdout, await Deno.readTextFile(file));
+  const table = await logvend(["library", "list"]);
+  assert.match(
+    table.stdout,
+    /^ address_history +│ What did one address do\? +│ address=… limit=1000$/m,
+  );
 });
 
 Deno.test("the catalog is printed like every answer, without a word of hosts' rows", async () => {
@@ -217,4 +241,8 @@ _logvend; echo "\${COMPREPLY[@]}"`;
   await check("logvend que", "query");
   await check("logvend key ", "new sign --help");
   await check("logvend query --al", "--allow-partial");
+  await check("logvend library show tot", "totals");
+  await check("logvend query @tot", "@totals");
+  await check("logvend query --since 15m @ tot", "@totals");
+  await check("logvend query @ totals --al", "--allow-partial");
 });

@@ -1,0 +1,136 @@
+/** A fleet played in one DuckDB: plans run on each host's rows, and their merge beside the original. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { DuckDBValue } from "@duckdb/node-api";
+import type { Column } from "../../../protocol/messages.ts";
+import { shownColumns } from "../../../protocol/streams.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
+import { columnsOf, exportTable } from "../../../queries/transfer/export.ts";
+import { createPartialTable, importPart } from "../../../queries/transfer/import.ts";
+import type { Part } from "../../../queries/transfer/import.ts";
+
+/** What now() stands for. */
+export const NOW = "2026-11-22T19:00:00.250Z";
+const NOW_SQL = "'2026-11-22 19:00:00.25+00'::TIMESTAMPTZ";
+
+/** Of so many results of hosts one goes the way that it goes between machines; others are quicker. */
+const TRANSFER_EVERY = 7;
+
+/** How rows are dealt to hosts; the last host never has any. */
+const HOSTS = 5;
+export const DEALS: Readonly<Record<string, string>> = {
+  "by host": `CASE host WHEN 'web-1' THEN 0 WHEN 'web-2' THEN 1 WHEN 'web-3' THEN 2 ELSE 3 END`,
+  "at random": `hash(host, ts, 7) % ${HOSTS - 1}`,
+  "all to one": "2",
+};
+
+/** The rows of one table, of the whole fleet. */
+export interface Sample {
+  table: string;
+  columns: readonly Column[];
+  /** A SELECT with these columns, of types that cast to theirs. */
+  sql: string;
+}
+
+/** One DuckDB with a schema for every host, one for the merge, and two with every row: whole, and as `*` shows it. */
+export class Fleet implements AsyncDisposable {
+  /** Whether no two hosts have rows of one name. */
+  hostsAreWhole = true;
+  private asked = 0;
+
+  private constructor(
+    private readonly tables: readonly string[],
+    readonly engine: Engine,
+    private readonly folder: string,
+  ) {}
+
+  static async open(samples: readonly Sample[]): Promise<Fleet> {
+    const tables = samples.map(({ table }) => table);
+    const fleet = new Fleet(tables, await Engine.open(), await Deno.makeTempDir());
+    for (const schema of ["whole", "shown", "merge", ...hostNames()]) {
+      await fleet.engine.run(`CREATE SCHEMA "${schema}"`);
+    }
+    for (const { table, columns, sql } of samples) {
+      const typed = columns.map(({ name, type }) => `${name}::${type} AS ${name}`);
+      await fleet.engine.run(
+        `CREATE TABLE whole.${table} AS SELECT ${typed.join(", ")} FROM (${sql})`,
+      );
+      const shown = shownColumns(columns, new Set()).map(({ name }) => name);
+      await fleet.engine.run(
+        `CREATE VIEW shown.${table} AS SELECT ${shown.join(", ")} FROM whole.${table}`,
+      );
+    }
+    return fleet;
+  }
+
+  async deal(to: string) {
+    this.hostsAreWhole = to !== DEALS["at random"];
+    for (const [i, host] of hostNames().entries()) {
+      for (const table of this.tables) {
+        await this.engine.run(
+          `CREATE OR REPLACE TABLE "${host}".${table} AS
+            SELECT * FROM whole.${table} WHERE (${to}) = ${i}`,
+        );
+      }
+    }
+  }
+
+  /** Creates `whole.answer`. */
+  async askWhole(sql: string) {
+    await this.engine.run(`USE ${sql.includes("line_bytes") ? "whole" : "shown"}`);
+    const now = sql.replaceAll("now()", NOW_SQL);
+    await this.engine.run(`CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA`);
+    await this.engine.run(`CREATE OR REPLACE TABLE whole.answer AS ${now}`);
+  }
+
+  /** Creates `merge.answer`, as orchestrator and agents do. */
+  async askHosts(plan: Plan, hosts = hostNames()) {
+    await this.engine.run("DROP SCHEMA merge CASCADE; CREATE SCHEMA merge");
+    for (const { table, sql, columns } of plan.partials) {
+      await this.engine.run("USE merge");
+      await createPartialTable(this.engine, table, columns);
+      for (const host of hosts) {
+        await this.engine.run(`USE "${host}"`);
+        if (this.asked++ % TRANSFER_EVERY !== 0) {
+          await this.engine.run(`INSERT INTO merge.${table} ${sql}`);
+          continue;
+        }
+        await this.engine.run(`CREATE OR REPLACE TABLE result AS ${sql}`);
+        const file = join(this.folder, `${crypto.randomUUID()}.parquet`);
+        const exported = await exportTable(this.engine, "result", { file, textBytesMax: 4_000 });
+        const part: Part = exported.encoding === "text" ? exported : { encoding: "parquet", file };
+        await this.engine.run("USE merge");
+        const rows = await importPart(this.engine, table, columns, part);
+        assert.equal(rows, exported.rows);
+      }
+    }
+    await this.engine.run("USE merge");
+    await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${plan.mergeSql}`);
+  }
+
+  /** Names and types as the SQL itself gives them, and the rows. */
+  async answer(schema: "whole" | "merge", ordered: boolean) {
+    await this.engine.run(`USE ${schema}`);
+    const { rows } = await this.engine.read("SELECT * FROM answer");
+    const texts = rows.map((row) => row.map(comparable).join(" | "));
+    return {
+      columns: await columnsOf(this.engine, schema === "whole" ? "shape" : "answer"),
+      rows: ordered ? texts : texts.sort(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+function hostNames(): string[] {
+  return Array.from({ length: HOSTS }, (_, i) => `host-${i}`);
+}
+
+/** Sums of doubles in another order differ in their last digits. */
+function comparable(value: DuckDBValue): string {
+  return typeof value === "number" ? String(Number(value.toPrecision(12))) : String(value);
+}
