@@ -15,7 +15,7 @@ import { UdpInput } from "./udp.ts";
 export interface InputsOptions {
   dataDir: string;
   streams: readonly StreamConfig[];
-  generations(stream: string): readonly Generation[];
+  durableGenerations(stream: string): readonly Generation[];
   /** Ends the reading of standard input. */
   signal: AbortSignal;
 }
@@ -60,11 +60,12 @@ export class Inputs implements AsyncDisposable {
 async function openStream(
   stack: AsyncDisposableStack,
   { name, listen, stdin }: StreamConfig,
-  { dataDir, generations, signal }: InputsOptions,
+  { dataDir, durableGenerations, signal }: InputsOptions,
   counts: InputCounts,
 ) {
   const folder = spoolFolder(dataDir, name);
-  const spool = stack.use(await Spool.open({ folder, generations: () => generations(name) }));
+  const generations = () => durableGenerations(name);
+  const spool = stack.use(await Spool.open({ folder, generations }));
   const parts = { stream: name, spool, counts };
   if (listen?.udp !== undefined) {
     const address = listen.udp;

@@ -18,6 +18,11 @@ const SPOOL_BYTES_MAX = 512 * 2 ** 20;
 /** Between two looks for files that have been read. */
 const CLEAN_EVERY_MS = 5_000;
 
+/** Between two looks whether there is room. */
+const ROOM_EVERY_MS = 100;
+/** Between two tries to write to a disk that is full or gone. */
+const RETRY_MS = 1_000;
+
 const LINE_END = Uint8Array.of(0x0a);
 
 export interface SpoolOptions {
@@ -77,6 +82,25 @@ export class Spool implements AsyncDisposable {
     const written = this.writing.then(() => this.append(lines));
     this.writing = written.catch(() => {}); // the caller hears of it
     await written;
+  }
+
+  /**
+   * Adds whole lines when there is room for them and the disk takes them: senders wait until then.
+   * @throws when it does not take them and `signal` says to wait no longer
+   */
+  async writeInTurn(lines: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    for (let hasFailed = false;;) {
+      while (this.isFull && !signal.aborted) await pause(ROOM_EVERY_MS);
+      try {
+        return await this.write(lines);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        const reason = messageOf(error);
+        if (!hasFailed) this.log.error("Cannot spool, senders wait: {reason}", { reason });
+        hasFailed = true;
+      }
+      await pause(RETRY_MS);
+    }
   }
 
   /** Removes files whose lines are all durable. */
@@ -150,4 +174,8 @@ export class Spool implements AsyncDisposable {
     }
     return found;
   }
+}
+
+async function pause(ms: number) {
+  await new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,9 +10,6 @@ import type { Spool } from "./spool.ts";
 /** More senders are turned away. */
 const CONNECTIONS_MAX = 1_000;
 
-/** Between two looks whether the spool has room. */
-const ROOM_EVERY_MS = 100;
-
 export interface ListenOptions {
   stream: string;
   address: ListenAddress;
@@ -26,7 +23,7 @@ export class TcpInput implements AsyncDisposable {
   private readonly reading = new Set<Promise<void>>();
   private readonly listener: Deno.Listener;
   private readonly accepting: Promise<void>;
-  private isEnding = false;
+  private readonly end = new AbortController();
 
   /** @throws when the address cannot be taken */
   constructor(private readonly options: ListenOptions) {
@@ -40,7 +37,7 @@ export class TcpInput implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.isEnding = true;
+    this.end.abort();
     this.listener.close();
     for (const connection of this.connections) connection.close();
     await Promise.all([this.accepting, ...this.reading]);
@@ -65,7 +62,7 @@ export class TcpInput implements AsyncDisposable {
         this.reading.add(read);
       }
     } catch (error) {
-      if (!this.isEnding) this.log.error("{stream}: {reason}", this.reasonOf(error));
+      if (!this.end.signal.aborted) this.log.error("{stream}: {reason}", this.reasonOf(error));
     }
   }
 
@@ -79,7 +76,7 @@ export class TcpInput implements AsyncDisposable {
     } catch (error) {
       // What had come of a message when the connection broke is kept, too.
       await this.take(framer.end()).catch(() => {});
-      if (!this.isEnding) {
+      if (!this.end.signal.aborted) {
         this.log.warn("{stream}: a sender's connection ended: {reason}", this.reasonOf(error));
       }
     }
@@ -89,10 +86,7 @@ export class TcpInput implements AsyncDisposable {
     const lines = messages.map(lineOf).filter((line) => line !== null);
     if (lines.length === 0) return;
     const { spool, counts } = this.options;
-    while (spool.isFull && !this.isEnding) {
-      await new Promise((resolve) => setTimeout(resolve, ROOM_EVERY_MS));
-    }
-    await spool.write(lines);
+    await spool.writeInTurn(lines, this.end.signal);
     counts.messages += lines.length;
     counts.bytes += lines.reduce((sum, line) => sum + line.length, 0);
   }

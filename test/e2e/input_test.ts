@@ -27,13 +27,20 @@ async function portOf(agent: Program, transport: string): Promise<number> {
   return Number(port);
 }
 
-async function countsOf(config: string): Promise<{ n: number; different: number }> {
-  const sql = "SELECT count(*) AS n, count(DISTINCT message) AS different FROM app";
+/** The one row that SQL gives. */
+async function answer(config: string, sql: string) {
   const { stdout, stderr } = await runProgram({
     args: ourProgram("agent/main.ts", "query", sql, "-c", config, "-o", "jsonl", "--since", "all"),
   });
   assert.notEqual(stdout, "", stderr);
   return JSON.parse(stdout);
+}
+
+async function countsOf(config: string): Promise<{ n: number; different: number }> {
+  return await answer(
+    config,
+    "SELECT count(*) AS n, count(DISTINCT message) AS different FROM app",
+  );
 }
 
 /** Waits until so many messages are there; each must be there once. */
@@ -112,7 +119,11 @@ Deno.test("standard input is read as a log", async () => {
   const config = await folder.write("agent.yaml", configOf("stdin: true"));
   const log = await folder.write(
     "in.log",
-    Array.from({ length: 500 }, (_, n) => message(n)).join("\n"),
+    [
+      ...Array.from({ length: 250 }, (_, n) => message(n)),
+      "x".repeat(3 * 2 ** 20),
+      ...Array.from({ length: 250 }, (_, n) => message(250 + n)),
+    ].join("\n"),
   );
   const run = ourProgram("agent/main.ts", "run", "-c", config);
   await using agent = startProgram({
@@ -121,6 +132,8 @@ Deno.test("standard input is read as a log", async () => {
   });
   await agent.waitForLine(/standard input has ended/);
   await stored(config, 500);
+  const sql = "SELECT reason, octet_length(line) AS kept, length < 2097152 AS is_cut FROM rejects";
+  assert.deepEqual(await answer(config, sql), { reason: "too_long", kept: 2 ** 20, is_cut: true });
 });
 
 Deno.test("an address that is taken, or a stream without any input, stops the start and says so", async () => {
