@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { TailedStream } from "../ingest/stream_tail.ts";
 import type { Generation } from "../store/batch.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { noCounts } from "./counts.ts";
@@ -26,10 +27,10 @@ function spoolFolder(dataDir: string, stream: string): string {
 }
 
 /** The stream with the files that its messages are spooled to. */
-export function withSpool(stream: StreamConfig, dataDir: string): StreamConfig {
+export function withSpool(stream: StreamConfig, dataDir: string): TailedStream {
   if (stream.listen === undefined && !stream.stdin) return stream;
-  const spooled = Spool.pattern(spoolFolder(dataDir, stream.name));
-  return { ...stream, files: [...stream.files, spooled] };
+  const spool = spoolFolder(dataDir, stream.name);
+  return { ...stream, files: [...stream.files, Spool.pattern(spool)], spool };
 }
 
 export class Inputs implements AsyncDisposable {

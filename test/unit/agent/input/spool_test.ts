@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Spool } from "../../../../agent/input/spool.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
+import { bench } from "../ingest/tail_scene.ts";
 import { configured, openStream, readInto } from "../ingest/events/scene.ts";
 
 const encoder = new TextEncoder();
@@ -87,4 +88,20 @@ Deno.test("what cannot be written waits until it can, and comes once", async () 
   await waits;
   const texts = (await filesIn(folder)).map(({ text }) => text);
   assert.deepEqual(texts, ["first line\n", "second line\n"]);
+});
+
+Deno.test("messages that say the same as others before are read too, from the first on", async () => {
+  await using scene = await bench();
+  const { folder, sink } = scene;
+  const spooled = "heartbeat ok\n".repeat(500);
+  await folder.write("1.log", spooled);
+  const files = [folder.join("*.log")];
+  const spool = folder.path;
+  await using tail = await scene.start({ format: "raw", files, spool, read_from: "end" });
+  await folder.write("2.log", spooled);
+  await tail.idle();
+  await Deno.remove(folder.join("1.log"));
+  await folder.write("3.log", spooled);
+  await tail.idle();
+  assert.equal(sink.lines, 1_500);
 });
