@@ -10,6 +10,9 @@ import type { Spool } from "./spool.ts";
 /** More senders are turned away. */
 const CONNECTIONS_MAX = 1_000;
 
+/** Between two tries to take one when that failed. */
+const ACCEPT_AGAIN_MS = 1_000;
+
 export interface ListenOptions {
   stream: string;
   address: ListenAddress;
@@ -43,27 +46,33 @@ export class TcpInput implements AsyncDisposable {
     await Promise.all([this.accepting, ...this.reading]);
   }
 
+  /** Senders come again when one could not be taken: there were too few file handles. */
   private async accept() {
-    try {
-      for await (const connection of this.listener) {
-        if (this.connections.size >= CONNECTIONS_MAX) {
-          this.log.warn("{stream}: {n} senders are connected, another is turned away", {
-            stream: this.options.stream,
-            n: CONNECTIONS_MAX,
-          });
-          connection.close();
-          continue;
-        }
-        this.connections.add(connection);
-        const read = this.read(connection).finally(() => {
-          this.connections.delete(connection);
-          this.reading.delete(read);
-        });
-        this.reading.add(read);
+    while (!this.end.signal.aborted) {
+      try {
+        for await (const connection of this.listener) this.begin(connection);
+      } catch (error) {
+        if (this.end.signal.aborted) return;
+        this.log.error("{stream}: cannot take a sender: {reason}", this.reasonOf(error));
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN_MS));
       }
-    } catch (error) {
-      if (!this.end.signal.aborted) this.log.error("{stream}: {reason}", this.reasonOf(error));
     }
+  }
+
+  private begin(connection: Deno.Conn) {
+    if (this.connections.size >= CONNECTIONS_MAX) {
+      this.log.warn("{stream}: {n} senders are connected, another is turned away", {
+        stream: this.options.stream,
+        n: CONNECTIONS_MAX,
+      });
+      return connection.close();
+    }
+    this.connections.add(connection);
+    const read = this.read(connection).finally(() => {
+      this.connections.delete(connection);
+      this.reading.delete(read);
+    });
+    this.reading.add(read);
   }
 
   private async read(connection: Deno.Conn) {

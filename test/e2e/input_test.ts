@@ -84,6 +84,23 @@ Deno.test("syslog over TCP, in both framings, and over UDP: every message is sto
   await stored(config, 10_100);
 });
 
+Deno.test("more senders than file handles: when they have gone, others are heard", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write("agent.yaml", configOf("listen: { tcp: 127.0.0.1:0 }"));
+  const run = ourProgram("agent/main.ts", "run", "-c", config);
+  await using agent = startProgram({
+    command: "sh",
+    args: ["-c", 'ulimit -n 100; exec "$@"', "sh", Deno.execPath(), ...run],
+  });
+  const address = { hostname: "127.0.0.1", port: await portOf(agent, "tcp") };
+  const idle = await Promise.all(Array.from({ length: 120 }, () => Deno.connect(address)));
+  await agent.waitForLine(/cannot take a sender: .*Too many open files/);
+  for (const connection of idle) connection.close();
+  using connection = await Deno.connect(address);
+  await connection.write(encoder.encode(`${message(0)}\n`));
+  await stored(config, 1);
+});
+
 Deno.test("kill -9: what was spooled is stored once after the next start", async () => {
   await using folder = await TempFolder.make();
   const config = await folder.write("agent.yaml", configOf("listen: { tcp: 127.0.0.1:0 }"));
