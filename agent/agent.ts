@@ -49,7 +49,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using inputs = await Inputs.open({
     dataDir,
     streams: config.streams,
-    generations: (stream) => store.generations(stream),
+    durableGenerations: (stream) => store.durableGenerations(stream),
     signal: askedOrEnd,
   });
   const streams = config.streams.map((stream) => withSpool(stream, dataDir));

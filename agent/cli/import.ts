@@ -15,6 +15,7 @@ import { storeLimits } from "../store/limits.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { formatName } from "../stream_format.ts";
 import type { StreamConfig } from "../stream_config.ts";
+import { stdinFile } from "./stdin_file.ts";
 import { chosenStream } from "./streams.ts";
 
 /**
@@ -33,6 +34,7 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const signal = interruptSignal("Cancelled; importing again goes on where this ended");
   const stream = chosenStream(config, options.stream);
   const startedMs = performance.now();
+  await using stack = new AsyncDisposableStack();
   await using geo = await openGeo(config);
   await using store = await openStore(config, signal, {
     quotaPolicy: "fail",
@@ -43,10 +45,10 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   const form = lineForm(stream, store.shape(stream.name), geo);
   const grows = await growingFiles(stream, signal);
   const total = { lines: 0, rows: 0, rejects: 0, dropped: 0, bytesRead: 0 };
-  for (const file of files) {
-    const path = resolve(file);
+  for (const file of new Set(files)) {
+    const source = await sourceOf(file, stack, signal);
     const droppedBefore = sink.droppedCount;
-    const found = await readFile({ path, stream: stream.name, form, sink, grows, signal });
+    const found = await readFile({ ...source, stream: stream.name, form, sink, grows, signal });
     const dropped = sink.droppedCount - droppedBefore;
     const read = { ...found, rows: found.rows - dropped, dropped };
     const left = read.unfinishedBytes === 0 ? "" : "; its last line waits for its end";
@@ -73,6 +75,14 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
         "format it has, SELECT * FROM rejects why",
     );
   }
+}
+
+/** Where a file is; `-` is standard input, and called like that in the store. */
+async function sourceOf(file: string, stack: AsyncDisposableStack, signal: AbortSignal) {
+  if (file !== "-") return { path: resolve(file) };
+  const folder = await Deno.makeTempDir({ prefix: "logvend-import-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  return { path: await stdinFile(folder, signal), name: file };
 }
 
 /** Tells the files that the agent follows and that may still be written to. */

@@ -8,6 +8,7 @@ import { isAccessName, shapeOfFormat } from "../stream_format.ts";
 import type { Format } from "../stream_format.ts";
 import { firstLines } from "./first_lines.ts";
 import type { Source } from "./query.ts";
+import { stdinFile } from "./stdin_file.ts";
 
 /** Of the first file: they tell the format of all. */
 const SAMPLE_BYTES = 2 ** 17;
@@ -29,7 +30,7 @@ export async function readLogFiles(request: LogFilesRequest): Promise<Source> {
   const [host, region] = ["local", "local"];
   const paths: string[] = [];
   for (const file of new Set(files)) {
-    paths.push(file === "-" ? await spoolStdin(folder, signal) : resolve(file));
+    paths.push(file === "-" ? await stdinFile(folder, signal) : resolve(file));
   }
   const format = await formatOf(paths);
   const shapes = new Map([["logs", shapeOfFormat(format)]]);
@@ -48,12 +49,4 @@ async function formatOf([path]: readonly string[]): Promise<Format> {
   const { format, rows } = tryFormats(lines, 0);
   if (format === null || 2 * rows < lines.length) return lines.length === 0 ? "auto" : "raw";
   return isAccessName(format) ? "auto" : format; // files of several servers may be asked at once
-}
-
-/** Standard input comes once; files are read as often as it takes. */
-async function spoolStdin(folder: string, signal: AbortSignal): Promise<string> {
-  const path = join(folder, "stdin");
-  const file = await Deno.open(path, { createNew: true, write: true });
-  await Deno.stdin.readable.pipeTo(file.writable, { signal });
-  return path;
 }

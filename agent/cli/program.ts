@@ -39,7 +39,7 @@ export function agentProgram(): Command {
     );
   program.command("import")
     .description("turn existing logs (.gz too) into sealed chunks; what is known adds nothing")
-    .argument("<file...>", "log files")
+    .argument("<file...>", "log files (- is stdin)")
     .addOption(configOption())
     .option("--stream <name>", "the stream they belong to (default: the first one configured)")
     .addHelpText("after", examples("logvend-agent import /var/log/nginx/access.log.*.gz"))

@@ -83,6 +83,16 @@ export async function identify(unknown: Unknown, known: Known): Promise<Identity
   return { kind: now?.size === file.size ? "new" : "undecided" };
 }
 
+/**
+ * Tells what a file is that messages are spooled to: nobody copies or renames those, and one that
+ * says the same as another before it holds other messages.
+ */
+export async function identifySpooled({ file, handle }: Unknown, known: Known): Promise<Identity> {
+  const generation = known.history.ofFile(file).find(({ path }) => path === file.path);
+  const isKnown = generation !== undefined && await holds(handle, file.size, generation);
+  return isKnown ? { kind: "continues", generation } : { kind: "new" };
+}
+
 /** What a file is that holds all that was read of a generation under another inode. */
 async function asWhole(
   { file, handle }: Unknown,

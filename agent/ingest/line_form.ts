@@ -1,6 +1,7 @@
 /** What a stream's lines look like, and what may be kept of them. */
 import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { ACCESS } from "../../protocol/streams.ts";
 import { GeoColumns } from "../geo/geo_columns.ts";
 import type { GeoDatabase } from "../geo/geo_database.ts";
 import { addressField } from "../geo/geo_shape.ts";
@@ -54,12 +55,18 @@ export function lineForm(
   const field = addressField(stream);
   return {
     format,
-    access: known,
+    access: accessShape(known),
     events: eventsOf(format, time, known),
     redactor: createRedactor(redact),
     records: multiline === undefined ? null : recordRule(multiline),
     geo: database === null || field === null ? null : new GeoColumns(database, field),
   };
+}
+
+/** Columns of access logs have their own types here, whatever lines of another format made of them. */
+function accessShape(known: StreamShape): StreamShape {
+  const own = new Set(ACCESS.physical.map(({ name }) => name));
+  return { ...known, fields: known.fields.filter(({ name }) => !own.has(name.toLowerCase())) };
 }
 
 type LinesConfig = Pick<StreamConfig, "format" | "time" | "redact" | "multiline" | "geo">;

@@ -12,6 +12,8 @@ import { headFacts, headOf, surveyOf } from "./survey.ts";
 /** What is read, and where to. */
 export interface ReadFileOptions {
   path: string;
+  /** What the store calls it, if it is no file that is there to stay. @default its path */
+  name?: string;
   stream: string;
   form: LineForm;
   sink: BatchSink;
@@ -45,14 +47,14 @@ export type FileId = Pick<Generation, "device" | "inode">;
  * @throws {LogvendError} usage, when the file cannot be read or unpacked
  */
 export async function readFile(options: ReadFileOptions): Promise<ReadFileResult> {
-  const { path, stream, sink, grows = () => false, signal, nowMs = Date.now } = options;
+  const { path, name, stream, sink, grows = () => false, signal, nowMs = Date.now } = options;
   const source = await openSource(path);
   const head = await headOf(source);
   const known = candidates(sink.generations(stream), source, head);
   const survey = known.length === 0 ? null : await surveyOf(source, known, signal);
   const found = survey?.found ?? null;
   const generation = found?.generation ??
-    newGeneration(stream, { path, ...idOf(source) }, nowMs());
+    newGeneration(stream, { path: name ?? path, ...idOf(source, name) }, nowMs());
   if (found === null) sink.putGeneration({ ...generation, ...headFacts(head) });
   const reader = new BatchReader(
     { ...options, nowMs },
@@ -66,7 +68,7 @@ export async function readFile(options: ReadFileOptions): Promise<ReadFileResult
     bytes += chunk.length;
     await reader.add(chunk);
   }
-  await reader.end(!grows(generation) && !grows(idOf(source)));
+  await reader.end(!grows(generation) && !grows(idOf(source, name)));
   const surveyed = survey?.bytes === reader.generation.offset ? survey.sha256 : null;
   const contentSha256 = hash?.digest("hex") ?? surveyed ?? generation.contentSha256;
   sink.putGeneration({ ...reader.generation, ...headFacts(head), contentSha256 });
@@ -88,7 +90,9 @@ function candidates(
   });
 }
 
-/** A packed file's inode is not the one that its content was, or will be, followed under. */
-function idOf({ packed, info }: ByteSource): FileId {
-  return packed ? { device: 0, inode: 0 } : { device: info.dev, inode: info.ino ?? 0 };
+/** The inode of a packed file, or one with another name, is not that which its content is followed under. */
+function idOf({ packed, info }: ByteSource, name: string | undefined): FileId {
+  return packed || name !== undefined
+    ? { device: 0, inode: 0 }
+    : { device: info.dev, inode: info.ino ?? 0 };
 }

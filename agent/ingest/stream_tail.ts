@@ -1,4 +1,5 @@
 /** Follows the files of one stream: finds them, tells what they are, reads what was added. */
+import { dirname } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { reasonOf } from "../../protocol/file_error.ts";
 import type { BatchSink, Generation } from "../store/batch.ts";
@@ -9,7 +10,7 @@ import type { Discovery } from "./discover.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
 import { History } from "./history.ts";
-import { identify } from "./identify.ts";
+import { identify, identifySpooled } from "./identify.ts";
 import type { Known } from "./identify.ts";
 import {
   fileKey,
@@ -41,9 +42,12 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+/** A stream, and where its messages are spooled to, if it has any. */
+export type TailedStream = StreamConfig & { spool?: string };
+
 /** What a stream's tail needs. */
 export interface StreamTailOptions {
-  stream: StreamConfig;
+  stream: TailedStream;
   sink: BatchSink;
   /** Null: nobody asks where addresses are. */
   geo: GeoDatabase | null;
@@ -234,7 +238,11 @@ export class StreamTail implements Disposable {
   ): Promise<Generation | null> {
     const { stream, sink, clock } = this.options;
     const nowMs = clock.nowMs();
-    const identity = await identify({ file, handle, copyOf, nowMs }, this.known);
+    const isSpooled = dirname(file.path) === stream.spool;
+    const identity = await (isSpooled ? identifySpooled : identify)(
+      { file, handle, copyOf, nowMs },
+      this.known,
+    );
     const isBeingRead = "generation" in identity && identity.generation.id === this.packed.reading;
     if (isBeingRead) return null; // packed; where it stands then is where this goes on
     switch (identity.kind) {
@@ -267,7 +275,8 @@ export class StreamTail implements Disposable {
           return null;
         }
         const fresh = newGeneration(stream.name, file, nowMs);
-        const generation = this.fromEnd ? await generationFromEnd(handle, file, fresh) : fresh;
+        const isFromEnd = this.fromEnd && !isSpooled;
+        const generation = isFromEnd ? await generationFromEnd(handle, file, fresh) : fresh;
         sink.putGeneration(generation);
         return generation;
       }

@@ -2,14 +2,13 @@
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { GeoDatabase } from "../geo/geo_database.ts";
-import type { StreamConfig } from "../stream_config.ts";
 import type { BatchSink } from "../store/batch.ts";
 import { READ_BYTES } from "./followed_file.ts";
 import type { FollowedFile } from "./followed_file.ts";
 import { handlesForLogs } from "./handles.ts";
 import type { Handles } from "./handles.ts";
 import { StreamTail } from "./stream_tail.ts";
-import type { Clock } from "./stream_tail.ts";
+import type { Clock, TailedStream } from "./stream_tail.ts";
 
 /** How long lines may lie in a file before they are read. Lower costs CPU while nothing happens. */
 const POLL_MS = 200;
@@ -23,7 +22,7 @@ const LOOK_MAX_MS = 30_000;
 
 /** What a tail needs. */
 export interface TailOptions {
-  streams: readonly StreamConfig[];
+  streams: readonly TailedStream[];
   sink: BatchSink;
   /** @default addresses are not looked up */
   geo?: GeoDatabase | null;

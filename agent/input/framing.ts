@@ -22,7 +22,10 @@ export class Framer {
   /** What has come and is no whole message yet. */
   private rest = new Uint8Array();
 
-  /** The messages that are whole now, without their ends. @throws {MessageTooLong} */
+  /**
+   * The messages that are whole now, without their ends.
+   * @throws {MessageTooLong} when there are none before it: those that are whole are given first
+   */
   push(chunk: Uint8Array): Uint8Array[] {
     const bytes = joined(this.rest, chunk);
     const messages: Uint8Array[] = [];
@@ -32,7 +35,7 @@ export class Framer {
       at = next.after;
     }
     this.rest = bytes.slice(at);
-    if (this.rest.length > MESSAGE_BYTES_MAX + COUNT_DIGITS_MAX + 1) throw new MessageTooLong();
+    if (messages.length === 0 && isTooLong(this.rest)) throw new MessageTooLong();
     return messages;
   }
 
@@ -63,6 +66,13 @@ function messageAt(bytes: Uint8Array, start: number): Found | null {
   return end < 0 ? null : { start, end, after: end + 1 };
 }
 
+/** Whether what has come of a message, or is said to come, is more than any has. */
+function isTooLong(rest: Uint8Array): boolean {
+  const counted = countAt(rest, 0);
+  const length = counted === null || counted === "unsure" ? 0 : counted.length;
+  return length > MESSAGE_BYTES_MAX || rest.length > MESSAGE_BYTES_MAX + COUNT_DIGITS_MAX + 1;
+}
+
 /** `12 <34>…`: octets are counted; a line that begins with a number is none. */
 function countAt(
   bytes: Uint8Array,
@@ -79,11 +89,11 @@ function countAt(
   if (digits > COUNT_DIGITS_MAX || bytes[start] === ZERO) return null;
   if (at + 1 >= bytes.length && (bytes[at] ?? BLANK) === BLANK) return "unsure";
   if (digits === 0 || bytes[at] !== BLANK || bytes[at + 1] !== LESS_THAN) return null;
-  if (length > MESSAGE_BYTES_MAX) throw new MessageTooLong();
   return { start: at + 1, length };
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+/** One behind the other. */
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(a.length + b.length);
   bytes.set(a);
   bytes.set(b, a.length);

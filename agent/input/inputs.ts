@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { TailedStream } from "../ingest/stream_tail.ts";
 import type { Generation } from "../store/batch.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { noCounts } from "./counts.ts";
@@ -15,7 +16,7 @@ import { UdpInput } from "./udp.ts";
 export interface InputsOptions {
   dataDir: string;
   streams: readonly StreamConfig[];
-  generations(stream: string): readonly Generation[];
+  durableGenerations(stream: string): readonly Generation[];
   /** Ends the reading of standard input. */
   signal: AbortSignal;
 }
@@ -26,10 +27,10 @@ function spoolFolder(dataDir: string, stream: string): string {
 }
 
 /** The stream with the files that its messages are spooled to. */
-export function withSpool(stream: StreamConfig, dataDir: string): StreamConfig {
+export function withSpool(stream: StreamConfig, dataDir: string): TailedStream {
   if (stream.listen === undefined && !stream.stdin) return stream;
-  const spooled = Spool.pattern(spoolFolder(dataDir, stream.name));
-  return { ...stream, files: [...stream.files, spooled] };
+  const spool = spoolFolder(dataDir, stream.name);
+  return { ...stream, files: [...stream.files, Spool.pattern(spool)], spool };
 }
 
 export class Inputs implements AsyncDisposable {
@@ -60,11 +61,12 @@ export class Inputs implements AsyncDisposable {
 async function openStream(
   stack: AsyncDisposableStack,
   { name, listen, stdin }: StreamConfig,
-  { dataDir, generations, signal }: InputsOptions,
+  { dataDir, durableGenerations, signal }: InputsOptions,
   counts: InputCounts,
 ) {
   const folder = spoolFolder(dataDir, name);
-  const spool = stack.use(await Spool.open({ folder, generations: () => generations(name) }));
+  const generations = () => durableGenerations(name);
+  const spool = stack.use(await Spool.open({ folder, generations }));
   const parts = { stream: name, spool, counts };
   if (listen?.udp !== undefined) {
     const address = listen.udp;

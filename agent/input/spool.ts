@@ -18,7 +18,12 @@ const SPOOL_BYTES_MAX = 512 * 2 ** 20;
 /** Between two looks for files that have been read. */
 const CLEAN_EVERY_MS = 5_000;
 
-const LINE_END = Uint8Array.of(0x0a);
+/** Between two looks whether there is room. */
+const ROOM_EVERY_MS = 100;
+/** Between two tries to write to a disk that is full or gone. */
+const RETRY_MS = 1_000;
+
+const LINE_END = 0x0a;
 
 export interface SpoolOptions {
   folder: string;
@@ -26,6 +31,12 @@ export interface SpoolOptions {
   generations(): readonly Pick<Generation, "path" | "offset">[];
   /** @default those above */
   limits?: { fileBytes: number; spoolBytes: number };
+}
+
+/** How much was written, whole lines, and why no more; null: it was all. */
+interface Added {
+  written: number;
+  error: unknown;
 }
 
 /** The file that is being written. */
@@ -72,11 +83,28 @@ export class Spool implements AsyncDisposable {
     return this.bytes >= (this.options.limits?.spoolBytes ?? SPOOL_BYTES_MAX);
   }
 
-  /** Adds whole lines; resolves when they are written. @throws when they cannot be */
+  /** Adds whole lines; resolves when they are written. @throws when they cannot be, not all of them */
   async write(lines: readonly Uint8Array[]): Promise<void> {
-    const written = this.writing.then(() => this.append(lines));
-    this.writing = written.catch(() => {}); // the caller hears of it
-    await written;
+    const { error } = await this.add(await textOf(lines));
+    if (error !== null) throw error;
+  }
+
+  /**
+   * Adds whole lines when there is room for them and the disk takes them: senders wait until then.
+   * @throws when it does not take them and `signal` says to wait no longer
+   */
+  async writeInTurn(lines: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    let text = await textOf(lines);
+    for (let hasFailed = false;; hasFailed = true) {
+      while (this.isFull && !signal.aborted) await pause(ROOM_EVERY_MS);
+      const { written, error } = await this.add(text);
+      if (error === null) return;
+      if (signal.aborted) throw error;
+      const reason = messageOf(error);
+      if (!hasFailed) this.log.error("Cannot spool, senders wait: {reason}", { reason });
+      text = text.subarray(written);
+      await pause(RETRY_MS);
+    }
   }
 
   /** Removes files whose lines are all durable. */
@@ -94,18 +122,29 @@ export class Spool implements AsyncDisposable {
     this.end();
   }
 
-  private async append(lines: readonly Uint8Array[]) {
-    const { file, bytes } = this.fileFor();
-    const blob = new Blob(lines.flatMap((line) => [line as BlobPart, LINE_END]));
-    const text = new Uint8Array(await blob.arrayBuffer());
+  /** One after the other. */
+  private async add(text: Uint8Array): Promise<Added> {
+    const added = this.writing.then(() => this.append(text));
+    this.writing = added.then(() => {}, () => {}); // the caller hears of it
+    return await added.catch((error) => ({ written: 0, error }));
+  }
+
+  private async append(text: Uint8Array): Promise<Added> {
+    const current = this.fileFor();
+    const { file, bytes } = current;
+    let error: unknown = null;
+    let written = 0;
     try {
-      for (let at = 0; at < text.length;) at += await file.write(text.subarray(at));
-    } catch (error) {
-      await file.truncate(bytes); // no half a line: what comes next is not its end
-      throw error;
+      while (written < text.length) written += await file.write(text.subarray(written));
+    } catch (cause) {
+      error = cause;
+      // No half a line: what comes next is not its end. Whole ones may have been read already.
+      written = text.subarray(0, written).lastIndexOf(LINE_END) + 1;
+      await file.truncate(bytes + written);
     }
-    if (this.current !== null) this.current.bytes = bytes + text.length;
-    this.bytes += text.length;
+    current.bytes = bytes + written;
+    this.bytes += written;
+    return { written, error };
   }
 
   private fileFor(): Current {
@@ -150,4 +189,15 @@ export class Spool implements AsyncDisposable {
     }
     return found;
   }
+}
+
+/** The lines with their ends. */
+async function textOf(lines: readonly Uint8Array[]): Promise<Uint8Array> {
+  const end = Uint8Array.of(LINE_END);
+  const blob = new Blob(lines.flatMap((line) => [line as BlobPart, end]));
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+async function pause(ms: number) {
+  await new Promise((resolve) => setTimeout(resolve, ms));
 }

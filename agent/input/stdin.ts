@@ -2,9 +2,13 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
 import type { InputCounts } from "./counts.ts";
+import { joined, MESSAGE_BYTES_MAX } from "./framing.ts";
 import type { Spool } from "./spool.ts";
 
 const LINE_END = 0x0a;
+
+/** Of a line that has not come to its end: with so much it is too long, and kept cut. */
+const REST_BYTES_MAX = MESSAGE_BYTES_MAX + 1;
 
 export interface StdinOptions {
   stream: string;
@@ -38,23 +42,18 @@ export function readStdin(options: StdinOptions): AsyncDisposable {
 async function read({ spool, counts }: StdinOptions, signal: AbortSignal) {
   let rest = new Uint8Array();
   const take = async (text: Uint8Array) => {
-    while (spool.isFull && !signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    await spool.write([text]);
+    await spool.writeInTurn([text], signal);
     counts.messages += text.reduce((lines, byte) => byte === LINE_END ? lines + 1 : lines, 1);
     counts.bytes += text.length;
   };
   const sink = new WritableStream<Uint8Array>({
     async write(chunk) {
       const end = chunk.lastIndexOf(LINE_END);
-      const text = new Uint8Array(rest.length + Math.max(0, end));
       if (end < 0) {
-        rest = Uint8Array.from([...rest, ...chunk]);
+        rest = joined(rest, chunk).slice(0, REST_BYTES_MAX);
         return;
       }
-      text.set(rest);
-      text.set(chunk.subarray(0, end), rest.length);
+      const text = joined(rest, chunk.subarray(0, end));
       rest = chunk.slice(end + 1);
       await take(text);
     },

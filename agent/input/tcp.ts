@@ -10,8 +10,8 @@ import type { Spool } from "./spool.ts";
 /** More senders are turned away. */
 const CONNECTIONS_MAX = 1_000;
 
-/** Between two looks whether the spool has room. */
-const ROOM_EVERY_MS = 100;
+/** Between two tries to take one when that failed. */
+const ACCEPT_AGAIN_MS = 1_000;
 
 export interface ListenOptions {
   stream: string;
@@ -26,7 +26,7 @@ export class TcpInput implements AsyncDisposable {
   private readonly reading = new Set<Promise<void>>();
   private readonly listener: Deno.Listener;
   private readonly accepting: Promise<void>;
-  private isEnding = false;
+  private readonly end = new AbortController();
 
   /** @throws when the address cannot be taken */
   constructor(private readonly options: ListenOptions) {
@@ -40,33 +40,39 @@ export class TcpInput implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.isEnding = true;
+    this.end.abort();
     this.listener.close();
     for (const connection of this.connections) connection.close();
     await Promise.all([this.accepting, ...this.reading]);
   }
 
+  /** Senders come again when one could not be taken: there were too few file handles. */
   private async accept() {
-    try {
-      for await (const connection of this.listener) {
-        if (this.connections.size >= CONNECTIONS_MAX) {
-          this.log.warn("{stream}: {n} senders are connected, another is turned away", {
-            stream: this.options.stream,
-            n: CONNECTIONS_MAX,
-          });
-          connection.close();
-          continue;
-        }
-        this.connections.add(connection);
-        const read = this.read(connection).finally(() => {
-          this.connections.delete(connection);
-          this.reading.delete(read);
-        });
-        this.reading.add(read);
+    while (!this.end.signal.aborted) {
+      try {
+        for await (const connection of this.listener) this.begin(connection);
+      } catch (error) {
+        if (this.end.signal.aborted) return;
+        this.log.error("{stream}: cannot take a sender: {reason}", this.reasonOf(error));
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN_MS));
       }
-    } catch (error) {
-      if (!this.isEnding) this.log.error("{stream}: {reason}", this.reasonOf(error));
     }
+  }
+
+  private begin(connection: Deno.Conn) {
+    if (this.connections.size >= CONNECTIONS_MAX) {
+      this.log.warn("{stream}: {n} senders are connected, another is turned away", {
+        stream: this.options.stream,
+        n: CONNECTIONS_MAX,
+      });
+      return connection.close();
+    }
+    this.connections.add(connection);
+    const read = this.read(connection).finally(() => {
+      this.connections.delete(connection);
+      this.reading.delete(read);
+    });
+    this.reading.add(read);
   }
 
   private async read(connection: Deno.Conn) {
@@ -79,7 +85,7 @@ export class TcpInput implements AsyncDisposable {
     } catch (error) {
       // What had come of a message when the connection broke is kept, too.
       await this.take(framer.end()).catch(() => {});
-      if (!this.isEnding) {
+      if (!this.end.signal.aborted) {
         this.log.warn("{stream}: a sender's connection ended: {reason}", this.reasonOf(error));
       }
     }
@@ -89,10 +95,7 @@ export class TcpInput implements AsyncDisposable {
     const lines = messages.map(lineOf).filter((line) => line !== null);
     if (lines.length === 0) return;
     const { spool, counts } = this.options;
-    while (spool.isFull && !this.isEnding) {
-      await new Promise((resolve) => setTimeout(resolve, ROOM_EVERY_MS));
-    }
-    await spool.write(lines);
+    await spool.writeInTurn(lines, this.end.signal);
     counts.messages += lines.length;
     counts.bytes += lines.reduce((sum, line) => sum + line.length, 0);
   }

@@ -70,16 +70,23 @@ export class UdpInput implements AsyncDisposable {
   private write() {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
+    this.written = this.written.then(() => this.writeWaiting()); // one after the other
+  }
+
+  private async writeWaiting() {
     const lines = this.waiting;
-    const bytes = this.waitingBytes;
     if (lines.length === 0) return;
     this.waiting = [];
-    this.waitingBytes = 0;
+    const bytes = lines.reduce((sum, { length }) => sum + length, 0);
     const { spool, counts } = this.options;
-    this.written = spool.write(lines).then(() => {
+    try {
+      await spool.write(lines);
       counts.messages += lines.length;
       counts.bytes += bytes;
-    }, (error) => this.lose(lines.length, messageOf(error)));
+    } catch (error) {
+      this.lose(lines.length, messageOf(error));
+    }
+    this.waitingBytes -= bytes; // not before: a disk that stands still must not fill the memory
   }
 
   private lose(messages: number, reason: string) {

@@ -82,7 +82,7 @@ export interface Gap {
 
 /** The part of the store that ingest writes to. */
 export interface BatchSink {
-  /** Every generation of a stream that agent.db knows, with its durable offset. */
+  /** Every generation of a stream, with the offset that it was appended to so far. */
   generations(stream: string): Generation[];
   /** What is known of a stream's rows: nothing of it may narrow. */
   shape(stream: string): StreamShape;

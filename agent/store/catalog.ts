@@ -93,9 +93,11 @@ type Row = Record<string, SQLOutputValue>;
 export class Catalog {
   constructor(private readonly database: DatabaseSync) {}
 
-  generations(): Generation[] {
-    return this.select("SELECT * FROM generations ORDER BY first_seen_ms, rowid").all()
-      .map(generationOf);
+  /** @param stream null: of all */
+  generations(stream: string | null = null): Generation[] {
+    const where = "WHERE ?1 IS NULL OR stream = ?1";
+    return this.select(`SELECT * FROM generations ${where} ORDER BY first_seen_ms, rowid`)
+      .all(stream).map(generationOf);
   }
 
   /** Some generations, and their paths at first sight. */

@@ -16,12 +16,15 @@ const ROW_BYTES = 1_000;
 /** Long lines: a byte of them costs as much as three. */
 const LINE_BYTE_COST = 3;
 
+/** Positions in what rows stand on are numbers of 31 bits, and a line may stand there three times. */
+const LINE_BYTES_MAX = 2 ** 29;
+
 /** Bounds that keep the agent's resident memory under `memory` bytes. */
 export function storeLimits({ memory, nice }: { memory: number; nice: number }): StoreLimits {
   const forRows = memory - FIXED_BYTES;
   return {
     rowsMax: Math.floor(forRows / ROW_BYTES),
-    lineBytesMax: Math.floor(forRows / LINE_BYTE_COST),
+    lineBytesMax: Math.min(LINE_BYTES_MAX, Math.floor(forRows / LINE_BYTE_COST)),
     nice,
   };
 }

@@ -60,8 +60,9 @@ export class RowStore<Columns extends AnyColumns> implements RowSource {
     }
   }
 
-  /** Forgets all rows. */
+  /** Forgets all rows. Chunks that they did not need are given back: a burst is over. */
   clear(): void {
+    this.chunks.length = Math.min(this.chunks.length, Math.max(1, this.used));
     this.used = 0;
     this.rows = 0;
   }

@@ -116,6 +116,11 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return [...this.byId.values()].filter((g) => g.stream === stream).map((g) => ({ ...g }));
   }
 
+  /** The same without what was appended since the last flush. */
+  durableGenerations(stream: string): Generation[] {
+    return this.parts.catalog.generations(stream);
+  }
+
   putGeneration(generation: Generation) {
     if (!this.byId.has(generation.id)) {
       const { id, offset, path } = generation;

@@ -7,6 +7,7 @@
  *   buffers never move.
  * - Pointers are 64-bit sums of an array's address and a position: an array may cross 4 GiB.
  * - Every stretch is checked to lie within its array before it is written.
+ * - Every column is checked to have values as wide as those of the type that it is for.
  * - VARCHAR must be valid UTF-8, which nothing checks from here on: whoever fills a TextColumn
  *   from bytes has checked them, and texts that were JavaScript strings are.
  *
@@ -17,6 +18,7 @@ import type { DuckDBDataChunk } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
 import { CHUNK_ROWS } from "./types.ts";
 import { TextColumn } from "./typed_columns.ts";
+import type { TypedColumn } from "./typed_columns.ts";
 import type { TypedChunk } from "./row_source.ts";
 
 const TEXT_BYTES = 16;
@@ -28,6 +30,18 @@ export function canPoint(): boolean {
   return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 }
 
+/** Of a value, in bytes. */
+const WIDTHS: Readonly<Record<string, number>> = {
+  VARCHAR: TEXT_BYTES,
+  BLOB: TEXT_BYTES,
+  TIMESTAMP: 8,
+  BIGINT: 8,
+  DOUBLE: 8,
+  INTEGER: 4,
+  SMALLINT: 2,
+  BOOLEAN: 1,
+};
+
 /** Fills data chunks, one at a time. */
 export class RawChunks {
   /** The texts of one column, built here and then copied. */
@@ -35,11 +49,17 @@ export class RawChunks {
   /** A bit for each row: 0 is NULL. */
   private readonly validity = new Uint8Array(CHUNK_ROWS / 8);
 
+  /** @param types of the columns */
+  constructor(private readonly types: readonly string[]) {}
+
   /** Writes the first `rows` values of columns into an empty chunk. */
   fill(chunk: DuckDBDataChunk, { columns, rows }: TypedChunk): void {
     chunk.rowCount = rows; // throws above CHUNK_ROWS
     for (const [i, column] of columns.entries()) {
       const vector = duckdb.data_chunk_get_vector(chunk.chunk, i);
+      if (column !== null && widthOf(column) !== WIDTHS[this.types[i] ?? ""]) {
+        throw new TypeError(`A column that is none of ${this.types[i]}`);
+      }
       if (column === null) {
         this.validity.fill(0);
         this.setValidity(vector);
@@ -113,6 +133,10 @@ export class RawChunks {
     duckdb.vector_ensure_validity_writable(vector);
     duckdb.copy_data_to_vector_validity(vector, 0, buffer, 0, length);
   }
+}
+
+function widthOf(column: TypedColumn): number {
+  return column instanceof TextColumn ? TEXT_BYTES : column.values.BYTES_PER_ELEMENT;
 }
 
 /** The next `size` bytes, 4 at most, as a number; zeros behind them. */

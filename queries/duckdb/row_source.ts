@@ -32,7 +32,7 @@ export function tableFunction(
 ): DuckDBTableFunction {
   const { columns } = source;
   const types = columns.map(({ type }) => duckdbType(type));
-  const raw = isRaw ? new RawChunks() : null;
+  const raw = isRaw ? new RawChunks(columns.map(({ type }) => type)) : null;
   let chunks: Iterator<TypedChunk> | null = null;
   return DuckDBTableFunction.create({
     name,

@@ -66,15 +66,40 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
   assert.equal(lines.stdout.split("\n").length - 2, 500);
 });
 
+/** The agent with a file's bytes as its standard input. */
+function agentOn(file: string, ...args: string[]): Promise<Ended> {
+  const program = [Deno.execPath(), ...ourProgram("agent/main.ts", ...args)];
+  return runProgram({
+    command: "sh",
+    args: ["-c", 'log=$1; shift; cat "$log" | "$@"', "sh", file, ...program],
+    env: { NO_COLOR: "1" },
+  });
+}
+
 Deno.test("query --file - asks standard input, compressed too", async () => {
   await using folder = await TempFolder.make();
   const zipped = await folder.write("a.gz", gzipSync(manyLines(jsonLine, 0, 500)));
-  const query = ourProgram("agent/main.ts", "query", COUNT, "-o", "csv", "--file", "-");
-  const { stdout, stderr } = await runProgram({
-    command: "sh",
-    args: ["-c", 'log=$1; shift; cat "$log" | "$@"', "sh", zipped, Deno.execPath(), ...query],
-  });
+  const { stdout, stderr } = await agentOn(zipped, "query", COUNT, "-o", "csv", "--file", "-");
   assert.equal(stdout, "n\n500\n", stderr);
+});
+
+Deno.test("import - takes standard input, once; it is accounted for and restored as a file", async () => {
+  await using folder = await TempFolder.make();
+  const yaml = await config(folder);
+  const text = manyLines(combinedLine, 0, 3_000) + "no log line";
+  const log = await folder.write("any.gz", gzipSync(text));
+  const imported = await agentOn(log, "import", "-", "-c", yaml);
+  assert.match(imported.stdout, /^-: 3001 lines, 3000 rows, 1 reject$/m, imported.stderr);
+  const again = await agentOn(log, "import", "-", "-", "-c", yaml);
+  assert.match(again.stdout, /^-: known already, nothing added\n0 lines/, again.stderr);
+  const sql = "SELECT file, sum(lines)::INT AS lines FROM accounting GROUP BY 1";
+  const account = await agent("query", sql, "--since", "all", "-o", "csv", "-c", yaml);
+  assert.equal(account.stdout, "file,lines\n-,3001\n", account.stderr);
+  const restored = await agent("restore", "--out", folder.join("out"), "-c", yaml);
+  assert.match(restored.stderr, /3001 lines of -$/m);
+  const [name = ""] = Array.from(Deno.readDirSync(folder.join("out")), ({ name }) => name);
+  assert.match(name, /^-\.[0-9a-f]{16}$/);
+  assert.equal(await Deno.readTextFile(folder.join("out", name)), text);
 });
 
 Deno.test("query --file reads any log as what it is, and lines of no format as they stand", async () => {

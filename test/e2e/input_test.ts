@@ -27,13 +27,20 @@ async function portOf(agent: Program, transport: string): Promise<number> {
   return Number(port);
 }
 
-async function countsOf(config: string): Promise<{ n: number; different: number }> {
-  const sql = "SELECT count(*) AS n, count(DISTINCT message) AS different FROM app";
+/** The one row that SQL gives. */
+async function answer(config: string, sql: string) {
   const { stdout, stderr } = await runProgram({
     args: ourProgram("agent/main.ts", "query", sql, "-c", config, "-o", "jsonl", "--since", "all"),
   });
   assert.notEqual(stdout, "", stderr);
   return JSON.parse(stdout);
+}
+
+async function countsOf(config: string): Promise<{ n: number; different: number }> {
+  return await answer(
+    config,
+    "SELECT count(*) AS n, count(DISTINCT message) AS different FROM app",
+  );
 }
 
 /** Waits until so many messages are there; each must be there once. */
@@ -77,6 +84,23 @@ Deno.test("syslog over TCP, in both framings, and over UDP: every message is sto
   await stored(config, 10_100);
 });
 
+Deno.test("more senders than file handles: when they have gone, others are heard", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write("agent.yaml", configOf("listen: { tcp: 127.0.0.1:0 }"));
+  const run = ourProgram("agent/main.ts", "run", "-c", config);
+  await using agent = startProgram({
+    command: "sh",
+    args: ["-c", 'ulimit -n 100; exec "$@"', "sh", Deno.execPath(), ...run],
+  });
+  const address = { hostname: "127.0.0.1", port: await portOf(agent, "tcp") };
+  const idle = await Promise.all(Array.from({ length: 120 }, () => Deno.connect(address)));
+  await agent.waitForLine(/cannot take a sender: .*Too many open files/);
+  for (const connection of idle) connection.close();
+  using connection = await Deno.connect(address);
+  await connection.write(encoder.encode(`${message(0)}\n`));
+  await stored(config, 1);
+});
+
 Deno.test("kill -9: what was spooled is stored once after the next start", async () => {
   await using folder = await TempFolder.make();
   const config = await folder.write("agent.yaml", configOf("listen: { tcp: 127.0.0.1:0 }"));
@@ -112,7 +136,11 @@ Deno.test("standard input is read as a log", async () => {
   const config = await folder.write("agent.yaml", configOf("stdin: true"));
   const log = await folder.write(
     "in.log",
-    Array.from({ length: 500 }, (_, n) => message(n)).join("\n"),
+    [
+      ...Array.from({ length: 250 }, (_, n) => message(n)),
+      "x".repeat(3 * 2 ** 20),
+      ...Array.from({ length: 250 }, (_, n) => message(250 + n)),
+    ].join("\n"),
   );
   const run = ourProgram("agent/main.ts", "run", "-c", config);
   await using agent = startProgram({
@@ -121,6 +149,8 @@ Deno.test("standard input is read as a log", async () => {
   });
   await agent.waitForLine(/standard input has ended/);
   await stored(config, 500);
+  const sql = "SELECT reason, octet_length(line) AS kept, length < 2097152 AS is_cut FROM rejects";
+  assert.deepEqual(await answer(config, sql), { reason: "too_long", kept: 2 ** 20, is_cut: true });
 });
 
 Deno.test("an address that is taken, or a stream without any input, stops the start and says so", async () => {

@@ -1,7 +1,7 @@
 /** Texts between quotes, with the escapes of JSON. */
 
-/** Escapes that come out as JSON.stringify and DuckDB both write them. */
-const ODD_ESCAPE = /\\(?!["\\bfnrt])/;
+/** An escape that JSON.stringify and DuckDB do not both write like that; a backslash has one, too. */
+const ODD_ESCAPE = /(?<!\\)(?:\\\\)*\\(?!["\\bfnrt])/;
 
 /** What a text says. */
 export interface Unescaped {
@@ -10,7 +10,12 @@ export interface Unescaped {
   kind: "text" | "json" | null;
 }
 
-/** Null: its escapes are wrong. */
+/** Whether a text between quotes has escapes that do not come out again as they are. */
+export function hasOddEscapes(inside: string): boolean {
+  return ODD_ESCAPE.test(inside);
+}
+
+/** What stands between quotes; null: its escapes are wrong. */
 export function unescaped(inside: string): Unescaped | null {
   if (!inside.includes("\\")) return { value: inside, kind: "text" };
   let parsed: string;
@@ -20,6 +25,6 @@ export function unescaped(inside: string): Unescaped | null {
     return null; // the parser's way to say so
   }
   const value = parsed.toWellFormed();
-  const isPlain = !ODD_ESCAPE.test(inside) && JSON.stringify(value) === `"${inside}"`;
+  const isPlain = !hasOddEscapes(inside) && JSON.stringify(value) === `"${inside}"`;
   return { value, kind: isPlain ? "json" : null };
 }

@@ -22,11 +22,15 @@ const BSD = /^([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)$/;
 /** How far ahead of the clock a time without a year may be: beyond, it is of the year before. */
 const AHEAD_MS = 86_400_000;
 
+/** Seconds since 1970, from 1973 on: smaller numbers say how long something took. */
+const EPOCH = /^\d{9}/;
+
 /** Any of the forms that tell themselves. */
 export function anyTime(text: string, nowMs: number): ReadTime | null {
   const first = text.charCodeAt(0);
   if (first >= 0x30 && first <= 0x39) {
-    return text.charCodeAt(4) === 0x2d ? isoTime(text) : epochText(text) ?? nginxTime(text);
+    if (text.charCodeAt(4) === 0x2d) return isoTime(text);
+    return EPOCH.test(text) ? epochText(text) : nginxTime(text);
   }
   return bsdTime(text, nowMs);
 }

@@ -11,7 +11,7 @@ import type { Field } from "./event.ts";
 const LAYOUTS_MAX = 64;
 const LAYOUT_LENGTH_MAX = 8_192;
 
-/** Forms that were seen once; a second line makes one a layout. */
+/** Forms that were seen once; a second line makes one a layout. With more they are forgotten. */
 const CANDIDATES_MAX = 1_000;
 
 /** One for all files of a stream. */
@@ -61,7 +61,8 @@ export class Learner {
     if (this.layouts.has(text)) return text;
     if (this.layouts.size >= LAYOUTS_MAX || text.length > LAYOUT_LENGTH_MAX) return null;
     if (!this.candidates.delete(text)) {
-      if (this.candidates.size < CANDIDATES_MAX) this.candidates.add(text);
+      if (this.candidates.size === CANDIDATES_MAX) this.candidates.clear();
+      this.candidates.add(text);
       return null;
     }
     this.layouts.add(text);

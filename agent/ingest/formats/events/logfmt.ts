@@ -1,13 +1,11 @@
 /** logfmt: `level=info msg="took a while" took=1.5`. */
 import { EventBuilder } from "./builder.ts";
+import { hasOddEscapes, unescaped } from "./escapes.ts";
 import type { EventParser } from "./event.ts";
 import type { TimeRule } from "./time_rule.ts";
 
 /** A key, and behind `=` a text in quotes or a word. */
 const PAIR = /([^\s="]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*)))?(?=\s|$)/gy;
-
-/** Escapes that come out as they are written. */
-const ODD_ESCAPE = /\\(?!["\\bfnrt])/;
 
 /** Reads pairs of keys and values; a key alone is true. */
 export function logfmt(rule: TimeRule): EventParser {
@@ -74,9 +72,9 @@ function addPair(
     if (value !== "") builder.word(key, value);
   } else if (!quoted.includes("\\")) builder.text(key, quoted);
   else {
-    const text = ODD_ESCAPE.test(quoted) ? null : String(JSON.parse(`"${controls(quoted)}"`));
-    const isPlain = text !== null && JSON.stringify(text).slice(1, -1) === quoted;
-    builder.text(key, (text ?? quoted).toWellFormed(), isPlain ? "json" : null, quoted);
+    const text = unescaped(controls(quoted))?.value ?? quoted;
+    const isPlain = !hasOddEscapes(quoted) && JSON.stringify(text).slice(1, -1) === quoted;
+    builder.text(key, text, isPlain ? "json" : null, quoted);
   }
   builder.literal(quote);
 }

@@ -1,8 +1,7 @@
 /** A folder with a log, a tail on it and the sink that it fills. */
 import assert from "node:assert/strict";
 import { Tail } from "../../../../agent/ingest/tail.ts";
-import type { Clock } from "../../../../agent/ingest/stream_tail.ts";
-import type { StreamConfig } from "../../../../agent/stream_config.ts";
+import type { Clock, TailedStream } from "../../../../agent/ingest/stream_tail.ts";
 import { combinedLine } from "../../../harness/lines.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { MemorySink } from "./memory_sink.ts";
@@ -15,17 +14,17 @@ export interface Bench extends AsyncDisposable {
   sink: MemorySink;
   path: string;
   /** Starts a tail of access.log*. */
-  begin(config?: Partial<StreamConfig>, clock?: Clock): Tail;
+  begin(config?: Partial<TailedStream>, clock?: Clock): Tail;
   /** The same, and waits until it has read everything. */
-  start(config?: Partial<StreamConfig>): Promise<Tail>;
+  start(config?: Partial<TailedStream>): Promise<Tail>;
 }
 
 /** Makes them; nothing is followed yet. */
 export async function bench(): Promise<Bench> {
   const folder = await TempFolder.make();
   const sink = new MemorySink();
-  const begin = (config: Partial<StreamConfig> = {}, clock?: Clock) => {
-    const stream: StreamConfig = {
+  const begin = (config: Partial<TailedStream> = {}, clock?: Clock) => {
+    const stream: TailedStream = {
       name: "logs",
       format: "auto",
       redact: [],

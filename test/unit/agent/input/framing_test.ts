@@ -69,3 +69,14 @@ Deno.test("a message becomes one line", () => {
   assert.equal(line("<13>a\nb\n\0"), "<13>a#012b");
   assert.equal(line("\n"), null);
 });
+
+Deno.test("messages before one that is longer than any come out", () => {
+  const framer = new Framer();
+  const read = (messages: readonly Uint8Array[]) => messages.map((bytes) => decoder.decode(bytes));
+  assert.deepEqual(read(framer.push(encoder.encode("<13>one\n7 <13>"))), ["<13>one"]);
+  const rest = `${MESSAGE_BYTES_MAX + 1} <13>four`;
+  const pushed = framer.push(encoder.encode(`two<13>three\n${rest}`));
+  assert.deepEqual(read(pushed), ["<13>two", "<13>three"]);
+  assert.throws(() => framer.push(encoder.encode("…")), MessageTooLong);
+  assert.deepEqual(read(framer.end()), [`${rest}…`]);
+});

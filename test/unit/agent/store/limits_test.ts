@@ -11,6 +11,7 @@ Deno.test("more memory means larger parts, and the least still means parts of th
   });
   assert.equal(storeLimits({ memory: 230e6, nice: 10 }).rowsMax, 10_000);
   assert.equal(storeLimits({ memory: 400e6, nice: 10 }).rowsMax, 180_000);
+  assert.equal(storeLimits({ memory: 64e9, nice: 10 }).lineBytesMax, 2 ** 29);
 });
 
 Deno.test("rows or bytes over the limit are written at once, before more is taken", async () => {

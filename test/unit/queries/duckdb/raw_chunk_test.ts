@@ -96,6 +96,18 @@ Deno.test("a text outside its heap is refused, not read", async () => {
   }
 });
 
+Deno.test("a column of values that are wider or narrower than its type is refused", async () => {
+  await using engine = await Engine.open();
+  const heap = new TextHeap();
+  const made = [new IntegerColumn(new Int32Array(1)), new TextColumn(heap, 1), new WideColumn(1)];
+  for (const [i, type] of ["VARCHAR", "BIGINT", "INTEGER"].entries()) {
+    const chunk = { columns: [made[i] ?? null], rows: 1 };
+    const typedChunks = () => [chunk].values();
+    engine.addSource(`source_${i}`, { columns: [{ name: "a", type }], typedChunks }, true);
+    await assert.rejects(engine.read(`FROM source_${i}()`), new RegExp(`none of ${type}`));
+  }
+});
+
 Deno.test("pointers cross 4 GiB", () => {
   const base = { high: 0x7f12, low: 0xffff_fff0 };
   assert.deepEqual(pointer(base, 15), { high: 0x7f12, low: 0xffff_ffff });

@@ -28,6 +28,13 @@ interface Ready extends Template {
   hasTime: boolean;
 }
 
+/** The templates of all layouts. */
+interface Templates {
+  layouts: readonly string[];
+  /** Those that match often come to stand first. */
+  ready: Ready[];
+}
+
 export interface LayoutScannerOptions {
   learner: Learner;
   grammar: ScanGrammar;
@@ -36,23 +43,20 @@ export interface LayoutScannerOptions {
 
 export class LayoutScanner implements RowScanner {
   private readonly matcher: LineMatcher;
-  /** Those that match often come to stand first. */
-  private ready: Ready[] = [];
-  /** What they were made ready for. */
-  private rows: StreamRows | null = null;
-  private layouts: readonly string[] = [];
+  /** By the rows that they fill: there may be thousands of scanners, and none holds any rows. */
+  private readonly made = new WeakMap<StreamRows, Templates>();
 
   constructor(private readonly options: LayoutScannerOptions) {
     this.matcher = new LineMatcher(options.grammar);
   }
 
   scan(rows: StreamRows, start: number, end: number, offset: number): number {
-    this.makeReady(rows);
+    const ready = this.readyTemplates(rows);
     const { block } = rows.heap;
     let at = start;
     while (at < end && !rows.isFull) {
       const lineEnd = block.indexOf(LINE_END, at);
-      if (!this.line(rows, at, lineEnd)) break;
+      if (!this.line(rows, ready, at, lineEnd)) break;
       const { columns, count } = rows;
       columns.line_offset.setNumber(count, offset + at);
       columns.line_length.setHidden(count, lineEnd + 1 - at);
@@ -63,12 +67,13 @@ export class LayoutScanner implements RowScanner {
   }
 
   /** Layouts are learned, and rows taken, while others are filled. */
-  private makeReady(rows: StreamRows) {
+  private readyTemplates(rows: StreamRows): Ready[] {
     const { shape: { layouts } } = this.options.learner;
-    if (rows === this.rows && layouts === this.layouts) return;
-    this.ready = layouts.flatMap((layout) => this.readyFor(layout, rows));
-    this.rows = rows;
-    this.layouts = layouts;
+    const made = this.made.get(rows);
+    if (made?.layouts === layouts) return made.ready;
+    const ready = layouts.flatMap((layout) => this.readyFor(layout, rows));
+    this.made.set(rows, { layouts, ready });
+    return ready;
   }
 
   private readyFor(layout: string, { columns }: StreamRows): Ready[] {
@@ -82,8 +87,8 @@ export class LayoutScanner implements RowScanner {
   }
 
   /** Fills the row behind the last one; false: the line is the parser's. */
-  private line(rows: StreamRows, start: number, end: number): boolean {
-    const { ready, matcher } = this;
+  private line(rows: StreamRows, ready: Ready[], start: number, end: number): boolean {
+    const { matcher } = this;
     const { block } = rows.heap;
     // The parser takes zeros and byte order marks off.
     if (block[start] === 0 || block[start] === BYTE_ORDER_MARK) return false;

@@ -1,6 +1,7 @@
 /** Compares a line's bytes with a template, and finds its values. */
 import { splitRequestBytes } from "../../request.ts";
 import type { RequestBytes } from "../../request.ts";
+import { hasOddEscapes } from "../escapes.ts";
 import { isNumber } from "../values.ts";
 import { NumberReader } from "./numbers.ts";
 import { ENDS } from "./template.ts";
@@ -17,15 +18,12 @@ const RIGHT_BRACE = 0x7d;
 const LEFT_BRACKET = 0x5b;
 const RIGHT_BRACKET = 0x5d;
 
-/** Escapes that come out as JSON.stringify and DuckDB both write them. */
-const ODD_ESCAPE = /\\(?!["\\bfnrt])/;
-
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const TRUE = new TextEncoder().encode("true");
 const FALSE = new TextEncoder().encode("false");
 
 /** Values of one line at most: no layout that is learned has more. */
-const VALUES_MAX = 4_096;
+const VALUES_MAX = 1_024;
 
 export class LineMatcher {
   /** Of the values of the line that matched last, by their order in the template. */
@@ -121,7 +119,7 @@ export class LineMatcher {
     }
     if (!hasEscape || close >= end) return -1;
     const inside = decoder.decode(bytes.subarray(at, close));
-    const text = ODD_ESCAPE.test(inside) ? null : parsedText(inside);
+    const text = hasOddEscapes(inside) ? null : parsedText(inside);
     if (text === null || JSON.stringify(text).slice(1, -1) !== inside) return -1;
     this.texts[i] = text;
     return close;

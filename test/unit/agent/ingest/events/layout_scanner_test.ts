@@ -105,3 +105,34 @@ Deno.test("values vary and the layout stays: such lines are scanned", () => {
   );
   assert.equal(scanned(lines, LOG_FORMAT), 9);
 });
+
+Deno.test("forms that came once do not keep later ones from being scanned", () => {
+  const once = Array.from({ length: 1_500 }, (_, i) => {
+    const members = [...(i + 2_048).toString(2)].flatMap((bit, place) =>
+      bit === "1" ? [`"k${place}":${i}`] : []
+    );
+    return `{${members.join(",")}}`;
+  });
+  const file = fileOf([...once, '{"a":1}', '{"a":2}', '{"a":3}']);
+  const { rows } = made(file, "json", true);
+  const layout = rows.at(-1)?.find(([name]) => name === "layout")?.[1];
+  assert.equal(layout, '["{\\"a\\":",["a","whole"],"}"]');
+});
+
+Deno.test("what scans a file holds no rows between its blocks: thousands are followed", async () => {
+  const form = plainLines("json");
+  const members = Array.from({ length: 20 }, (_, i) => `"key${i}":"value ${i}"`);
+  const file = fileOf(Array(1_000).fill(`{${members.join(",")}}`));
+  const cut = { kind: "lines", consumed: file.length, offset: 0 } as const;
+  const scanners: BatchMaker[] = [];
+  const rows: WeakRef<object>[] = [];
+  for (let i = 0; i < 200; i++) {
+    const maker = new BatchMaker("0123456789abcdef", form, () => NOW_MS);
+    scanners.push(maker);
+    const batches = maker.batches({ cut, window: file, before: new Uint8Array() });
+    for (const batch of batches) rows.push(new WeakRef(batch.rows));
+    await new Promise((resolve) => setTimeout(resolve)); // only then may they be collected
+  }
+  const held = rows.filter((ref) => ref.deref() !== undefined).length;
+  assert(held < scanners.length / 2, `${held} rows of ${scanners.length} scanners`);
+});

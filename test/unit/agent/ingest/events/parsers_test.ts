@@ -220,3 +220,21 @@ Deno.test("a byte order mark at a file's start is no part of its first line's fi
   check("json", '\ufeff{"a":1}', { a: 1 });
   check("logfmt", "\ufeffa=1", { a: 1 });
 });
+
+Deno.test("escapes of JSON say what they stand for, a backslash's own among them", () => {
+  const escaped = (path: string) => JSON.stringify(path).slice(1, -1);
+  for (const path of ["C:\\Users\\new", "\\\\host\\x", "\\", "\\d+\\.\\w", 'say "\\u"\n']) {
+    check("json", `{"path":"${escaped(path)}"}`, { path });
+    check("logfmt", `path="${escaped(path)}"`, { path });
+  }
+  check("json", '{"path":"\\\\\\u0041"}', { path: "\\A" }, { isBuilt: false });
+  check("logfmt", 'path="\\u003cb\\u003e"', { path: "<b>" }, { isBuilt: false });
+  check("logfmt", String.raw`path="\d"`, { path: String.raw`\d` }, { isBuilt: false });
+});
+
+Deno.test("a small number at the key of a time says how long something took", () => {
+  check("json", '{"time":0.035,"a":1}', { time: 0.035, a: 1 });
+  check("logfmt", "time=35 a=1", { time: 35, a: 1 });
+  check("json", '{"ts":1795427941.500,"a":1}', { ts: "2026-11-23T09:59:01.500Z", a: 1 });
+  check("json", '{"ts":100000000,"a":1}', { ts: "1973-03-03T09:46:40.000Z", a: 1 });
+});

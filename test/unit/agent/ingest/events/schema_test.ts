@@ -202,6 +202,26 @@ Deno.test("a drop rule on a field holds before and after the field is there, wha
   ]);
 });
 
+Deno.test("a drop rule on access logs holds where another format made other types of their columns", async () => {
+  await using folder = await TempFolder.make();
+  const json = '{"time":"2026-11-23T09:10:11Z","status":"x","Body_bytes_sent":1.5}\n';
+  const combined = (status: number) =>
+    `10.0.0.1 - - [23/Nov/2026:09:00:01 +0000] "GET /a HTTP/1.1" ${status} ${status} "-" "x"\n`;
+  const drop = [{ name: "errors", when: "status = 500 AND body_bytes_sent = 500" }];
+  const files = [
+    { config: { format: "json" }, text: json },
+    { config: { format: "combined", drop }, text: [200, 500, 404, 500].map(combined).join("") },
+  ];
+  for (const { config, text } of files) {
+    const stream = configured(config);
+    await using store = await openStream(folder.join("data"), stream);
+    await readInto(store, stream, await folder.write(`${config.format}.log`, text));
+    if (config.format === "json") continue;
+    const { rows } = await ask(store, "SELECT status, body_bytes_sent FROM logs");
+    assert.deepEqual(rows, [["x", 1.5], ["200", 200], ["404", 404]]);
+  }
+});
+
 Deno.test("a redacted field is nowhere: its name in any case, twice in a line, nested or a number", async () => {
   const stream = configured({
     format: "json",

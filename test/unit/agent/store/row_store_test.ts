@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { RowStore } from "../../../../agent/store/row_store.ts";
+import { newStreamRows } from "../../../../agent/store/rows.ts";
+import { EMPTY_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { streamSchema } from "../../../../protocol/streams.ts";
+
+const { physical } = streamSchema(EMPTY_SHAPE);
+
+Deno.test("chunks are used again, but for those that only a burst took", () => {
+  let made = 0;
+  const store = new RowStore(physical, () => {
+    made++;
+    return newStreamRows(physical, 2);
+  });
+  const fill = (rows: number) => {
+    for (let row = 0; row < rows; row++) store.addRow(() => {});
+    assert.equal([...store.typedChunks()].reduce((sum, chunk) => sum + chunk.rows, 0), rows);
+    store.clear();
+  };
+  fill(10);
+  fill(10);
+  assert.equal(made, 5);
+  fill(3);
+  assert.equal(made, 5);
+  fill(3);
+  fill(10);
+  assert.equal(made, 8);
+});
