@@ -13,12 +13,14 @@ import { startEmbeddedBroker } from "./broker/embedded.ts";
 import { EMBEDDED } from "./config.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import { Fanout } from "./fanout/fanout.ts";
+import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
 import { lockDataFolder } from "./state/lock.ts";
 import { HostTable } from "./state/hosts.ts";
+import { QueryTable } from "./state/queries.ts";
 
 const log = getLogger(["orchestrator"]);
 
@@ -73,10 +75,12 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       },
     }),
   );
-  const asking = { broker: connection, fleet, authority, name, topicPrefix, now: Date.now };
+  const asking = { broker: connection, fleet, name, topicPrefix, now: Date.now };
   const fanout = new Fanout({ ...asking, planner, workspaces });
-  const tails = new Tails(asking);
-  const app = createApp({ fleet, fanout, tails, brokerReady: () => connection.connected });
+  const table = new QueryTable(database);
+  const queries = new Queries({ authority, fanout, table, now: Date.now });
+  const tails = new Tails({ ...asking, authority });
+  const app = createApp({ fleet, queries, tails, brokerReady: () => connection.connected });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
   stack.defer(() => { // first: the server waits for the answers under way

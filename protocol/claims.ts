@@ -53,6 +53,15 @@ export const QueryClaims = z.object({
 });
 export type QueryClaims = z.infer<typeof QueryClaims>;
 
+/** The payload of the token that cancels a query: `sql_sha256` is that of its id. */
+export const CancelClaims = QueryClaims.pick({
+  id: true,
+  sql_sha256: true,
+  issued_at_ms: true,
+  expires_at_ms: true,
+}).extend({ kind: z.literal("cancel") });
+export type CancelClaims = z.infer<typeof CancelClaims>;
+
 /** The payload of the token of a tail: `sql_sha256` is that of its condition. */
 export const TailClaims = QueryClaims.pick({
   id: true,

@@ -60,6 +60,12 @@ export async function signTail(request: TailSignRequest): Promise<string> {
   return await signClaims(claims, key);
 }
 
+/** What is signed to cancel the query of an id. Returns the token. */
+export async function signCancel(id: string, key: OperatorKey, nowMs: number): Promise<string> {
+  const { selector: _, ...signed } = signedAlways({ sql: id, selector: "", nowMs });
+  return await signClaims({ kind: "cancel", ...signed }, key);
+}
+
 function signedAlways({ sql, selector, nowMs }: { sql: string; selector: string; nowMs: number }) {
   parseSelector(selector);
   const bytes = new TextEncoder().encode(sql).length;

@@ -1,25 +1,32 @@
 /** The HTTP API: its routes, and errors as JSON. */
 import { Hono } from "hono";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Fanout } from "../fanout/fanout.ts";
+import type { Queries } from "../fanout/queries.ts";
 import type { Tails } from "../fanout/tails.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
 import { errorResponse } from "./errors.ts";
 import type { HostRecord } from "./events.ts";
+import { cancelQuery, listQueries } from "./queries.ts";
 import { answerQuery } from "./query.ts";
 import { answerTail } from "./tail.ts";
 
 export interface AppParts {
   fleet: Fleet;
-  fanout: Fanout;
+  queries: Queries;
   tails: Tails;
   /** Says whether queries can be sent to hosts at all. */
   brokerReady: () => boolean;
 }
 
-export function createApp({ fleet, fanout, tails, brokerReady }: AppParts): Hono {
+export function createApp({ fleet, queries, tails, brokerReady }: AppParts): Hono {
   const app = new Hono();
-  app.post("/v1/query", (context) => answerQuery(fanout, context.req.raw));
+  app.post("/v1/query", (context) => answerQuery(queries, context.req.raw));
+  app.get("/v1/queries", (context) => listQueries(queries, context.req.raw));
+  app.get("/v1/queries/:id", (context) => Response.json(queries.find(context.req.param("id"))));
+  app.post(
+    "/v1/queries/:id/cancel",
+    (context) => cancelQuery(queries, context.req.param("id"), context.req.raw),
+  );
   app.post("/v1/tail", (context) => answerTail(tails, context.req.raw));
   app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
   app.get("/healthz", () => {

@@ -4,7 +4,7 @@ import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { Answer } from "../fanout/answer.ts";
 import type { Coverage } from "../fanout/coverage.ts";
-import type { Fanout, Question } from "../fanout/fanout.ts";
+import type { Queries, Question } from "../fanout/queries.ts";
 import { eventStream } from "./event_stream.ts";
 import type { AnswerEnd, Explanation, QueryEvent } from "./events.ts";
 import { signedText } from "./signed_text.ts";
@@ -24,17 +24,17 @@ const CONTENT_TYPES: Readonly<Record<RowFormat, string>> = {
 };
 
 /** Answers one request. @throws {LogvendError} for what fails before the first byte of the answer */
-export async function answerQuery(fanout: Fanout, request: Request): Promise<Response> {
+export async function answerQuery(queries: Queries, request: Request): Promise<Response> {
   const parameters = new URL(request.url).searchParams;
   const format = formatOf(parameters.get("format") ?? "json");
   const question = await signedText(request);
-  if (parameters.has("explain")) return await explain(fanout, question);
+  if (parameters.has("explain")) return await explain(queries, question);
   if (request.headers.get("accept")?.includes("application/x-ndjson")) {
     return eventStream<QueryEvent>((send, signal) =>
-      streamAnswer(fanout, { question, format, signal, send })
+      streamAnswer(queries, { question, format, signal, send })
     );
   }
-  return await plain(fanout, { question, format }, request.signal);
+  return await plain(queries, { question, format }, request.signal);
 }
 
 interface Wanted {
@@ -50,8 +50,8 @@ function formatOf(text: string): RowFormat {
   return format;
 }
 
-async function explain(fanout: Fanout, question: Question): Promise<Response> {
-  const { queryId, plan, audience } = await fanout.explain(question);
+async function explain(queries: Queries, question: Question): Promise<Response> {
+  const { queryId, plan, audience } = await queries.explain(question);
   const body: Explanation = {
     query_id: queryId,
     mode: plan.mode,
@@ -71,11 +71,11 @@ async function explain(fanout: Fanout, question: Question): Promise<Response> {
  * @param signal aborts when the client goes away
  */
 async function plain(
-  fanout: Fanout,
+  queries: Queries,
   { question, format }: Wanted,
   signal: AbortSignal,
 ): Promise<Response> {
-  const answer = await fanout.ask(question, { signal });
+  const answer = await queries.ask(question, { signal });
   return new Response(ReadableStream.from(plainBody(answer, format)), {
     headers: {
       "content-type": CONTENT_TYPES[format],
@@ -115,9 +115,9 @@ interface Streamed extends Wanted {
   send(event: QueryEvent): Promise<void>;
 }
 
-async function streamAnswer(fanout: Fanout, { question, format, signal, send }: Streamed) {
+async function streamAnswer(queries: Queries, { question, format, signal, send }: Streamed) {
   let accepted = false;
-  await using answer = await fanout.ask(question, {
+  await using answer = await queries.ask(question, {
     signal,
     onProgress: ({ queryId, mode, asked, answered, rowsScanned }) => {
       const event: QueryEvent = accepted

@@ -6,6 +6,9 @@ import type { RowFormat } from "../../queries/answer/format.ts";
 import { ErrorBody, Explanation, HostList, QueryEvent, TailEvent } from "../api/events.ts";
 import type { ApiError, HostRecord } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
+import { QueryRecord } from "../state/queries.ts";
+
+const QueryList = z.object({ queries: z.array(QueryRecord) });
 
 /** Longer than any line of an answer: rows come in pieces, a coverage may name every host. */
 const LINE_LENGTH_MAX = 64 * 2 ** 20;
@@ -29,6 +32,24 @@ export class ApiClient {
   async hosts(signal: AbortSignal): Promise<HostRecord[]> {
     const response = await this.fetch("/v1/hosts", { signal });
     return this.parse(HostList, await response.json()).hosts;
+  }
+
+  /** The newest ones. @throws {LogvendError} the orchestrator's */
+  async queryRecords(limit: string, signal: AbortSignal): Promise<QueryRecord[]> {
+    const response = await this.fetch(`/v1/queries?limit=${encodeURIComponent(limit)}`, { signal });
+    return this.parse(QueryList, await response.json()).queries;
+  }
+
+  /** @throws {LogvendError} the orchestrator's */
+  async queryRecord(id: string, signal: AbortSignal): Promise<QueryRecord> {
+    const response = await this.fetch(`/v1/queries/${encodeURIComponent(id)}`, { signal });
+    return this.parse(QueryRecord, await response.json());
+  }
+
+  /** Ends a running query. @throws {LogvendError} the orchestrator's */
+  async cancel({ id, token, signal }: { id: string; token: string; signal: AbortSignal }) {
+    const headers = { "logvend-signature": token };
+    await this.fetch(`/v1/queries/${id}/cancel`, { method: "POST", headers, signal });
   }
 
   /** @throws {LogvendError} the orchestrator's */

@@ -13,12 +13,15 @@ import type { GenerateFlags } from "./generate.ts";
 import { LIBRARY_FORMATS, libraryList, libraryShow } from "./library.ts";
 import type { LibraryFormat } from "./library.ts";
 import { initFolder, initText } from "./init.ts";
+import { queriesCommand } from "./queries.ts";
+import type { QueriesOptions } from "./queries.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
 import {
   addAudienceOptions,
   addQuestionOptions,
   addSettingOptions,
+  keyOption,
   signedQuestion,
 } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
@@ -62,6 +65,7 @@ export function logvendProgram(): Command {
   addShell(program);
   addTail(program);
   addLibrary(program);
+  addQueries(program);
   addHosts(program);
   addServe(program);
   addInit(program);
@@ -167,6 +171,27 @@ function addLibrary(program: Command) {
     .addHelpText("after", examples("logvend library show error_bursts"))
     .action((name: string, { output }: { output: LibraryFormat }) =>
       libraryShow(name, output, processTerminal())
+    );
+}
+
+function addQueries(program: Command) {
+  program.command("queries")
+    .description("list what was asked of the fleet, show one in full, or cancel it")
+    .argument("[id]", "of one query: q-7f3a2c, or the beginning of its id")
+    .addOption(
+      new Option("-o, --output <format>", "how they are printed")
+        .choices(["table", "json"]).default("table"),
+    )
+    .option("--limit <count>", "how many are listed, the newest first", "20")
+    .option("--cancel", "end it on every host; signed, as questions are")
+    .addOption(keyOption())
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      examples("logvend queries", "logvend queries q-7f3a2c", "logvend queries q-7f3a2c --cancel"),
+    )
+    .action((id: string | undefined, { url, ...options }: QueriesOptions & { url: string }) =>
+      queriesCommand({ id, options, client: new ApiClient(url), terminal: processTerminal() })
     );
 }
 

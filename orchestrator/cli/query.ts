@@ -162,7 +162,10 @@ function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number 
   if (!options.quiet) {
     terminal.error(summaryLine({ end, asked: options }));
     for (const line of coverageLines(end.coverage)) terminal.error(line);
-    if (partial && !options.allowPartial) terminal.error("exit 75 unless --allow-partial");
+    if (partial) {
+      const exit = options.allowPartial ? "" : "exit 75 unless --allow-partial · ";
+      terminal.error(`${exit}details: logvend queries ${end.query_id}`);
+    }
   }
   return partial && !options.allowPartial ? EXIT_CODES.partial : 0;
 }

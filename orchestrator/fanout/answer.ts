@@ -19,6 +19,9 @@ export interface AnswerFacts {
   columns: Column[];
   coverage: Coverage;
   elapsedMs: number;
+  /** Of the hosts' messages. */
+  rowsShipped: number;
+  bytesShipped: number;
 }
 
 interface AnswerParts {

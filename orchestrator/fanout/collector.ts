@@ -53,7 +53,8 @@ export class Collector implements Disposable {
   private failure: LogvendError | null = null;
   private outage: LogvendError | null = null;
   private wake: () => void = () => {};
-  private byteCount = 0;
+  /** Of all messages that came. */
+  byteCount = 0;
   private readonly timers: ReturnType<typeof setTimeout>[];
 
   /** The clock starts here: publish the query right after. */

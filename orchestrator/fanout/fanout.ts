@@ -1,7 +1,7 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import { QueryClaims } from "../../protocol/claims.ts";
+import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
@@ -14,7 +14,6 @@ import type {
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
-import type { Authority } from "../access/authority.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
 import type { AnswerFacts } from "./answer.ts";
@@ -37,17 +36,17 @@ export interface FanoutParts {
   fleet: Fleet;
   planner: Planner;
   workspaces: WorkspacePool;
-  authority: Authority;
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
   name: string;
   topicPrefix: string;
   now: () => number;
 }
 
-export interface Question {
+export interface CheckedQuestion {
   sql: string;
-  /** Signed claims. */
+  /** Signed claims: hosts check them again. */
   token: string;
+  claims: QueryClaims;
 }
 
 export interface AskOptions {
@@ -92,7 +91,7 @@ export class Fanout {
   constructor(private readonly parts: FanoutParts) {}
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
-  async explain(question: Question): Promise<Explanation> {
+  async explain(question: CheckedQuestion): Promise<Explanation> {
     const { claims, planning, audience } = await this.prepare(question);
     return { queryId: queryIdOf(claims.id), plan: await planning, audience };
   }
@@ -101,7 +100,7 @@ export class Fanout {
    * Asks and merges. An answer may lack hosts: its coverage names them.
    * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
    */
-  async ask(question: Question, options: AskOptions): Promise<Answer> {
+  async ask(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
     if (this.asking >= ASKING_MAX) {
       throw new LogvendError("unavailable", `${ASKING_MAX} queries are running; try again later`);
     }
@@ -113,7 +112,7 @@ export class Fanout {
     }
   }
 
-  private async askHosts(question: Question, options: AskOptions): Promise<Answer> {
+  private async askHosts(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
     const startedMs = performance.now();
     const prepared = await this.prepare(question);
     const { claims, planning, audience } = prepared;
@@ -136,9 +135,11 @@ export class Fanout {
       reason = plan.reason;
       const { engine } = workspace;
       const request = { claims, plan, audience };
-      const { coverage, table } = await gather({ ...request, ...options, collector, engine });
+      const gathered = await gather({ ...request, ...options, collector, engine });
+      const { coverage, table, rowCount: rowsShipped } = gathered;
       const elapsedMs = Math.round(performance.now() - startedMs);
-      const facts = factsOf(request, coverage, elapsedMs);
+      const costs = { elapsedMs, rowsShipped, bytesShipped: collector.byteCount };
+      const facts = factsOf(request, coverage, costs);
       return new Answer(facts, { workspace, table, owned: owned.move() });
     } finally {
       this.running.delete(claims.id);
@@ -182,9 +183,8 @@ export class Fanout {
     for (const collector of this.running.values()) collector.fail(error);
   }
 
-  private async prepare(question: Question): Promise<Prepared> {
-    const { broker, fleet, planner, authority, now } = this.parts;
-    const { claims } = await authority.check(QueryClaims, question);
+  private async prepare({ sql, claims }: CheckedQuestion): Promise<Prepared> {
+    const { broker, fleet, planner, now } = this.parts;
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);
@@ -192,7 +192,7 @@ export class Fanout {
     const known = fleet.tables();
     const version = planVersion(fleet, claims.selector);
     const { tables, readsCatalog, plan } = await planner.start({
-      sql: question.sql,
+      sql,
       tables: known,
       now: claims.now,
       range: claims.range,
@@ -208,7 +208,10 @@ export class Fanout {
   }
 
   /** @throws {LogvendError} unavailable: then no host has it */
-  private publishQuery({ sql, token }: Question, { claims, audience, tables, version }: Prepared) {
+  private publishQuery(
+    { sql, token }: CheckedQuestion,
+    { claims, audience, tables, version }: Prepared,
+  ) {
     const command: QueryCommand = {
       request: claims.id,
       orchestrator: this.parts.name,
@@ -252,15 +255,15 @@ export class Fanout {
 function factsOf(
   { claims, plan }: { claims: QueryClaims; plan: Plan },
   coverage: Coverage,
-  elapsedMs: number,
+  costs: Pick<AnswerFacts, "elapsedMs" | "rowsShipped" | "bytesShipped">,
 ): AnswerFacts {
   const { mode, range, columns } = plan;
-  const facts = { queryId: queryIdOf(claims.id), mode, range, columns, coverage, elapsedMs };
+  const facts = { queryId: queryIdOf(claims.id), mode, range, columns, coverage, ...costs };
   log.info("{query}: {answered} of {asked} hosts answered in {elapsedMs} ms.", {
     query: facts.queryId,
     answered: coverage.answered,
     asked: coverage.asked,
-    elapsedMs,
+    elapsedMs: costs.elapsedMs,
   });
   return facts;
 }

@@ -34,6 +34,8 @@ export interface GatherRequest {
 export interface Gathered {
   coverage: Coverage;
   table: FinishedTable;
+  /** Rows that hosts shipped. */
+  rowCount: number;
 }
 
 /**
@@ -42,7 +44,7 @@ export interface Gathered {
  */
 export async function gather(request: GatherRequest): Promise<Gathered> {
   const { collector, signal } = request;
-  const onAbort = () => collector.fail(new LogvendError("cancelled", "The query was cancelled"));
+  const onAbort = () => collector.fail(cancelled(signal));
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   try {
@@ -51,7 +53,8 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
     if (received.answered.length === 0 && request.plan.mode !== "catalog") {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
-    return { coverage, table: await finish(request, received.merge) };
+    const { merge } = received;
+    return { coverage, table: await finish(request, merge), rowCount: merge.rowCount };
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -165,12 +168,19 @@ async function finish(
   try {
     return await finishMerge(merge);
   } catch (error) {
-    if (signal.aborted) throw new LogvendError("cancelled", "The query was cancelled");
+    if (signal.aborted) throw cancelled(signal);
     if (bound.aborted) throw tooLong(claims.limits.timeout_ms);
     throw error;
   } finally {
     bound.removeEventListener("abort", interrupt);
   }
+}
+
+/** Whoever aborts may say why. */
+function cancelled({ reason }: AbortSignal): LogvendError {
+  return reason instanceof LogvendError && reason.code === "cancelled"
+    ? reason
+    : new LogvendError("cancelled", "The query was cancelled");
 }
 
 function tooLong(timeoutMs: number): LogvendError {

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 
 /** Raised with every change of the tables below; the old ones are then migrated here. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS hosts (
@@ -12,6 +12,13 @@ const TABLES = `
     presence TEXT NOT NULL,
     seen_ms INTEGER
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS queries (
+    id TEXT PRIMARY KEY,
+    started_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS queries_started ON queries (started_ms);
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -20,7 +27,8 @@ export function openDatabase(dataFolder: string): DatabaseSync {
   const path = join(dataFolder, "orchestrator.db");
   try {
     const database = new DatabaseSync(path);
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // A power cut may cost the last seconds, no more; no query waits for the disk.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
     if (version > SCHEMA_VERSION) {
       database.close();

@@ -162,8 +162,18 @@ Deno.test("a partial answer names the missing and exits 75, or 0 where that is a
   assert.equal(partial.code, 75);
   assert.match(
     partial.stderr,
-    /^PARTIAL · 1\/2 hosts · .*\n {2}no ack {2}1 {2}web-2 {2}nothing within 1 s\nexit 75 unless --allow-partial\n$/,
+    /^PARTIAL · 1\/2 hosts · .*\n {2}no ack {2}1 {2}web-2 {2}nothing within 1 s\nexit 75 unless --allow-partial · details: logvend queries q-\w{6}\n$/,
   );
+  const id = partial.stderr.slice(-9).trim();
+  const details = await logvend(["queries", id], env);
+  assert.match(
+    details.stdout,
+    /^query {5}q-.*\nstate {5}partial\n[^]*\nanswered {2}1\/2 hosts, [^]*\n {2}no ack {2}1 {2}web-2 /,
+  );
+  const listed = await logvend(["queries", "-o", "json", "--limit", "1"], env);
+  assert.equal(JSON.parse(listed.stdout).queries[0].query_id, id);
+  const done = await logvend(["queries", id, "--cancel"], env);
+  assert.deepEqual([done.code, done.stderr], [64, `${id} does not run: it is partial\n`]);
   const allowed = await logvend(["query", SQL, "-o", "csv", "--allow-partial"], env);
   assert.equal(allowed.code, 0);
   assert.equal(allowed.stdout, partial.stdout);

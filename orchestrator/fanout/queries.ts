@@ -1,0 +1,132 @@
+/** Takes questions of trusted operators, and remembers each with what came of it. */
+import { CancelClaims, QueryClaims } from "../../protocol/claims.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { toWireError } from "../../protocol/wire_error.ts";
+import type { Authority } from "../access/authority.ts";
+import type { QueryRecord, QueryTable } from "../state/queries.ts";
+import { queryIdOf } from "./answer.ts";
+import type { Answer } from "./answer.ts";
+import type { AskOptions, Explanation, Fanout } from "./fanout.ts";
+import { UnansweredError } from "./unanswered.ts";
+
+/** As it comes from outside. */
+export interface Question {
+  sql: string;
+  /** Signed claims. */
+  token: string;
+}
+
+export interface QueriesParts {
+  authority: Authority;
+  fanout: Fanout;
+  table: QueryTable;
+  now: () => number;
+}
+
+export class Queries {
+  /** What cancels each query that was asked and is not answered. */
+  private readonly running = new Map<string, AbortController>();
+
+  constructor(private readonly parts: QueriesParts) {}
+
+  /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
+  async explain(question: Question): Promise<Explanation> {
+    const { claims } = await this.parts.authority.check(QueryClaims, question);
+    return await this.parts.fanout.explain({ ...question, claims });
+  }
+
+  /**
+   * Asks the fleet. An answer may lack hosts: its coverage names them.
+   * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
+   */
+  async ask(question: Question, options: AskOptions): Promise<Answer> {
+    const { authority, fanout, table, now } = this.parts;
+    const startedMs = performance.now();
+    const { claims, publicKey } = await authority.check(QueryClaims, question);
+    const record = startedRecord(question.sql, { claims, publicKey }, now());
+    table.save(record);
+    const stop = new AbortController();
+    this.running.set(claims.id, stop);
+    try {
+      const signal = AbortSignal.any([options.signal, stop.signal]);
+      const answer = await fanout.ask({ ...question, claims }, { ...options, signal });
+      table.save({ ...record, ...outcomeOf(answer) });
+      return answer;
+    } catch (thrown) {
+      const elapsed_ms = Math.round(performance.now() - startedMs);
+      table.save({ ...record, ...failureOf(thrown), elapsed_ms });
+      throw thrown;
+    } finally {
+      this.running.delete(claims.id);
+    }
+  }
+
+  /** The newest ones, those that run first. */
+  list(limit: number): QueryRecord[] {
+    return this.parts.table.list(limit);
+  }
+
+  /** The query of an id, its beginning or its short name. @throws {LogvendError} usage */
+  find(id: string): QueryRecord {
+    return this.parts.table.find(id);
+  }
+
+  /**
+   * Ends a query on every host; `token` is signed for its whole id. The asker is told who did it.
+   * @throws {LogvendError} not_permitted, or usage when it does not run
+   */
+  async cancel({ id, token }: { id: string; token: string }): Promise<void> {
+    const { publicKey } = await this.parts.authority.check(CancelClaims, { sql: id, token });
+    const stop = this.running.get(id);
+    if (stop === undefined) {
+      const { query_id, state } = this.find(id);
+      throw new LogvendError("usage", `${query_id} does not run: it is ${state}`);
+    }
+    stop.abort(new LogvendError("cancelled", `The query was cancelled by ${publicKey}`));
+  }
+}
+
+function startedRecord(
+  sql: string,
+  { claims, publicKey }: { claims: QueryClaims; publicKey: string },
+  nowMs: number,
+): QueryRecord {
+  return {
+    query_id: queryIdOf(claims.id),
+    id: claims.id,
+    operator: publicKey,
+    sql,
+    selector: claims.selector,
+    started_at: new Date(nowMs).toISOString(),
+    state: "running",
+    mode: null,
+    range: null,
+    elapsed_ms: null,
+    rows_shipped: null,
+    bytes_shipped: null,
+    coverage: null,
+    error: null,
+  };
+}
+
+function outcomeOf({ complete, facts }: Answer): Partial<QueryRecord> {
+  const { coverage, mode, range, elapsedMs, rowsShipped, bytesShipped } = facts;
+  return {
+    state: complete ? "complete" : "partial",
+    mode,
+    range,
+    elapsed_ms: elapsedMs,
+    rows_shipped: rowsShipped,
+    bytes_shipped: bytesShipped,
+    coverage,
+  };
+}
+
+function failureOf(thrown: unknown): Partial<QueryRecord> {
+  const { code, message } = toWireError(thrown);
+  return {
+    state: code === "cancelled" ? "cancelled" : "failed",
+    error: { code, message },
+    coverage: thrown instanceof UnansweredError ? thrown.coverage : null,
+  };
+}
