@@ -16,6 +16,7 @@ const REASONS_SHOWN_MAX = 5;
 
 const LABELS: Readonly<Record<MissingKind, string>> = {
   offline: "offline",
+  retired: "retired",
   unknown: "unknown",
   no_ack: "no ack",
   refused: "refused",
@@ -76,8 +77,14 @@ export function coverageLines(coverage: Coverage): string[] {
 }
 
 /** The hosts as a table, and how many are there; without any, how to add one. */
-export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string {
-  if (hosts.length === 0) return `${NO_HOST_YET}\n`;
+export function hostsTable(
+  known: readonly HostRecord[],
+  nowMs: number,
+  { retired }: { retired: boolean } = { retired: false },
+): string {
+  if (known.length === 0) return `${NO_HOST_YET}\n`;
+  const hosts = known.filter(({ retired_at }) => retired || retired_at === null);
+  const hidden = known.length - hosts.length;
   const header = ["HOST", "REGION", "STATE", "SEEN", "VERSION", "LINES/S", "BEHIND", "REJECTS"];
   const rightAligned = new Set(["LINES/S", "REJECTS"]);
   const rows = hosts.map((host) => hostCells(host, nowMs));
@@ -92,7 +99,9 @@ export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string 
   );
   const online = hosts.filter(({ state }) => state === "online").length;
   const total = counted(hosts.length, "host");
-  return [...lines, `${total}: ${online} online, ${hosts.length - online} offline`, ""].join("\n");
+  const rest = hidden === 0 ? "" : ` · ${hidden} retired hidden (--retired)`;
+  const counts = `${total}: ${online} online, ${hosts.length - online} offline${rest}`;
+  return [...lines, counts, ""].join("\n");
 }
 
 /** What a query would do, without doing it. */
@@ -165,7 +174,7 @@ function hostCells(host: HostRecord, nowMs: number): string[] {
   return [
     host.host,
     host.region,
-    host.state,
+    host.retired_at === null ? host.state : "retired",
     ageMs === null ? "-" : formatDurationMs(Math.max(1, Math.round(ageMs / 1_000)) * 1_000),
     oneLine(host.version),
     online && host.lines_per_s !== null ? String(Math.round(host.lines_per_s)) : "-",

@@ -42,18 +42,12 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
   const planner = stack.use(await Planner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
-  const brokerUrl = config.broker === EMBEDDED
-    ? stack.use(await startEmbeddedBroker(config.broker_listen)).url
-    : config.broker;
-
+  const brokerUrl = await brokerUrlOf(config, stack);
   // Two processes of one name would take each other's results: every start has its own.
   const name = `${config.name.slice(0, 100)}-${crypto.randomUUID().slice(0, 8)}`;
   const { topic_prefix: topicPrefix, trust } = config;
   const authority = new Authority({ trust, now: Date.now });
-  const onGone = (host: string) => {
-    fanout.hostGone(host);
-    tails.hostGone(host);
-  };
+  const onGone = (host: string) => [fanout, tails].forEach((asking) => asking.hostGone(host));
   const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone }));
   const connection = stack.use(
     new BrokerConnection({
@@ -80,7 +74,13 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });
-  const app = createApp({ fleet, queries, tails, brokerReady: () => connection.connected });
+  const app = createApp({
+    authority,
+    fleet,
+    queries,
+    tails,
+    brokerReady: () => connection.connected,
+  });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
   stack.defer(() => { // first: the server waits for the answers under way
@@ -91,6 +91,14 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
   const running = stack.move();
   return { url, brokerUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Starts a broker where none is configured. */
+async function brokerUrlOf(
+  { broker, broker_listen: address }: OrchestratorConfig,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  return broker === EMBEDDED ? stack.use(await startEmbeddedBroker(address)).url : broker;
 }
 
 function listen(

@@ -62,6 +62,10 @@ export const CancelClaims = QueryClaims.pick({
 }).extend({ kind: z.literal("cancel") });
 export type CancelClaims = z.infer<typeof CancelClaims>;
 
+/** The payload of the token that retires hosts: `sql_sha256` is that of their names, one a line. */
+export const RetireClaims = CancelClaims.extend({ kind: z.literal("retire") });
+export type RetireClaims = z.infer<typeof RetireClaims>;
+
 /** The payload of the token of a tail: `sql_sha256` is that of its condition. */
 export const TailClaims = QueryClaims.pick({
   id: true,

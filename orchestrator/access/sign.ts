@@ -60,10 +60,14 @@ export async function signTail(request: TailSignRequest): Promise<string> {
   return await signClaims(claims, key);
 }
 
-/** What is signed to cancel the query of an id. Returns the token. */
-export async function signCancel(id: string, key: OperatorKey, nowMs: number): Promise<string> {
-  const { selector: _, ...signed } = signedAlways({ sql: id, selector: "", nowMs });
-  return await signClaims({ kind: "cancel", ...signed }, key);
+/** Signs the cancelling of a query (`text`: its id) or the retiring of hosts (a name a line). */
+export async function signAction(
+  kind: "cancel" | "retire",
+  text: string,
+  { key, nowMs }: { key: OperatorKey; nowMs: number },
+): Promise<string> {
+  const { selector: _, ...signed } = signedAlways({ sql: text, selector: "", nowMs });
+  return await signClaims({ kind, ...signed }, key);
 }
 
 function signedAlways({ sql, selector, nowMs }: { sql: string; selector: string; nowMs: number }) {

@@ -1,6 +1,8 @@
 /** The HTTP API: its routes, and errors as JSON. */
 import { Hono } from "hono";
+import { RetireClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
+import type { Authority } from "../access/authority.ts";
 import type { Queries } from "../fanout/queries.ts";
 import type { Tails } from "../fanout/tails.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
@@ -8,9 +10,11 @@ import { errorResponse } from "./errors.ts";
 import type { HostRecord } from "./events.ts";
 import { cancelQuery, listQueries } from "./queries.ts";
 import { answerQuery } from "./query.ts";
+import { signedText } from "./signed_text.ts";
 import { answerTail } from "./tail.ts";
 
 export interface AppParts {
+  authority: Authority;
   fleet: Fleet;
   queries: Queries;
   tails: Tails;
@@ -18,7 +22,7 @@ export interface AppParts {
   brokerReady: () => boolean;
 }
 
-export function createApp({ fleet, queries, tails, brokerReady }: AppParts): Hono {
+export function createApp({ authority, fleet, queries, tails, brokerReady }: AppParts): Hono {
   const app = new Hono();
   app.post("/v1/query", (context) => answerQuery(queries, context.req.raw));
   app.get("/v1/queries", (context) => listQueries(queries, context.req.raw));
@@ -29,6 +33,13 @@ export function createApp({ fleet, queries, tails, brokerReady }: AppParts): Hon
   );
   app.post("/v1/tail", (context) => answerTail(tails, context.req.raw));
   app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
+  app.post("/v1/hosts/retire", async (context) => {
+    const { sql: names, token } = await signedText(context.req.raw);
+    await authority.check(RetireClaims, { sql: names, token });
+    const retired = names.split("\n").filter((name) => name !== "");
+    fleet.retire(retired);
+    return Response.json({ retired });
+  });
   app.get("/healthz", () => {
     const ready = brokerReady();
     const broker = ready ? "connected" : "not reachable";
@@ -46,7 +57,7 @@ export function createApp({ fleet, queries, tails, brokerReady }: AppParts): Hon
   return app;
 }
 
-function record({ presence, state, seenMs }: Host): HostRecord {
+function record({ presence, state, seenMs, retiredMs }: Host): HostRecord {
   const { host, region, labels, version, streams, stats } = presence;
   return {
     host,
@@ -54,6 +65,7 @@ function record({ presence, state, seenMs }: Host): HostRecord {
     labels,
     state,
     seen_at: seenMs === null ? null : new Date(seenMs).toISOString(),
+    retired_at: retiredMs === null ? null : new Date(retiredMs).toISOString(),
     version,
     streams,
     lines_per_s: stats?.lines_per_s ?? null,

@@ -101,6 +101,8 @@ export const HostRecord = z.object({
   labels: z.record(z.string(), z.string()),
   state: z.enum(["online", "offline"]),
   seen_at: z.iso.datetime().nullable(),
+  /** Since when it is expected no more. */
+  retired_at: z.iso.datetime().nullable(),
   version: z.string(),
   streams: z.array(z.string()),
   lines_per_s: z.number().nullable(),

@@ -46,6 +46,12 @@ export class ApiClient {
     return this.parse(QueryRecord, await response.json());
   }
 
+  /** Retires hosts, named one a line. @throws {LogvendError} the orchestrator's */
+  async retire(request: { names: string; token: string; signal: AbortSignal }): Promise<void> {
+    const { names: sql, token, signal } = request;
+    await this.post("/v1/hosts/retire", { sql, token, signal }, "application/json");
+  }
+
   /** Ends a running query. @throws {LogvendError} the orchestrator's */
   async cancel({ id, token, signal }: { id: string; token: string; signal: AbortSignal }) {
     const headers = { "logvend-signature": token };

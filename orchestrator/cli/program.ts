@@ -4,6 +4,7 @@ import { VERSION } from "../../protocol/version.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import { createKeyFile } from "../access/key_file.ts";
+import { signAction } from "../access/sign.ts";
 import { hostsTable } from "../output.ts";
 import { ApiClient } from "./client.ts";
 import { completionScript, SHELLS } from "./completion.ts";
@@ -21,6 +22,7 @@ import {
   addAudienceOptions,
   addQuestionOptions,
   addSettingOptions,
+  keyOf,
   keyOption,
   signedQuestion,
 } from "./question.ts";
@@ -196,23 +198,45 @@ function addQueries(program: Command) {
 }
 
 function addHosts(program: Command) {
-  program.command("hosts")
+  const hosts = program.command("hosts")
     .description("list the hosts of the fleet: there or not, and since when")
+    .option("--retired", "those too that are expected no more")
     .addOption(
       new Option("-o, --output <format>", "how they are printed")
         .choices(["table", "json"]).default("table"),
     )
     .addOption(urlOption())
     .addHelpText("after", examples("logvend hosts", "logvend hosts -o json"))
-    .action(async ({ url, output }: { url: string; output: "table" | "json" }) => {
+    .action(async ({ url, output, retired = false }: HostsOptions) => {
       const hosts = await new ApiClient(url).hosts(AbortSignal.timeout(HOSTS_TIMEOUT_MS));
       const terminal = processTerminal();
       await terminal.write(
         output === "json"
           ? `${JSON.stringify({ hosts }, null, 2)}\n`
-          : hostsTable(hosts, terminal.now()),
+          : hostsTable(hosts, terminal.now(), { retired }),
       );
     });
+  hosts.command("retire")
+    .description("expect hosts no more, until they come back; signed, as questions are")
+    .argument("<hosts...>", "offline ones; after 7 days hosts are retired by themselves")
+    .addOption(keyOption())
+    .addOption(urlOption())
+    .addHelpText("after", examples("logvend hosts retire web-17 web-18"))
+    .action(async (names: string[], _, command: Command) => {
+      const { url, key } = command.optsWithGlobals<{ url: string; key?: string }>();
+      const terminal = processTerminal();
+      const text = names.join("\n");
+      const signer = { key: await keyOf(key === undefined ? {} : { key }), nowMs: terminal.now() };
+      const token = await signAction("retire", text, signer);
+      await new ApiClient(url).retire({ names: text, token, signal: terminal.signal });
+      terminal.error(`retired: ${names.join(" ")}`);
+    });
+}
+
+interface HostsOptions {
+  url: string;
+  output: "table" | "json";
+  retired?: boolean;
 }
 
 function addServe(program: Command) {

@@ -2,7 +2,7 @@
 import { LogvendError } from "../../protocol/errors.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { renderTable } from "../../queries/answer/table.ts";
-import { signCancel } from "../access/sign.ts";
+import { signAction } from "../access/sign.ts";
 import { coverageLines } from "../output.ts";
 import type { QueryRecord } from "../state/queries.ts";
 import type { ApiClient } from "./client.ts";
@@ -42,7 +42,8 @@ export async function queriesCommand(command: QueriesCommand): Promise<void> {
       options.output === "json" ? `${JSON.stringify(record, null, 2)}\n` : recordText(record),
     );
   }
-  const token = await signCancel(record.id, await keyOf(options), terminal.now());
+  const signer = { key: await keyOf(options), nowMs: terminal.now() };
+  const token = await signAction("cancel", record.id, signer);
   await client.cancel({ id: record.id, token, signal: terminal.signal });
   terminal.error(`${record.query_id} is cancelled`);
 }

@@ -21,6 +21,8 @@ export interface AudienceRequest {
   tables: readonly string[];
   /** What hosts must know: plans of a version, or a command. */
   needs: { version: number } | { command: string };
+  /** From when on rows are asked for: ISO 8601; null: all there ever were, or will be. */
+  since: string | null;
   nowMs: number;
 }
 
@@ -48,6 +50,7 @@ export function chooseAudience(request: AudienceRequest): Audience {
       !HOST_TABLES.includes(table) && !streams.includes(table)
     );
     if (lacks !== undefined && !named.includes(host)) continue;
+    if (candidate.retiredMs !== null && !wasThere(candidate, request.since)) continue;
     const obstacle = obstacleTo(candidate, lacks, request);
     if (obstacle === null) asked.push(candidate);
     else missing.push({ host, ...obstacle });
@@ -56,12 +59,20 @@ export function chooseAudience(request: AudienceRequest): Audience {
   return { asked, missing };
 }
 
+/** Whether a retired host was there in the asked range. */
+function wasThere({ seenMs }: Host, since: string | null): boolean {
+  return seenMs !== null && (since === null || seenMs > Date.parse(since));
+}
+
 function obstacleTo(
-  { presence, state, seenMs }: Host,
+  { presence, state, seenMs, retiredMs }: Host,
   lacks: string | undefined,
   { needs, nowMs }: AudienceRequest,
 ): Omit<Missing, "host"> | null {
   if (lacks !== undefined) return { kind: "refused", reason: `has no stream "${lacks}"` };
+  if (retiredMs !== null) {
+    return { kind: "retired", reason: `${silence(seenMs, nowMs)}: what it had is not here` };
+  }
   if (state === "offline") {
     return {
       kind: "offline",

@@ -6,6 +6,7 @@ import type { HostCoverage } from "../../protocol/messages.ts";
 /** Why a host is missing from an answer. */
 export const MissingKind = z.enum([
   "offline", // known, and not there: not waited for
+  "retired", // expected no more, and the asked range has times when it was there
   "unknown", // asked for by name, and never seen
   "no_ack", // did not take the query in time
   "refused", // would not run it

@@ -191,7 +191,7 @@ export class Fanout {
     }
     const known = fleet.tables();
     const version = planVersion(fleet, claims.selector);
-    const { tables, readsCatalog, plan } = await planner.start({
+    const { tables, readsCatalog, range, plan } = await planner.start({
       sql,
       tables: known,
       now: claims.now,
@@ -202,7 +202,14 @@ export class Fanout {
     const { selector } = claims;
     const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
       ? { asked: [], missing: [] }
-      : chooseAudience({ fleet, selector, tables, needs: { version }, nowMs: now() });
+      : chooseAudience({
+        fleet,
+        selector,
+        tables,
+        needs: { version },
+        since: range.since,
+        nowMs: now(),
+      });
     const named = known.filter(({ name }) => tables.includes(name));
     return { claims, planning: plan, audience, tables: named, version };
   }

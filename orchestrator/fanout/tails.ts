@@ -139,6 +139,7 @@ export class Tails {
       tables: [stream],
       nowMs: now(),
       needs: { command: "tail" },
+      since: new Date(this.parts.now()).toISOString(),
     });
     return { claims, audience };
   }

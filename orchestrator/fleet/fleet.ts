@@ -14,6 +14,9 @@ import type { HostTable } from "../state/hosts.ts";
 const TICK_MS = 1_000;
 const SAVE_EVERY_MS = 5_000;
 
+/** A host that is silent for so long is retired. */
+const RETIRED_AFTER_MS = 7 * 86_400_000;
+
 /** More hosts than this on one broker are refused: each costs some kilobytes here. */
 const HOST_COUNT_MAX = 100_000;
 
@@ -24,6 +27,8 @@ export interface Host {
   state: "online" | "offline";
   /** When it was last heard, or went away; null when that was before anything we know. */
   seenMs: number | null;
+  /** Since when nobody expects it any more; null: it is expected. */
+  retiredMs: number | null;
 }
 
 export interface FleetOptions {
@@ -48,8 +53,8 @@ export class Fleet implements Disposable {
   constructor(private readonly options: FleetOptions) {
     this.now = options.now ?? Date.now;
     this.savedMs = this.now();
-    for (const { presence, seenMs } of options.table.load()) {
-      this.hosts.set(presence.host, { presence, seenMs, state: "offline" });
+    for (const known of options.table.load()) {
+      this.hosts.set(known.presence.host, { ...known, state: "offline" });
     }
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -67,6 +72,22 @@ export class Fleet implements Disposable {
   /** What one host says of itself, if it was ever heard. */
   get(host: string): Host | undefined {
     return this.hosts.get(host);
+  }
+
+  /**
+   * Expects these hosts no more, until they come back.
+   * @throws {LogvendError} usage, for one that is there or was never known: then none is retired
+   */
+  retire(names: readonly string[]): void {
+    for (const name of names) {
+      const state = this.hosts.get(name)?.state;
+      if (state === undefined) throw new LogvendError("usage", `There is no host ${name}`);
+      if (state === "online") {
+        throw new LogvendError("usage", `${name} is online: stop its agent first`);
+      }
+    }
+    for (const name of names) this.retireNow(name);
+    this.save();
   }
 
   /** The tables that queries may name: every stream of any host, and what all have. */
@@ -119,6 +140,7 @@ export class Fleet implements Disposable {
       presence: state === "offline" && known !== undefined ? known.presence : presence,
       seenMs,
       state,
+      retiredMs: state === "online" ? null : known?.retiredMs ?? null,
     });
     this.unsaved.add(presence.host);
     const restarted = known?.state === "online" && known.presence.boot !== presence.boot;
@@ -134,13 +156,27 @@ export class Fleet implements Disposable {
   private tick() {
     const nowMs = this.now();
     for (const [name, host] of this.hosts) {
-      if (host.state === "offline" || host.seenMs === null) continue;
+      if (host.seenMs === null) continue;
+      if (host.state === "offline") {
+        if (host.retiredMs === null && nowMs - host.seenMs >= RETIRED_AFTER_MS) {
+          this.retireNow(name);
+        }
+        continue;
+      }
       if (nowMs - host.seenMs < host.presence.lease_ms) continue;
       this.hosts.set(name, { ...host, state: "offline" });
       this.unsaved.add(name);
       this.announce(name, { before: "online", after: "offline", restarted: false });
     }
     if (nowMs - this.savedMs >= SAVE_EVERY_MS) this.save();
+  }
+
+  private retireNow(name: string) {
+    const host = this.hosts.get(name);
+    if (host === undefined) return;
+    log.info("{host} is retired.", { host: name });
+    this.hosts.set(name, { ...host, retiredMs: this.now() });
+    this.unsaved.add(name);
   }
 
   private save() {

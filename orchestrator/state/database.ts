@@ -10,7 +10,8 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS hosts (
     host TEXT PRIMARY KEY,
     presence TEXT NOT NULL,
-    seen_ms INTEGER
+    seen_ms INTEGER,
+    retired_ms INTEGER
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS queries (
     id TEXT PRIMARY KEY,
@@ -34,6 +35,7 @@ export function openDatabase(dataFolder: string): DatabaseSync {
       database.close();
       throw new Error(`it was written by a newer logvend (schema ${version})`);
     }
+    if (version === 1) database.exec("ALTER TABLE hosts ADD COLUMN retired_ms INTEGER");
     database.exec(TABLES);
     return database;
   } catch (cause) {

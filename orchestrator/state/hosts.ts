@@ -6,6 +6,8 @@ export interface KnownHost {
   presence: Presence;
   /** When it was last heard; null when only its last will is known. */
   seenMs: number | null;
+  /** Since when nobody expects it any more; null: it is expected. */
+  retiredMs: number | null;
 }
 
 export class HostTable {
@@ -13,11 +15,12 @@ export class HostTable {
 
   /** Every host; a row that this version cannot read is left out until the host speaks again. */
   load(): KnownHost[] {
-    const rows = this.database.prepare("SELECT presence, seen_ms FROM hosts").all();
-    return rows.flatMap(({ presence, seen_ms }) => {
+    const rows = this.database.prepare("SELECT presence, seen_ms, retired_ms FROM hosts").all();
+    const number = (value: unknown) => value === null ? null : Number(value);
+    return rows.flatMap(({ presence, seen_ms, retired_ms }) => {
       const parsed = Presence.safeParse(JSON.parse(String(presence)));
       return parsed.success
-        ? [{ presence: parsed.data, seenMs: seen_ms === null ? null : Number(seen_ms) }]
+        ? [{ presence: parsed.data, seenMs: number(seen_ms), retiredMs: number(retired_ms) }]
         : [];
     });
   }
@@ -25,12 +28,15 @@ export class HostTable {
   /** Writes hosts, all or none. */
   save(hosts: readonly KnownHost[]): void {
     const put = this.database.prepare(
-      "INSERT OR REPLACE INTO hosts (host, presence, seen_ms) VALUES ($host, $presence, $seen_ms)",
+      `INSERT OR REPLACE INTO hosts (host, presence, seen_ms, retired_ms)
+       VALUES ($host, $presence, $seen_ms, $retired_ms)`,
     );
     this.database.exec("BEGIN IMMEDIATE");
     try {
-      for (const { presence, seenMs } of hosts) {
-        put.run({ host: presence.host, presence: JSON.stringify(presence), seen_ms: seenMs });
+      for (const { presence, seenMs, retiredMs } of hosts) {
+        const { host } = presence;
+        const text = JSON.stringify(presence);
+        put.run({ host, presence: text, seen_ms: seenMs, retired_ms: retiredMs });
       }
       this.database.exec("COMMIT");
     } catch (error) {

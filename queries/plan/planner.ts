@@ -16,6 +16,7 @@ import { namesOf } from "./plan.ts";
 import type { Plan, Shown } from "./plan.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
+import type { Bounds } from "./range.ts";
 import { neededColumns } from "./rows.ts";
 import { stringsOf } from "./shape.ts";
 import { PlanSplitter } from "./split.ts";
@@ -52,6 +53,8 @@ interface Sound {
   tables: readonly string[];
   /** Whether it is about the catalog: no host has to be asked. */
   readsCatalog: boolean;
+  /** What the hosts' tables are cut to. */
+  range: Bounds;
 }
 
 /** Sound SQL: it may go to hosts while the rest is planned. */
@@ -94,7 +97,8 @@ export class Planner implements AsyncDisposable {
   async start(request: PlanRequest): Promise<Planning> {
     const known = this.cache.find(request);
     if (known !== null) {
-      return { tables: known.tables, readsCatalog: false, plan: Promise.resolve(known) };
+      const { tables, range } = known;
+      return { tables, range, readsCatalog: false, plan: Promise.resolve(known) };
     }
     const sound = Promise.withResolvers<Sound>();
     const plan = this.last.then(() => this.planInTime(request, sound.resolve));
@@ -133,20 +137,20 @@ export class Planner implements AsyncDisposable {
     for (const table of tables) await this.createView(table, shown(table));
     if (readsCatalog) {
       const plan = await this.planCatalog(request, node, shown);
-      onSound({ tables: plan.tables, readsCatalog });
+      onSound({ tables: plan.tables, readsCatalog, range: plan.range });
       return plan; // not cached: it holds the rows themselves, which may be many
     }
     const columns = distinctNames(await this.describe(sql));
-    onSound({ tables, readsCatalog });
     const frozen = freezeClock(sql, node, request.now);
+    const sqlBoundsTime = boundsTime(frozen);
+    const range = boundsOf(request.range, sqlBoundsTime);
+    onSound({ tables, readsCatalog, range });
     const columnsRead = Object.fromEntries(
       tables.map((table) => {
         const needed = neededColumns(node, namesOf(shown(table)));
         return [table, shown(table).filter(({ name }) => needed.includes(name))];
       }),
     );
-    const sqlBoundsTime = boundsTime(frozen);
-    const range = boundsOf(request.range, sqlBoundsTime);
     const frame = { tables, columnsRead, columns, range };
     const { rowsMax, version = PLAN_VERSION } = request;
     const plan = await this.splitter.split(frozen, { sql, frame, shown, rowsMax, version });

@@ -49,7 +49,9 @@ Deno.test("embedded: hosts with other columns and types answer as one table", as
     const { answer } = await fleet.query("SELECT count(*) AS n FROM logs");
     return answer.rows[0]?.n === 5;
   });
-  await eventually(async () => (await fleet.cli("query", "SELECT second FROM logs")).code === 0);
+  // Until the columns of all hosts are known, and that one code is no number.
+  const all = "SELECT first, second, ok, name, took FROM logs WHERE code = 'x'";
+  await eventually(async () => (await fleet.cli("query", all)).code === 0);
   await using engine = await Engine.open();
   await engine.run(`CREATE TABLE logs AS ${ALL}`);
   for (const sql of QUESTIONS) {

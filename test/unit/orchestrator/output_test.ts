@@ -205,6 +205,7 @@ function record(host: string, more: Partial<HostRecord>): HostRecord {
     labels: {},
     state: "online",
     seen_at: null,
+    retired_at: null,
     version: "0.3.1",
     streams: ["logs"],
     lines_per_s: null,

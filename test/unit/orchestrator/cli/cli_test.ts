@@ -248,7 +248,7 @@ _logvend; echo "\${COMPREPLY[@]}"`;
     const bash = await runProgram({ command: "bash", args: ["-c", script] });
     assert.equal(bash.stdout.trim(), wanted);
   };
-  await check("logvend que", "query");
+  await check("logvend que", "query queries");
   await check("logvend key ", "new sign --help");
   await check("logvend query --al", "--allow-partial");
   await check("logvend library show tot", "totals");

@@ -1,5 +1,8 @@
 /** fanout/audience.ts: who is asked, who is missing before anybody is, over a real broker. */
 import assert from "node:assert/strict";
+import { signAction } from "../../../../orchestrator/access/sign.ts";
+import { ApiClient } from "../../../../orchestrator/cli/client.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
 import { error, logsWith, named, Scene } from "../scene.ts";
 
 const COUNTS = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 1";
@@ -60,4 +63,31 @@ Deno.test("a fleet with a host of the version before is asked in that version", 
   assert.deepEqual([end.mode, rows], ["rows", [{ kinds: 2 }]]);
   const newer = await scene.ask({ sql, selector: "host = web-1" });
   assert.deepEqual([newer.end.mode, newer.rows], ["aggregate", [{ kinds: 2 }]]);
+});
+
+Deno.test("a retired host is missing where it was there in the range, and nowhere else", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  const gone = await scene.agent({ host: "web-2", logs: logsWith([200]) });
+  await gone[Symbol.asyncDispose]();
+  await scene.hostIs("web-2", "offline");
+  const client = new ApiClient(scene.orchestrator.url);
+  const signal = AbortSignal.timeout(5_000);
+  const retire = async (names: string, key = scene.key) => {
+    const token = await signAction("retire", names, { key, nowMs: Date.now() });
+    await client.retire({ names, token, signal });
+  };
+  const stranger = await readOperatorKey((await newOperatorKey()).pem);
+  assert.equal((await error(retire("web-2", stranger))).code, "not_permitted");
+  assert.equal((await error(retire("web-1"))).message, "web-1 is online: stop its agent first");
+  await retire("web-2");
+  const before = await scene.ask({ sql: COUNTS, since: "24h" });
+  assert.deepEqual(before.end.coverage.missing.map(({ host, kind }) => [host, kind]), [
+    ["web-2", "retired"],
+  ]);
+  const since = new Date(Date.now() - 1).toISOString();
+  const { end } = await scene.ask({ sql: COUNTS, since });
+  assert.deepEqual([end.coverage.missing, end.coverage.asked], [[], 1]);
+  const bounded = `SELECT count(*) FROM logs WHERE ts < '2026-01-01'`; // there is no beginning then
+  assert.equal((await scene.ask({ sql: bounded })).end.coverage.missing.length, 1);
 });

@@ -1,6 +1,6 @@
 /** fanout/queries.ts: what was asked is remembered, and cancelled by whoever may. */
 import assert from "node:assert/strict";
-import { signCancel } from "../../../../orchestrator/access/sign.ts";
+import { signAction } from "../../../../orchestrator/access/sign.ts";
 import { ApiClient } from "../../../../orchestrator/cli/client.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
 import { eventually } from "../../../harness/eventually.ts";
@@ -51,18 +51,25 @@ Deno.test("a trusted operator cancels a query: on every host, and its asker is t
   });
   const id = running?.id ?? "";
   const stranger = await readOperatorKey((await newOperatorKey()).pem);
-  const forged = await signCancel(id, stranger, Date.now());
+  const forged = await signAction("cancel", id, { key: stranger, nowMs: Date.now() });
   assert.equal(
     (await error(client.cancel({ id, token: forged, signal: soon() }))).code,
     "not_permitted",
   );
-  const other = await signCancel(crypto.randomUUID(), scene.key, Date.now());
+  const other = await signAction("cancel", crypto.randomUUID(), {
+    key: scene.key,
+    nowMs: Date.now(),
+  });
   assert.equal(
     (await error(client.cancel({ id, token: other, signal: soon() }))).code,
     "not_permitted",
   );
   const cancel = async () =>
-    await client.cancel({ id, token: await signCancel(id, scene.key, Date.now()), signal: soon() });
+    await client.cancel({
+      id,
+      token: await signAction("cancel", id, { key: scene.key, nowMs: Date.now() }),
+      signal: soon(),
+    });
   await cancel();
   const { code, message } = await asked;
   assert.equal(code, "cancelled");

@@ -176,3 +176,23 @@ Deno.test("a table has the columns of all hosts, wide enough for each", () => {
   tables("web-2", [{ name: "x\0", type: "INTEGER" }]);
   assert.deepEqual(app(), united);
 });
+
+Deno.test("a host is retired by name or after 7 days of silence, and comes back by itself", async () => {
+  using scene = new Scene();
+  scene.say(presence("web-1"));
+  scene.say(presence("web-2"));
+  const retired = (host: string) => scene.fleet.get(host)?.retiredMs ?? null;
+  assert.throws(() => scene.fleet.retire(["web-1"]), /web-1 is online: stop its agent first/);
+  scene.say(presence("web-1", { state: "offline" }));
+  assert.throws(() => scene.fleet.retire(["web-1", "web-9"]), /There is no host web-9/);
+  assert.equal(retired("web-1"), null); // none of them was
+  scene.fleet.retire(["web-1"]);
+  assert.equal(retired("web-1"), START_MS);
+  scene.nowMs += 7 * 86_400_000;
+  scene.restart();
+  scene.say(presence("web-3"));
+  await until(() => retired("web-2") !== null);
+  assert.deepEqual(["web-1", "web-2", "web-3"].map(retired), [START_MS, scene.nowMs, null]);
+  scene.say(presence("web-2"));
+  assert.equal(retired("web-2"), null);
+});
