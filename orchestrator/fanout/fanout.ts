@@ -22,7 +22,7 @@ import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
-import { tooManyRows } from "./too_many_rows.ts";
+import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import { NO_HOST_YET } from "./unanswered.ts";
 import type { WorkspacePool } from "./workspace.ts";
 
@@ -132,7 +132,7 @@ export class Fanout {
     this.running.set(claims.id, collector);
     try {
       const plan = await planning; // while the hosts do the same
-      reason = plan.reason;
+      reason = whyRows(plan);
       const { engine } = workspace;
       const request = { claims, plan, audience };
       const gathered = await gather({ ...request, ...options, collector, engine });

@@ -14,7 +14,7 @@ import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
 import { addAnswers, finishMerge, prepareMerge } from "./merge.ts";
 import type { Merge } from "./merge.ts";
-import { tooManyRows } from "./too_many_rows.ts";
+import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import type { HostRows } from "./too_many_rows.ts";
 import { unanswered } from "./unanswered.ts";
 import type { HostError } from "./unanswered.ts";
@@ -152,7 +152,7 @@ function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly Host
     hostCount: audience.asked.length,
     heard,
     limits: claims.limits,
-    reason: plan.reason,
+    reason: whyRows(plan),
     rangeMs: since === null ? null : untilMs - Date.parse(since),
   });
 }

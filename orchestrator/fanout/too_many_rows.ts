@@ -1,6 +1,7 @@
 /** Says why a query that cannot be split ships too much, and what to do about it. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Limits } from "../../protocol/claims.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 
 interface Amount {
@@ -18,7 +19,7 @@ export interface TooManyRows {
   /** What hosts would ship, as far as they said; none: the cap was passed before they could. */
   heard: readonly HostRows[];
   limits: Limits;
-  /** Why the query ships rows: the plan's reason. */
+  /** Why the query ships rows. */
   reason: string | null;
   /** How long the asked range is; null when it has no beginning. */
   rangeMs: number | null;
@@ -28,6 +29,14 @@ const MINUTE_MS = 60_000;
 
 /** Ranges to suggest, largest first. */
 const NARROWER_MS = [720, 360, 180, 60, 15, 5, 1].map((minutes) => minutes * MINUTE_MS);
+
+/** Why a plan's hosts ship many rows; null where its size says it. */
+export function whyRows({ mode, reason }: Pick<Plan, "mode" | "reason">): string | null {
+  return mode === "aggregate" || mode === "host_complete"
+    ? "each group, and each value that exact distinct counts and quantiles need, is one " +
+      "(approx_count_distinct and approx_quantile need few)"
+    : reason;
+}
 
 /** The error with the whole message. Figures are estimates: rounded, and said to be so. */
 export function tooManyRows(facts: TooManyRows): LogvendError {

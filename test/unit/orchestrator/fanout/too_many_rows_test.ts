@@ -1,6 +1,6 @@
 /** too_many_rows.ts: the designed message, to the letter. */
 import assert from "node:assert/strict";
-import { tooManyRows } from "../../../../orchestrator/fanout/too_many_rows.ts";
+import { tooManyRows, whyRows } from "../../../../orchestrator/fanout/too_many_rows.ts";
 import type { HostRows } from "../../../../orchestrator/fanout/too_many_rows.ts";
 
 const LIMITS = { timeout_ms: 30_000, rows_max: 100_000, bytes_max: 64e6 };
@@ -65,4 +65,11 @@ Deno.test("when the bytes ran over, only that is said", () => {
     tooManyRows(facts).message,
     /^Too many rows: more than 64 MB from 1 host; the cap is 100000 rows or 64 MB\.\n {2}Why rows/,
   );
+});
+
+Deno.test("groups and values that are too many have a reason and a way out too", () => {
+  const groups = whyRows({ mode: "aggregate", reason: null });
+  assert.match(groups ?? "", /exact distinct counts .*approx_count_distinct/);
+  assert.equal(whyRows({ mode: "rows", reason: REASON }), REASON);
+  assert.equal(whyRows({ mode: "top_k", reason: null }), null);
 });
