@@ -42,6 +42,9 @@ export interface SplitRequest {
 interface Groups {
   partial: Partial;
   merge: SelectNode;
+  /** The merge as text, and what it gives. */
+  mergeSql: string;
+  columns: Column[];
   isHostComplete: boolean;
 }
 
@@ -104,7 +107,7 @@ export class PlanSplitter {
         reason: null,
         ...frame,
         partials: [split.partial],
-        mergeSql: await this.mergeText(split.merge, [split.partial], frame.columns),
+        mergeSql: conformed(split.mergeSql, split.columns, frame.columns),
       };
     }
     const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
@@ -174,9 +177,11 @@ export class PlanSplitter {
       if (shipped.some(({ type }) => carrierOf(type) === null)) return useless;
       const numbers = shipped.filter(({ name }) => split.numbers.has(name));
       if (!numbers.every(({ type }) => NUMBERS.test(type))) return useless;
-      await this.engine.describe(withTables([[table, emptySelect(shipped)]], mergeSql));
+      const partial = { table, sql: partialSql, columns: shipped };
+      const merged = withTables([[table, emptySelect(shipped)]], mergeSql);
       const { merge, isHostComplete } = split;
-      return { partial: { table, sql: partialSql, columns: shipped }, merge, isHostComplete };
+      const given = await this.engine.describe(merged);
+      return { partial, merge, mergeSql, columns: given, isHostComplete };
     } catch {
       return useless; // it does not bind: an aggregate of another type than it is split for
     }
