@@ -19,6 +19,8 @@ import { freezeClock, readsClock } from "./freeze.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
 import type { Bounds } from "./range.ts";
+import { EVERYWHERE, reachOf } from "./reach.ts";
+import type { Reach } from "./reach.ts";
 import { neededColumns, shipRows } from "./rows.ts";
 import { isObstacle, singleTable, stringsOf } from "./shape.ts";
 import type { Obstacle } from "./shape.ts";
@@ -64,6 +66,8 @@ export interface Plan {
   columnsRead: Record<string, Column[]>;
   /** What the hosts' tables are cut to, half-open over `ts`. */
   range: Bounds;
+  /** What of it the SQL's own conditions let the query reach. */
+  reach: Reach;
   partials: Partial[];
   /** Runs over the partial tables, each holding the rows of all hosts. */
   mergeSql: string;
@@ -72,7 +76,7 @@ export interface Plan {
 }
 
 /** SQL that has passed the gate and binds. */
-interface Sound {
+interface Sound extends Pick<Plan, "range" | "reach"> {
   /** Base tables that the SQL reads. */
   tables: readonly string[];
   /** Whether it is about the catalog: no host has to be asked. */
@@ -86,7 +90,7 @@ export interface Planning extends Sound {
 }
 
 /** What every plan of one request has in common. */
-type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
+type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "reach" | "columns">;
 
 /** The columns that the SQL sees of a table. */
 type Shown = (table: string) => readonly Column[];
@@ -122,7 +126,7 @@ export class Planner implements AsyncDisposable {
   async start(request: PlanRequest): Promise<Planning> {
     const known = this.cache.find(request);
     if (known !== null) {
-      return { tables: known.tables, readsCatalog: false, plan: Promise.resolve(known) };
+      return { ...known, readsCatalog: false, plan: Promise.resolve(known) };
     }
     const sound = Promise.withResolvers<Sound>();
     const plan = this.last.then(() => this.planInTime(request, sound.resolve));
@@ -161,21 +165,24 @@ export class Planner implements AsyncDisposable {
     for (const table of tables) await this.createView(table, shown(table));
     if (readsCatalog) {
       const plan = await this.planCatalog(request, node, shown);
-      onSound({ tables: plan.tables, readsCatalog });
+      onSound({ ...plan, readsCatalog });
       return plan; // not cached: it holds the rows themselves, which may be many
     }
     const columns = distinctNames(await this.describe(sql));
-    onSound({ tables, readsCatalog });
     const frozen = freezeClock(sql, node, request.now);
+    const read = tables.map((table) => ({ name: table, columns: shown(table) }));
+    const reach = await reachOf(this.engine, frozen, read);
+    const sqlBoundsTime = boundsTime(frozen);
+    const range = boundsOf(request.range, sqlBoundsTime);
+    onSound({ tables, readsCatalog, range, reach });
     const columnsRead = Object.fromEntries(
       tables.map((table) => {
         const needed = neededColumns(node, namesOf(shown(table)));
         return [table, shown(table).filter(({ name }) => needed.includes(name))];
       }),
     );
-    const sqlBoundsTime = boundsTime(frozen);
-    const range = boundsOf(request.range, sqlBoundsTime);
-    const plan = await this.split(request, frozen, { tables, columnsRead, columns, range }, shown);
+    const frame = { tables, columnsRead, columns, range, reach };
+    const plan = await this.split(request, frozen, frame, shown);
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
     return plan;
   }
@@ -214,6 +221,7 @@ export class Planner implements AsyncDisposable {
       tables: [],
       columnsRead: {},
       range: { since: null, until: null },
+      reach: EVERYWHERE,
       partials: [],
       mergeSql: conformed(withRelations(merge, relations), merged, columns),
       columns,
