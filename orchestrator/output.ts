@@ -22,6 +22,7 @@ const LABELS: Readonly<Record<MissingKind, string>> = {
   failed: "failed",
   lost: "lost",
   timeout: "timeout",
+  retired: "retired",
 };
 
 export interface SummaryFacts {
@@ -38,7 +39,8 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
   }
   return [
     coverage.missing.length === 0 ? "complete" : "PARTIAL",
-    `${coverage.answered}/${counted(coverage.asked, "host")}`,
+    `${coverage.answered}/${counted(coverage.asked, "host")}` +
+    (coverage.pruned === 0 ? "" : ` (${coverage.pruned} not asked: nothing there)`),
     rangeInWords(asked, range),
     `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
     `${formatBytes(coverage.bytes_read)} read`,
@@ -76,8 +78,13 @@ export function coverageLines(coverage: Coverage): string[] {
 }
 
 /** The hosts as a table, and how many are there; without any, how to add one. */
-export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string {
-  if (hosts.length === 0) return `${NO_HOST_YET}\n`;
+export function hostsTable(
+  all: readonly HostRecord[],
+  nowMs: number,
+  { retired = false }: { retired?: boolean } = {},
+): string {
+  if (all.length === 0) return `${NO_HOST_YET}\n`;
+  const hosts = all.filter(({ state }) => retired || state !== "retired");
   const header = ["HOST", "REGION", "STATE", "SEEN", "VERSION", "LINES/S", "BEHIND", "REJECTS"];
   const rightAligned = new Set(["LINES/S", "REJECTS"]);
   const rows = hosts.map((host) => hostCells(host, nowMs));
@@ -90,25 +97,41 @@ export function hostsTable(hosts: readonly HostRecord[], nowMs: number): string 
       return rightAligned.has(header[i] ?? "") ? cell.padStart(width) : cell.padEnd(width);
     }).join("  ").trimEnd()
   );
-  const online = hosts.filter(({ state }) => state === "online").length;
-  const total = counted(hosts.length, "host");
-  return [...lines, `${total}: ${online} online, ${hosts.length - online} offline`, ""].join("\n");
+  return [...lines, hostCounts(all, retired), ""].join("\n");
+}
+
+/** `400 hosts: 391 online, 9 offline · 31 retired hidden (--retired)` */
+function hostCounts(all: readonly HostRecord[], showsRetired: boolean): string {
+  const count = (wanted: HostRecord["state"]) => all.filter(({ state }) => state === wanted).length;
+  const [online, offline, retired] = [count("online"), count("offline"), count("retired")];
+  const total = `${counted(online + offline, "host")}: ${online} online, ${offline} offline`;
+  if (retired === 0) return total;
+  return `${total} · ${retired} retired${showsRetired ? "" : " hidden (--retired)"}`;
 }
 
 /** What a query would do, without doing it. */
 export function explanationText(explanation: Explanation, asked: RangeText): string {
-  const { mode, reason, range, hosts, missing, partials, merge_sql } = explanation;
+  const { mode, reason, range, hosts, pruned, missing, estimate } = explanation;
+  const { partials, merge_sql } = explanation;
   return [
     `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
     ...(mode === "catalog" ? [] : [`range  ${rangeInWords(asked, range)}`]),
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
+    ...(pruned.length === 0 ? [] : [`       not asked: ${pruned.join(" ")}: nothing there`]),
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
+    ...(mode === "catalog" ? [] : [`reads  ${estimateText(estimate)}`]),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
     "",
     "merge:",
     indented(merge_sql),
     "",
   ].join("\n");
+}
+
+/** `about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more` */
+function estimateText({ chunks, rows, bytes, unknown_hosts: more }: Explanation["estimate"]) {
+  const sums = `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)}`;
+  return `about ${sums}${more === 0 ? "" : `; ${counted(more, "host")} may read more`}`;
 }
 
 interface HostGroup {

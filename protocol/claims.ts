@@ -53,6 +53,15 @@ export const QueryClaims = z.object({
 });
 export type QueryClaims = z.infer<typeof QueryClaims>;
 
+/** The payload of the token that retires hosts: `sql_sha256` is that of their names, `a,b`. */
+export const RetireClaims = QueryClaims.pick({
+  id: true,
+  sql_sha256: true,
+  issued_at_ms: true,
+  expires_at_ms: true,
+}).extend({ kind: z.literal("retire") });
+export type RetireClaims = z.infer<typeof RetireClaims>;
+
 /** The payload of the token of a tail: `sql_sha256` is that of its condition. */
 export const TailClaims = QueryClaims.pick({
   id: true,

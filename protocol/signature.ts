@@ -6,7 +6,7 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import type { JWK } from "jose";
 import type { ZodType } from "zod";
 import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "./claims.ts";
-import type { QueryClaims, TailClaims } from "./claims.ts";
+import type { QueryClaims, RetireClaims, TailClaims } from "./claims.ts";
 import { sha256Hex } from "./sha256.ts";
 import { parseBody } from "./envelope.ts";
 import { LogvendError, messageOf } from "./errors.ts";
@@ -52,7 +52,7 @@ export async function readOperatorKey(pem: string): Promise<OperatorKey> {
 }
 
 /** What an operator signs. */
-export type Claims = QueryClaims | TailClaims;
+export type Claims = QueryClaims | TailClaims | RetireClaims;
 
 /** Signs claims: the token that travels beside the SQL. */
 export async function signClaims(claims: Claims, key: OperatorKey): Promise<string> {
@@ -63,7 +63,7 @@ export async function signClaims(claims: Claims, key: OperatorKey): Promise<stri
 
 /** What came, and what it is checked against. */
 export interface VerifyRequest<Kind extends Claims> {
-  /** Of what must have been signed: QueryClaims or TailClaims. */
+  /** Of what must have been signed: QueryClaims, TailClaims or RetireClaims. */
   schema: ZodType<Kind>;
   token: string;
   sql: string;

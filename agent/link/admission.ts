@@ -1,9 +1,12 @@
 /** Whether a request may run here: a pinned key signed it, and it is meant for this host. */
 import type { ZodType } from "zod";
+import type { QueryClaims, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { matches, parseSelector } from "../../protocol/selector.ts";
 import { verifyClaims } from "../../protocol/signature.ts";
-import type { Claims } from "../../protocol/signature.ts";
+
+/** What hosts are asked for. */
+type HostClaims = QueryClaims | TailClaims;
 
 /** What requests are checked against. */
 export interface Admission {
@@ -14,7 +17,7 @@ export interface Admission {
 }
 
 /** A request as it came. */
-export interface SignedRequest<Kind extends Claims> {
+export interface SignedRequest<Kind extends HostClaims> {
   /** Of what must have been signed. */
   schema: ZodType<Kind>;
   request: string;
@@ -24,7 +27,7 @@ export interface SignedRequest<Kind extends Claims> {
 }
 
 /** @throws {LogvendError} with the reason that the asker is told */
-export async function admitted<Kind extends Claims>(
+export async function admitted<Kind extends HostClaims>(
   { labels, trust }: Admission,
   { request, ...signed }: SignedRequest<Kind>,
 ): Promise<Kind> {

@@ -15,6 +15,7 @@ import { Catalog } from "./catalog.ts";
 import type { Origin, StoredFile } from "./catalog.ts";
 import { openSoundDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
+import { Holdings } from "./holdings.ts";
 import { Keeper } from "./keeper.ts";
 import { Leases } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -50,6 +51,8 @@ export interface StoreStats {
   rejects: number;
   /** Bytes of parts and chunks. */
   storedBytes: number;
+  /** What is in no chunk yet. */
+  open: { rows: number; bytes: number };
 }
 
 interface Parts {
@@ -73,6 +76,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly tally = new Tally();
   private gaps: Gap[] = [];
   private readonly tails = new Map<string, Uint8Array>();
+  /** As the fleet is told. */
+  readonly holdings: Holdings;
   private readonly quota: Quota | null;
   private readonly clock: () => number;
   private readonly openedMs: number;
@@ -85,6 +90,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.openedMs = this.clock();
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
     this.quota = quotaOf(parts);
+    const { options: { host }, database, memory } = parts;
+    const waitingGaps = () => this.gaps;
+    this.holdings = new Holdings({ database, memory, host, waitingGaps, clock: this.clock });
     this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
@@ -137,6 +145,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
       }
       this.addToMemory(generation, batch);
+      this.holdings.rowsAdded();
       this.tally.add(generation.stream, batch);
       generation.offset = batch.endOffset;
       generation.lines += batch.lines;
@@ -247,6 +256,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return {
       rejects: catalog.totals(REJECTS).rows + memory.rowCount(REJECTS),
       storedBytes: catalog.totals().bytes,
+      open: this.holdings.open(),
     };
   }
 

@@ -1,7 +1,13 @@
 /** Builds what an operator signs with a question, and signs it. */
 import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX } from "../../protocol/claims.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type { Limits, QueryClaims, Range, TailClaims } from "../../protocol/claims.ts";
+import type {
+  Limits,
+  QueryClaims,
+  Range,
+  RetireClaims,
+  TailClaims,
+} from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";
 import { signClaims } from "../../protocol/signature.ts";
@@ -57,6 +63,15 @@ export async function signTail(request: TailSignRequest): Promise<string> {
     stream,
     rate_max: rate,
   };
+  return await signClaims(claims, key);
+}
+
+/** Signs that hosts are retired: their names, `a,b`. Returns the token. */
+export async function signRetirement(
+  { names, key, nowMs }: { names: string; key: OperatorKey; nowMs: number },
+): Promise<string> {
+  const { selector: _, ...always } = signedAlways({ sql: names, selector: "", nowMs });
+  const claims: RetireClaims = { kind: "retire", ...always };
   return await signClaims(claims, key);
 }
 

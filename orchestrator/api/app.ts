@@ -1,11 +1,12 @@
 /** The HTTP API: its routes, and errors as JSON. */
 import { Hono } from "hono";
 import { LogvendError } from "../../protocol/errors.ts";
+import type { Authority } from "../access/authority.ts";
 import type { Fanout } from "../fanout/fanout.ts";
 import type { Tails } from "../fanout/tails.ts";
-import type { Fleet, Host } from "../fleet/fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { errorResponse } from "./errors.ts";
-import type { HostRecord } from "./events.ts";
+import { hostRecord, retireHosts } from "./hosts.ts";
 import { answerQuery } from "./query.ts";
 import { answerTail } from "./tail.ts";
 
@@ -13,15 +14,17 @@ export interface AppParts {
   fleet: Fleet;
   fanout: Fanout;
   tails: Tails;
+  authority: Authority;
   /** Says whether queries can be sent to hosts at all. */
   brokerReady: () => boolean;
 }
 
-export function createApp({ fleet, fanout, tails, brokerReady }: AppParts): Hono {
+export function createApp({ fleet, fanout, tails, authority, brokerReady }: AppParts): Hono {
   const app = new Hono();
   app.post("/v1/query", (context) => answerQuery(fanout, context.req.raw));
   app.post("/v1/tail", (context) => answerTail(tails, context.req.raw));
-  app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
+  app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(hostRecord) }));
+  app.post("/v1/hosts/retire", (context) => retireHosts({ fleet, authority }, context.req.raw));
   app.get("/healthz", () => {
     const ready = brokerReady();
     const broker = ready ? "connected" : "not reachable";
@@ -37,22 +40,4 @@ export function createApp({ fleet, fanout, tails, brokerReady }: AppParts): Hono
   });
   app.onError((error) => errorResponse(error));
   return app;
-}
-
-function record({ presence, state, seenMs }: Host): HostRecord {
-  const { host, region, labels, version, streams, stats } = presence;
-  return {
-    host,
-    region,
-    labels,
-    state,
-    seen_at: seenMs === null ? null : new Date(seenMs).toISOString(),
-    version,
-    streams,
-    lines_per_s: stats?.lines_per_s ?? null,
-    behind_bytes: stats?.behind_bytes ?? null,
-    behind_ms: stats?.behind_ms ?? null,
-    rejects: stats?.rejects ?? null,
-    stored_bytes: stats?.stored_bytes ?? null,
-  };
 }

@@ -88,7 +88,17 @@ export const Explanation = z.object({
   range: AnswerRange,
   columns: z.array(Column),
   hosts: z.array(z.string()),
+  /** Hosts that hold nothing of what is asked for, and are not asked. */
+  pruned: z.array(z.string()).default([]),
   missing: z.array(Missing),
+  /** What the hosts will read, as far as they have said what they hold. */
+  estimate: z.object({
+    chunks: z.number().int(),
+    rows: z.number().int(),
+    bytes: z.number().int(),
+    /** Hosts that may read more. */
+    unknown_hosts: z.number().int(),
+  }),
   partials: z.array(z.object({ table: z.string(), sql: z.string() })),
   merge_sql: z.string(),
 });
@@ -99,7 +109,7 @@ export const HostRecord = z.object({
   host: z.string(),
   region: z.string(),
   labels: z.record(z.string(), z.string()),
-  state: z.enum(["online", "offline"]),
+  state: z.enum(["online", "offline", "retired"]),
   seen_at: z.iso.datetime().nullable(),
   version: z.string(),
   streams: z.array(z.string()),
@@ -110,5 +120,9 @@ export const HostRecord = z.object({
   stored_bytes: z.number().nullable(),
 });
 export type HostRecord = z.infer<typeof HostRecord>;
+
+/** What `POST /v1/hosts/retire` answers. */
+export const Retired = z.object({ retired: z.array(z.string()) });
+export type Retired = z.infer<typeof Retired>;
 
 export const HostList = z.object({ hosts: z.array(HostRecord) });

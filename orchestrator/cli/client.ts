@@ -3,7 +3,7 @@ import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
-import { ErrorBody, Explanation, HostList, QueryEvent, TailEvent } from "../api/events.ts";
+import { ErrorBody, Explanation, HostList, QueryEvent, Retired, TailEvent } from "../api/events.ts";
 import type { ApiError, HostRecord } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 
@@ -29,6 +29,13 @@ export class ApiClient {
   async hosts(signal: AbortSignal): Promise<HostRecord[]> {
     const response = await this.fetch("/v1/hosts", { signal });
     return this.parse(HostList, await response.json()).hosts;
+  }
+
+  /** Counts hosts out: `a,b`, as signed. @throws {LogvendError} the orchestrator's */
+  async retire(names: string, token: string, signal: AbortSignal): Promise<Retired> {
+    const request = { sql: names, token, signal };
+    const response = await this.post("/v1/hosts/retire", request, "application/json");
+    return this.parse(Retired, await response.json());
   }
 
   /** @throws {LogvendError} the orchestrator's */

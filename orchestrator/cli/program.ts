@@ -4,12 +4,13 @@ import { VERSION } from "../../protocol/version.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import { createKeyFile } from "../access/key_file.ts";
-import { hostsTable } from "../output.ts";
 import { ApiClient } from "./client.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
 import { generateCommand, LINE_FORMATS } from "./generate.ts";
 import type { GenerateFlags } from "./generate.ts";
+import { hostsCommand, retireCommand } from "./hosts.ts";
+import type { HostsOptions } from "./hosts.ts";
 import { initFolder, initText } from "./init.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
@@ -17,6 +18,7 @@ import {
   addAudienceOptions,
   addQuestionOptions,
   addSettingOptions,
+  keyOption,
   signedQuestion,
 } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
@@ -25,8 +27,6 @@ import { shellCommand } from "./shell.ts";
 import { tailCommand } from "./tail.ts";
 import type { TailOptions } from "./tail.ts";
 import { processTerminal, stopSignal } from "./terminal.ts";
-
-const HOSTS_TIMEOUT_MS = 10_000;
 
 const EXIT_CODE_HELP = `
 Exit codes:
@@ -141,22 +141,27 @@ function addTail(program: Command) {
 }
 
 function addHosts(program: Command) {
-  program.command("hosts")
+  const hosts = program.command("hosts")
     .description("list the hosts of the fleet: there or not, and since when")
     .addOption(
       new Option("-o, --output <format>", "how they are printed")
         .choices(["table", "json"]).default("table"),
     )
+    .option("--retired", "those that are counted out too")
     .addOption(urlOption())
     .addHelpText("after", examples("logvend hosts", "logvend hosts -o json"))
-    .action(async ({ url, output }: { url: string; output: "table" | "json" }) => {
-      const hosts = await new ApiClient(url).hosts(AbortSignal.timeout(HOSTS_TIMEOUT_MS));
-      const terminal = processTerminal();
-      await terminal.write(
-        output === "json"
-          ? `${JSON.stringify({ hosts }, null, 2)}\n`
-          : hostsTable(hosts, terminal.now()),
-      );
+    .action(async ({ url, ...options }: HostsOptions & { url: string }) => {
+      await hostsCommand(options, new ApiClient(url), processTerminal());
+    });
+  hosts.command("retire")
+    .description("count hosts out that are gone for good; happens by itself after 7 days")
+    .argument("<hosts...>", "their names")
+    .addOption(keyOption())
+    .addOption(urlOption())
+    .addHelpText("after", examples("logvend hosts retire web-17 web-18"))
+    .action(async (names: string[], _: unknown, command: Command) => {
+      const { url, ...options } = command.optsWithGlobals<{ url: string; key?: string }>();
+      await retireCommand(names, options, new ApiClient(url), processTerminal());
     });
 }
 

@@ -49,7 +49,12 @@ export function addAudienceOptions(command: Command): Command {
     .option("--on <selector>", "ask hosts by label, e.g. 'region = eu-west-1 and service = api'")
     .option("--host <names>", "ask these hosts: a,b")
     .option("--region <names>", "ask the hosts of these regions: a,b")
-    .addOption(new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY"));
+    .addOption(keyOption());
+}
+
+/** The flag that `keyOf` reads. */
+export function keyOption(): Option {
+  return new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY");
 }
 
 /** Adds all flags to a command that asks one question. */

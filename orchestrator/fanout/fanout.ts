@@ -14,7 +14,9 @@ import type {
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import type { Plan, Planner } from "../../queries/plan/planner.ts";
+import { within } from "../../queries/plan/reach.ts";
 import type { Authority } from "../access/authority.ts";
+import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
 import type { AnswerFacts } from "./answer.ts";
@@ -23,6 +25,8 @@ import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
+import { readingOf } from "./reading.ts";
+import type { Reading } from "./reading.ts";
 import { tooManyRows } from "./too_many_rows.ts";
 import { NO_HOST_YET } from "./unanswered.ts";
 import type { WorkspacePool } from "./workspace.ts";
@@ -35,6 +39,7 @@ const log = getLogger(["orchestrator", "fanout"]);
 export interface FanoutParts {
   broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
   fleet: Fleet;
+  catalog: ChunkCatalog;
   planner: Planner;
   workspaces: WorkspacePool;
   authority: Authority;
@@ -74,6 +79,7 @@ interface Prepared {
   audience: Audience;
   /** That the SQL names. */
   tables: Table[];
+  read: Read;
 }
 
 /** What would be done, without doing it. */
@@ -81,6 +87,7 @@ export interface Explanation {
   queryId: string;
   plan: Plan;
   audience: Audience;
+  reading: Reading;
 }
 
 export class Fanout {
@@ -91,8 +98,9 @@ export class Fanout {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: Question): Promise<Explanation> {
-    const { claims, planning, audience } = await this.prepare(question);
-    return { queryId: queryIdOf(claims.id), plan: await planning, audience };
+    const { claims, planning, audience, read } = await this.prepare(question);
+    const reading = readingOf(this.parts.catalog, audience.asked, read);
+    return { queryId: queryIdOf(claims.id), plan: await planning, audience, reading };
   }
 
   /**
@@ -181,14 +189,14 @@ export class Fanout {
   }
 
   private async prepare(question: Question): Promise<Prepared> {
-    const { broker, fleet, planner, authority, now } = this.parts;
+    const { broker, fleet, catalog, planner, authority, now } = this.parts;
     const { claims } = await authority.check(QueryClaims, question);
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const known = fleet.tables();
-    const { tables, readsCatalog, plan } = await planner.start({
+    const { tables, readsCatalog, plan, range, reach } = await planner.start({
       sql: question.sql,
       tables: known,
       now: claims.now,
@@ -196,11 +204,12 @@ export class Fanout {
       rowsMax: claims.limits.rows_max,
     });
     const { selector } = claims;
+    const read = { tables, ...within(range, reach) };
     const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
-      ? { asked: [], missing: [] }
-      : chooseAudience({ fleet, selector, tables, nowMs: now() });
+      ? { asked: [], missing: [], pruned: [] }
+      : chooseAudience({ fleet, catalog, selector, read, reach, nowMs: now() });
     const named = known.filter(({ name }) => tables.includes(name));
-    return { claims, planning: plan, audience, tables: named };
+    return { claims, planning: plan, audience, tables: named, read };
   }
 
   /** @throws {LogvendError} unavailable: then no host has it */

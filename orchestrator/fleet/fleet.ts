@@ -17,6 +17,11 @@ const SAVE_EVERY_MS = 5_000;
 /** More hosts than this on one broker are refused: each costs some kilobytes here. */
 const HOST_COUNT_MAX = 100_000;
 
+/** A host that was offline for so long is counted out. */
+const RETIRE_AFTER_MS = 7 * 86_400_000;
+/** First hosts have the time to say that they are there. */
+const RETIRE_FIRST_MS = 60_000;
+
 const log = getLogger(["orchestrator", "fleet"]);
 
 export interface Host {
@@ -24,6 +29,10 @@ export interface Host {
   state: "online" | "offline";
   /** When it was last heard, or went away; null when that was before anything we know. */
   seenMs: number | null;
+  /** Version of its holdings, if its last word names them; null: they may be others by now. */
+  holdings: string | null;
+  /** Since when it is counted out, until it is heard again; null: it is not. */
+  retiredMs: number | null;
 }
 
 export interface FleetOptions {
@@ -43,13 +52,15 @@ export class Fleet implements Disposable {
   private readonly now: () => number;
   private readonly timer: ReturnType<typeof setInterval>;
   private savedMs: number;
+  private readonly startedMs: number;
 
   /** Starts with the hosts of before, all offline until they are heard. */
   constructor(private readonly options: FleetOptions) {
     this.now = options.now ?? Date.now;
     this.savedMs = this.now();
-    for (const { presence, seenMs } of options.table.load()) {
-      this.hosts.set(presence.host, { presence, seenMs, state: "offline" });
+    this.startedMs = this.savedMs;
+    for (const known of options.table.load()) {
+      this.hosts.set(known.presence.host, { ...known, state: "offline", holdings: null });
     }
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -67,6 +78,23 @@ export class Fleet implements Disposable {
   /** What one host says of itself, if it was ever heard. */
   get(host: string): Host | undefined {
     return this.hosts.get(host);
+  }
+
+  /** Counts hosts out until they are heard again. @throws {LogvendError} usage, for all or none */
+  retire(names: readonly string[]): void {
+    const hosts = names.map((name) => {
+      const host = this.hosts.get(name);
+      if (host === undefined) {
+        throw new LogvendError("usage", `Host ${name} was never seen (logvend hosts lists them)`);
+      }
+      if (host.state === "online") {
+        throw new LogvendError("usage", `Host ${name} is online: stop its agent first`);
+      }
+      return { ...host, retiredMs: host.retiredMs ?? this.now() };
+    });
+    this.options.table.save(hosts);
+    for (const host of hosts) this.hosts.set(host.presence.host, host);
+    log.info("Retired {hosts}.", { hosts: names.join(", ") });
   }
 
   /** The tables that queries may name: every stream of any host, and what all have. */
@@ -119,6 +147,9 @@ export class Fleet implements Disposable {
       presence: state === "offline" && known !== undefined ? known.presence : presence,
       seenMs,
       state,
+      // Of one that left without a word nobody knows what it holds by now.
+      holdings: presence.state === state ? presence.holdings ?? null : null,
+      retiredMs: state === "online" ? null : known?.retiredMs ?? null,
     });
     this.unsaved.add(presence.host);
     const restarted = known?.state === "online" && known.presence.boot !== presence.boot;
@@ -134,13 +165,25 @@ export class Fleet implements Disposable {
   private tick() {
     const nowMs = this.now();
     for (const [name, host] of this.hosts) {
-      if (host.state === "offline" || host.seenMs === null) continue;
-      if (nowMs - host.seenMs < host.presence.lease_ms) continue;
-      this.hosts.set(name, { ...host, state: "offline" });
-      this.unsaved.add(name);
-      this.announce(name, { before: "online", after: "offline", restarted: false });
+      if (host.seenMs === null) continue;
+      const silentMs = nowMs - host.seenMs;
+      if (host.state === "offline") this.retireSilent(host, silentMs, nowMs);
+      else if (silentMs >= host.presence.lease_ms) {
+        this.hosts.set(name, { ...host, state: "offline", holdings: null });
+        this.unsaved.add(name);
+        this.announce(name, { before: "online", after: "offline", restarted: false });
+      }
     }
     if (nowMs - this.savedMs >= SAVE_EVERY_MS) this.save();
+  }
+
+  private retireSilent(host: Host, silentMs: number, nowMs: number) {
+    if (host.retiredMs !== null || silentMs < RETIRE_AFTER_MS) return;
+    if (nowMs - this.startedMs < RETIRE_FIRST_MS) return;
+    const { host: name } = host.presence;
+    this.hosts.set(name, { ...host, retiredMs: nowMs });
+    this.unsaved.add(name);
+    log.info("{host} was silent for 7 days: it is retired.", { host: name });
   }
 
   private save() {

@@ -4,13 +4,17 @@ import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 
 /** Raised with every change of the tables below; the old ones are then migrated here. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS hosts (
     host TEXT PRIMARY KEY,
     presence TEXT NOT NULL,
     seen_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS retired (
+    host TEXT PRIMARY KEY,
+    retired_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;

@@ -15,6 +15,7 @@ const NOW_MS = Date.parse("2026-11-22T10:14:09Z");
 const COMPLETE: Coverage = {
   asked: 3,
   answered: 3,
+  pruned: 0,
   missing: [],
   chunks: 14,
   rows_scanned: 57_803,
@@ -182,6 +183,7 @@ Deno.test("the coverage adds up what hosts say", () => {
   assert.deepEqual(coverageOf([host("b", 5), host("a", 0)], missing), {
     asked: 3,
     answered: 2,
+    pruned: 0,
     missing,
     chunks: 2,
     rows_scanned: 4,
@@ -257,6 +259,8 @@ Deno.test("an explanation shows what would run where", () => {
     range: { since: "2026-11-21T10:14:09.000Z", until: null },
     columns: [],
     hosts: ["web-1", "web-3"],
+    pruned: ["web-4"],
+    estimate: { chunks: 14, rows: 57_803, bytes: 3_200_000, unknown_hosts: 1 },
     missing: [{ host: "web-2", kind: "offline" as const, reason: "silent since 10:14:07" }],
     partials: [{ table: "logs", sql: "SELECT request\nFROM logs" }],
     merge_sql: "SELECT string_agg(request) FROM logs",
@@ -267,7 +271,9 @@ Deno.test("an explanation shows what would run where", () => {
 mode   rows: string_agg(request) at 1:8 cannot be merged from partial results
 range  last 24 h
 hosts  2: web-1 web-3
+       not asked: web-4: nothing there
        not asked: web-2 silent since 10:14:07
+reads  about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more
 
 each host, into logs:
   SELECT request

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { Aedes } from "aedes";
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
+import type { HoldingsSource } from "../../../../agent/link/link.ts";
 import { QueryClaims } from "../../../../protocol/claims.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
 import { open, seal } from "../../../../protocol/envelope.ts";
@@ -44,6 +45,28 @@ export async function startBroker(port = 0) {
       await closed;
       await new Promise<void>((resolve) => broker.close(resolve));
     },
+  };
+}
+
+/** Of a host's presence. */
+export const STATS = {
+  lines_per_s: 1,
+  behind_bytes: 2,
+  behind_ms: 3,
+  rejects: 4,
+  stored_bytes: 5,
+  open_rows: 6,
+  open_bytes: 7,
+};
+
+/** Holdings of one chunk, that never change. */
+export function fixedHoldings(): HoldingsSource {
+  const [day, digest] = ["2026-11-21", "d1"];
+  const open_from = "2026-11-22T18:00:00.000Z";
+  return {
+    statement: () => ({ version: "v1", open_from, own_rows: true, days: { [day]: digest } }),
+    day: () => ({ day, digest, chunks: { logs: [["00000000000000aa", 1, 2, 3, 4]] }, marks: [] }),
+    watch: () => {},
   };
 }
 

@@ -15,7 +15,7 @@ import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { Orchestrator, startBroker } from "../link/fleet.ts";
+import { fixedHoldings, Orchestrator, startBroker } from "../link/fleet.ts";
 import { FileStore, ROWS_PER_404, writeLogs } from "./logs.ts";
 
 const LOG_ROWS = 100_000;
@@ -124,6 +124,8 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
     streams: ["logs"],
     trust: [orchestrator.key.publicKey],
     answer: (query, signal) => answerQuery(here.parts, query, signal),
+    holdings: fixedHoldings(),
+    isRead: () => true,
     isKnown: () => false,
     remember: () => {},
     stats: () => undefined,

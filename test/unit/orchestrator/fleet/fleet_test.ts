@@ -119,7 +119,15 @@ Deno.test("a host that restarted has lost what it was doing", () => {
 
 Deno.test("an offline host keeps the figures it sent last", () => {
   using scene = new Scene();
-  const stats = { lines_per_s: 9, behind_bytes: 0, behind_ms: 0, rejects: 12, stored_bytes: 5 };
+  const stats = {
+    lines_per_s: 9,
+    behind_bytes: 0,
+    behind_ms: 0,
+    rejects: 12,
+    stored_bytes: 5,
+    open_rows: 3,
+    open_bytes: 4,
+  };
   scene.say(presence("web-1", { stats }));
   scene.say(presence("web-1", { state: "offline" }));
   assert.equal(scene.fleet.get("web-1")?.presence.stats?.rejects, 12);
