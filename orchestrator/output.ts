@@ -144,7 +144,7 @@ function missingGroups(missing: readonly Missing[]): HostGroup[] {
   return Object.entries(LABELS).flatMap(([kind, label]) => {
     const ofKind = missing.filter((one) => one.kind === kind);
     if (ofKind.length === 0) return [];
-    if (kind === "offline") return [offlineGroup(label, ofKind)];
+    if (kind === "offline" || kind === "retired") return [offlineGroup(label, ofKind)];
     const byReason = [...Map.groupBy(ofKind, ({ reason }) => oneLine(reason))]
       .map(([reason, same]) => ({ label, reason, hosts: same.map(({ host }) => host) }))
       .sort((a, b) => b.hosts.length - a.hosts.length);
@@ -155,7 +155,7 @@ function missingGroups(missing: readonly Missing[]): HostGroup[] {
   });
 }
 
-/** Offline hosts went at times of their own: one line says when the first did. */
+/** Offline and retired hosts went at times of their own: one line says when the first did. */
 function offlineGroup(label: string, missing: readonly Missing[]): HostGroup {
   const earliest = missing.toSorted((a, b) => (a.since ?? "") < (b.since ?? "") ? -1 : 1)[0];
   const reason = oneLine(earliest?.reason ?? "");

@@ -101,7 +101,7 @@ function obstacleTo(
     const isRetired = retiredMs !== null;
     return {
       kind: isRetired ? "retired" : "offline",
-      reason: `${isRetired ? "its data is gone unless archived; " : ""}${silence(seenMs, nowMs)}`,
+      reason: silence(seenMs, nowMs) + (isRetired ? "; its data is gone unless archived" : ""),
       ...(seenMs === null ? {} : { since: new Date(seenMs).toISOString() }),
     };
   }

@@ -52,6 +52,11 @@ Deno.test("an answer from the catalog speaks of no host's rows", () => {
   assert.equal(line, "catalog · no host asked · 31 ms · q-7f3a2c");
 });
 
+Deno.test("hosts that were not asked are counted as answered, and said", () => {
+  const line = summaryLine({ end: end({ ...COMPLETE, pruned: 2 }), asked: {} });
+  assert.equal(line.split(" · ")[1], "3/3 hosts (2 not asked: nothing there)");
+});
+
 Deno.test("one of anything is singular", () => {
   const one = { ...COMPLETE, asked: 1, answered: 1, chunks: 1, rows_scanned: 1, rejects: 1 };
   assert.match(
@@ -242,6 +247,17 @@ web-17  eu-west-1  offline  41 m  0.3.0          -  -             0
 3 hosts: 2 online, 1 offline
 `.slice(1),
   );
+});
+
+Deno.test("retired hosts are counted, and listed when they are wanted", () => {
+  const hosts = [record("web-1", {}), record("web-2", { state: "retired" })];
+  const [header, first, counts] = hostsTable(hosts, NOW_MS).split("\n");
+  assert.match(header ?? "", /^HOST /);
+  assert.match(first ?? "", /^web-1 /);
+  assert.equal(counts, "1 host: 1 online, 0 offline · 1 retired hidden (--retired)");
+  const all = hostsTable(hosts, NOW_MS, { retired: true }).split("\n");
+  assert.match(all[2] ?? "", /^web-2 +eu-west-1 +retired /);
+  assert.equal(all[3], "1 host: 1 online, 0 offline · 1 retired");
 });
 
 Deno.test("an empty fleet says how to add a host", () => {

@@ -90,6 +90,9 @@ Deno.test("the range cuts the rows, and now() is the literal that was signed", a
   await using early = await answerQuery(here.parts, recent, never());
   assert(early.tables[0]?.encoding === "text");
   assert.deepEqual(early.tables[0].values, [["3"]]);
+  const { since, until } = here.store.asked ?? {}; // files beyond it are not even opened
+  const lateMs = Date.parse(NOW) - 3_600_000 + 3_000 + 1_000;
+  assert.deepEqual({ since, until }, { since: null, until: new Date(lateMs).toISOString() });
 });
 
 Deno.test("what fails leaves no lease and no file", async () => {

@@ -117,6 +117,42 @@ Deno.test("a host that restarted has lost what it was doing", () => {
   assert.equal(scene.state("web-1").state, "online");
 });
 
+Deno.test("what a host holds is known while it is there, and after its goodbye", async () => {
+  using scene = new Scene();
+  const held = () => scene.fleet.get("web-1")?.holdings;
+  scene.say(presence("web-1", { holdings: "v1" }));
+  assert.equal(held(), "v1");
+  scene.say(presence("web-1", { state: "offline", holdings: "v2" }));
+  assert.equal(held(), "v2");
+  scene.say(presence("web-1", { holdings: "v3" }));
+  scene.say(presence("web-1", { state: "offline" })); // a last will
+  assert.equal(held(), null);
+  scene.say(presence("web-1", { holdings: "v3" }), { retainedMs: START_MS - 60_000 });
+  assert.equal(held(), "v3");
+  scene.nowMs += 20_000;
+  await until(() => held() === null); // its lease is over
+  scene.say(presence("web-1", { holdings: "v3" }));
+  scene.restart();
+  assert.equal(held(), null);
+});
+
+Deno.test("a host that is silent for 7 days is retired, over restarts too, until it is heard", async () => {
+  using scene = new Scene();
+  const retired = () => scene.fleet.get("web-1")?.retiredMs !== null;
+  scene.say(presence("web-1"));
+  scene.say(presence("web-1", { state: "offline" }));
+  scene.nowMs += 7 * 86_400_000;
+  await until(retired);
+  scene.restart();
+  assert.ok(retired());
+  scene.say(presence("web-1"));
+  assert.ok(!retired());
+  scene.say(presence("web-1", { state: "offline" }));
+  scene.fleet.retire(["web-1"]);
+  scene.restart();
+  assert.ok(retired());
+});
+
 Deno.test("an offline host keeps the figures it sent last", () => {
   using scene = new Scene();
   const stats = {
