@@ -14,10 +14,8 @@ const HOSTS_ASKED_MAX = 16;
 const ASK_AGAIN_MS = 5_000;
 const TICK_MS = 1_000;
 
-/** Chunks of all hosts, at some 100 bytes each. Beyond it days stay unknown: their hosts are asked. */
+/** Chunks of all hosts, at some 50 bytes each. Beyond it days stay unknown: their hosts are asked. */
 const CHUNKS_MAX = 2_000_000;
-
-const DAY_MS = 86_400_000;
 
 const log = getLogger(["orchestrator", "fleet"]);
 
@@ -64,9 +62,24 @@ export interface ChunkCatalogOptions {
   now?: () => number;
 }
 
+/** What a host holds of a day, in little memory. */
+interface Day {
+  digest: string;
+  /** By stream: rows, bytes, first and last microsecond of one chunk after the other. */
+  chunks: ReadonlyMap<string, Float64Array> | null;
+  marks: DayHoldings["marks"];
+}
+
+/** Numbers of a chunk. */
+const NUMBERS = 4;
+
 interface Known {
   said: HostHoldings;
-  days: Map<string, DayHoldings>;
+  /** Those that it has said, in order. */
+  dayNames: readonly string[];
+  days: Map<string, Day>;
+  /** Days that are unknown, or have changed. */
+  wanted: Set<string>;
 }
 
 export class ChunkCatalog implements Disposable {
@@ -86,12 +99,14 @@ export class ChunkCatalog implements Disposable {
   receiveHoldings(host: string, payload: Uint8Array): void {
     try {
       const said = parseBody(HostHoldings, open(payload).body, "statement of holdings");
-      const days = this.hosts.get(host)?.days ?? new Map();
-      this.hosts.set(host, { said, days });
+      const days: Known["days"] = this.hosts.get(host)?.days ?? new Map();
+      const dayNames = Object.keys(said.days).sort();
+      const wanted = dayNames.filter((day) => days.get(day)?.digest !== said.days[day]);
+      this.hosts.set(host, { said, dayNames, days, wanted: new Set(wanted) });
       for (const day of days.keys()) if (said.days[day] === undefined) this.forget(days, day);
       this.ask(host);
     } catch (error) {
-      const days = this.hosts.get(host)?.days ?? new Map();
+      const { days = new Map() } = this.hosts.get(host) ?? {};
       for (const day of days.keys()) this.forget(days, day);
       this.hosts.delete(host);
       log.warning("Ignored holdings of {host}: {reason}.", { host, reason: messageOf(error) });
@@ -107,12 +122,16 @@ export class ChunkCatalog implements Disposable {
       if (known === undefined || !waiting?.delete(day.day)) return;
       this.forget(known.days, day.day);
       if (known.said.days[day.day] !== undefined) {
-        known.days.set(day.day, day);
-        this.chunkCount += countOf(day);
+        const kept = dayOf(day);
+        known.days.set(day.day, kept);
+        this.chunkCount += countOf(kept);
       }
+      const isRight = day.digest === known.said.days[day.day];
+      if (isRight) known.wanted.delete(day.day);
+      else if (known.said.days[day.day] !== undefined) known.wanted.add(day.day);
       if (waiting.size > 0) return;
       this.asked.delete(host);
-      if (day.digest === known.said.days[day.day]) this.ask(host); // else it has news on the way
+      if (isRight) this.ask(host); // else it has news on the way
     } catch (error) {
       log.warning("Ignored a day of {host}: {reason}.", { host, reason: messageOf(error) });
     }
@@ -153,8 +172,8 @@ export class ChunkCatalog implements Disposable {
       const listed = known.days.get(day)?.chunks ?? null;
       found.isKnown &&= listed !== null;
       for (const table of read.tables) {
-        for (const [, rows, bytes, firstUs, lastUs] of listed?.[table] ?? []) {
-          if (lastUs < within.sinceUs || firstUs >= within.untilUs) continue;
+        for (const { rows, bytes, firstUs, lastUs } of eachOf(listed?.get(table))) {
+          if (!isWithin(within, firstUs, lastUs)) continue;
           found.chunks++;
           found.rows += rows;
           found.bytes += bytes;
@@ -171,8 +190,7 @@ export class ChunkCatalog implements Disposable {
   private mayHaveClosed(known: Known, read: Read): boolean {
     return !isListed(read) || touchedDays(known, read).some((day) => {
       const listed = known.days.get(day);
-      return listed?.digest !== known.said.days[day] || listed === undefined ||
-        touches(listed, read);
+      return listed === undefined || known.wanted.has(day) || touches(listed, read);
     });
   }
 
@@ -188,12 +206,9 @@ export class ChunkCatalog implements Disposable {
   private ask(host: string) {
     const { options: { isOnline, ask, chunksMax = CHUNKS_MAX }, hosts, asked } = this;
     const known = hosts.get(host);
-    if (known === undefined || asked.has(host) || asked.size >= HOSTS_ASKED_MAX) return;
-    if (this.chunkCount >= chunksMax || !isOnline(host)) return;
-    const days = Object.keys(known.said.days)
-      .filter((day) => known.days.get(day)?.digest !== known.said.days[day])
-      .sort().reverse().slice(0, DAYS_ASKED_MAX);
-    if (days.length === 0) return;
+    if (known === undefined || known.wanted.size === 0 || asked.has(host)) return;
+    if (asked.size >= HOSTS_ASKED_MAX || this.chunkCount >= chunksMax || !isOnline(host)) return;
+    const days = [...known.wanted].sort().reverse().slice(0, DAYS_ASKED_MAX);
     asked.set(host, { ms: this.now(), days: new Set(days) });
     try {
       ask(host, days);
@@ -202,7 +217,7 @@ export class ChunkCatalog implements Disposable {
     }
   }
 
-  private forget(days: Map<string, DayHoldings>, day: string) {
+  private forget(days: Map<string, Day>, day: string) {
     const known = days.get(day);
     if (known === undefined) return;
     days.delete(day);
@@ -221,34 +236,57 @@ function isOpen({ said }: Known, { until }: Read): boolean {
     Date.parse(until) > Date.parse(said.open_from);
 }
 
-function touchedDays({ said }: Known, { since, until }: Read): string[] {
-  return Object.keys(said.days).filter((day) => {
-    const startMs = Date.parse(day);
-    return (until === null || startMs < Date.parse(until)) &&
-      (since === null || startMs + DAY_MS > Date.parse(since));
-  });
+/** Times are UTC in ISO 8601: their texts are in their order. */
+function touchedDays({ dayNames }: Known, { since, until }: Read): string[] {
+  const first = since?.slice(0, "2026-11-22".length);
+  return dayNames.filter((day) =>
+    (until === null || day < until) && (first === undefined || day >= first)
+  );
 }
 
 /** Whether any chunk or mark touches what is read; rejects are counted whatever is read. */
-function touches({ chunks, marks }: DayHoldings, read: Read): boolean {
-  const { sinceUs, untilUs } = boundsUs(read);
-  const isWithin = (firstUs: number, lastUs: number) => lastUs >= sinceUs && firstUs < untilUs;
+function touches({ chunks, marks }: Day, read: Read): boolean {
+  const bounds = boundsUs(read);
   return chunks === null ||
     [...read.tables, REJECTS].some((table) =>
-      chunks[table]?.some(([, , , firstUs, lastUs]) => isWithin(firstUs, lastUs))
+      eachOf(chunks.get(table)).some(({ firstUs, lastUs }) => isWithin(bounds, firstUs, lastUs))
     ) ||
     marks.some(([stream, firstUs, lastUs]) =>
-      (stream === null || read.tables.includes(stream)) && isWithin(firstUs, lastUs)
+      (stream === null || read.tables.includes(stream)) && isWithin(bounds, firstUs, lastUs)
     );
 }
 
-function boundsUs({ since, until }: Read): { sinceUs: number; untilUs: number } {
+interface BoundsUs {
+  sinceUs: number;
+  untilUs: number;
+}
+
+function boundsUs({ since, until }: Read): BoundsUs {
   return {
     sinceUs: since === null ? -Infinity : Date.parse(since) * 1_000,
     untilUs: until === null ? Infinity : Date.parse(until) * 1_000,
   };
 }
 
-function countOf({ chunks }: DayHoldings): number {
-  return Object.values(chunks ?? {}).reduce((sum, ofStream) => sum + ofStream.length, 0);
+function isWithin({ sinceUs, untilUs }: BoundsUs, firstUs: number, lastUs: number): boolean {
+  return lastUs >= sinceUs && firstUs < untilUs;
+}
+
+function dayOf({ digest, chunks, marks }: DayHoldings): Day {
+  if (chunks === null) return { digest, chunks, marks };
+  const compact = Object.entries(chunks).map(([stream, list]) =>
+    [stream, Float64Array.from(list.flatMap(([, ...numbers]) => numbers))] as const
+  );
+  return { digest, chunks: new Map(compact), marks };
+}
+
+function* eachOf(numbers: Float64Array = new Float64Array()) {
+  for (let at = 0; at < numbers.length; at += NUMBERS) {
+    const [rows = 0, bytes = 0, firstUs = 0, lastUs = 0] = numbers.subarray(at, at + NUMBERS);
+    yield { rows, bytes, firstUs, lastUs };
+  }
+}
+
+function countOf({ chunks }: Day): number {
+  return chunks?.values().reduce((sum, { length }) => sum + length / NUMBERS, 0) ?? 0;
 }
