@@ -23,6 +23,9 @@ import { openStore } from "./open_store.ts";
 import { maintain } from "./store/maintenance.ts";
 import { Store } from "./store/store.ts";
 
+/** Further behind, unread lines may be of any time: nothing is said of what the host holds. */
+const BEHIND_MS = 10_000;
+
 /**
  * Runs until it is asked to end; then drains if it is to, flushes and leaves.
  * @throws {LogvendError} when it cannot start, or not go on
@@ -120,6 +123,8 @@ function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Lin
     version: VERSION,
     streams: config.streams.map((stream) => stream.name),
     tables: () => store.tables(),
+    holdings: store.holdings,
+    isRead: () => tail.hasCaughtUp && tail.behind().ms < BEHIND_MS,
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
     openLive: (request, reader) => live.open(request, reader),
@@ -127,13 +132,15 @@ function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Lin
     remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
     stats: () => {
       const { bytes, ms } = tail.behind();
-      const { rejects, storedBytes } = store.stats();
+      const { rejects, storedBytes, open } = store.stats();
       return {
         lines_per_s: rate.perSecond(),
         behind_bytes: bytes,
         behind_ms: Math.round(ms),
         rejects,
         stored_bytes: storedBytes,
+        open_rows: open.rows,
+        open_bytes: open.bytes,
       };
     },
   });

@@ -16,13 +16,13 @@ const REASONS_SHOWN_MAX = 5;
 
 const LABELS: Readonly<Record<MissingKind, string>> = {
   offline: "offline",
-  retired: "retired",
   unknown: "unknown",
   no_ack: "no ack",
   refused: "refused",
   failed: "failed",
   lost: "lost",
   timeout: "timeout",
+  retired: "retired",
 };
 
 export interface SummaryFacts {
@@ -39,7 +39,8 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
   }
   return [
     coverage.missing.length === 0 ? "complete" : "PARTIAL",
-    `${coverage.answered}/${counted(coverage.asked, "host")}`,
+    `${coverage.answered}/${counted(coverage.asked, "host")}` +
+    (coverage.pruned === 0 ? "" : ` (${coverage.pruned} not asked: nothing there)`),
     rangeInWords(asked, range),
     `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
     `${formatBytes(coverage.bytes_read)} read`,
@@ -106,18 +107,27 @@ export function hostsTable(
 
 /** What a query would do, without doing it. */
 export function explanationText(explanation: Explanation, asked: RangeText): string {
-  const { mode, reason, range, hosts, missing, partials, merge_sql } = explanation;
+  const { mode, reason, range, hosts, pruned, missing, estimate } = explanation;
+  const { partials, merge_sql } = explanation;
   return [
     `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
     ...(mode === "catalog" ? [] : [`range  ${rangeInWords(asked, range)}`]),
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
+    ...(pruned.length === 0 ? [] : [`       not asked: ${pruned.join(" ")}: nothing there`]),
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
+    ...(mode === "catalog" ? [] : [`reads  ${estimateText(estimate)}`]),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
     "",
     "merge:",
     indented(merge_sql),
     "",
   ].join("\n");
+}
+
+/** `about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more` */
+function estimateText({ chunks, rows, bytes, unknown_hosts: more }: Explanation["estimate"]) {
+  const sums = `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)}`;
+  return `about ${sums}${more === 0 ? "" : `; ${counted(more, "host")} may read more`}`;
 }
 
 interface HostGroup {

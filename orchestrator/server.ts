@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { BrokerConnection } from "../protocol/broker_connection.ts";
+import type { ReceivedMessage } from "../protocol/broker_connection.ts";
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import { reasonOf } from "../protocol/file_error.ts";
 import type { ListenAddress } from "../protocol/listen_address.ts";
@@ -16,6 +17,7 @@ import { Fanout } from "./fanout/fanout.ts";
 import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
+import { askForDays, ChunkCatalog } from "./fleet/chunk_catalog.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
 import { lockDataFolder } from "./state/lock.ts";
@@ -56,37 +58,26 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       topics: Object.values(orchestratorTopics(topicPrefix, name)),
       reconnectMaxMs: RECONNECT_MAX_MS,
       logCategory: ["orchestrator", "broker"],
-      onMessage: ({ topic, payload, retained }) => {
-        const received = parseTopic(topicPrefix, topic);
-        if (received?.kind === "state") fleet.receive(received.host, payload, retained);
-        else if (received?.kind === "tables") fleet.receiveTables(received.host, payload);
-        else if (received?.kind === "tail") tails.receive(received.host, received.request, payload);
-        else fanout.receive(topic, payload);
-      },
+      onMessage: (message) => deliver(message, topicPrefix, { fleet, catalog, tails, fanout }),
       onLost: (error) => {
         fanout.brokerLost(error);
         tails.end(error);
       },
     }),
   );
-  const asking = { broker: connection, fleet, name, topicPrefix, now: Date.now };
+  const ask = askForDays({ broker: connection, name, topicPrefix });
+  const isOnline = (host: string) => fleet.get(host)?.state === "online";
+  const catalog = stack.use(new ChunkCatalog({ ask, isOnline }));
+  const asking = { broker: connection, fleet, catalog, name, topicPrefix, now: Date.now };
   const fanout = new Fanout({ ...asking, planner, workspaces });
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });
-  const app = createApp({
-    authority,
-    fleet,
-    queries,
-    tails,
-    brokerReady: () => connection.connected,
-  });
+  const brokerReady = () => connection.connected;
+  const app = createApp({ authority, fleet, queries, tails, brokerReady });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
-  stack.defer(() => { // first: the server waits for the answers under way
-    fanout.stop();
-    tails.end(new LogvendError("unavailable", "The orchestrator is stopping"));
-  });
+  stack.defer(() => endAll({ fanout, tails })); // first: the server waits for the answers under way
   const url = urlOf(server.addr);
   log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
   const running = stack.move();
@@ -99,6 +90,38 @@ async function brokerUrlOf(
   stack: AsyncDisposableStack,
 ): Promise<string> {
   return broker === EMBEDDED ? stack.use(await startEmbeddedBroker(address)).url : broker;
+}
+
+function endAll({ fanout, tails }: { fanout: Fanout; tails: Tails }) {
+  fanout.stop();
+  tails.end(new LogvendError("unavailable", "The orchestrator is stopping"));
+}
+
+interface Receivers {
+  fleet: Fleet;
+  catalog: ChunkCatalog;
+  tails: Tails;
+  fanout: Fanout;
+}
+
+/** Hands a message of a host to whom it concerns; what is none of ours is dropped. */
+function deliver({ topic, payload, retained }: ReceivedMessage, prefix: string, to: Receivers) {
+  const received = parseTopic(prefix, topic);
+  switch (received?.kind) {
+    case "state":
+      return to.fleet.receive(received.host, payload, retained);
+    case "tables":
+      return to.fleet.receiveTables(received.host, payload);
+    case "holdings":
+      return to.catalog.receiveHoldings(received.host, payload);
+    case "day":
+      return to.catalog.receiveDay(received.host, payload);
+    case "tail":
+      return to.tails.receive(received.host, received.request, payload);
+    case "ack":
+    case "result":
+      return to.fanout.receive(topic, payload);
+  }
 }
 
 function listen(

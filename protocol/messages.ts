@@ -194,6 +194,8 @@ export const Presence = z.object({
   boot: z.uuid(),
   /** Without a heartbeat for this long the host counts as offline. */
   lease_ms: z.number().int(),
+  /** Version of its holdings (holdings.ts), as they are at this moment; none in a last will. */
+  holdings: z.string().max(32).optional(),
   stats: z.object({
     lines_per_s: z.number(),
     behind_bytes: z.number().int(),
@@ -201,6 +203,9 @@ export const Presence = z.object({
     behind_ms: z.number().int(),
     rejects: z.number().int(),
     stored_bytes: z.number().int(),
+    /** Of those rows and bytes what is in no chunk yet; hosts of older versions do not say. */
+    open_rows: z.number().int().default(0),
+    open_bytes: z.number().int().default(0),
   }).optional(),
 });
 export type Presence = z.infer<typeof Presence>;

@@ -5,6 +5,8 @@
  *   {prefix}/a/{host}/ack                              agent -> orchestrators: taken or refused
  *   {prefix}/a/{host}/state                            agent, retained: presence
  *   {prefix}/a/{host}/tables                           agent, retained: its tables and their columns
+ *   {prefix}/a/{host}/holdings                         agent, retained: what it holds (holdings.ts)
+ *   {prefix}/a/{host}/day/{orchestrator}               agent -> one orchestrator: a day of that
  *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
  *   {prefix}/a/{host}/tail/{orchestrator}/{request}    agent -> one orchestrator: lines as they come
  */
@@ -19,6 +21,8 @@ export function agentTopics(prefix: string, host: string) {
     ack: `${base}/ack`,
     state: `${base}/state`,
     tables: `${base}/tables`,
+    holdings: `${base}/holdings`,
+    day: (orchestrator: string) => `${base}/day/${orchestrator}`,
     result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
     tail: (orchestrator: string, request: string) => `${base}/tail/${orchestrator}/${request}`,
   };
@@ -30,14 +34,19 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
     acks: `${prefix}/a/+/ack`,
     states: `${prefix}/a/+/state`,
     tables: `${prefix}/a/+/tables`,
+    holdings: `${prefix}/a/+/holdings`,
+    days: `${prefix}/a/+/day/${orchestrator}`,
     results: `${prefix}/a/+/res/${orchestrator}/+`,
     tails: `${prefix}/a/+/tail/${orchestrator}/+`,
   };
 }
 
+const KINDS = ["ack", "state", "tables", "holdings"] as const;
+
 /** A received topic, taken apart. */
 export type ReceivedTopic =
-  | { kind: "ack" | "state" | "tables"; host: string }
+  | { kind: (typeof KINDS)[number]; host: string }
+  | { kind: "day"; host: string; orchestrator: string }
   | { kind: "result" | "tail"; host: string; orchestrator: string; request: string };
 
 /** Takes a topic apart; null when it is none of ours. */
@@ -45,9 +54,9 @@ export function parseTopic(prefix: string, topic: string): ReceivedTopic | null 
   if (!topic.startsWith(`${prefix}/a/`)) return null;
   const [host, kind, orchestrator, request, more] = topic.slice(prefix.length + 3).split("/");
   if (!host || more !== undefined) return null;
-  if (orchestrator === undefined && (kind === "ack" || kind === "state" || kind === "tables")) {
-    return { kind, host };
-  }
+  const ofHost = KINDS.find((known) => known === kind);
+  if (orchestrator === undefined && ofHost !== undefined) return { kind: ofHost, host };
+  if (kind === "day" && orchestrator && request === undefined) return { kind, host, orchestrator };
   if (kind === "res" && orchestrator && request) {
     return { kind: "result", host, orchestrator, request };
   }

@@ -169,6 +169,14 @@ export function integerOf(expression: AstNode | null): number | null {
   return whole && typeof value === "number" ? value : null;
 }
 
+/** The text of a VARCHAR literal; null for anything else. */
+export function textOf(value: AstValue | undefined): string | null {
+  if (!isNode(value) || value["class"] !== "CONSTANT" || !isNode(value["value"])) return null;
+  const { type, is_null: isNull, value: text } = value["value"];
+  const isText = isNode(type) && type["id"] === "VARCHAR" && isNull === false;
+  return isText && typeof text === "string" ? text : null;
+}
+
 const NOWHERE = 0;
 
 /** `a` or `table.a`. */

@@ -9,6 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
+import { HoldingsCommand } from "../../protocol/holdings.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import {
   CancelCommand,
@@ -40,6 +41,8 @@ export interface CommandOptions extends Admission {
   /** Notes a request id durably. */
   remember(id: string, expiresAtMs: number): void;
   acknowledge(ack: QueryAck): void;
+  /** Says what the store holds of a day. */
+  sendDay(orchestrator: string, day: string): void;
   sendResult(orchestrator: string, message: ResultMessage): void;
   /** False: there is no broker to take it, and it is lost. */
   sendLines(orchestrator: string, message: TailMessage): boolean;
@@ -106,6 +109,11 @@ export class Commands {
       case "tail":
         if (!this.stopping) this.tail(parseBody(TailCommand, body, "tail"));
         return;
+      case "holdings": {
+        const { orchestrator, days } = parseBody(HoldingsCommand, body, "holdings");
+        for (const day of days) this.options.sendDay(orchestrator, day);
+        return;
+      }
       case "tail_keep":
         this.tails.keep(parseBody(TailKeepCommand, body, "tail_keep").request);
         return;

@@ -5,6 +5,7 @@ import type { Message } from "../../protocol/broker_connection.ts";
 import { seal } from "../../protocol/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
+import type { DayHoldings, HostHoldings } from "../../protocol/holdings.ts";
 import type { HostTables, Presence, Table } from "../../protocol/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
@@ -19,6 +20,14 @@ const log = getLogger(["agent", "link"]);
 /** A broker that comes back after hours must not meet its whole fleet in one second. */
 const RECONNECT_MAX_MS = 5 * 60_000;
 
+/** What the store says of itself. */
+export interface HoldingsSource {
+  statement(isRead: boolean): HostHoldings;
+  day(day: string): DayHoldings;
+  /** Names who is told, at once, when rows come that make the last statement wrong. */
+  watch(onLate: () => void): void;
+}
+
 export interface LinkOptions {
   /** Of the broker. */
   url: string;
@@ -31,6 +40,10 @@ export interface LinkOptions {
   streams: readonly string[];
   /** What SQL may name here. */
   tables(): Table[];
+  /** What the store holds. */
+  holdings: HoldingsSource;
+  /** Whether the log files have been read to their ends. */
+  isRead(): boolean;
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
@@ -50,6 +63,8 @@ export class Link implements AsyncDisposable {
   private readonly commands: Commands;
   /** As JSON, since this connection was made. */
   private tablesSaid = "";
+  /** Version, since this connection was made. */
+  private holdingsSaid = "";
   private readonly heartbeat: ReturnType<typeof setInterval>;
 
   /** Connects in the background; a broker that is down is tried for ever. */
@@ -64,6 +79,9 @@ export class Link implements AsyncDisposable {
       isKnown: (id) => options.isKnown(id),
       remember: (id, expiresAtMs) => options.remember(id, expiresAtMs),
       acknowledge: (ack) => this.send(this.topics.ack, "ack", ack),
+      sendDay: (orchestrator, day) => {
+        this.send(this.topics.day(orchestrator), "day", options.holdings.day(day));
+      },
       sendResult: (orchestrator, message) => {
         this.send(this.topics.result(orchestrator, message.request), "result", message);
       },
@@ -83,11 +101,13 @@ export class Link implements AsyncDisposable {
       lastWill: this.presence("offline"),
       onConnect: () => {
         this.tablesSaid = "";
+        this.holdingsSaid = "";
         this.announce();
       },
       onMessage: ({ payload }) => this.commands.receive(payload),
     });
     this.heartbeat = setInterval(() => this.announce(), HEARTBEAT_MS);
+    options.holdings.watch(() => this.announceAtOnce());
   }
 
   get connected(): boolean {
@@ -98,9 +118,11 @@ export class Link implements AsyncDisposable {
     return this.commands.counts;
   }
 
+  /** Says what has changed, and that it is there. */
   private announce() {
     if (!this.broker.connected) return;
-    this.publish(this.presence("online"));
+    const holdings = this.sayHoldings();
+    this.publish(this.presence("online", holdings));
     const body: HostTables = { tables: this.options.tables() };
     const text = JSON.stringify(body);
     if (text === this.tablesSaid) return;
@@ -109,7 +131,29 @@ export class Link implements AsyncDisposable {
     this.publish({ topic: this.topics.tables, payload, retain: true });
   }
 
-  private presence(state: Presence["state"]): Message {
+  /** Whoever has the news must not suffer from what happens to it. */
+  private announceAtOnce() {
+    try {
+      this.announce();
+    } catch (error) {
+      log.error("Cannot say what is held: {error}", { error: messageOf(error) });
+    }
+  }
+
+  /** Before the presence that names them. Returns their version. */
+  private sayHoldings(): string {
+    const body = this.options.holdings.statement(this.options.isRead());
+    const { version } = body;
+    if (version !== this.holdingsSaid) {
+      this.holdingsSaid = version;
+      const payload = seal({ type: "holdings", body, issuedAtMs: Date.now() });
+      this.publish({ topic: this.topics.holdings, payload, retain: true });
+    }
+    return version;
+  }
+
+  /** @param holdings their version; none when they may change unheard */
+  private presence(state: Presence["state"], holdings?: string): Message {
     const { host, region, labels, version, streams } = this.options;
     const stats = state === "online" ? this.options.stats() : undefined;
     const body: Presence = {
@@ -123,6 +167,7 @@ export class Link implements AsyncDisposable {
       state,
       boot: this.boot,
       lease_ms: LEASE_MS,
+      ...(holdings === undefined ? {} : { holdings }),
       ...(stats === undefined ? {} : { stats }),
     };
     const payload = seal({ type: "presence", body, issuedAtMs: Date.now() });
@@ -146,6 +191,8 @@ export class Link implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.heartbeat);
     await this.commands.stop();
-    await this.broker.end(this.presence("offline"));
+    this.options.holdings.watch(() => {});
+    const holdings = this.broker.connected ? this.sayHoldings() : undefined;
+    await this.broker.end(this.presence("offline", holdings));
   }
 }

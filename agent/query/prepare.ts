@@ -4,6 +4,7 @@ import { schemaOf } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
+import { within } from "../../queries/plan/reach.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { WorkerResult } from "./worker_process.ts";
@@ -42,7 +43,8 @@ export async function runPlan(
   const resultFolder = Deno.makeTempDirSync({ dir: parts.folder, prefix: "result-" }); // 0.1 ms
   try {
     return await parts.workers.use(signal, async (worker) => {
-      await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...plan.range });
+      const reached = within(plan.range, plan.reach);
+      await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
       const coverage = coverageOf(snapshot, parts.behindBytes());
       const query = workerQuery({ plan, snapshot, region: parts.region, output, resultFolder });
       return { result: await worker.run(query, signal), coverage, resultFolder };

@@ -9,8 +9,8 @@ import { transaction } from "./transaction.ts";
  */
 export type RemovalReason = "retention" | "quota" | "corrupt" | "missing" | "unfinished";
 
-/** Rows that nobody wanted gone. */
-const LOST = "('corrupt', 'missing')";
+/** For SQL: the reasons of what nobody wanted gone. */
+export const LOST = "('corrupt', 'missing')";
 
 /**
  * The table, in agent.db from format version 4 on. Its first columns are those of `files`.

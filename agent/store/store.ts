@@ -1,6 +1,5 @@
 /** The agent's store: newest rows in memory, parts, sealed chunks, and agent.db over them all. */
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
@@ -11,32 +10,25 @@ import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
-import { Catalog } from "./catalog.ts";
 import type { Origin, StoredFile } from "./catalog.ts";
-import { openSoundDatabase } from "./database.ts";
 import { flush } from "./flush.ts";
-import { Keeper } from "./keeper.ts";
-import { Leases } from "./leases.ts";
+import { Holdings } from "./holdings.ts";
+import type { Keeper } from "./keeper.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { gapTotal } from "./gaps.ts";
-import { lockDataDir } from "./lock.ts";
-import { MemoryRows } from "./memory_rows.ts";
-import { otherBytes, Quota } from "./quota.ts";
 import { Mutex } from "./mutex.ts";
 import type { StoreCondition } from "./observer.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { OpenFile } from "./open_files.ts";
-import { recover } from "./recover.ts";
+import { openParts } from "./open_store.ts";
+import type { StoreParts } from "./open_store.ts";
 import { lostIn } from "./removed.ts";
-import { Reserve } from "./reserve.ts";
-import { storedBytes } from "./retain.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import { SealProcess } from "./seal_process.ts";
 import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
-import { shapesOf } from "./store_options.ts";
 import type { StoreOptions } from "./store_options.ts";
 import { syncSources } from "./sync_sources.ts";
 import { readTotals } from "./totals.ts";
@@ -50,16 +42,8 @@ export interface StoreStats {
   rejects: number;
   /** Bytes of parts and chunks. */
   storedBytes: number;
-}
-
-interface Parts {
-  options: StoreOptions;
-  lock: Disposable;
-  database: DatabaseSync;
-  catalog: Catalog;
-  leases: Leases;
-  keeper: Keeper;
-  memory: MemoryRows;
+  /** What is in no chunk yet. */
+  open: { rows: number; bytes: number };
 }
 
 export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
@@ -73,43 +57,27 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly tally = new Tally();
   private gaps: Gap[] = [];
   private readonly tails = new Map<string, Uint8Array>();
-  private readonly quota: Quota | null;
+  /** As the fleet is told. */
+  readonly holdings: Holdings;
   private readonly clock: () => number;
   private readonly openedMs: number;
   private broken = false;
   private writeError: string | null = null;
   private flushTriedMs = performance.now();
 
-  private constructor(private readonly parts: Parts) {
+  private constructor(private readonly parts: StoreParts) {
     this.clock = parts.options.clock ?? Date.now;
     this.openedMs = this.clock();
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
-    this.quota = quotaOf(parts);
+    const { options: { host }, database, memory } = parts;
+    const waitingGaps = () => this.gaps;
+    this.holdings = new Holdings({ database, memory, host, waitingGaps, clock: this.clock });
     this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
   /** Opens the store of a data folder, which nobody else may be writing. */
   static async open(options: StoreOptions): Promise<Store> {
-    const lock = await lockDataDir(options.dataDir);
-    try {
-      const { dataDir, clock = Date.now } = options;
-      const reserve = new Reserve(dataDir);
-      reserve.release(); // agent.db cannot be opened without some room
-      const sound = await openSoundDatabase(dataDir);
-      reserve.fill();
-      const { database } = sound;
-      const catalog = new Catalog(database);
-      const leases = new Leases();
-      const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
-      await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
-      const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
-      const store = new Store({ options, lock, database, catalog, leases, keeper, memory });
-      await store.quota?.check(); // a start takes no more than a flush would
-      return store;
-    } catch (error) {
-      lock[Symbol.dispose]();
-      throw error;
-    }
+    return new Store(await openParts(options));
   }
 
   generations(stream: string): Generation[] {
@@ -142,6 +110,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
         throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
       }
       this.addToMemory(generation, batch);
+      this.holdings.rowsAdded();
       this.tally.add(generation.stream, batch);
       generation.offset = batch.endOffset;
       generation.lines += batch.lines;
@@ -149,7 +118,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       this.changed.add(generation.id);
     });
     await this.flushWhileFull();
-    await this.quota?.room(this.parts.options.signal);
+    await this.parts.quota?.room(this.parts.options.signal);
   }
 
   /** Makes everything appended so far durable. */
@@ -157,7 +126,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.flushTriedMs = performance.now();
     await syncSources(this.grown()); // most of it, while queries go on
     await this.mutex.run(() => this.flushNow());
-    await this.quota?.check();
+    await this.parts.quota?.check();
   }
 
   /** Of the files on the disk. */
@@ -252,6 +221,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return {
       rejects: catalog.totals(REJECTS).rows + memory.rowCount(REJECTS),
       storedBytes: catalog.totals().bytes,
+      open: this.holdings.open(),
     };
   }
 
@@ -262,7 +232,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   condition(): StoreCondition {
     const { broken, writeError, flushTriedMs, parts: { memory } } = this;
     const flushStoodMs = performance.now() - flushTriedMs;
-    const paused = this.quota?.reason ?? null;
+    const paused = this.parts.quota?.reason ?? null;
     return { broken, writeError, paused, flushStoodMs, waitingRows: memory.rows };
   }
 
@@ -383,13 +353,4 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
     return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
   }
-}
-
-function quotaOf({ options: { quota: policy, dataDir }, database, keeper }: Parts): Quota | null {
-  if (policy === undefined) return null;
-  return new Quota({
-    policy,
-    usedBytes: () => storedBytes(database) + otherBytes(dataDir),
-    dropOldest: (bytes) => keeper.dropOldest(bytes),
-  });
 }

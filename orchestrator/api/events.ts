@@ -88,7 +88,17 @@ export const Explanation = z.object({
   range: AnswerRange,
   columns: z.array(Column),
   hosts: z.array(z.string()),
+  /** Hosts that hold nothing of what is asked for, and are not asked. */
+  pruned: z.array(z.string()).default([]),
   missing: z.array(Missing),
+  /** What the hosts will read, as far as they have said what they hold. */
+  estimate: z.object({
+    chunks: z.number().int(),
+    rows: z.number().int(),
+    bytes: z.number().int(),
+    /** Hosts that may read more. */
+    unknown_hosts: z.number().int(),
+  }),
   partials: z.array(z.object({ table: z.string(), sql: z.string() })),
   merge_sql: z.string(),
 });

@@ -51,7 +51,8 @@ function formatOf(text: string): RowFormat {
 }
 
 async function explain(queries: Queries, question: Question): Promise<Response> {
-  const { queryId, plan, audience } = await queries.explain(question);
+  const { queryId, plan, audience, reading } = await queries.explain(question);
+  const { unknownHosts, ...sums } = reading;
   const body: Explanation = {
     query_id: queryId,
     mode: plan.mode,
@@ -59,7 +60,9 @@ async function explain(queries: Queries, question: Question): Promise<Response> 
     range: plan.range,
     columns: plan.columns,
     hosts: audience.asked.map(({ presence }) => presence.host),
+    pruned: audience.pruned,
     missing: audience.missing,
+    estimate: { ...sums, unknown_hosts: unknownHosts },
     partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
     merge_sql: plan.mergeSql,
   };

@@ -6,13 +6,13 @@ import type { HostCoverage } from "../../protocol/messages.ts";
 /** Why a host is missing from an answer. */
 export const MissingKind = z.enum([
   "offline", // known, and not there: not waited for
-  "retired", // expected no more, and the asked range has times when it was there
   "unknown", // asked for by name, and never seen
   "no_ack", // did not take the query in time
   "refused", // would not run it
   "failed", // could not run it, or sent what does not add up
   "lost", // went away while it ran
   "timeout", // still running at the deadline
+  "retired", // expected no more, and it held or may have held something of the asked range
 ]);
 export type MissingKind = z.infer<typeof MissingKind>;
 
@@ -38,7 +38,10 @@ export type Behind = z.infer<typeof Behind>;
 
 export const Coverage = z.object({
   asked: z.number().int(),
+  /** Those that need not be asked included. */
   answered: z.number().int(),
+  /** Of those: they hold nothing of what is asked for, by the catalog. */
+  pruned: z.number().int().default(0),
   missing: z.array(Missing),
   /** Sums over the hosts that answered: parts and chunks opened, rows and bytes read. */
   chunks: z.number().int(),
@@ -65,12 +68,14 @@ export interface HostResultSummary {
 export function coverageOf(
   answered: readonly HostResultSummary[],
   missing: readonly Missing[],
+  pruned = 0,
 ): Coverage {
   const total = (field: "chunks" | "rows_scanned" | "bytes_read" | "rejects") =>
     answered.reduce((sum, { coverage }) => sum + coverage[field], 0);
   return {
-    asked: answered.length + missing.length,
-    answered: answered.length,
+    asked: answered.length + pruned + missing.length,
+    answered: answered.length + pruned,
+    pruned,
     missing: missing.toSorted(byHost),
     chunks: total("chunks"),
     rows_scanned: total("rows_scanned"),

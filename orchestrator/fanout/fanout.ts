@@ -14,6 +14,8 @@ import type {
 import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
+import { within } from "../../queries/plan/reach.ts";
+import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
 import type { AnswerFacts } from "./answer.ts";
@@ -22,6 +24,8 @@ import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
+import { readingOf } from "./reading.ts";
+import type { Reading } from "./reading.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import { NO_HOST_YET } from "./unanswered.ts";
 import type { WorkspacePool } from "./workspace.ts";
@@ -34,6 +38,7 @@ const log = getLogger(["orchestrator", "fanout"]);
 export interface FanoutParts {
   broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
   fleet: Fleet;
+  catalog: ChunkCatalog;
   planner: Planner;
   workspaces: WorkspacePool;
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
@@ -75,6 +80,7 @@ interface Prepared {
   tables: Table[];
   /** Of the plan: the newest that all of them know. */
   version: number;
+  read: Read;
 }
 
 /** What would be done, without doing it. */
@@ -82,6 +88,7 @@ export interface Explanation {
   queryId: string;
   plan: Plan;
   audience: Audience;
+  reading: Reading;
 }
 
 export class Fanout {
@@ -92,8 +99,9 @@ export class Fanout {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: CheckedQuestion): Promise<Explanation> {
-    const { claims, planning, audience } = await this.prepare(question);
-    return { queryId: queryIdOf(claims.id), plan: await planning, audience };
+    const { claims, planning, audience, read } = await this.prepare(question);
+    const reading = readingOf(this.parts.catalog, audience.asked, read);
+    return { queryId: queryIdOf(claims.id), plan: await planning, audience, reading };
   }
 
   /**
@@ -184,14 +192,14 @@ export class Fanout {
   }
 
   private async prepare({ sql, claims }: CheckedQuestion): Promise<Prepared> {
-    const { broker, fleet, planner, now } = this.parts;
+    const { broker, fleet, catalog, planner, now } = this.parts;
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const known = fleet.tables();
     const version = planVersion(fleet, claims.selector);
-    const { tables, readsCatalog, range, plan } = await planner.start({
+    const { tables, readsCatalog, range, reach, plan } = await planner.start({
       sql,
       tables: known,
       now: claims.now,
@@ -200,18 +208,20 @@ export class Fanout {
       version,
     });
     const { selector } = claims;
+    const read = { tables, ...within(range, reach) };
     const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
-      ? { asked: [], missing: [] }
+      ? { asked: [], missing: [], pruned: [] }
       : chooseAudience({
         fleet,
+        catalog,
         selector,
-        tables,
+        read,
+        reach,
         needs: { version },
-        since: range.since,
         nowMs: now(),
       });
     const named = known.filter(({ name }) => tables.includes(name));
-    return { claims, planning: plan, audience, tables: named, version };
+    return { claims, planning: plan, audience, tables: named, version, read };
   }
 
   /** @throws {LogvendError} unavailable: then no host has it */

@@ -49,8 +49,11 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
   if (signal.aborted) onAbort();
   try {
     const received = await receiveAll(request);
-    const coverage = coverageOf(received.answered, received.missing);
-    if (received.answered.length === 0 && request.plan.mode !== "catalog") {
+    const { asked, pruned } = request.audience;
+    const coverage = coverageOf(received.answered, received.missing, pruned.length);
+    const needsNobody = request.plan.mode === "catalog" ||
+      (asked.length === 0 && pruned.length > 0);
+    if (received.answered.length === 0 && !needsNobody) {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
     const { merge } = received;
@@ -80,13 +83,14 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     amounts: [],
     tooMany: false,
   };
-  const asked = audience.asked.length + audience.missing.length;
+  const pruned = audience.pruned.length;
+  const asked = audience.asked.length + pruned + audience.missing.length;
   const progress = () =>
     request.onProgress?.({
       queryId: queryIdOf(claims.id),
       mode: plan.mode,
       asked,
-      answered: received.answered.length,
+      answered: received.answered.length + pruned,
       rowsScanned: received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0),
     });
   progress();

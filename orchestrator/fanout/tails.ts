@@ -8,7 +8,9 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { TAIL_KEEP_MS, TailMessage } from "../../protocol/messages.ts";
 import type { TailCommand, TailKeepCommand } from "../../protocol/messages.ts";
 import { agentTopics } from "../../protocol/topics.ts";
+import { EVERYWHERE } from "../../queries/plan/reach.ts";
 import type { Authority } from "../access/authority.ts";
+import type { ChunkCatalog } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { queryIdOf } from "./answer.ts";
 import { chooseAudience } from "./audience.ts";
@@ -36,6 +38,7 @@ const log = getLogger(["orchestrator", "fanout"]);
 export interface TailsParts {
   broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
   fleet: Fleet;
+  catalog: ChunkCatalog;
   authority: Authority;
   /** Unique among the orchestrators of the broker: lines come to topics of this name. */
   name: string;
@@ -125,7 +128,7 @@ export class Tails {
   }
 
   private async prepare({ condition, token }: TailQuestion) {
-    const { broker, fleet, authority, now } = this.parts;
+    const { broker, fleet, catalog, authority, now } = this.parts;
     const { claims } = await authority.check(TailClaims, { sql: condition, token });
     broker.requireConnected();
     if (fleet.list().length === 0) throw new LogvendError("unavailable", NO_HOST_YET);
@@ -135,11 +138,12 @@ export class Tails {
     const { selector, stream } = claims;
     const audience = chooseAudience({
       fleet,
+      catalog,
       selector,
-      tables: [stream],
+      read: { tables: [stream], since: null, until: null },
+      reach: EVERYWHERE,
       nowMs: now(),
       needs: { command: "tail" },
-      since: new Date(this.parts.now()).toISOString(),
     });
     return { claims, audience };
   }

@@ -27,6 +27,8 @@ export interface Host {
   state: "online" | "offline";
   /** When it was last heard, or went away; null when that was before anything we know. */
   seenMs: number | null;
+  /** Version of its holdings, if its last word names them; null: they may be others by now. */
+  holdings: string | null;
   /** Since when nobody expects it any more; null: it is expected. */
   retiredMs: number | null;
 }
@@ -54,7 +56,7 @@ export class Fleet implements Disposable {
     this.now = options.now ?? Date.now;
     this.savedMs = this.now();
     for (const known of options.table.load()) {
-      this.hosts.set(known.presence.host, { ...known, state: "offline" });
+      this.hosts.set(known.presence.host, { ...known, state: "offline", holdings: null });
     }
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -140,6 +142,8 @@ export class Fleet implements Disposable {
       presence: state === "offline" && known !== undefined ? known.presence : presence,
       seenMs,
       state,
+      // Of one that left without a word nobody knows what it holds by now.
+      holdings: presence.state === state ? presence.holdings ?? null : null,
       retiredMs: state === "online" ? null : known?.retiredMs ?? null,
     });
     this.unsaved.add(presence.host);
@@ -164,7 +168,7 @@ export class Fleet implements Disposable {
         continue;
       }
       if (nowMs - host.seenMs < host.presence.lease_ms) continue;
-      this.hosts.set(name, { ...host, state: "offline" });
+      this.hosts.set(name, { ...host, state: "offline", holdings: null });
       this.unsaved.add(name);
       this.announce(name, { before: "online", after: "offline", restarted: false });
     }

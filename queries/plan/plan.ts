@@ -1,6 +1,7 @@
 /** What a plan is: who runs which SQL, and what comes out. */
 import type { Column } from "../../protocol/messages.ts";
 import type { Bounds } from "./range.ts";
+import type { Reach } from "./reach.ts";
 
 /** What one host runs, over tables named like the streams, and the shape of what comes out. */
 export interface Partial {
@@ -26,6 +27,8 @@ export interface Plan {
   columnsRead: Record<string, Column[]>;
   /** What the hosts' tables are cut to, half-open over `ts`. */
   range: Bounds;
+  /** What of it the SQL's own conditions let the query reach. */
+  reach: Reach;
   partials: Partial[];
   /** Runs over the partial tables, each holding the rows of all hosts. */
   mergeSql: string;
@@ -34,7 +37,7 @@ export interface Plan {
 }
 
 /** What every plan of one request has in common. */
-export type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "columns">;
+export type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "reach" | "columns">;
 
 /** The columns that the SQL sees of a table. */
 export type Shown = (table: string) => readonly Column[];

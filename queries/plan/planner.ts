@@ -16,7 +16,7 @@ import { namesOf } from "./plan.ts";
 import type { Plan, Shown } from "./plan.ts";
 import { PlanCache } from "./plan_cache.ts";
 import { boundsOf, boundsTime } from "./range.ts";
-import type { Bounds } from "./range.ts";
+import { EVERYWHERE, reachOf } from "./reach.ts";
 import { neededColumns } from "./rows.ts";
 import { stringsOf } from "./shape.ts";
 import { PlanSplitter } from "./split.ts";
@@ -48,13 +48,11 @@ export interface PlanRequest {
 }
 
 /** SQL that has passed the gate and binds. */
-interface Sound {
+interface Sound extends Pick<Plan, "range" | "reach"> {
   /** Base tables that the SQL reads. */
   tables: readonly string[];
   /** Whether it is about the catalog: no host has to be asked. */
   readsCatalog: boolean;
-  /** What the hosts' tables are cut to. */
-  range: Bounds;
 }
 
 /** Sound SQL: it may go to hosts while the rest is planned. */
@@ -97,8 +95,7 @@ export class Planner implements AsyncDisposable {
   async start(request: PlanRequest): Promise<Planning> {
     const known = this.cache.find(request);
     if (known !== null) {
-      const { tables, range } = known;
-      return { tables, range, readsCatalog: false, plan: Promise.resolve(known) };
+      return { ...known, readsCatalog: false, plan: Promise.resolve(known) };
     }
     const sound = Promise.withResolvers<Sound>();
     const plan = this.last.then(() => this.planInTime(request, sound.resolve));
@@ -137,21 +134,23 @@ export class Planner implements AsyncDisposable {
     for (const table of tables) await this.createView(table, shown(table));
     if (readsCatalog) {
       const plan = await this.planCatalog(request, node, shown);
-      onSound({ tables: plan.tables, readsCatalog, range: plan.range });
+      onSound({ ...plan, readsCatalog });
       return plan; // not cached: it holds the rows themselves, which may be many
     }
     const columns = distinctNames(await this.describe(sql));
     const frozen = freezeClock(sql, node, request.now);
+    const read = tables.map((table) => ({ name: table, columns: shown(table) }));
+    const reach = await reachOf(this.engine, frozen, read);
     const sqlBoundsTime = boundsTime(frozen);
     const range = boundsOf(request.range, sqlBoundsTime);
-    onSound({ tables, readsCatalog, range });
+    onSound({ tables, readsCatalog, range, reach });
     const columnsRead = Object.fromEntries(
       tables.map((table) => {
         const needed = neededColumns(node, namesOf(shown(table)));
         return [table, shown(table).filter(({ name }) => needed.includes(name))];
       }),
     );
-    const frame = { tables, columnsRead, columns, range };
+    const frame = { tables, columnsRead, columns, range, reach };
     const { rowsMax, version = PLAN_VERSION } = request;
     const plan = await this.splitter.split(frozen, { sql, frame, shown, rowsMax, version });
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
@@ -192,6 +191,7 @@ export class Planner implements AsyncDisposable {
       tables: [],
       columnsRead: {},
       range: { since: null, until: null },
+      reach: EVERYWHERE,
       partials: [],
       mergeSql: conformed(withRelations(merge, relations), merged, columns),
       columns,

@@ -48,31 +48,43 @@ function readsWholeRows(node: QueryNode): boolean {
 
 /** A condition that every needed row fulfils: what each mention of the table demands, or-ed. */
 function predicate(node: QueryNode, table: string, columns: readonly string[]): Expression | null {
+  const demands = demandsOn(node, table, columns).map(conjunction);
+  const known = demands.filter((demand) => demand !== null);
+  const [first, ...more] = known;
+  if (known.length < demands.length) return null;
+  if (first === undefined || more.length === 0) return first ?? null;
+  return { ...conjunction([first, ...more]) ?? first, type: "CONJUNCTION_OR" };
+}
+
+/**
+ * What each mention of the table demands of its rows: conditions that all must hold, with bare
+ * column names. None: any row may matter.
+ */
+export function demandsOn(
+  node: QueryNode,
+  table: string,
+  columns: readonly string[],
+): Expression[][] {
   const mentions = walk(node).filter((part) => isMention(part, table)).toArray();
   const demands = walk(node).filter(isSelect).flatMap((reader) =>
     baseTablesOf(reader.from_table).filter((ref) => isMention(ref, table))
       .map((ref) => demandOf(reader, ref, columns))
-  ).filter((demand) => demand !== null).toArray();
-  if (mentions.length !== demands.length) return null;
-  const [first, ...more] = demands;
-  if (first === undefined || more.length === 0) return first ?? null;
-  return { ...conjunction([first, ...more]) ?? first, type: "CONJUNCTION_OR" };
+  ).toArray();
+  return mentions.length === demands.length ? demands : [[]];
 }
 
 function isMention(part: AstNode, table: string): part is BaseTable {
   return isBaseTable(part) && part.table_name.toLowerCase() === table;
 }
 
-/** The conjuncts of a SELECT's WHERE that concern this table alone; null when there are none. */
+/** The conjuncts of a SELECT's WHERE that concern this table alone. */
 function demandOf(
   reader: SelectNode,
   ref: BaseTable,
   columns: readonly string[],
-): Expression | null {
-  if (reader.sample !== null || ref.sample !== null || ref.column_name_alias.length > 0) {
-    return null;
-  }
-  if (!keepsFilters(reader.from_table, ref)) return null;
+): Expression[] {
+  if (reader.sample !== null || ref.sample !== null || ref.column_name_alias.length > 0) return [];
+  if (!keepsFilters(reader.from_table, ref)) return [];
   const alone = reader.from_table === ref;
   const qualifier = (ref.alias || ref.table_name).toLowerCase();
   const local = conjunctsOf(reader.where_clause).map((conjunct) => {
@@ -81,7 +93,7 @@ function demandOf(
     }
     return some(conjunct, isVolatile) ? null : localized(conjunct, { alone, qualifier, columns });
   });
-  return conjunction(local.filter((conjunct) => conjunct !== null));
+  return local.filter((conjunct) => conjunct !== null);
 }
 
 interface Locality {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
-import { combinedLine, jsonLine, manyLines } from "../harness/lines.ts";
+import { combinedLine, combinedLineAt, jsonLine, manyLines } from "../harness/lines.ts";
 import { MOSQUITTO_IS_MISSING } from "../harness/mosquitto.ts";
 
 const HOSTS = { "web-1": "eu-west-1", "web-2": "eu-west-1", "web-3": "us-east-1" };
@@ -88,6 +88,42 @@ async function partialAnswer(broker: "embedded" | "mosquitto") {
   assert.equal(table.code, 75);
   assert.match(table.stderr, /^PARTIAL · 2\/3 hosts · last 24 h · 200 rows/m);
   assert.match(table.stderr, /^ {2}offline 1 +web-2 /m);
+  if (broker === "embedded") await yesterdayAndRetire(fleet);
+}
+
+/** Over yesterday nobody is asked but who holds something of it; web-2 is offline. */
+async function yesterdayAndRetire(fleet: TestFleet) {
+  const yesterday = ["SELECT count(*) AS n FROM logs", "--since", "48h", "--until", "24h"] as const;
+  const { coverage } = await eventually(async () => {
+    const { answer } = await fleet.query(...yesterday);
+    return answer.coverage.pruned === 2 ? answer : undefined;
+  });
+  assert.deepEqual([coverage.asked, coverage.answered, coverage.chunks], [3, 2, 0]);
+  await Deno.writeTextFile(
+    fleet.logFile("web-3"),
+    combinedLineAt(Date.now() - 36 * 3_600_000, 0),
+    { append: true },
+  );
+  await eventually(async () => (await fleet.query(...yesterday)).answer.rows[0]?.n === 1);
+  const explained = await fleet.cli("query", ...yesterday, "--explain");
+  assert.match(explained.stdout, /^hosts {2}1: web-3\n +not asked: web-1: nothing there\n/m);
+
+  const retired = await fleet.cli("hosts", "retire", "web-2");
+  assert.equal(retired.code, 0, retired.stderr);
+  const later = await fleet.query(...yesterday);
+  assert.deepEqual([later.code, later.answer.coverage.asked], [0, 2]);
+  const now = await fleet.cli("query", "SELECT count(*) AS n FROM logs");
+  assert.equal(now.code, 75);
+  assert.match(
+    now.stderr,
+    /^ {2}retired 1 +web-2 +silent since .*: what it had is not here$/m,
+  );
+  const hosts = await fleet.cli("hosts");
+  assert.match(hosts.stdout, /^2 hosts: 2 online, 0 offline · 1 retired hidden \(--retired\)$/m);
+  assert.match((await fleet.cli("hosts", "--retired")).stdout, /^web-2 +eu-west-1 +retired /m);
+  fleet.startAgent("web-2");
+  await fleet.online(3);
+  assert.match((await fleet.cli("hosts")).stdout, /3 hosts: 3 online, 0 offline$/m);
 }
 
 Deno.test("embedded: selectors, refusals and bad SQL have their exit codes and words", async () => {

@@ -22,6 +22,7 @@ export interface JsonAnswer {
   coverage: {
     asked: number;
     answered: number;
+    pruned: number;
     missing: { host: string; reason: string }[];
     chunks: number;
     rows_scanned: number;

@@ -5,7 +5,12 @@ const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec".match(/.../g) ?? [];
 
 /** nginx's combined format, UTC, one line a millisecond from a minute ago. */
 export function combinedLine(number: number): string {
-  const iso = new Date(START_MS + number).toISOString();
+  return combinedLineAt(START_MS + number, number);
+}
+
+/** The same at a time of its own. */
+export function combinedLineAt(atMs: number, number: number): string {
+  const iso = new Date(atMs).toISOString();
   const month = MONTHS[Number(iso.slice(5, 7)) - 1];
   const time = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`;
   return `10.0.0.${number % 250} - - [${time}] "GET /item/${number} HTTP/1.1" ` +

@@ -15,6 +15,7 @@ const NOW_MS = Date.parse("2026-11-22T10:14:09Z");
 const COMPLETE: Coverage = {
   asked: 3,
   answered: 3,
+  pruned: 0,
   missing: [],
   chunks: 14,
   rows_scanned: 57_803,
@@ -49,6 +50,11 @@ Deno.test("the summary of a complete answer is one line", () => {
 Deno.test("an answer from the catalog speaks of no host's rows", () => {
   const line = summaryLine({ end: { ...end(COMPLETE), mode: "catalog" }, asked: {} });
   assert.equal(line, "catalog · no host asked · 31 ms · q-7f3a2c");
+});
+
+Deno.test("hosts that were not asked are counted as answered, and said", () => {
+  const line = summaryLine({ end: end({ ...COMPLETE, pruned: 2 }), asked: {} });
+  assert.equal(line.split(" · ")[1], "3/3 hosts (2 not asked: nothing there)");
 });
 
 Deno.test("one of anything is singular", () => {
@@ -182,6 +188,7 @@ Deno.test("the coverage adds up what hosts say", () => {
   assert.deepEqual(coverageOf([host("b", 5), host("a", 0)], missing), {
     asked: 3,
     answered: 2,
+    pruned: 0,
     missing,
     chunks: 2,
     rows_scanned: 4,
@@ -258,6 +265,8 @@ Deno.test("an explanation shows what would run where", () => {
     range: { since: "2026-11-21T10:14:09.000Z", until: null },
     columns: [],
     hosts: ["web-1", "web-3"],
+    pruned: ["web-4"],
+    estimate: { chunks: 14, rows: 57_803, bytes: 3_200_000, unknown_hosts: 1 },
     missing: [{ host: "web-2", kind: "offline" as const, reason: "silent since 10:14:07" }],
     partials: [{ table: "logs", sql: "SELECT request\nFROM logs" }],
     merge_sql: "SELECT string_agg(request) FROM logs",
@@ -268,7 +277,9 @@ Deno.test("an explanation shows what would run where", () => {
 mode   rows: string_agg(request) at 1:8 cannot be merged from partial results
 range  last 24 h
 hosts  2: web-1 web-3
+       not asked: web-4: nothing there
        not asked: web-2 silent since 10:14:07
+reads  about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more
 
 each host, into logs:
   SELECT request

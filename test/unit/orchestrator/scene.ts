@@ -25,6 +25,7 @@ export interface Ask {
   sql: string;
   selector?: string;
   since?: string;
+  until?: string;
   limits?: Partial<Limits>;
   format?: RowFormat;
   signal?: AbortSignal;
@@ -117,18 +118,18 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What a query would do. */
-  async explain(sql: string) {
-    const { token } = await this.sign({ sql });
+  async explain(sql: string, range: Pick<Ask, "since" | "until"> = {}) {
+    const { token } = await this.sign({ sql, ...range });
     const signal = AbortSignal.timeout(5_000);
     return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
   }
 
-  sign({ sql, selector = "", since, limits }: Ask) {
+  sign({ sql, selector = "", since, until, limits }: Ask) {
     const nowMs = Date.now();
     return signQuestion({
       sql,
       selector,
-      range: parseRange({ since }, nowMs),
+      range: parseRange({ since, until }, nowMs),
       limits: { ...LIMITS, ...limits },
       key: this.key,
       nowMs,

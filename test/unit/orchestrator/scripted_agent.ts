@@ -5,8 +5,11 @@
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
 import { open, parseBody, seal } from "../../../protocol/envelope.ts";
+import { HoldingsCommand } from "../../../protocol/holdings.ts";
+import type { DayHoldings, HostHoldings } from "../../../protocol/holdings.ts";
 import {
   CancelCommand,
+  HEARTBEAT_MS,
   LEASE_MS,
   QueryCommand,
   ResultAckCommand,
@@ -73,6 +76,8 @@ export interface ScriptedAgentOptions {
   tables?: Table[];
   plan: (command: QueryCommand) => Promise<Plan>;
   script?: Script;
+  /** What it says that it holds; its presence names that version. */
+  holdings?: { said: HostHoldings; days?: DayHoldings[] };
   /** What it does with a tail; with it, it says that it can. */
   tail?: (tail: IncomingTail) => void;
   coverage?: Partial<HostCoverage>;
@@ -86,6 +91,9 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly acknowledgements: ResultAckCommand[] = [];
   readonly failures: unknown[] = [];
   private wake: (ack: ResultAckCommand) => void = () => {};
+
+  /** What it holds is believed for as long as it is heard. */
+  private heartbeat: ReturnType<typeof setInterval> | undefined;
 
   private constructor(
     private readonly options: ScriptedAgentOptions,
@@ -113,8 +121,18 @@ export class ScriptedAgent implements AsyncDisposable {
       const said = Buffer.from(seal({ type: "tables", body, issuedAtMs: Date.now() }));
       await client.publishAsync(topics.tables, said, { qos: 1, retain: true });
     }
-    const online = Buffer.from(presenceOf(options, "online"));
-    await client.publishAsync(topics.state, online, { qos: 1, retain: true });
+    if (options.holdings !== undefined) {
+      const body = options.holdings.said;
+      const said = Buffer.from(seal({ type: "holdings", body, issuedAtMs: Date.now() }));
+      await client.publishAsync(topics.holdings, said, { qos: 1, retain: true });
+    }
+    const holdings = options.holdings?.said.version;
+    const sayOnline = async () => {
+      const online = Buffer.from(presenceOf(options, "online", holdings));
+      await client.publishAsync(topics.state, online, { qos: 1, retain: true });
+    };
+    await sayOnline();
+    if (holdings !== undefined) agent.heartbeat = setInterval(sayOnline, HEARTBEAT_MS);
     return agent;
   }
 
@@ -126,10 +144,29 @@ export class ScriptedAgent implements AsyncDisposable {
       this.acknowledgements.push(ack);
       this.wake(ack);
     }
+    if (type === "holdings") this.sayDays(parseBody(HoldingsCommand, body, "holdings"));
     if (type === "tail") this.tail(parseBody(TailCommand, body, "tail"));
     if (type !== "query") return;
     const command = parseBody(QueryCommand, body, "query");
     await (this.options.script ?? answering)(this.incoming(command));
+  }
+
+  private sayDays({ orchestrator, days }: HoldingsCommand) {
+    const topic = agentTopics("logvend", this.options.host).day(orchestrator);
+    for (const body of this.options.holdings?.days ?? []) {
+      if (!days.includes(body.day)) continue;
+      const payload = seal({ type: "day", body, issuedAtMs: Date.now() });
+      this.client.publish(topic, Buffer.from(payload), { qos: 1 });
+    }
+  }
+
+  /** Leaves as agents do that end: what it holds stays as it is. */
+  async leave(): Promise<void> {
+    const topics = agentTopics("logvend", this.options.host);
+    const body = presenceOf(this.options, "offline", this.options.holdings?.said.version);
+    clearInterval(this.heartbeat);
+    await this.client.publishAsync(topics.state, Buffer.from(body), { qos: 1, retain: true });
+    await this.client.endAsync();
   }
 
   private tail(command: TailCommand) {
@@ -200,6 +237,7 @@ export class ScriptedAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.heartbeat);
     await this.client.endAsync(true);
     if (this.failures.length > 0) throw this.failures[0];
   }
@@ -214,7 +252,11 @@ function slices(table: string, bytes: Uint8Array): ResultPart[] {
   return parts;
 }
 
-function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Uint8Array {
+function presenceOf(
+  options: ScriptedAgentOptions,
+  state: Presence["state"],
+  holdings?: string,
+): Uint8Array {
   const body: Presence = {
     host: options.host,
     region: options.region ?? "eu-west-1",
@@ -226,6 +268,7 @@ function presenceOf(options: ScriptedAgentOptions, state: Presence["state"]): Ui
     state,
     boot: crypto.randomUUID(),
     lease_ms: LEASE_MS,
+    ...(holdings === undefined ? {} : { holdings }),
     ...options.presence,
   };
   return seal({ type: "presence", body: { ...body, state }, issuedAtMs: Date.now() });

@@ -14,6 +14,13 @@ Deno.test("the topics of an agent read back as what they are", () => {
     request: "r-1",
   });
   assert.equal(parseTopic("logvend", topics.tail("o-1", "r-1"))?.kind, "tail");
+  const { holdings, day } = topics;
+  assert.deepEqual(parseTopic("logvend", holdings), { kind: "holdings", host: "web-1" });
+  assert.deepEqual(parseTopic("logvend", day("o-1")), {
+    kind: "day",
+    host: "web-1",
+    orchestrator: "o-1",
+  });
 });
 
 Deno.test("the filters of an orchestrator match the topics of agents, result topics only its own", () => {
@@ -24,6 +31,9 @@ Deno.test("the filters of an orchestrator match the topics of agents, result top
   assert(isMatch(filters.results, topics.result("o-1", "r-1")));
   assert(!isMatch(filters.results, topics.result("o-2", "r-1")));
   assert(isMatch(filters.tails, topics.tail("o-1", "r-1")));
+  assert(isMatch(filters.holdings, topics.holdings));
+  assert(isMatch(filters.days, topics.day("o-1")));
+  assert(!isMatch(filters.days, topics.day("o-2")));
   assert(!isMatch(filters.tails, topics.tail("o-2", "r-1")));
 });
 

@@ -2,11 +2,14 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { Aedes } from "aedes";
+import type { Client } from "aedes";
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
+import type { HoldingsSource } from "../../../../agent/link/link.ts";
 import { QueryClaims } from "../../../../protocol/claims.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
 import { open, seal } from "../../../../protocol/envelope.ts";
+import { DayHoldings, HostHoldings } from "../../../../protocol/holdings.ts";
 import { Presence, QueryAck, ResultMessage } from "../../../../protocol/messages.ts";
 import { newOperatorKey, readOperatorKey, signClaims } from "../../../../protocol/signature.ts";
 import type { OperatorKey } from "../../../../protocol/signature.ts";
@@ -19,7 +22,11 @@ import { accessTables } from "../../../harness/tables.ts";
 export async function startBroker(port = 0) {
   const broker = await Aedes.createBroker();
   const arrivals: string[] = [];
-  broker.on("clientReady", ({ id }) => arrivals.push(id));
+  const clients = new Map<string, Client>();
+  broker.on("clientReady", (client) => {
+    arrivals.push(client.id);
+    clients.set(client.id, client);
+  });
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     socket.setNoDelay(true);
@@ -38,12 +45,38 @@ export async function startBroker(port = 0) {
     breakConnections() {
       for (const socket of sockets) socket.destroy();
     },
+    /** Breaks one of them; the broker then publishes its last will. */
+    breakConnection(id: string) {
+      clients.get(id)?.conn.destroy();
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       this.breakConnections();
       await closed;
       await new Promise<void>((resolve) => broker.close(resolve));
     },
+  };
+}
+
+/** Of a host's presence. */
+export const STATS = {
+  lines_per_s: 1,
+  behind_bytes: 2,
+  behind_ms: 3,
+  rejects: 4,
+  stored_bytes: 5,
+  open_rows: 6,
+  open_bytes: 7,
+};
+
+/** Holdings of one chunk, that never change. */
+export function fixedHoldings(): HoldingsSource {
+  const [day, digest] = ["2026-11-21", "d1"];
+  const open_from = "2026-11-22T18:00:00.000Z";
+  return {
+    statement: () => ({ version: "v1", open_from, own_rows: true, days: { [day]: digest } }),
+    day: () => ({ day, digest, chunks: { logs: [["00000000000000aa", 1, 2, 3, 4]] }, marks: [] }),
+    watch: () => {},
   };
 }
 
@@ -54,6 +87,8 @@ export class Orchestrator implements AsyncDisposable {
   readonly acks: QueryAck[] = [];
   readonly results: ResultMessage[] = [];
   readonly presences: Presence[] = [];
+  readonly holdings: HostHoldings[] = [];
+  readonly days: DayHoldings[] = [];
   readonly messageBytes: number[] = [];
   /** Acknowledge results as they come. */
   acknowledging = true;
@@ -81,6 +116,8 @@ export class Orchestrator implements AsyncDisposable {
     const { body } = open(payload);
     if (received.kind === "ack") this.acks.push(QueryAck.parse(body));
     else if (received.kind === "state") this.presences.push(Presence.parse(body));
+    else if (received.kind === "holdings") this.holdings.push(HostHoldings.parse(body));
+    else if (received.kind === "day") this.days.push(DayHoldings.parse(body));
     else if (received.kind === "result") {
       const message = ResultMessage.parse(body);
       this.results.push(message);

@@ -14,7 +14,7 @@ import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.
 import { PLAN_VERSION, PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { Orchestrator, startBroker } from "./fleet.ts";
+import { fixedHoldings, Orchestrator, startBroker, STATS } from "./fleet.ts";
 import type { Asked } from "./fleet.ts";
 
 const HOST = "web-1";
@@ -95,7 +95,9 @@ function linkOptions(url: string, different: Partial<LinkOptions>): LinkOptions 
     remember: (id) => {
       seen.add(id);
     },
-    stats: () => ({ lines_per_s: 1, behind_bytes: 2, behind_ms: 3, rejects: 4, stored_bytes: 5 }),
+    holdings: fixedHoldings(),
+    isRead: () => true,
+    stats: () => STATS,
     ...different,
   };
 }
@@ -316,7 +318,7 @@ Deno.test("presence is retained, and says offline after a graceful end", async (
       state: "online",
       plan_versions: [...PLAN_VERSIONS],
       streams: ["logs"],
-      stats: { lines_per_s: 1, behind_bytes: 2, behind_ms: 3, rejects: 4, stored_bytes: 5 },
+      stats: STATS,
     });
   }
   await eventually(() => orchestrator.presences.length === 2);

@@ -16,7 +16,7 @@ import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { Orchestrator, startBroker } from "../link/fleet.ts";
+import { fixedHoldings, Orchestrator, startBroker } from "../link/fleet.ts";
 import { FileStore, ROWS_PER_404, writeLogs } from "./logs.ts";
 
 const LOG_ROWS = 100_000;
@@ -92,6 +92,9 @@ Deno.test("the range cuts the rows, and now() is the literal that was signed", a
   await using early = await answerQuery(here.parts, recent, never());
   assert(early.tables[0]?.encoding === "text");
   assert.deepEqual(early.tables[0].values, [["3"]]);
+  const { since, until } = here.store.asked ?? {}; // files beyond it are not even opened
+  const lateMs = Date.parse(NOW) - 3_600_000 + 3_000 + 1_000;
+  assert.deepEqual({ since, until }, { since: null, until: new Date(lateMs).toISOString() });
 });
 
 Deno.test("what fails leaves no lease and no file", async () => {
@@ -126,6 +129,8 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
     streams: ["logs"],
     trust: [orchestrator.key.publicKey],
     answer: (query, signal) => answerQuery(here.parts, query, signal),
+    holdings: fixedHoldings(),
+    isRead: () => true,
     isKnown: () => false,
     remember: () => {},
     stats: () => undefined,

@@ -1,5 +1,9 @@
 /** Parquet files as the store writes them, and a store that lends them. */
-import type { Snapshot, SnapshotSource } from "../../../../agent/store/snapshot.ts";
+import type {
+  Snapshot,
+  SnapshotRequest,
+  SnapshotSource,
+} from "../../../../agent/store/snapshot.ts";
 import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
 import { ACCESS, tablesOf } from "../../../../protocol/streams.ts";
 import { literal } from "../../../../protocol/table_sql.ts";
@@ -30,6 +34,8 @@ export async function writeLogs(path: string, rowCount: number): Promise<void> {
 /** Lends one file as the table `logs`. */
 export class FileStore implements SnapshotSource {
   lent = 0;
+  /** The last that it was asked for. */
+  asked: SnapshotRequest | null = null;
 
   constructor(private readonly file: string, private readonly rows: number) {}
 
@@ -37,7 +43,8 @@ export class FileStore implements SnapshotSource {
     return tablesOf(["logs"], () => ACCESS_SHAPE);
   }
 
-  async snapshot(): Promise<Snapshot> {
+  async snapshot(request: SnapshotRequest): Promise<Snapshot> {
+    this.asked = request;
     const { size } = await Deno.stat(this.file);
     this.lent++;
     return {

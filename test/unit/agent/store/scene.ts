@@ -65,10 +65,11 @@ export async function open(
   path: string,
   clock: () => number = () => START_MS + HOUR_MS / 2,
   signal = new AbortController().signal,
+  host = "web-1",
 ) {
   return await Store.open({
     dataDir: path,
-    host: "web-1",
+    host,
     region: "eu",
     streams: ["logs"],
     sealAfterMs: 120_000,

@@ -25,6 +25,7 @@ Deno.test("hosts' partial results are merged, and the coverage adds them up", as
   assert.deepEqual(end.coverage, {
     asked: 2,
     answered: 2,
+    pruned: 0,
     missing: [],
     chunks: 4,
     rows_scanned: 6,

@@ -117,9 +117,36 @@ Deno.test("a host that restarted has lost what it was doing", () => {
   assert.equal(scene.state("web-1").state, "online");
 });
 
+Deno.test("what a host holds is known while it is there, and after its goodbye", async () => {
+  using scene = new Scene();
+  const held = () => scene.fleet.get("web-1")?.holdings;
+  scene.say(presence("web-1", { holdings: "v1" }));
+  assert.equal(held(), "v1");
+  scene.say(presence("web-1", { state: "offline", holdings: "v2" }));
+  assert.equal(held(), "v2");
+  scene.say(presence("web-1", { holdings: "v3" }));
+  scene.say(presence("web-1", { state: "offline" })); // a last will
+  assert.equal(held(), null);
+  scene.say(presence("web-1", { holdings: "v3" }), { retainedMs: START_MS - 60_000 });
+  assert.equal(held(), "v3");
+  scene.nowMs += 20_000;
+  await until(() => held() === null); // its lease is over
+  scene.say(presence("web-1", { holdings: "v3" }));
+  scene.restart();
+  assert.equal(held(), null);
+});
+
 Deno.test("an offline host keeps the figures it sent last", () => {
   using scene = new Scene();
-  const stats = { lines_per_s: 9, behind_bytes: 0, behind_ms: 0, rejects: 12, stored_bytes: 5 };
+  const stats = {
+    lines_per_s: 9,
+    behind_bytes: 0,
+    behind_ms: 0,
+    rejects: 12,
+    stored_bytes: 5,
+    open_rows: 3,
+    open_bytes: 4,
+  };
   scene.say(presence("web-1", { stats }));
   scene.say(presence("web-1", { state: "offline" }));
   assert.equal(scene.fleet.get("web-1")?.presence.stats?.rejects, 12);

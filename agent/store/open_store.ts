@@ -1,0 +1,64 @@
+/** Opens what a store is made of: the lock, agent.db, what a crash left behind, memory. */
+import type { DatabaseSync } from "node:sqlite";
+import { Catalog } from "./catalog.ts";
+import { openSoundDatabase } from "./database.ts";
+import { Keeper } from "./keeper.ts";
+import { Leases } from "./leases.ts";
+import { lockDataDir } from "./lock.ts";
+import { MemoryRows } from "./memory_rows.ts";
+import { otherBytes, Quota } from "./quota.ts";
+import { recover } from "./recover.ts";
+import { Reserve } from "./reserve.ts";
+import { storedBytes } from "./retain.ts";
+import { shapesOf } from "./store_options.ts";
+import type { StoreOptions } from "./store_options.ts";
+
+/** The store's own, to be closed by it. */
+export interface StoreParts {
+  options: StoreOptions;
+  lock: Disposable;
+  database: DatabaseSync;
+  catalog: Catalog;
+  leases: Leases;
+  keeper: Keeper;
+  memory: MemoryRows;
+  /** Null: the folder may grow. */
+  quota: Quota | null;
+}
+
+/** Opens a data folder, which nobody else may be writing, and mends it. */
+export async function openParts(options: StoreOptions): Promise<StoreParts> {
+  const lock = await lockDataDir(options.dataDir);
+  try {
+    const { dataDir, clock = Date.now } = options;
+    const reserve = new Reserve(dataDir);
+    reserve.release(); // agent.db cannot be opened without some room
+    const sound = await openSoundDatabase(dataDir);
+    reserve.fill();
+    const { database } = sound;
+    const catalog = new Catalog(database);
+    const leases = new Leases();
+    const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
+    await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
+    const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
+    const quota = quotaOf(options, database, keeper);
+    await quota?.check(); // a start takes no more than a flush would
+    return { options, lock, database, catalog, leases, keeper, memory, quota };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function quotaOf(
+  { quota: policy, dataDir }: StoreOptions,
+  database: DatabaseSync,
+  keeper: Keeper,
+): Quota | null {
+  if (policy === undefined) return null;
+  return new Quota({
+    policy,
+    usedBytes: () => storedBytes(database) + otherBytes(dataDir),
+    dropOldest: (bytes) => keeper.dropOldest(bytes),
+  });
+}
