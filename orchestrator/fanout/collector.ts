@@ -1,12 +1,17 @@
 /** Follows one query on every asked host until each has answered or is missing for a reason. */
-import { messageOf } from "../../protocol/errors.ts";
-import type { LogvendError } from "../../protocol/errors.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import type { HostCoverage, QueryAck, ResultMessage, WireError } from "../../protocol/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { MissingKind } from "./coverage.ts";
 import { HostInbox } from "./host_inbox.ts";
 import type { TablePart } from "./host_inbox.ts";
+
+/**
+ * Hosts that may owe an acknowledgement at once. With their results that stays below what brokers
+ * hold for one client before they drop messages (Mosquitto, unless told otherwise: 1,000).
+ */
+const UNACKNOWLEDGED_MAX = 400;
 
 /** Everything one host shipped: its rows count only when they are as many as it says. */
 export interface HostAnswer {
@@ -34,6 +39,8 @@ export interface CollectorOptions {
   bytesMax: number;
   /** The error when they send more. */
   overflow(): LogvendError;
+  /** Sends the query to a host. @throws {LogvendError} unavailable */
+  ask(host: string): void;
   /** Tells a host how far its messages have come. */
   acknowledge(host: string, seq: number): void;
 }
@@ -55,18 +62,28 @@ export class Collector implements Disposable {
   private wake: () => void = () => {};
   /** Of all messages that came. */
   byteCount = 0;
+  /** Hosts that will be asked when others have acknowledged. */
+  private waiting: string[];
+  private unacknowledged = 0;
   private readonly timers: ReturnType<typeof setTimeout>[];
 
-  /** The clock starts here: publish the query right after. */
+  /** The clock starts here. */
   constructor(private readonly options: CollectorOptions) {
     for (const host of options.hosts) {
       const inbox = new HostInbox({ host, folder: options.folder });
       this.open.set(host, { inbox, accepted: false, byteCount: 0 });
     }
-    this.timers = [
-      setTimeout(() => this.ackDeadline(), ACK_TIMEOUT_MS),
-      setTimeout(() => this.deadline(), options.timeoutMs),
-    ];
+    this.waiting = [...options.hosts];
+    this.timers = [setTimeout(() => this.deadline(), options.timeoutMs)];
+  }
+
+  /** Asks as many hosts as may be asked at once. @throws {LogvendError} unavailable */
+  ask(): void {
+    const hosts = this.waiting.splice(0, UNACKNOWLEDGED_MAX - this.unacknowledged)
+      .filter((host) => this.open.has(host));
+    this.unacknowledged += hosts.length;
+    for (const host of hosts) this.options.ask(host);
+    this.timers.push(setTimeout(() => this.ackDeadline(hosts), ACK_TIMEOUT_MS));
   }
 
   /** Each host once: those that came out since the last batch. @throws what `fail` was given */
@@ -81,7 +98,8 @@ export class Collector implements Disposable {
 
   /** Asked hosts that may still be at work. */
   unfinished(): string[] {
-    return this.options.hosts.filter((host) => !this.ended.has(host));
+    const waiting = new Set(this.waiting);
+    return this.options.hosts.filter((host) => !this.ended.has(host) && !waiting.has(host));
   }
 
   /** Ends the whole query: `batches` throws this. */
@@ -99,7 +117,7 @@ export class Collector implements Disposable {
     const asked = this.open.get(host);
     if (asked === undefined) return;
     // The first word counts: a command that MQTT delivers twice is accepted and then refused.
-    if (ack.accepted) asked.accepted = true;
+    if (ack.accepted) this.accept(asked);
     else if (!asked.accepted) this.refuse(host, ack.refused);
   }
 
@@ -110,7 +128,7 @@ export class Collector implements Disposable {
       if (this.options.hosts.includes(host)) this.options.acknowledge(host, message.seq);
       return;
     }
-    asked.accepted = true; // its acknowledgement may have been lost
+    this.accept(asked); // its acknowledgement may have been lost
     asked.byteCount += byteCount;
     this.byteCount += byteCount;
     if (this.byteCount > this.options.bytesMax) {
@@ -133,6 +151,7 @@ export class Collector implements Disposable {
   /** The broker is lost: hosts that are not through are missing, and none can be told to stop. */
   disconnect(error: LogvendError): void {
     if (this.open.size > 0) this.outage = error;
+    this.waiting = [];
     for (const host of this.options.hosts) this.ended.add(host);
     for (const host of this.open.keys()) this.miss(host, "lost", error.message);
   }
@@ -167,11 +186,28 @@ export class Collector implements Disposable {
     this.miss(host, "refused", error?.message ?? "gave no reason", error);
   }
 
-  private ackDeadline() {
-    for (const [host, { accepted }] of this.open) {
-      if (!accepted) {
-        this.miss(host, "no_ack", `nothing within ${formatDurationMs(ACK_TIMEOUT_MS)}`);
-      }
+  private accept(asked: Asked) {
+    if (asked.accepted) return;
+    asked.accepted = true;
+    this.acknowledged();
+  }
+
+  /** Half of those that may be asked at once have to be there: then the next are asked together. */
+  private acknowledged() {
+    this.unacknowledged--;
+    if (this.waiting.length === 0 || this.unacknowledged > UNACKNOWLEDGED_MAX / 2) return;
+    try {
+      this.ask();
+    } catch (error) {
+      if (!(error instanceof LogvendError)) throw error;
+      this.disconnect(error);
+    }
+  }
+
+  private ackDeadline(hosts: readonly string[]) {
+    for (const host of hosts) {
+      if (this.open.get(host)?.accepted !== false) continue;
+      this.miss(host, "no_ack", `nothing within ${formatDurationMs(ACK_TIMEOUT_MS)}`);
     }
   }
 
@@ -198,6 +234,7 @@ export class Collector implements Disposable {
     this.open.delete(host);
     this.settled.push(outcome);
     this.wake();
+    if (!asked.accepted && !this.waiting.includes(host)) this.acknowledged();
   }
 
   [Symbol.dispose](): void {

@@ -134,11 +134,12 @@ export class Fanout {
       timeoutMs: claims.limits.timeout_ms,
       bytesMax: claims.limits.bytes_max,
       overflow: () => tooManyBytes(prepared, reason),
+      ask: this.asker(question, prepared),
       acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
     });
-    this.publishQuery(question, prepared);
     this.running.set(claims.id, collector);
     try {
+      collector.ask();
       const plan = await planning; // while the hosts do the same
       reason = whyRows(plan);
       const { engine } = workspace;
@@ -224,11 +225,11 @@ export class Fanout {
     return { claims, planning: plan, audience, tables: named, version, read };
   }
 
-  /** @throws {LogvendError} unavailable: then no host has it */
-  private publishQuery(
+  /** What sends a query to a host. */
+  private asker(
     { sql, token }: CheckedQuestion,
-    { claims, audience, tables, version }: Prepared,
-  ) {
+    { claims, tables, version }: Prepared,
+  ): (host: string) => void {
     const command: QueryCommand = {
       request: claims.id,
       orchestrator: this.parts.name,
@@ -238,7 +239,7 @@ export class Fanout {
       tables,
     };
     const payload = this.seal("query", command, claims.expires_at_ms);
-    for (const { presence } of audience.asked) this.publish(presence.host, payload);
+    return (host) => this.publish(host, payload);
   }
 
   private acknowledge(host: string, command: ResultAckCommand) {
