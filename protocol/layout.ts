@@ -47,7 +47,8 @@ function textSql(text: string): string {
 
 const LOCAL = "(ts + to_minutes(coalesce(time_zone_min, 0)))";
 
-function valueSql([name, kind]: readonly [string, ValueKind]): string {
+/** A value as its line has it: one SQL expression over physical columns, or several, with commas. */
+export function valueSql([name, kind]: readonly [string, ValueKind]): string {
   const column = identifier(name);
   if (kind.startsWith("iso")) return isoSql(kind);
   if (kind.startsWith("fixed")) return `format('{:.${kind.slice(5)}f}', ${column}::DOUBLE)`;

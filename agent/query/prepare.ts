@@ -1,5 +1,7 @@
 /** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
 import type { HostCoverage } from "../../protocol/messages.ts";
+import { holdsWord } from "../../protocol/line_words.ts";
+import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
@@ -68,9 +70,11 @@ function workerQuery(parts: WorkerQueryParts): WorkerQuery {
   const { since, until } = plan.range;
   return {
     views: plan.tables.map((table) => {
-      const { files = [], shape } = snapshot.tables.get(table) ?? {};
+      const { files = [], shape = ACCESS_SHAPE } = snapshot.tables.get(table) ?? {};
       const columns = plan.columnsRead[table] ?? [];
-      const source = { files, region, since, until, columns };
+      const lineWhere = (plan.reach.words[table] ?? []).map((word) => holdsWord(shape, word))
+        .filter((condition) => condition !== null);
+      const source = { files, region, since, until, columns, lineWhere };
       return { table, sql: tableSelect(schemaOf(table, shape), source) };
     }),
     files: [...snapshot.tables.values()].flatMap((table) => table.files),

@@ -1,4 +1,5 @@
 /** How far a query's own conditions let it reach: into which time, to rows of which hosts. */
+import { tellingWord } from "../../protocol/line_words.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { printSql } from "../ast.ts";
 import { baseTable, call, cast, isColumnRef, isFunctionCall, textOf } from "../ast_nodes.ts";
@@ -18,10 +19,18 @@ export interface Reach extends Bounds {
   hosts: readonly string[] | null;
   /** Values of the column `region`. */
   regions: readonly string[] | null;
+  /** By table: words that every line has which matters. */
+  words: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Of SQL that says nothing about time and hosts. */
-export const EVERYWHERE: Reach = { since: null, until: null, hosts: null, regions: null };
+export const EVERYWHERE: Reach = {
+  since: null,
+  until: null,
+  hosts: null,
+  regions: null,
+  words: {},
+};
 
 /** @param node its clock is frozen: now() is a constant */
 export async function reachOf(
@@ -35,7 +44,7 @@ export async function reachOf(
     );
     const times = isInstant ? ["ts", "time_local"] : ["ts"];
     return demandsOn(node, name, columns.map((column) => column.name))
-      .map((conditions) => ({ conditions, times }));
+      .map((conditions) => ({ name, conditions, times }));
   });
   if (demands.length === 0) return EVERYWHERE;
   const spans = demands.map(({ conditions, times }) =>
@@ -45,6 +54,12 @@ export async function reachOf(
     ...await hullOf(engine, spans),
     hosts: union(demands.map(({ conditions }) => valuesOf(conditions, "host"))),
     regions: union(demands.map(({ conditions }) => valuesOf(conditions, "region"))),
+    words: Object.fromEntries(
+      tables.map(({ name }) => {
+        const mentions = demands.filter((demand) => demand.name === name);
+        return [name, common(mentions.map(({ conditions }) => wordsOf(conditions)))] as const;
+      }).filter(([, words]) => words.length > 0),
+    ),
   };
 }
 
@@ -227,6 +242,24 @@ function listedFor({ type, left, right, children }: Expression, column: string):
   if (!isColumn(sides[at])) return null;
   const texts = sides.filter((_, i) => i !== at).map(textOf);
   return texts.every((text) => text !== null) ? texts : null;
+}
+
+/** `line LIKE '%timeout%'`, `contains(line, 'timeout')`: of each the word that says most. */
+function wordsOf(conditions: readonly Expression[]): string[] {
+  return conditions.flatMap((condition) => {
+    if (!isFunctionCall(condition)) return [];
+    const { function_name: name, children: [tested, value, ...more] } = condition;
+    const isLine = tested !== undefined && bareName(tested) === "line" && more.length === 0;
+    const text = isLine && (name === "~~" || name === "contains") ? textOf(value) : null;
+    const known = text === null ? "" : name === "~~" ? text.replaceAll(/[%_]/g, " ") : text;
+    return tellingWord(known) ?? [];
+  });
+}
+
+/** What all lists have. */
+function common(lists: readonly (readonly string[])[]): string[] {
+  const [first = [], ...others] = lists;
+  return first.filter((word) => others.every((list) => list.includes(word)));
 }
 
 function union(lists: readonly (readonly string[] | null)[]): string[] | null {

@@ -11,7 +11,7 @@ import { TestFleet } from "../harness/fleet.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
 import { quantile, spread } from "./figures.ts";
 import { HelperWatch, memoryOf } from "./process.ts";
-import { HttpAsker } from "./asker.ts";
+import { HttpAsker } from "./query/asker.ts";
 
 const HOST = "web-1";
 const LINES_PER_SECOND = 20_000;
@@ -94,7 +94,7 @@ async function probe(
 async function isSeen(asker: HttpAsker, mark: string): Promise<boolean> {
   try {
     const sql = `SELECT count(*) AS n FROM logs WHERE request = '/${mark}'`;
-    const { rows } = await asker.ask(sql, Date.now() - ASKED_MS);
+    const { rows } = await asker.ask(sql, { sinceMs: Date.now() - ASKED_MS });
     return Number(rows[0]?.n) === 1;
   } catch (error) {
     if (error instanceof LogvendError) return false;

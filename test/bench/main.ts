@@ -1,6 +1,6 @@
 /** The benchmarks: `deno task bench NAME`. Each prints its figures; none of them judges. */
 import { benchIngest } from "./ingest.ts";
-import { benchQuery } from "./query.ts";
+import { benchQuery } from "./query/query.ts";
 import { benchStore } from "./store.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {

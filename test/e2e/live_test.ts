@@ -20,6 +20,9 @@ async function write(fleet: TestFleet, host: string, ...numbers: number[]) {
 Deno.test("what operators see live", async (test) => {
   await using fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded" });
   for (const host of Object.keys(HOSTS)) await write(fleet, host, 0);
+  await eventually(async () =>
+    (await fleet.query("SELECT count(*) AS n FROM logs")).answer.rows[0]?.n === 2
+  );
   const step = (name: string, run: (fleet: TestFleet) => Promise<void>, ignore = false) =>
     test.step({ name, ignore, fn: () => run(fleet) });
   await step("the shell runs what is piped to it, until something fails", pipes);
@@ -30,10 +33,6 @@ Deno.test("what operators see live", async (test) => {
 
 async function tails(fleet: TestFleet) {
   await using broker = await spy(fleet.brokerUrl);
-  await eventually(async () =>
-    (await fleet.query("SELECT count(*) AS n FROM logs")).answer.rows[0]?.n === 2
-  );
-
   await using tail = fleet.startCli("tail", "status >= 500", "--rate", "20");
   await tail.waitForLine(/^tailing logs · 2\/2 hosts · q-/);
   await write(fleet, "web-2", 3_000);

@@ -143,3 +143,23 @@ Deno.test("the part of a range that is reached is the smaller of both", () => {
   assert.deepEqual(within(none, { since: a, until: null }), { since: a, until: null });
   assert.deepEqual(within({ since: a, until: b }, none), { since: a, until: b });
 });
+
+Deno.test("conditions on the line say a word that it must have", async () => {
+  await withReach(async (reach) => {
+    const check = async (where: string, words: string[]) => {
+      const sql = `SELECT count(*) FROM logs WHERE ${where}`;
+      const expected = words.length === 0 ? {} : { logs: words };
+      assert.deepEqual((await reach(sql)).words, expected, where);
+    };
+    await check("line LIKE '%time_out of%fetch%'", ["fetch"]);
+    await check("contains(line, ' 404 ') AND line LIKE '%Firefox%'", ["404", "Firefox"]);
+    await check("line LIKE '%a%' OR status = 200", []);
+    await check("line NOT LIKE '%abc%'", []);
+    await check("line ILIKE '%abc%'", []);
+    await check("line LIKE '%ab$%c%' ESCAPE '$'", []);
+    await check("request LIKE '%abc%'", []);
+    await check("line LIKE request", []);
+    const both = "SELECT (SELECT count(*) FROM logs WHERE line LIKE '%abc%'), count(*) FROM logs";
+    assert.deepEqual((await reach(both)).words, {});
+  });
+});

@@ -1,0 +1,51 @@
+/** Listens at the broker: what hosts report of every query, and how many bytes they send. */
+import { connectAsync } from "mqtt";
+import type { MqttClient } from "mqtt";
+import { open, parseBody } from "../../../protocol/envelope.ts";
+import { ResultMessage } from "../../../protocol/messages.ts";
+
+/** Of one query, over all its hosts. */
+export interface Observed {
+  /** The slowest host's time inside DuckDB. */
+  sqlMs: number;
+  /** The slowest host's time from the command to its last message. */
+  hostMs: number;
+  /** Payloads of the results. */
+  bytes: number;
+}
+
+export class Observer implements AsyncDisposable {
+  private readonly byRequest = new Map<string, Observed>();
+
+  private constructor(private readonly client: MqttClient) {}
+
+  static async of(brokerUrl: string): Promise<Observer> {
+    const client = await connectAsync(brokerUrl);
+    const observer = new Observer(client);
+    client.on("message", (_topic, payload) => observer.receive(payload));
+    await client.subscribeAsync("logvend/a/+/res/+/+");
+    return observer;
+  }
+
+  /** @throws when no host answered it */
+  of(request: string): Observed {
+    const observed = this.byRequest.get(request);
+    if (observed === undefined) throw new Error("No host reported its time");
+    return observed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.endAsync();
+  }
+
+  private receive(payload: Uint8Array) {
+    const { request, end } = parseBody(ResultMessage, open(payload).body, "result");
+    const { sqlMs, hostMs, bytes } = this.byRequest.get(request) ??
+      { sqlMs: 0, hostMs: 0, bytes: 0 };
+    this.byRequest.set(request, {
+      sqlMs: Math.max(sqlMs, end?.ok ? end.sql_ms : 0),
+      hostMs: Math.max(hostMs, end?.ok ? end.total_ms : 0),
+      bytes: bytes + payload.length,
+    });
+  }
+}

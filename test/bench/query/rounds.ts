@@ -1,0 +1,42 @@
+/** One question asked again and again, and what it takes. */
+import { spread } from "../figures.ts";
+import type { HttpAsker } from "./asker.ts";
+import type { Observed, Observer } from "./observer.ts";
+
+const WARM_UP = 10;
+/** Between two queries, as between a person's: what is prepared ahead of the next one is ready. */
+const PAUSE_MS = 150;
+
+export interface Question {
+  asker: HttpAsker;
+  observer: Observer;
+  /** SQL of a round: always the same, or never asked before. */
+  sql: (round: number) => string;
+  /** @default 100 */
+  rounds?: number;
+}
+
+/** What one round took. */
+export interface Round extends Observed {
+  /** From signing to the last byte. */
+  answerMs: number;
+}
+
+export async function ask(question: Question): Promise<Round[]> {
+  const { asker, observer, sql, rounds = 100 } = question;
+  const measured: Round[] = [];
+  for (let round = 0; round < WARM_UP + rounds; round++) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const { id, elapsedMs } = await asker.ask(sql(round));
+    const observed = observer.of(id);
+    if (round >= WARM_UP) measured.push({ ...observed, answerMs: elapsedMs });
+  }
+  return measured;
+}
+
+/** The answer's time, DuckDB's on the slowest host, and what is left: the way there and back. */
+export function printRounds(name: string, rounds: readonly Round[]) {
+  console.log(`${name}\n  answer    ${spread(rounds.map(({ answerMs }) => answerMs))}`);
+  console.log(`  own       ${spread(rounds.map(({ sqlMs }) => sqlMs))}`);
+  console.log(`  overhead  ${spread(rounds.map(({ answerMs, sqlMs }) => answerMs - sqlMs))}`);
+}
