@@ -58,5 +58,5 @@ async function flushEvery(fleet: TestFleet, time: string) {
 }
 
 async function partsOf(fleet: TestFleet): Promise<number> {
-  return (await parquetFiles(fleet.path(HOST, "data", "stream=logs")).catch(() => [])).length;
+  return (await parquetFiles(fleet.path(HOST, "data", "parts")).catch(() => [])).length;
 }
