@@ -129,7 +129,8 @@ function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Lin
     answer: metrics?.timed(answer) ?? answer,
     openLive: (request, reader) => live.open(request, reader),
     isKnown: (id) => store.knowsRequest(id),
-    remember: (id, expiresAtMs) => store.rememberRequest(id, expiresAtMs),
+    remember: (id, expiresAtMs, query) => store.rememberRequest(id, expiresAtMs, query),
+    endQuery: (id, outcome) => store.endQuery(id, outcome),
     stats: () => {
       const { bytes, ms } = tail.behind();
       const { rejects, storedBytes, open } = store.stats();

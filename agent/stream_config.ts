@@ -84,7 +84,7 @@ const Listen = z.strictObject({
 /** One stream: its files, their form, its rules. */
 export const Stream = z.strictObject({
   name: StreamName
-    .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(" and ")}`)
+    .refine((name) => !HOST_TABLES.includes(name), `any name but ${HOST_TABLES.join(", ")}`)
     .describe("the table's name in SQL"),
   format: Format.default("auto").describe(
     "combined: nginx's and Apache's access log, with or without a request time at its end; common: without referer and user agent; auto: any of these and JSON with nginx's names; json, logfmt, syslog, cri, docker: columns are what the lines have; raw: the line alone",

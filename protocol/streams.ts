@@ -17,11 +17,17 @@ export const REJECTS = "rejects";
 /** The table that says what became of the lines that were read; every host has it. */
 export const ACCOUNTING = "accounting";
 
+/** The table of the queries that a host was asked; every host has it. */
+export const QUERY_LOG = "query_log";
+
 /** Shows what was destroyed before it was read. */
 export const GAPS_SQL = `SELECT * FROM ${ACCOUNTING} WHERE outcome = 'gap'`;
 
 /** Tables that are no streams: every host has them, and no stream may be called like them. */
-export const HOST_TABLES: readonly string[] = [REJECTS, ACCOUNTING];
+export const HOST_TABLES: readonly string[] = [REJECTS, ACCOUNTING, QUERY_LOG];
+
+/** Those of them that are in no files: they are made for one query. */
+export const MADE_TABLES: readonly string[] = [ACCOUNTING, QUERY_LOG];
 
 /** The columns of a stream, and the expressions that turn files into the table users see. */
 export interface StreamSchema {
@@ -200,6 +206,45 @@ const ACCOUNTING_SCHEMA: StreamSchema = {
   expressions: { hour: "ts" },
 };
 
+/** What a query took of the host. */
+const QUERY_COSTS: readonly Column[] = [
+  { name: "rows_shipped", type: "BIGINT" },
+  { name: "bytes_shipped", type: "BIGINT" },
+  { name: "chunks", type: "BIGINT" },
+  { name: "rows_scanned", type: "BIGINT" },
+  { name: "bytes_read", type: "BIGINT" },
+  { name: "sql_ms", type: "DOUBLE" },
+  { name: "total_ms", type: "DOUBLE" },
+];
+
+/** Queries of the fleet that the host accepted, at the time they came. */
+const QUERY_LOG_SCHEMA: StreamSchema = {
+  physical: [
+    { name: "ts", type: "TIMESTAMP" },
+    { name: "query_id", type: "VARCHAR" },
+    { name: "operator", type: "VARCHAR" },
+    { name: "selector", type: "VARCHAR" },
+    { name: "sql", type: "VARCHAR" },
+    { name: "host", type: "VARCHAR" },
+    { name: "state", type: "VARCHAR" },
+    { name: "error", type: "VARCHAR" },
+    ...QUERY_COSTS,
+  ],
+  logical: [
+    { name: "ts", type: "TIMESTAMP" },
+    { name: "query_id", type: "VARCHAR" },
+    { name: "operator", type: "VARCHAR" },
+    { name: "selector", type: "VARCHAR" },
+    { name: "sql", type: "VARCHAR" },
+    { name: "host", type: "VARCHAR" },
+    { name: "region", type: "VARCHAR" },
+    { name: "state", type: "VARCHAR" },
+    { name: "error", type: "VARCHAR" },
+    ...QUERY_COSTS,
+  ],
+  expressions: {},
+};
+
 /** Columns that `*` leaves out: they are there for SQL that names them. */
 const HIDDEN: ReadonlySet<string> = new Set(["line_bytes"]);
 
@@ -235,6 +280,8 @@ export function schemaOf(table: string, shape: StreamShape = ACCESS_SHAPE): Stre
       return REJECTS_SCHEMA;
     case ACCOUNTING:
       return ACCOUNTING_SCHEMA;
+    case QUERY_LOG:
+      return QUERY_LOG_SCHEMA;
     default:
       return shape === ACCESS_SHAPE ? ACCESS : streamSchema(shape);
   }

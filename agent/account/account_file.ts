@@ -1,12 +1,10 @@
 /** The table `accounting`: a Parquet file made for one query, of what agent.db and memory count. */
-import { dirname } from "node:path";
 import { hourOf } from "../../protocol/chunk_path.ts";
-import { ACCOUNTING, schemaOf } from "../../protocol/streams.ts";
-import { literal } from "../../protocol/table_sql.ts";
-import { Engine } from "../../queries/duckdb/engine.ts";
-import { duckdbType, timestampValue } from "../../queries/duckdb/types.ts";
+import { ACCOUNTING } from "../../protocol/streams.ts";
+import { timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";
 import type { Gap, Generation } from "../store/batch.ts";
+import { writeMadeTable } from "../store/made_tables.ts";
 import type { SnapshotTable } from "../store/snapshot.ts";
 import type { Count } from "./tally.ts";
 
@@ -44,20 +42,11 @@ export function accountRows({ counts, generations, gaps }: Omit<Accounts, "host"
 
 /** Writes the table's file; its owner deletes it. */
 export async function writeAccountFile(path: string, accounts: Accounts): Promise<SnapshotTable> {
-  const { physical } = schemaOf(ACCOUNTING);
-  const rows = accountRows(accounts);
-  const columns = accountColumns(accounts.host, rows);
-  await Deno.mkdir(dirname(path), { recursive: true });
-  await using engine = await Engine.open();
-  const list = physical.map(({ name, type }) => `${name} ${type}`).join(", ");
-  await engine.run(`CREATE TABLE ${ACCOUNTING} (${list})`);
-  const types = physical.map(({ type }) => duckdbType(type));
-  await engine.append(ACCOUNTING, types, physical.map(({ name }) => columns[name] ?? []));
-  await engine.run(
-    `COPY (FROM ${ACCOUNTING} ORDER BY ts, stream, file, generation) TO ${literal(path)}
-     (FORMAT parquet)`,
+  return await writeMadeTable(
+    path,
+    ACCOUNTING,
+    accountColumns(accounts.host, accountRows(accounts)),
   );
-  return { files: [path], rows: rows.length, bytes: (await Deno.stat(path)).size };
 }
 
 function accountColumns(

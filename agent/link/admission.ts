@@ -4,6 +4,7 @@ import type { QueryClaims, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { matches, parseSelector } from "../../protocol/selector.ts";
 import { verifyClaims } from "../../protocol/signature.ts";
+import type { Verified } from "../../protocol/signature.ts";
 
 /** Claims that are made to hosts. */
 type HostClaims = QueryClaims | TailClaims;
@@ -30,13 +31,14 @@ export interface SignedRequest<Kind extends HostClaims> {
 export async function admitted<Kind extends HostClaims>(
   { labels, trust }: Admission,
   { request, ...signed }: SignedRequest<Kind>,
-): Promise<Kind> {
-  const { claims } = await verifyClaims({ ...signed, trust });
+): Promise<Verified<Kind>> {
+  const verified = await verifyClaims({ ...signed, trust });
+  const { claims } = verified;
   if (claims.id !== request) {
     throw new LogvendError("not_permitted", "the signature is that of another request");
   }
   if (!matches(parseSelector(claims.selector), labels)) {
     throw new LogvendError("not_permitted", `"${claims.selector}" does not select this host`);
   }
-  return claims;
+  return verified;
 }

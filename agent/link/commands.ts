@@ -1,9 +1,10 @@
 /**
  * Takes commands from the broker: checks who asks, acknowledges at once, runs, sends the answer.
  *
- * A request runs once: nothing of its answer leaves before its id is on disk. MQTT may deliver a command again: while its query runs, it is acknowledged
- * again and not run again; after that it is refused as seen before, like any replay. So for the
- * asker the first acknowledgement of a host counts, and one after its last result means nothing.
+ * A request runs once: nothing of its answer leaves before its id is on disk. MQTT may deliver a
+ * command again: while its query runs, it is acknowledged again and not run again; after that it is
+ * refused as seen before, like any replay. So for the asker the first acknowledgement of a host
+ * counts, and one after its last result means nothing.
  */
 import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
@@ -18,9 +19,11 @@ import {
   TailCommand,
   TailKeepCommand,
 } from "../../protocol/messages.ts";
+import type { Verified } from "../../protocol/signature.ts";
 import type { QueryAck, ResultEnd, ResultMessage, TailMessage } from "../../protocol/messages.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
+import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswer, HostAnswerer } from "../store/answer.ts";
 import { admitted } from "./admission.ts";
 import type { Admission } from "./admission.ts";
@@ -38,8 +41,10 @@ export interface CommandOptions extends Admission {
   openLive: LiveOpener;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
-  /** Notes a request id durably. */
-  remember(id: string, expiresAtMs: number): void;
+  /** Notes a request id durably, and that a query begins. */
+  remember(id: string, expiresAtMs: number, query?: AskedQuery): void;
+  /** Notes what came of a query. */
+  endQuery(id: string, outcome: QueryOutcome): void;
   acknowledge(ack: QueryAck): void;
   /** Says what the store holds of a day. */
   sendDay(orchestrator: string, day: string): void;
@@ -131,9 +136,9 @@ export class Commands {
   private async query(command: QueryCommand) {
     const startMs = performance.now();
     const { request } = command;
-    let claims: QueryClaims;
+    let verified: Verified<QueryClaims>;
     try {
-      claims = await this.check(command);
+      verified = await this.check(command);
       if (this.stopping) throw stoppingError();
       if (!this.running.has(request) && this.options.isKnown(request)) {
         throw new LogvendError("not_permitted", "seen before");
@@ -154,16 +159,16 @@ export class Commands {
     const sender = new ResultSender(request, (message) => {
       this.options.sendResult(command.orchestrator, message);
     });
-    const done = this.run({ command, claims, sender, signal: stop.signal, startMs });
+    const done = this.run({ command, ...verified, sender, signal: stop.signal, startMs });
     this.running.set(request, { stop, sender, done });
     await done.finally(() => this.running.delete(request));
   }
 
   /** @throws {LogvendError} with the reason that the asker is told */
-  private async check(command: QueryCommand): Promise<QueryClaims> {
+  private async check(command: QueryCommand): Promise<Verified<QueryClaims>> {
     const { token, sql, request, plan_version } = command;
     const signed = { schema: QueryClaims, request, token, sql, nowMs: this.now() };
-    const claims = await admitted(this.options, signed);
+    const verified = await admitted(this.options, signed);
     if (!PLAN_VERSIONS.includes(plan_version)) {
       const own = PLAN_VERSIONS.join(" and ");
       throw new LogvendError(
@@ -171,32 +176,45 @@ export class Commands {
         `asked for plan version ${plan_version}, this agent has ${own}: upgrade the older`,
       );
     }
-    return claims;
+    return verified;
   }
 
   private async run(job: Job) {
     const { command, claims, sender, signal, startMs } = job;
     const { now, range, limits } = claims;
+    const totalMs = () => performance.now() - startMs;
     try {
       const { sql, tables, plan_version: version } = command;
       const query = { sql, tables, now, range, limits, version };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
-        this.accept(claims),
+        this.accept(job),
       ]);
       await using answer = valueOf(answered);
       valueOf(remembered);
-      await sender.send(answer.tables, () => endOf(answer, performance.now() - startMs), signal);
+      await sender.send(answer.tables, () => endOf(answer, totalMs()), signal);
+      this.ended(claims.id, completed(answer, totalMs()));
     } catch (error) {
       sender.fail({ ok: false, error: toWireError(error) });
+      this.ended(claims.id, failed(error, totalMs()));
     }
   }
 
   /** Says so, and remembers the request: while its query is at work in other threads already. */
-  private async accept({ id, expires_at_ms }: QueryClaims) {
+  private async accept({ command: { sql }, claims, publicKey }: Job) {
     await setImmediate();
+    const { id, expires_at_ms, selector } = claims;
     this.options.acknowledge({ request: id, accepted: true });
-    this.options.remember(id, expires_at_ms);
+    const query = { id, askedMs: this.now(), operator: publicKey, selector, sql };
+    this.options.remember(id, expires_at_ms, query);
+  }
+
+  private ended(id: string, outcome: QueryOutcome) {
+    try {
+      this.options.endQuery(id, outcome);
+    } catch (error) {
+      log.warning("Cannot note what came of query {id}: {error}", { id, error: messageOf(error) });
+    }
   }
 
   /** Stops every query and takes no more; resolves when all have said so. */
@@ -209,9 +227,8 @@ export class Commands {
   }
 }
 
-interface Job {
+interface Job extends Verified<QueryClaims> {
   command: QueryCommand;
-  claims: QueryClaims;
   sender: ResultSender;
   signal: AbortSignal;
   /** performance.now() at the command's arrival. */
@@ -234,5 +251,34 @@ function endOf({ tables, coverage, sqlMs }: HostAnswer, totalMs: number): Result
     coverage,
     sql_ms: sqlMs,
     total_ms: totalMs,
+  };
+}
+
+function completed({ tables, coverage, sqlMs }: HostAnswer, totalMs: number): QueryOutcome {
+  return {
+    state: "complete",
+    error: null,
+    rowsShipped: tables.reduce((sum, { rows }) => sum + rows, 0),
+    bytesShipped: tables.reduce((sum, { bytes }) => sum + bytes, 0),
+    chunks: coverage.chunks,
+    rowsScanned: coverage.rows_scanned,
+    bytesRead: coverage.bytes_read,
+    sqlMs,
+    totalMs,
+  };
+}
+
+function failed(error: unknown, totalMs: number): QueryOutcome {
+  const { code, message } = toWireError(error);
+  return {
+    state: code === "cancelled" ? "cancelled" : "failed",
+    error: message,
+    rowsShipped: null,
+    bytesShipped: null,
+    chunks: null,
+    rowsScanned: null,
+    bytesRead: null,
+    sqlMs: null,
+    totalMs,
   };
 }

@@ -10,6 +10,7 @@ import type { HostTables, Presence, Table } from "../../protocol/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
+import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswerer } from "../store/answer.ts";
 import { Commands, MORE_COMMANDS } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
@@ -50,8 +51,10 @@ export interface LinkOptions {
   openLive: LiveOpener;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
-  /** Notes a request id durably. */
-  remember(id: string, expiresAtMs: number): void;
+  /** Notes a request id durably, and that a query begins. */
+  remember(id: string, expiresAtMs: number, query?: AskedQuery): void;
+  /** Notes what came of a query. */
+  endQuery(id: string, outcome: QueryOutcome): void;
   /** For every heartbeat. */
   stats(): Presence["stats"];
 }
@@ -77,7 +80,8 @@ export class Link implements AsyncDisposable {
       answer,
       openLive,
       isKnown: (id) => options.isKnown(id),
-      remember: (id, expiresAtMs) => options.remember(id, expiresAtMs),
+      remember: (id, expiresAtMs, query) => options.remember(id, expiresAtMs, query),
+      endQuery: (id, outcome) => options.endQuery(id, outcome),
       acknowledge: (ack) => this.send(this.topics.ack, "ack", ack),
       sendDay: (orchestrator, day) => {
         this.send(this.topics.day(orchestrator), "day", options.holdings.day(day));

@@ -48,7 +48,7 @@ export class Tails {
     this.running.set(request, tail);
     try {
       const signed = { schema: TailClaims, request, token, sql, nowMs: now() };
-      const claims = await admitted(this.options, signed);
+      const { claims } = await admitted(this.options, signed);
       if (isKnown(request)) throw new LogvendError("not_permitted", "seen before");
       const { stream, rate_max } = claims;
       const rate = Math.min(rate_max, command.rate);

@@ -244,11 +244,12 @@ export class Catalog {
     return this.database.prepare("SELECT 1 FROM seen WHERE id = ?").get(id) !== undefined;
   }
 
-  /** Remembers a request id until it expires. */
-  rememberRequest(id: string, expiresAtMs: number, nowMs: number): void {
+  /** Remembers a request id until it expires; `more` is written in the same commit. */
+  rememberRequest(id: string, expiresAtMs: number, nowMs: number, more = () => {}): void {
     transaction(this.database, () => {
       this.database.prepare("DELETE FROM seen WHERE expires_at_ms < ?").run(nowMs);
       this.database.prepare("INSERT OR IGNORE INTO seen VALUES (?, ?)").run(id, expiresAtMs);
+      more();
     });
   }
 

@@ -1,5 +1,6 @@
 /** Opens what a store is made of: the lock, agent.db, what a crash left behind, memory. */
 import type { DatabaseSync } from "node:sqlite";
+import { QueryLog } from "../query_log/query_log.ts";
 import { Catalog } from "./catalog.ts";
 import { openSoundDatabase } from "./database.ts";
 import { Keeper } from "./keeper.ts";
@@ -19,6 +20,7 @@ export interface StoreParts {
   lock: Disposable;
   database: DatabaseSync;
   catalog: Catalog;
+  queryLog: QueryLog;
   leases: Leases;
   keeper: Keeper;
   memory: MemoryRows;
@@ -40,10 +42,11 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
     const leases = new Leases();
     const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
     await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
+    const queryLog = new QueryLog(database);
     const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
     const quota = quotaOf(options, database, keeper);
     await quota?.check(); // a start takes no more than a flush would
-    return { options, lock, database, catalog, leases, keeper, memory, quota };
+    return { options, lock, database, catalog, queryLog, leases, keeper, memory, quota };
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;

@@ -5,16 +5,20 @@ import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Table } from "../../protocol/messages.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
+import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { Tally } from "../account/tally.ts";
+import { readQueryLog } from "../query_log/query_log.ts";
+import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
+import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
 import type { Origin, StoredFile } from "./catalog.ts";
 import { flush } from "./flush.ts";
 import { Holdings } from "./holdings.ts";
 import type { Keeper } from "./keeper.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { filesOfTables, makeTables } from "./made_tables.ts";
 import { gapTotal } from "./gaps.ts";
 import { Mutex } from "./mutex.ts";
 import type { StoreCondition } from "./observer.ts";
@@ -167,7 +171,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return await this.mutex.run(async () => {
       const { database, catalog, memory, options: { dataDir } } = this.parts;
       if (request.durable === true) await this.flushNow();
-      const accounts = request.tables.includes(ACCOUNTING) ? await this.accounts(request) : null;
+      const made = await this.makeTables(request);
       const copies = new Map<string, OpenFile | null>();
       for (const name of request.tables) copies.set(name, await this.openFiles.copyOf(name));
       // From here to the lease nothing may be awaited: sealing deletes parts at any other moment.
@@ -183,9 +187,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
           bytes: table.bytes + open.bytes,
         }];
       }));
-      if (accounts !== null) tables.set(ACCOUNTING, accounts);
-      const release = this.parts.leases.take([...tables.values()].flatMap((table) => table.files));
-      for (const path of accounts?.files ?? []) await this.parts.leases.remove(path); // with this lease
+      for (const [name, table] of made) tables.set(name, table);
+      const release = this.parts.leases.take(filesOfTables(tables));
+      for (const path of filesOfTables(made)) await this.parts.leases.remove(path); // with this lease
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       const rejects = rows + memory.rowCount(REJECTS);
       const gaps = gapTotal(catalog.gaps(request, this.gaps));
@@ -194,15 +198,18 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     });
   }
 
-  /** What is durable, and what waits in memory. */
-  private async accounts(request: SnapshotRequest): Promise<SnapshotTable> {
-    const { catalog, options: { dataDir, host } } = this.parts;
-    const path = join(dataDir, "open", `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
-    return await writeAccountFile(path, {
-      host,
-      counts: [...catalog.counts(hoursOf(request)), ...this.tally.entries()],
-      generations: [...this.byId.values()],
-      gaps: catalog.gaps({ since: null, until: null }, this.gaps),
+  /** Accounts: of what is durable, and of what waits in memory. */
+  private async makeTables(request: SnapshotRequest): Promise<Map<string, SnapshotTable>> {
+    const { catalog, database, options: { dataDir, host } } = this.parts;
+    return await makeTables(request.tables, join(dataDir, "open"), {
+      [ACCOUNTING]: (path) =>
+        writeAccountFile(path, {
+          host,
+          counts: [...catalog.counts(hoursOf(request)), ...this.tally.entries()],
+          generations: [...this.byId.values()],
+          gaps: catalog.gaps({ since: null, until: null }, this.gaps),
+        }),
+      [QUERY_LOG]: (path) => writeQueryLogFile(path, { host, entries: readQueryLog(database) }),
     });
   }
 
@@ -211,9 +218,17 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return this.parts.catalog.knowsRequest(id);
   }
 
-  /** Remembers a request id, durably, until it expires. */
-  rememberRequest(id: string, expiresAtMs: number): void {
-    this.parts.catalog.rememberRequest(id, expiresAtMs, this.clock());
+  /** Remembers a request id, durably, until it expires; a query is noted in the query log too. */
+  rememberRequest(id: string, expiresAtMs: number, query?: AskedQuery): void {
+    const { catalog, queryLog } = this.parts;
+    catalog.rememberRequest(id, expiresAtMs, this.clock(), () => {
+      if (query !== undefined) queryLog.begin(query);
+    });
+  }
+
+  /** Notes what came of a query. */
+  endQuery(id: string, outcome: QueryOutcome): void {
+    this.parts.queryLog.end(id, outcome);
   }
 
   stats(): StoreStats {

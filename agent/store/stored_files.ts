@@ -1,19 +1,21 @@
 /** A data folder that no agent is writing, read as it lies there: parts and chunks, no newest rows. */
-import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { ACCOUNTING, REJECTS, tablesOf } from "../../protocol/streams.ts";
+import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import type { Books } from "../account/report.ts";
+import { readQueryLog } from "../query_log/query_log.ts";
+import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
 import { removeIfThere } from "./durable_file.ts";
 import { gapTotal } from "./gaps.ts";
+import { filesOfTables, makeTables } from "./made_tables.ts";
 import { lostIn, removedTotals } from "./removed.ts";
-import type { SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
+import type { SnapshotRequest, SnapshotSource } from "./snapshot.ts";
 import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
 import { Verifier } from "./verify.ts";
 
@@ -33,15 +35,17 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
   checkThere(dataDir);
   const database = openDatabase(dataDir, { readOnly: true });
   const catalog = new Catalog(database);
-  const accounts = (request: SnapshotRequest): Promise<SnapshotTable> => {
-    const path = join(scratchFolder, `${ACCOUNTING}.${crypto.randomUUID()}.parquet`);
-    return writeAccountFile(path, {
-      host,
-      counts: catalog.counts(hoursOf(request)),
-      generations: catalog.generations(),
-      gaps: catalog.gaps(WHENEVER),
+  const made = (request: SnapshotRequest) =>
+    makeTables(request.tables, scratchFolder, {
+      [ACCOUNTING]: (path) =>
+        writeAccountFile(path, {
+          host,
+          counts: catalog.counts(hoursOf(request)),
+          generations: catalog.generations(),
+          gaps: catalog.gaps(WHENEVER),
+        }),
+      [QUERY_LOG]: (path) => writeQueryLogFile(path, { host, entries: readQueryLog(database) }),
     });
-  };
   const verifier = new Verifier({ database, dataDir, readOnly: true, clock: Date.now });
   const verified = async ({ tables, ...range }: SnapshotRequest) => {
     const damaged = new Set<string>();
@@ -58,19 +62,16 @@ export function openStoredFiles(options: StoredFilesOptions): SnapshotSource & D
   return {
     tables: () => tablesOf(streams, (stream) => catalog.shape(stream) ?? ACCESS_SHAPE),
     async snapshot(request) {
-      const tables = new Map<string, SnapshotTable>();
       const { lost, damaged: without } = await verified(request);
-      for (const name of request.tables) {
-        const table = name === ACCOUNTING
-          ? await accounts(request)
-          : filesOf({ catalog, dataDir, name, range: request, without });
-        tables.set(name, table);
-      }
+      const own = await made(request);
+      const tables = new Map(request.tables.map((name) => [
+        name,
+        own.get(name) ?? filesOf({ catalog, dataDir, name, range: request, without }),
+      ]));
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
-      const made = tables.get(ACCOUNTING)?.files ?? [];
       const gaps = gapTotal(catalog.gaps(request));
       return snapshotOf({ tables, rejects: rows, gaps, lost }, async () => {
-        for (const path of made) await removeIfThere(path);
+        for (const path of filesOfTables(own)) await removeIfThere(path);
       });
     },
     [Symbol.dispose]: () => database.close(),

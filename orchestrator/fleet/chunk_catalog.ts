@@ -6,7 +6,7 @@ import { messageOf } from "../../protocol/errors.ts";
 import { DayHoldings, DAYS_ASKED_MAX, HostHoldings } from "../../protocol/holdings.ts";
 import type { HoldingsCommand } from "../../protocol/holdings.ts";
 import { agentTopics } from "../../protocol/topics.ts";
-import { ACCOUNTING, REJECTS } from "../../protocol/streams.ts";
+import { MADE_TABLES, REJECTS } from "../../protocol/streams.ts";
 
 /** Hosts asked for days at once: brokers drop what they cannot deliver, answers to queries too. */
 const HOSTS_ASKED_MAX = 16;
@@ -227,7 +227,7 @@ export class ChunkCatalog implements Disposable {
 
 /** Whether holdings tell anything about these tables. */
 function isListed({ tables }: Read): boolean {
-  return tables.length > 0 && !tables.includes(ACCOUNTING);
+  return tables.length > 0 && !tables.some((table) => MADE_TABLES.includes(table));
 }
 
 /** Whether the range reaches to where the host may hold anything. */

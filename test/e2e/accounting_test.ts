@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { combinedLine, manyLines } from "../harness/lines.ts";
+import { ourProgram, runProgram } from "../harness/program.ts";
 
 Deno.test("FROM accounting says of every host what became of its lines", async () => {
   await using fleet = await TestFleet.start({
@@ -37,4 +38,23 @@ Deno.test("FROM accounting says of every host what became of its lines", async (
        (SELECT count(*) FROM logs)::INT AS stored`,
   );
   assert.deepEqual(joined.rows, [{ counted: 500, stored: 500 }]);
+  await queryLog(fleet, sql);
 });
+
+/** What each host was asked, as the fleet and the host itself say it. */
+async function queryLog(fleet: TestFleet, asked: string) {
+  const sql = `SELECT host, operator LIKE 'ed25519:%' AS is_signed, rows_shipped::INT AS rows,
+      total_ms > 0 AS took_time
+    FROM query_log WHERE sql = '${asked.replaceAll("'", "''")}' AND state = 'complete' ORDER BY 1`;
+  const row = (host: string, rows: number) => ({ host, is_signed: true, rows, took_time: true });
+  await eventually(async () => {
+    const { answer } = await fleet.query(sql);
+    return answer.rows.length === 2 ? answer.rows : undefined;
+  });
+  assert.deepEqual((await fleet.query(sql)).answer.rows, [row("web-1", 1), row("web-2", 2)]);
+  const local = await runProgram({
+    args: ourProgram("agent/main.ts", "query", sql, "-c", fleet.configFile("web-1"), "-o", "json"),
+  });
+  assert.equal(local.code, 0, local.stderr);
+  assert.deepEqual(JSON.parse(local.stdout).rows, [row("web-1", 1)]);
+}

@@ -58,7 +58,7 @@ Deno.test("query --file answers from a log as it is, compressed too, without any
   );
   assert.match(table.stderr, /^ {2}reject {2}1 {2}SELECT \* FROM rejects$/m);
   const catalog = await agent("query", "SHOW TABLES", "-o", "csv", "--file", plain);
-  assert.equal(catalog.stdout, "name\naccounting\nlogs\nrejects\n");
+  assert.equal(catalog.stdout, "name\naccounting\nlogs\nquery_log\nrejects\n");
   assert.match(catalog.stderr, /^read as an access log · its catalog · .*s\n$/);
   const asked = ["query", "@requests_by_status", "--file", plain, "-o", "csv"];
   assert.match((await agent(...asked)).stdout, /^status,requests,percent\n200,900,90\.0\n/);

@@ -31,6 +31,7 @@ Deno.test("holdings are retained, said anew when they change, and good after a g
     openLive: () => Promise.reject(new Error("Nobody tails here")),
     isKnown: () => false,
     remember: () => {},
+    endQuery: () => {},
     stats: () => STATS,
   });
   const { presences, holdings: said, days } = orchestrator;

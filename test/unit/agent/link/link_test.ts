@@ -1,10 +1,8 @@
 /** The agent's link, against a real broker. */
-import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { configureSync, resetSync } from "@logtape/logtape";
 import type { LogRecord } from "@logtape/logtape";
 import { Link } from "../../../../agent/link/link.ts";
-import type { LinkOptions } from "../../../../agent/link/link.ts";
 import type { HostAnswer, HostAnswerer } from "../../../../agent/store/answer.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { MESSAGE_BYTES_MAX, seal } from "../../../../protocol/envelope.ts";
@@ -14,93 +12,18 @@ import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.
 import { PLAN_VERSION, PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { fixedHoldings, Orchestrator, startBroker, STATS } from "./fleet.ts";
+import { Orchestrator, startBroker, STATS } from "./fleet.ts";
 import type { Asked } from "./fleet.ts";
-
-const HOST = "web-1";
-const SQL = "SELECT count(*) FROM logs";
-const COVERAGE = {
-  chunks: 1,
-  rows_scanned: 2,
-  bytes_read: 3,
-  rejects: 4,
-  gaps: { count: 0, bytes: 0 },
-  lost: { files: 0, rows: 0 },
-  behind_bytes: 5,
-};
-
-function answerOf(tables: HostAnswer["tables"]): HostAnswer {
-  return {
-    tables,
-    coverage: COVERAGE,
-    sqlMs: 1,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-}
-
-const ONE_ROW: HostAnswer["tables"] = [{
-  table: "partial",
-  rows: 1,
-  bytes: 2,
-  encoding: "text",
-  columns: [{ name: "requests", type: "BIGINT" }],
-  values: [["42"]],
-}];
-
-const answerOneRow: HostAnswerer = () => Promise.resolve(answerOf(ONE_ROW));
-
-interface Fleet extends AsyncDisposable {
-  orchestrator: Orchestrator;
-  link: Link;
-  /** SQL texts that were run. */
-  runs: string[];
-}
-
-/** A broker, an orchestrator and a linked agent that trusts its key. */
-async function fleet(answer = answerOneRow, different: Partial<LinkOptions> = {}): Promise<Fleet> {
-  await using stack = new AsyncDisposableStack();
-  const broker = stack.use(await startBroker());
-  const orchestrator = stack.use(await Orchestrator.connect(broker.url, HOST));
-  const runs: string[] = [];
-  const link = stack.use(
-    new Link(linkOptions(broker.url, {
-      trust: [orchestrator.key.publicKey],
-      answer: (query, signal) => {
-        runs.push(query.sql);
-        return answer(query, signal);
-      },
-      ...different,
-    })),
-  );
-  await eventually(() => orchestrator.presences.length > 0);
-  const owned = stack.move();
-  return { orchestrator, link, runs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-function linkOptions(url: string, different: Partial<LinkOptions>): LinkOptions {
-  const seen = new Set<string>();
-  return {
-    url,
-    topicPrefix: "logvend",
-    host: HOST,
-    region: "eu-west-1",
-    labels: { service: "web-server" },
-    version: "0.1.0",
-    streams: ["logs"],
-    tables: () => accessTables("logs"),
-    trust: [],
-    answer: answerOneRow,
-    openLive: () => Promise.reject(new Error("Nobody tails here")),
-    isKnown: (id) => seen.has(id),
-    remember: (id) => {
-      seen.add(id);
-    },
-    holdings: fixedHoldings(),
-    isRead: () => true,
-    stats: () => STATS,
-    ...different,
-  };
-}
+import {
+  answerOf,
+  answerOneRow,
+  COVERAGE,
+  fleet,
+  HOST,
+  linkOptions,
+  ONE_ROW,
+  SQL,
+} from "./linked.ts";
 
 Deno.test("a signed query is acknowledged and answered in one message", async () => {
   await using here = await fleet();

@@ -133,6 +133,7 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
     isRead: () => true,
     isKnown: () => false,
     remember: () => {},
+    endQuery: () => {},
     stats: () => undefined,
   });
   await eventually(() => orchestrator.presences.length > 0);
@@ -197,7 +198,7 @@ Deno.test("agent query knows this host's catalog", async () => {
     assert.equal(answer.mode, "catalog");
     return await Deno.readTextFile(answer.file);
   };
-  assert.equal(await ask("SHOW TABLES"), "name\naccounting\nlogs\nrejects\n");
+  assert.equal(await ask("SHOW TABLES"), "name\naccounting\nlogs\nquery_log\nrejects\n");
   assert.match(
     await ask("DESCRIBE logs"),
     /^column_name,column_type,null,key,default,extra\nts,TIMESTAMP,YES,,,\n[^]*\nline,VARCHAR,YES,,,\n$/,

@@ -146,7 +146,7 @@ Deno.test("the catalog is printed like every answer, without a word of hosts' ro
   const { scene, env } = await operated(stack);
   await scene.agent({ host: "web-1", script: silent });
   const { code, stdout, stderr } = await logvend(["query", "SHOW TABLES", "-o", "csv"], env);
-  assert.equal(stdout, "name\naccounting\nlogs\nrejects\n");
+  assert.equal(stdout, "name\naccounting\nlogs\nquery_log\nrejects\n");
   assert.match(stderr, /^catalog · no host asked · \d+ ms · q-\w{6}\n$/);
   assert.equal(code, 0);
   const explained = await logvend(["query", "SHOW TABLES", "--explain"], env);

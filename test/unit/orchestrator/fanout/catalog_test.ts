@@ -28,7 +28,10 @@ Deno.test("tables and columns are those of all hosts, and no host is asked", asy
   await using fleet = await startScene();
   const { scene, commands } = fleet;
   const shown = await scene.ask({ sql: "SHOW TABLES" });
-  assert.deepEqual(shown.rows, [{ name: "accounting" }, { name: "logs" }, { name: "rejects" }]);
+  assert.deepEqual(
+    shown.rows.map(({ name }) => name),
+    ["accounting", "logs", "query_log", "rejects"],
+  );
   const { rows, end } = await scene.ask({ sql: "DESCRIBE logs", selector: "host = web-1" });
   assert.deepEqual(rows.map(({ column_name: name, column_type: type }) => `${name} ${type}`), [
     "ts TIMESTAMP",
@@ -53,7 +56,10 @@ Deno.test("tables and columns are those of all hosts, and no host is asked", asy
           WHERE table_name <> 'rejects' GROUP BY 1 ORDER BY 1`,
     format: "csv",
   });
-  assert.equal(new TextDecoder().decode(counted.bytes), "table_name,n\naccounting,11\nlogs,7\n");
+  assert.equal(
+    new TextDecoder().decode(counted.bytes),
+    "table_name,n\naccounting,11\nlogs,7\nquery_log,16\n",
+  );
   assert.deepEqual(commands, []);
 });
 
@@ -86,7 +92,7 @@ Deno.test("the catalog is bounded like every query: bad SQL, the time, one reque
   const post = () =>
     fetch(url, { method: "POST", body: sql, headers: { "logvend-signature": token } });
   const first = await post();
-  assert.equal(await first.text(), "name\naccounting\nlogs\nrejects\n");
+  assert.equal(await first.text(), "name\naccounting\nlogs\nquery_log\nrejects\n");
   assert.equal(first.headers.get("logvend-answer"), "complete");
   const second = await post();
   assert.equal(second.status, 403);
