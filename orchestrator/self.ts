@@ -1,23 +1,22 @@
-/** How the demo starts this program again, and the agent that was shipped with it. */
+/** How this program starts itself again, and the demo the agent that was shipped with it. */
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { FROM_SOURCE, programCommand } from "../protocol/own_process.ts";
+import type { CommandLine } from "../protocol/own_process.ts";
 
-/** Sources end in .ts; a bundle is one folder of .js files. */
-const FROM_SOURCE = import.meta.url.endsWith(".ts");
+/** Hidden subcommand: the child that writes a long answer. */
+export const EXPORT_COMMAND = "worker-export";
 
 /** The command line of `logvend` with these arguments. */
-export function logvendCommand(args: readonly string[]): string[] {
-  if (Deno.build.standalone) return [Deno.execPath(), ...args];
-  const main = FROM_SOURCE ? new URL("./main.ts", import.meta.url).href : Deno.mainModule;
-  return [Deno.execPath(), "run", "--no-prompt", "--cached-only", "--allow-all", main, ...args];
+export function logvendCommand(
+  args: readonly string[],
+  permissions?: readonly string[],
+): CommandLine {
+  return programCommand(new URL("./main.ts", import.meta.url), args, permissions);
 }
 
 /** The command line of `logvend-agent`: from the same sources, or the file beside this one. */
-export function agentCommand(args: readonly string[]): string[] {
-  if (FROM_SOURCE) {
-    const main = fileURLToPath(new URL("../agent/main.ts", import.meta.url));
-    return [Deno.execPath(), "run", "--no-prompt", "--cached-only", "--allow-all", main, ...args];
-  }
+export function agentCommand(args: readonly string[]): CommandLine {
+  if (FROM_SOURCE) return programCommand(new URL("../agent/main.ts", import.meta.url), args);
   const self = Deno.env.get("LOGVEND_SELF") ?? Deno.execPath();
-  return [join(dirname(self), "logvend-agent"), ...args];
+  return { command: join(dirname(self), "logvend-agent"), args: [...args] };
 }

@@ -13,6 +13,7 @@ import { createApp } from "./api/app.ts";
 import { startEmbeddedBroker } from "./broker/embedded.ts";
 import { EMBEDDED } from "./config.ts";
 import type { OrchestratorConfig } from "./config.ts";
+import { Exports } from "./export/exports.ts";
 import { Fanout } from "./fanout/fanout.ts";
 import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
@@ -69,7 +70,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const isOnline = (host: string) => fleet.get(host)?.state === "online";
   const catalog = stack.use(new ChunkCatalog({ ask, isOnline }));
   const asking = { broker: connection, fleet, catalog, name, topicPrefix, now: Date.now };
-  const fanout = new Fanout({ ...asking, planner, workspaces });
+  const fanout = new Fanout({ ...asking, planner, workspaces, exports: new Exports() });
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });

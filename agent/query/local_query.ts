@@ -8,7 +8,7 @@ import { renderTable } from "../../queries/answer/table.ts";
 import type { TableLook } from "../../queries/answer/table.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { withTables } from "../../queries/plan/relations.ts";
-import { readJsonLines } from "../json_lines.ts";
+import { readJsonLines } from "../../protocol/json_lines.ts";
 import { runPlan } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";

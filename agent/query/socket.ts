@@ -13,7 +13,7 @@ import { StreamShape } from "../../protocol/stream_shape.ts";
 import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
 import { removeIfThere } from "../store/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
-import { readJsonLines, writeJsonLine } from "../json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 
 /** sockaddr_un.sun_path on Linux, less its closing zero byte. */
 const SOCKET_PATH_BYTES_MAX = 107;

@@ -3,10 +3,12 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { literal } from "../../protocol/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
-import { formatRows } from "../../queries/answer/format.ts";
+import { writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { columnsOf, exportTable } from "../../queries/transfer/export.ts";
-import { readJsonLines, writeJsonLine } from "../json_lines.ts";
+import { sqlError } from "../../queries/duckdb/sql_error.ts";
+import { columnsOf, exportSelect, exportTable } from "../../queries/transfer/export.ts";
+import type { Exported } from "../../queries/transfer/export.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import { resultFile, WorkerRequest } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 
@@ -22,6 +24,8 @@ const THREADS_MAX = 2;
 const REOPEN_DELAY_MS = 15;
 /** No stream is called this: their names start with a letter. */
 const ANSWER = "__answer";
+/** Longer results are not held: they are written as they are made. */
+const HELD_ROWS_MAX = 100_000;
 /** Rows that the size of a result over the cap is estimated from. */
 const SAMPLE_ROWS = 1_000;
 
@@ -56,7 +60,7 @@ class Run implements AsyncDisposable {
   private interrupted = false;
   private sqlMs = 0;
 
-  private constructor(private readonly engine: Engine, private readonly spillFolder: string) {}
+  private constructor(private readonly engine: Engine) {}
 
   static async open(spillFolder: string): Promise<Run> {
     const engine = await Engine.open({
@@ -65,7 +69,7 @@ class Run implements AsyncDisposable {
       spillFolder,
     });
     await engine.run(`SET max_temp_directory_size = '${SPILL_BYTES_MAX / 2 ** 20}MiB'`);
-    return new Run(engine, spillFolder);
+    return new Run(engine);
   }
 
   interrupt() {
@@ -84,7 +88,7 @@ class Run implements AsyncDisposable {
           return await this.writeLines(query, query.output.sql);
       }
     } catch (error) {
-      return { kind: "failed", error: toWireError(queryError(error)) };
+      return { kind: "failed", error: toWireError(sqlError(error)) };
     }
   }
 
@@ -94,32 +98,39 @@ class Run implements AsyncDisposable {
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
     const shipped: Shipped[] = [];
     for (const [i, { table, sql }] of partials.entries()) {
-      const made = `__partial_${i}`; // a partial may be called like the table that it reads
       const cap = caps.rows_max - sum(shipped, "rows");
-      const rows = await this.create(made, `SELECT * FROM (${sql}) LIMIT ${cap + 1}`);
-      if (rows > cap) throw await this.tooMany(sql, made, caps);
       const file = resultFile(query.result_folder, i);
-      shipped.push({
-        table,
-        ...await this.timed(() => exportTable(this.engine, made, { file, rows })),
-      });
+      // A partial may be called like the table that it reads.
+      const exported = await this.take({ sql, made: `__partial_${i}`, cap, file });
+      if (exported.rows > cap) throw await this.tooMany(sql, caps);
+      shipped.push({ table, ...exported });
       const bytes = sum(shipped, "bytes");
       if (bytes > caps.bytes_max) throw tooManyRows({ rows: sum(shipped, "rows"), bytes, caps });
     }
     return { kind: "partials", shipped, sql_ms: this.sqlMs };
   }
 
+  /** Takes a result out, or one row more than `cap` of it. */
+  private async take({ sql, made, cap, file }: Taken): Promise<Exported> {
+    const held = Math.min(cap, HELD_ROWS_MAX) + 1;
+    const rows = await this.create(made, `SELECT * FROM (${sql}) LIMIT ${held}`);
+    if (rows < held || cap <= HELD_ROWS_MAX) {
+      return await this.timed(() => exportTable(this.engine, made, { file, rows }));
+    }
+    const columns = await this.timed(() => columnsOf(this.engine, made));
+    await this.timed(() => this.engine.run(`DROP TABLE ${made}`));
+    const select = `SELECT * FROM (${sql}) LIMIT ${cap + 1}`;
+    return await this.timed(() => exportSelect(this.engine, { select, columns, file }));
+  }
+
   /** Answers here and now, as for a fleet of this host alone. */
   private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
-    await this.timed(() => this.engine.lockDown(query.files, query.views));
-    const rows = await this.create(ANSWER, sql);
-    // DuckDB may write to its spill folder in spite of the lockdown, and nowhere else.
-    await Deno.mkdir(this.spillFolder, { recursive: true });
-    const table = { from: ANSWER, columns: await columnsOf(this.engine, ANSWER) };
-    const blocks = formatRows(this.engine, table, format, this.spillFolder);
-    const file = await Deno.create(resultFile(query.result_folder, 0));
-    await ReadableStream.from(blocks).pipeTo(file.writable);
-    await Deno.remove(this.spillFolder, { recursive: true });
+    const file = resultFile(query.result_folder, 0);
+    await this.timed(() => this.engine.lockDown([...query.files, file], query.views));
+    const columns = await this.timed(() => this.engine.describe(sql));
+    const rows = await this.timed(() =>
+      writeRows(this.engine, { from: `(${sql})`, columns }, format, file)
+    );
     return { kind: "answer", rows, sql_ms: this.sqlMs };
   }
 
@@ -145,11 +156,13 @@ class Run implements AsyncDisposable {
   }
 
   /** What this host would ship without the cap. */
-  private async tooMany(sql: string, made: string, caps: Partials["caps"]) {
+  private async tooMany(sql: string, caps: Partials["caps"]) {
     const rows = await this.count(`(${sql})`);
-    const sample = await this.engine.read(
-      `SELECT avg(octet_length(encode(sample::VARCHAR)))
-       FROM (FROM ${made} LIMIT ${SAMPLE_ROWS}) AS sample`,
+    const sample = await this.timed(() =>
+      this.engine.read(
+        `SELECT avg(octet_length(encode(sample::VARCHAR)))
+         FROM (FROM (${sql}) LIMIT ${SAMPLE_ROWS}) AS sample`,
+      )
     );
     return tooManyRows({ rows, bytes: Math.round(Number(sample.rows[0]?.[0]) * rows), caps });
   }
@@ -182,6 +195,15 @@ class Run implements AsyncDisposable {
 type Partials = Extract<Output, { kind: "partials" }>;
 type Answer = Extract<Output, { kind: "answer" }>;
 
+interface Taken {
+  sql: string;
+  /** A free name for what is held. */
+  made: string;
+  cap: number;
+  /** Where Parquet goes. */
+  file: string;
+}
+
 function tooManyRows(size: { rows: number; bytes: number; caps: Partials["caps"] }): LogvendError {
   const { rows, bytes, caps } = size;
   return new LogvendError(
@@ -194,14 +216,4 @@ function tooManyRows(size: { rows: number; bytes: number; caps: Partials["caps"]
 
 function sum(tables: readonly Shipped[], key: "rows" | "bytes"): number {
   return tables.reduce((total, table) => total + table[key], 0);
-}
-
-/** DuckDB's errors that are no matter of the SQL or of the data it reads. */
-const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error|No magic bytes/i;
-
-/** What DuckDB threw, with a code: mostly a defect of the SQL that shows on the data only. */
-function queryError(thrown: unknown): unknown {
-  const message = messageOf(thrown);
-  if (thrown instanceof LogvendError || !/^[\w ]+ Error: /.test(message)) return thrown;
-  return new LogvendError(OUR_FAULT.test(message) ? "internal" : "bad_sql", message);
 }

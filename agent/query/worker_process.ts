@@ -1,10 +1,17 @@
 /** The agent's side of a query worker: starts it, hands it queries, stops what will not stop. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
+import {
+  bareEnvironment,
+  beNice,
+  lastWords,
+  pathList,
+  PROGRAM_FOLDER,
+} from "../../protocol/own_process.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
-import { beNice, pathList, PROGRAM_FOLDER, selfCommand, WORKER_COMMAND } from "../self.ts";
+import { selfCommand, WORKER_COMMAND } from "../self.ts";
 import { spareFolder } from "../store/spare_folder.ts";
-import { readJsonLines, writeJsonLine } from "../json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
 
@@ -13,9 +20,6 @@ const INTERRUPT_GRACE_MS = 1_000;
 
 /** How much of the worker's last words goes into our log. */
 const STDERR_CHARACTERS_MAX = 2_000;
-
-/** What a worker may need from the environment: where Deno keeps its cache. Nothing secret. */
-const ENVIRONMENT = ["HOME", "DENO_DIR"];
 
 export interface WorkerOptions {
   /** The only folder that workers write to. */
@@ -46,7 +50,7 @@ export class WorkerProcess implements AsyncDisposable {
       args: self.args,
       cwd: options.folder,
       clearEnv: true,
-      env: environment(),
+      env: bareEnvironment(),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -113,7 +117,7 @@ export class WorkerProcess implements AsyncDisposable {
     throw new LogvendError(
       "internal",
       `The query's process ended (${signal ?? `exit ${code}`}); the agent goes on` +
-        (said === "" ? "" : `. It said: ${said}`),
+        (said === "" ? "" : `. It said: ${said.slice(-STDERR_CHARACTERS_MAX)}`),
     );
   }
 
@@ -163,20 +167,4 @@ function permissions({ dataDir, folder }: WorkerOptions): string[] {
     `--allow-write=${pathList(folder)}`,
     `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
   ];
-}
-
-function environment(): Record<string, string> {
-  const inherited = ENVIRONMENT.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
-  return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
-}
-
-async function lastWords(stderr: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  let text = "";
-  for await (const block of stderr.pipeThrough(new TextDecoderStream())) {
-    text = (text + block).slice(-STDERR_CHARACTERS_MAX);
-  }
-  return text.trim();
 }

@@ -4,8 +4,9 @@
  */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { readJsonLines, writeJsonLine } from "../json_lines.ts";
-import { beNice, pathList, PROGRAM_FOLDER, SEAL_COMMAND, selfCommand } from "../self.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
+import { beNice, pathList, PROGRAM_FOLDER } from "../../protocol/own_process.ts";
+import { SEAL_COMMAND, selfCommand } from "../self.ts";
 import { ChunkWriter, DamagedSources, SealJob } from "./chunk_writer.ts";
 import type { Sealer, SealResult } from "./chunk_writer.ts";
 import { removeIfThere } from "./durable_file.ts";

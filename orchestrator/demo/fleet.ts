@@ -1,6 +1,7 @@
 /** The demo's fleet: one orchestrator, three hosts in two regions, their logs and agents. */
 import { join } from "node:path";
 import { newOperatorKey } from "../../protocol/signature.ts";
+import type { CommandLine } from "../../protocol/own_process.ts";
 import { agentCommand, logvendCommand } from "../self.ts";
 import { visitorDatabase } from "./places.ts";
 import { freePort } from "./ports.ts";
@@ -141,7 +142,7 @@ streams:
     }
   }
 
-  private start(name: string, command: readonly string[]) {
+  private start(name: string, command: CommandLine) {
     const logFile = this.file(`${name.replaceAll(" ", "-")}.log`);
     this.programs.set(name, Program.start({ name, command, logFile }));
   }

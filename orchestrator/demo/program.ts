@@ -1,5 +1,6 @@
 /** A program of the demo's fleet, in a process of its own; its output goes to a file. */
 import { LogvendError } from "../../protocol/errors.ts";
+import type { CommandLine } from "../../protocol/own_process.ts";
 
 /** A program that has not ended this long after it was asked to is killed. */
 const STOP_MAX_MS = 3_000;
@@ -10,7 +11,7 @@ const OUTPUT_MAX_MS = 1_000;
 export interface ProgramOptions {
   /** For messages: `web-2`, `orchestrator`. */
   name: string;
-  command: readonly string[];
+  command: CommandLine;
   /** Takes stdout and stderr. */
   logFile: string;
 }
@@ -37,9 +38,8 @@ export class Program implements AsyncDisposable {
   }
 
   static start({ name, command, logFile }: ProgramOptions): Program {
-    const [program = "", ...args] = command;
-    const child = new Deno.Command(program, {
-      args,
+    const child = new Deno.Command(command.command, {
+      args: command.args,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

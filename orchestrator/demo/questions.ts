@@ -51,8 +51,8 @@ export interface Shown {
 /** Runs `logvend query` before the user's eyes. @throws {LogvendError} when it ends otherwise */
 export async function showQuery(fleet: Fleet, { sql, print, exitCode }: Shown): Promise<void> {
   print(`$ logvend query "${sql}"`);
-  const [program = "", ...args] = logvendCommand(["query", sql]);
-  const { code } = await new Deno.Command(program, {
+  const { command, args } = logvendCommand(["query", sql]);
+  const { code } = await new Deno.Command(command, {
     args,
     env: { LOGVEND_URL: fleet.url, LOGVEND_KEY: fleet.keyFile },
     stdin: "null",

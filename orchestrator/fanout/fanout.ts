@@ -15,6 +15,7 @@ import { agentTopics, parseTopic } from "../../protocol/topics.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
+import type { Exports } from "../export/exports.ts";
 import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
@@ -41,6 +42,7 @@ export interface FanoutParts {
   catalog: ChunkCatalog;
   planner: Planner;
   workspaces: WorkspacePool;
+  exports: Exports;
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
   name: string;
   topicPrefix: string;
@@ -125,7 +127,7 @@ export class Fanout {
     const prepared = await this.prepare(question);
     const { claims, planning, audience } = prepared;
     await using owned = new AsyncDisposableStack();
-    const { workspaces } = this.parts;
+    const { workspaces, exports } = this.parts;
     const workspace = owned.adopt(await workspaces.take(), (taken) => workspaces.giveBack(taken));
     let reason: string | null = null;
     using collector = new Collector({
@@ -142,14 +144,19 @@ export class Fanout {
       collector.ask();
       const plan = await planning; // while the hosts do the same
       reason = whyRows(plan);
-      const { engine } = workspace;
       const request = { claims, plan, audience };
-      const gathered = await gather({ ...request, ...options, collector, engine });
-      const { coverage, table, rowCount: rowsShipped } = gathered;
+      const onLong = () => void owned.use(exports.enter());
+      const gathered = await gather({ ...request, ...options, collector, workspace, onLong });
+      const { coverage, merged, rowCount: rowsShipped } = gathered;
       const elapsedMs = Math.round(performance.now() - startedMs);
       const costs = { elapsedMs, rowsShipped, bytesShipped: collector.byteCount };
       const facts = factsOf(request, coverage, costs);
-      return new Answer(facts, { workspace, table, owned: owned.move() });
+      const { signal } = options;
+      const { timeout_ms: timeoutMs } = claims.limits;
+      return new Answer(facts, {
+        ...{ merged, workspace, exports, signal, timeoutMs },
+        owned: owned.move(),
+      });
     } finally {
       this.running.delete(claims.id);
       for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });
@@ -190,6 +197,7 @@ export class Fanout {
   stop(): void {
     const error = new LogvendError("unavailable", "The orchestrator is stopping");
     for (const collector of this.running.values()) collector.fail(error);
+    this.parts.exports.stop(error);
   }
 
   private async prepare({ sql, claims }: CheckedQuestion): Promise<Prepared> {

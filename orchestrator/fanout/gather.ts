@@ -3,8 +3,6 @@ import type { QueryClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
-import type { FinishedTable } from "../../queries/answer/json_rows.ts";
-import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { queryIdOf } from "./answer.ts";
 import type { Audience } from "./audience.ts";
@@ -12,28 +10,31 @@ import type { Collector, HostAnswer, Outcome } from "./collector.ts";
 import { coverageOf } from "./coverage.ts";
 import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
-import { addAnswers, finishMerge, prepareMerge } from "./merge.ts";
-import type { Merge } from "./merge.ts";
+import { addAnswers, finishMerge, HELD_ROWS_MAX, prepareMerge } from "./merge.ts";
+import type { Merge, Merged } from "./merge.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import type { HostRows } from "./too_many_rows.ts";
 import { unanswered } from "./unanswered.ts";
 import type { HostError } from "./unanswered.ts";
+import type { Workspace } from "./workspace.ts";
 
 export interface GatherRequest {
   claims: QueryClaims;
   plan: Plan;
   audience: Audience;
   collector: Collector;
-  /** Of the query's own workspace. */
-  engine: Engine;
+  /** The query's own. */
+  workspace: Workspace;
   signal: AbortSignal;
+  /** Called once, when the answer is known to be long. What it throws ends the query. */
+  onLong: () => void;
   onProgress?: (progress: Progress) => void;
 }
 
 /** An answer, and whom it covers. */
 export interface Gathered {
   coverage: Coverage;
-  table: FinishedTable;
+  merged: Merged;
   /** Rows that hosts shipped. */
   rowCount: number;
 }
@@ -57,7 +58,7 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
     const { merge } = received;
-    return { coverage, table: await finish(request, merge), rowCount: merge.rowCount };
+    return { coverage, merged: await finish(request, merge), rowCount: merge.rowCount };
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -76,7 +77,7 @@ interface Received {
 async function receiveAll(request: GatherRequest): Promise<Received> {
   const { claims, plan, audience, collector } = request;
   const received: Received = {
-    merge: await prepareMerge(request.engine, plan),
+    merge: await prepareMerge(request.workspace.engine, plan),
     answered: [],
     missing: [...audience.missing],
     errors: [],
@@ -134,7 +135,12 @@ async function takeAnswers(
   const rowCount = received.amounts.reduce((sum, { rows }) => sum + rows, 0);
   if (plan.mode === "rows" && rowCount > claims.limits.rows_max) giveUp(request, received);
   if (received.tooMany) return; // only counted by now
-  const rejected = await addAnswers(received.merge, answers);
+  const { merge } = received;
+  if (rowCount > HELD_ROWS_MAX && merge.left === null) {
+    request.onLong();
+    merge.left = [];
+  }
+  const rejected = await addAnswers(merge, answers);
   for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
   for (const { host, coverage } of answers) {
     if (rejected.some((one) => one.host === host)) continue;
@@ -163,14 +169,14 @@ function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly Host
 
 /** Computes the answer within as long again as the hosts were given. */
 async function finish(
-  { claims, signal, engine }: GatherRequest,
+  { claims, signal, workspace }: GatherRequest,
   merge: Merge,
-): Promise<FinishedTable> {
+): Promise<Merged> {
   const bound = AbortSignal.any([signal, AbortSignal.timeout(claims.limits.timeout_ms)]);
-  const interrupt = () => engine.interrupt();
+  const interrupt = () => workspace.engine.interrupt();
   bound.addEventListener("abort", interrupt);
   try {
-    return await finishMerge(merge);
+    return await finishMerge(merge, () => workspace.folder());
   } catch (error) {
     if (signal.aborted) throw cancelled(signal);
     if (bound.aborted) throw tooLong(claims.limits.timeout_ms);

@@ -1,22 +1,32 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
+import { join } from "node:path";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
+import { identifier } from "../../protocol/table_sql.ts";
 import { createAndRead, PAGE_ROWS, readShort } from "../../queries/answer/json_rows.ts";
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import { sameColumns } from "../../queries/columns.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
+import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import type { Partial, Plan } from "../../queries/plan/plan.ts";
+import { exportSelect } from "../../queries/transfer/export.ts";
 import {
+  checkParquet,
   createPartialTable,
   importPart,
+  parquetSelect,
   prepareTextImport,
 } from "../../queries/transfer/import.ts";
 import type { TextImport, TextPart } from "../../queries/transfer/import.ts";
+import type { ExportJob } from "../export/export_job.ts";
 import type { HostAnswer } from "./collector.ts";
 import type { TablePart } from "./host_inbox.ts";
 
-/** The table that holds a long answer; no stream can have this name. */
+/** The table that holds an answer of some pages; no stream can have this name. */
 const ANSWER_TABLE = "_answer";
+
+/** More rows of hosts are not held in memory. */
+export const HELD_ROWS_MAX = 100_000;
 
 /** An engine with the tables that hosts' rows go into, ready to take them. */
 export interface Merge {
@@ -25,7 +35,21 @@ export interface Merge {
   textImports: ReadonlyMap<string, TextImport>;
   /** Rows that hosts sent, rejected ones included. */
   rowCount: number;
+  /** Parquet that is left where it lies, once the answer is known to be long; null before. */
+  left: HostFile[] | null;
 }
+
+/** Rows of one host, in Parquet. */
+interface HostFile {
+  table: string;
+  file: string;
+}
+
+/** An answer: rows in the engine, or what makes it of files that hosts sent. */
+export type Merged = { kind: "held"; table: FinishedTable } | { kind: "long"; merge: LongMerge };
+
+/** A merge that is still to be run. */
+export type LongMerge = Pick<ExportJob, "views" | "files" | "select" | "columns">;
 
 /** Creates the empty tables. It is done while the hosts are at work. */
 export async function prepareMerge(engine: Engine, plan: Plan): Promise<Merge> {
@@ -34,7 +58,7 @@ export async function prepareMerge(engine: Engine, plan: Plan): Promise<Merge> {
     await createPartialTable(engine, table, columns);
     textImports.set(table, await prepareTextImport(engine, table, columns));
   }
-  return { engine, plan, textImports, rowCount: 0 };
+  return { engine, plan, textImports, rowCount: 0, left: null };
 }
 
 /** A host whose rows do not count, and why. */
@@ -73,16 +97,19 @@ async function addTogether(merge: Merge, answers: readonly HostAnswer[]) {
   const [only, ...others] = plan.partials;
   const isText = answers.every(({ parts }) => parts.every(({ part }) => part.encoding === "text"));
   if (only !== undefined && others.length === 0 && isText) {
-    return await addTable(merge, only, answers); // one INSERT, which is all or nothing by itself
+    await addTable(merge, only, answers); // one INSERT, which is all or nothing by itself
+    return;
   }
+  const left: HostFile[] = [];
   await engine.run("BEGIN TRANSACTION");
   try {
-    for (const partial of plan.partials) await addTable(merge, partial, answers);
+    for (const partial of plan.partials) left.push(...await addTable(merge, partial, answers));
     await engine.run("COMMIT");
   } catch (error) {
     await engine.run("ROLLBACK");
     throw error;
   }
+  merge.left?.push(...left);
 }
 
 function checkTables(parts: readonly TablePart[], plan: Plan) {
@@ -93,13 +120,15 @@ function checkTables(parts: readonly TablePart[], plan: Plan) {
   }
 }
 
+/** Loads what hosts sent for one table, and returns the files that were left where they lie. */
 async function addTable(
   merge: Merge,
   { table, columns }: Partial,
   answers: readonly HostAnswer[],
-) {
+): Promise<HostFile[]> {
   const { engine, textImports } = merge;
   const texts: TextPart[] = [];
+  const left: HostFile[] = [];
   for (const { parts, rows } of answers) {
     let came = 0;
     for (const { part } of parts.filter((one) => one.table === table)) {
@@ -107,7 +136,11 @@ async function addTable(
         checkText(part, columns);
         came += part.values[0]?.length ?? 0;
         texts.push(part);
-      } else came += await importPart(engine, table, columns, part);
+      } else if (merge.left === null) came += await importPart(engine, table, columns, part);
+      else {
+        came += await checkParquet(engine, columns, part.file);
+        left.push({ table, file: part.file });
+      }
     }
     merge.rowCount += came;
     const said = rows[table] ?? 0;
@@ -120,6 +153,7 @@ async function addTable(
     columns: [...columns],
     values: columns.map((_, i) => texts.flatMap((part) => part.values[i] ?? [])),
   });
+  return left;
 }
 
 /** What importPart checks, for one of the parts that it is given together. */
@@ -133,12 +167,39 @@ function checkText(part: TextPart, columns: readonly Column[]) {
   }
 }
 
-/** Computes the answer. @throws {LogvendError} bad_sql, when the rows make the SQL fail */
-export async function finishMerge({ engine, plan, rowCount }: Merge): Promise<FinishedTable> {
+/**
+ * Computes the answer, or says how it is computed when it is long.
+ * @param folder of the hosts' files
+ * @throws {LogvendError} bad_sql, when the rows make the SQL fail
+ */
+export async function finishMerge(merge: Merge, folder: () => string): Promise<Merged> {
+  const { engine, plan, rowCount, left } = merge;
+  if (left !== null) return { kind: "long", merge: await longMerge(merge, left, folder()) };
   const answer = { select: plan.mergeSql, table: ANSWER_TABLE, columns: plan.columns };
   try {
-    return await (rowCount <= PAGE_ROWS ? readShort : createAndRead)(engine, answer);
+    const read = rowCount <= PAGE_ROWS ? readShort : createAndRead;
+    return { kind: "held", table: await read(engine, answer) };
   } catch (cause) {
-    throw new LogvendError("bad_sql", messageOf(cause), { cause });
+    throw sqlError(cause);
   }
+}
+
+/** Puts what was loaded beside the files that were left. */
+async function longMerge(
+  { engine, plan }: Merge,
+  left: readonly HostFile[],
+  folder: string,
+): Promise<LongMerge> {
+  const files: string[] = [];
+  const views: LongMerge["views"] = [];
+  for (const [i, { table, columns }] of plan.partials.entries()) {
+    const file = join(folder, `loaded.${i}.parquet`);
+    const select = `FROM ${identifier(table)}`;
+    const loaded = await exportSelect(engine, { select, columns: [...columns], file });
+    const parts = left.filter((one) => one.table === table).map((one) => one.file);
+    const read = loaded.rows === 0 && parts.length > 0 ? parts : [file, ...parts];
+    views.push({ table, sql: parquetSelect(columns, read) });
+    files.push(...read);
+  }
+  return { views, files, select: plan.mergeSql, columns: plan.columns };
 }

@@ -47,17 +47,19 @@ export class Queries {
     table.save(record);
     const stop = new AbortController();
     this.running.set(claims.id, stop);
+    const end = (outcome: Partial<QueryRecord>) => {
+      this.running.delete(claims.id);
+      const elapsed_ms = Math.round(performance.now() - startedMs);
+      table.save({ ...record, elapsed_ms, ...outcome });
+    };
     try {
       const signal = AbortSignal.any([options.signal, stop.signal]);
       const answer = await fanout.ask({ ...question, claims }, { ...options, signal });
-      table.save({ ...record, ...outcomeOf(answer) });
+      answer.settled.then(() => end(outcomeOf(answer)), (thrown) => end(failureOf(thrown)));
       return answer;
     } catch (thrown) {
-      const elapsed_ms = Math.round(performance.now() - startedMs);
-      table.save({ ...record, ...failureOf(thrown), elapsed_ms });
+      end(failureOf(thrown));
       throw thrown;
-    } finally {
-      this.running.delete(claims.id);
     }
   }
 

@@ -1,9 +1,8 @@
 /** Writes a table as an Arrow IPC stream. Types that Arrow's JavaScript lacks travel as text. */
 import * as arrow from "apache-arrow";
+import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../../protocol/table_sql.ts";
-import type { Engine } from "../duckdb/engine.ts";
-import { pagesOf } from "./json_rows.ts";
-import type { FinishedTable } from "./json_rows.ts";
+import type { Page } from "./json_rows.ts";
 
 type Values = readonly unknown[];
 
@@ -14,18 +13,21 @@ interface Encoding {
   data: (values: Values) => arrow.Data;
 }
 
-/** Batches of rows, one after another, after the schema. */
+/** What to select for Arrow. */
+export function arrowList(columns: readonly Column[]): string {
+  return columns.map(({ name, type }) => encodingOf(type).sql(identifier(name))).join(", ");
+}
+
+/** Batches of rows, one after another, after the schema. `pages` are of `arrowList`. */
 export async function* arrowStream(
-  engine: Engine,
-  table: FinishedTable,
+  columns: readonly Column[],
+  pages: AsyncIterable<Page>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const { columns } = table;
   const encodings = columns.map(({ type }) => encodingOf(type));
   const fields = columns.map(({ name }, i) => new arrow.Field(name, typeAt(encodings, i), true));
   const schema = new arrow.Schema(fields);
-  const list = columns.map(({ name }, i) => encodings[i]?.sql(identifier(name)));
   async function* batches() {
-    for await (const rows of pagesOf(engine, table, list.join(", "))) {
+    for await (const rows of pages) {
       const children = encodings.map(({ data }, i) => data(rows.map((row) => row[i])));
       const type = new arrow.Struct(fields);
       const data = arrow.makeData({ type, length: rows.length, nullCount: 0, children });

@@ -1,15 +1,22 @@
 /** Writes a finished answer, a table in DuckDB, in the formats that people and programs read. */
 import { join } from "node:path";
-import { literal } from "../../protocol/table_sql.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier, literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
-import { jsonPages } from "./json_rows.ts";
-import type { FinishedTable } from "./json_rows.ts";
+import { jsonList, jsonPages, pagesOf } from "./json_rows.ts";
+import type { FinishedTable, JsonRow, Page } from "./json_rows.ts";
 
 export const ROW_FORMATS = ["json", "jsonl", "csv", "parquet", "arrow"] as const;
 /** json: an array of row objects; jsonl: one row object a line; csv: with a header. */
 export type RowFormat = typeof ROW_FORMATS[number];
+
+/** Those that DuckDB writes itself, and how its COPY is told. */
+const COPY_OPTIONS = {
+  csv: "FORMAT csv, HEADER",
+  parquet: "FORMAT parquet, COMPRESSION zstd",
+} as const;
+type CopyFormat = keyof typeof COPY_OPTIONS;
+type OwnFormat = Exclude<RowFormat, CopyFormat>;
 
 /**
  * The rows of a table of this engine. Formats that DuckDB writes go through a file in
@@ -21,58 +28,55 @@ export function formatRows(
   format: RowFormat,
   scratchFolder: string,
 ): AsyncIterable<Uint8Array<ArrayBuffer>> {
-  switch (format) {
-    case "json":
-      return jsonArray(engine, table);
-    case "jsonl":
-      return jsonLines(engine, table);
-    case "arrow":
-      return lazyArrow(engine, table);
-    case "csv":
-      return copied(engine, { table, options: "FORMAT csv, HEADER", scratchFolder });
-    case "parquet":
-      return copied(engine, { table, options: "FORMAT parquet, COMPRESSION zstd", scratchFolder });
-  }
+  return isCopied(format)
+    ? throughFile(engine, table, format, scratchFolder)
+    : formatted(engine, table, format);
 }
 
-/** Loads the library when it is wanted: it costs a program's start 55 ms and more. */
-async function* lazyArrow(engine: Engine, table: FinishedTable) {
-  const { arrowStream } = await import("./arrow.ts");
-  yield* arrowStream(engine, table);
+/**
+ * Writes the rows of a table to a file as they are made, and returns how many they are.
+ * @param path may be a pipe's; COPY and lockdown must allow it
+ */
+export async function writeRows(
+  engine: Engine,
+  table: FinishedTable,
+  format: RowFormat,
+  path: string,
+): Promise<number> {
+  if (isCopied(format)) return await copyRows(engine, table, format, path);
+  let rowCount = 0;
+  const file = await Deno.open(path, { write: true, create: true });
+  const blocks = formatted(engine, table, format, (rows) => rowCount += rows);
+  await ReadableStream.from(blocks).pipeTo(file.writable);
+  return rowCount;
 }
 
-async function* jsonArray(engine: Engine, table: FinishedTable) {
-  const encoder = new TextEncoder();
-  let before = "[";
-  for await (const rows of jsonPages(engine, table)) {
-    if (rows.length === 0) continue;
-    yield encoder.encode(before + rows.map((row) => JSON.stringify(row)).join(",\n"));
-    before = ",\n";
-  }
-  yield encoder.encode(before === "[" ? "[]" : "]");
+function isCopied(format: RowFormat): format is CopyFormat {
+  return format in COPY_OPTIONS;
 }
 
-async function* jsonLines(engine: Engine, table: FinishedTable) {
-  const encoder = new TextEncoder();
-  for await (const rows of jsonPages(engine, table)) {
-    yield encoder.encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-  }
+async function copyRows(
+  engine: Engine,
+  table: FinishedTable,
+  format: CopyFormat,
+  path: string,
+): Promise<number> {
+  const list = format === "parquet" ? parquetList(table) : "*";
+  const { rows } = await engine.read(
+    `COPY (SELECT ${list} FROM ${table.from}) TO ${literal(path)} (${COPY_OPTIONS[format]})`,
+  );
+  return Number(rows[0]?.[0]);
 }
 
-interface Copy {
-  table: FinishedTable;
-  /** Of DuckDB's COPY. */
-  options: string;
-  scratchFolder: string;
-}
-
-async function* copied(engine: Engine, { table, options, scratchFolder }: Copy) {
+async function* throughFile(
+  engine: Engine,
+  table: FinishedTable,
+  format: CopyFormat,
+  scratchFolder: string,
+) {
   const path = join(scratchFolder, `${crypto.randomUUID()}.answer`);
   try {
-    const list = options.startsWith("FORMAT parquet") ? parquetList(table) : "*";
-    await engine.run(
-      `COPY (SELECT ${list} FROM ${table.from}) TO ${literal(path)} (${options})`,
-    );
+    await copyRows(engine, table, format, path);
     using file = await Deno.open(path);
     for await (const bytes of file.readable) yield bytes;
   } finally {
@@ -86,4 +90,46 @@ function parquetList({ columns }: FinishedTable): string {
     const kept = type === "HUGEINT" ? "DECIMAL(38, 0)" : carrierOf(type) ?? "VARCHAR";
     return kept === type ? identifier(name) : `${identifier(name)}::${kept} AS ${identifier(name)}`;
   }).join(", ");
+}
+
+async function* formatted(
+  engine: Engine,
+  table: FinishedTable,
+  format: OwnFormat,
+  onRows: (count: number) => void = () => {},
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { columns, firstPage } = table;
+  if (format === "arrow") { // loaded when it is wanted: it costs a program's start 55 ms and more
+    const { arrowList, arrowStream } = await import("./arrow.ts");
+    yield* arrowStream(columns, counted(pagesOf(engine, table, arrowList(columns)), onRows));
+    return;
+  }
+  const pages = counted(pagesOf(engine, table, jsonList(columns), firstPage), onRows);
+  const rows = jsonPages(columns, pages);
+  yield* format === "json" ? jsonArray(rows) : jsonLines(rows);
+}
+
+async function* counted(pages: AsyncIterable<Page>, onRows: (count: number) => void) {
+  for await (const page of pages) {
+    onRows(page.length);
+    yield page;
+  }
+}
+
+async function* jsonArray(pages: AsyncIterable<JsonRow[]>) {
+  const encoder = new TextEncoder();
+  let before = "[";
+  for await (const rows of pages) {
+    if (rows.length === 0) continue;
+    yield encoder.encode(before + rows.map((row) => JSON.stringify(row)).join(",\n"));
+    before = ",\n";
+  }
+  yield encoder.encode(before === "[" ? "[]" : "]");
+}
+
+async function* jsonLines(pages: AsyncIterable<JsonRow[]>) {
+  const encoder = new TextEncoder();
+  for await (const rows of pages) {
+    yield encoder.encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  }
 }

@@ -22,14 +22,19 @@ export interface FinishedTable {
   from: string;
   /** As DESCRIBE gives them. */
   columns: readonly Column[];
-  /** Its first page, where it has been read; of a SELECT these are all rows. */
+  /** Its first PAGE_ROWS rows, where they have been read. */
   firstPage?: FirstPage;
-  /** True when `from` is a SELECT: it has one page. @default false */
-  isSelect?: boolean;
 }
 
-/** What DuckDB gave for the first PAGE_ROWS rows, read as JSON needs them. */
-export type FirstPage = unknown[][];
+/** What DuckDB gave, read as `jsonList` says. */
+export interface FirstPage {
+  rows: Page;
+  /** Whether there are no others. */
+  isLast: boolean;
+}
+
+/** Rows of values. */
+export type Page = unknown[][];
 
 /** Rows read at once: memory is bounded, however long the table. */
 export const PAGE_ROWS = 2_048;
@@ -54,60 +59,63 @@ export interface AnswerSelect {
 export async function readShort(engine: Engine, answer: AnswerSelect): Promise<FinishedTable> {
   const { select, columns } = answer;
   const from = `(${select})`;
-  const sql = `SELECT ${listOf(columns)} FROM ${from} LIMIT ${PAGE_ROWS + 1}`;
-  const { rows } = await engine.read(sql);
+  const { rows } = await engine.read(
+    `SELECT ${jsonList(columns)} FROM ${from} LIMIT ${PAGE_ROWS + 1}`,
+  );
   if (rows.length > PAGE_ROWS) return await createAndRead(engine, answer);
-  return { from, columns, firstPage: rows, isSelect: true };
+  return { from, columns, firstPage: { rows, isLast: true } };
 }
 
 /** Makes the table of what a SELECT gives and reads its first page, in one round trip. */
 export async function createAndRead(engine: Engine, answer: AnswerSelect): Promise<FinishedTable> {
   const { select, columns } = answer;
-  const table = { from: identifier(answer.table), columns };
-  const create = `CREATE TABLE ${table.from} AS ${select}`;
-  const { rows } = await engine.read(`${create}; ${pageSelect(table, listOf(columns), 0)}`);
-  return { ...table, firstPage: rows };
+  const from = identifier(answer.table);
+  const { rows } = await engine.read(
+    `CREATE TABLE ${from} AS ${select};
+      SELECT ${jsonList(columns)} FROM ${from} LIMIT ${PAGE_ROWS}`,
+  );
+  return { from, columns, firstPage: { rows, isLast: rows.length < PAGE_ROWS } };
 }
 
-/** Pages of at most PAGE_ROWS rows, in the table's order; at least one. */
-export async function* jsonPages(
+/**
+ * What `SELECT list FROM table` gives, in pages and in the table's order; at least one page.
+ * @param firstPage of that very list
+ */
+export async function* pagesOf(
   engine: Engine,
-  table: FinishedTable,
+  { from }: FinishedTable,
+  list: string,
+  firstPage?: FirstPage,
+): AsyncGenerator<Page> {
+  if (firstPage !== undefined) yield firstPage.rows;
+  if (firstPage?.isLast) return;
+  const offset = firstPage === undefined ? "" : ` OFFSET ${firstPage.rows.length}`;
+  let isEmpty = firstPage === undefined;
+  for await (const rows of engine.stream(`SELECT ${list} FROM ${from}${offset}`, PAGE_ROWS)) {
+    isEmpty = false;
+    yield rows;
+  }
+  if (isEmpty) yield [];
+}
+
+/** What to select for JSON. */
+export function jsonList(columns: readonly Column[]): string {
+  return columns.map(({ name, type }) => readingOf(type).sql(identifier(name))).join(", ");
+}
+
+/** Pages of `jsonList` as JSON values. */
+export async function* jsonPages(
+  columns: readonly Column[],
+  pages: AsyncIterable<Page>,
 ): AsyncGenerator<JsonRow[]> {
-  const { columns, firstPage } = table;
   const readings = columns.map(({ type }) => readingOf(type));
-  for await (const rows of pagesOf(engine, table, listOf(columns), firstPage)) {
+  for await (const rows of pages) {
     yield rows.map((row) =>
       Object.fromEntries(
         columns.map(({ name }, i) => [name, readings[i]?.toJson(row[i]) ?? null]),
       )
     );
   }
-}
-
-/** What `SELECT list FROM table` gives, in pages and in the table's order; at least one page. */
-export async function* pagesOf(
-  engine: Engine,
-  table: FinishedTable,
-  list: string,
-  firstPage?: FirstPage,
-): AsyncGenerator<unknown[][]> {
-  for (let start = 0;; start += PAGE_ROWS) {
-    const rows = start === 0 && firstPage !== undefined
-      ? firstPage
-      : (await engine.read(pageSelect(table, list, start))).rows;
-    if (rows.length > 0 || start === 0) yield rows;
-    if (rows.length < PAGE_ROWS || table.isSelect) return;
-  }
-}
-
-function listOf(columns: readonly Column[]): string {
-  return columns.map(({ name, type }) => readingOf(type).sql(identifier(name))).join(", ");
-}
-
-function pageSelect({ from, isSelect }: FinishedTable, list: string, start: number): string {
-  const where = isSelect ? "" : ` WHERE rowid >= ${start} AND rowid < ${start + PAGE_ROWS}`;
-  return `SELECT ${list} FROM ${from}${where}`;
 }
 
 const WHOLE_NUMBER = /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/;

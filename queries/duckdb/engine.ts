@@ -78,6 +78,24 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
+   * Runs one SELECT and gives its rows as they come, `rowCount` or more at once until the last. Only
+   * what is given is held. Other statements end it.
+   */
+  async *stream(sql: string, rowCount: number): AsyncGenerator<DuckDBValue[][]> {
+    const result = await this.connection.stream(sql);
+    let rows: DuckDBValue[][] = [];
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) break;
+      rows = rows.length === 0 ? chunk.getRows() : rows.concat(chunk.getRows());
+      if (rows.length < rowCount) continue;
+      yield rows;
+      rows = [];
+    }
+    if (rows.length > 0) yield rows;
+  }
+
+  /**
    * Like `read`, in half the time, for statements that read no table and come again and again:
    * they are prepared once. One at a time: the next call's values would replace these.
    */

@@ -47,8 +47,26 @@ export async function exportTable(
     const rows = values[0]?.length ?? 0;
     if (bytes <= textBytesMax) return { encoding: "text", columns, values, rows, bytes };
   }
-  const rows = await writeParquet(engine, { table, columns, file });
-  return { encoding: "parquet", columns, file, rows, bytes: (await Deno.stat(file)).size };
+  return await writeParquet(engine, { from: identifier(table), columns, file });
+}
+
+/** A SELECT, the types that its columns would have in a table, and where its rows go. */
+export interface ExportedSelect {
+  select: string;
+  columns: Column[];
+  /** The path must be free. */
+  file: string;
+}
+
+/**
+ * Exports what a SELECT gives as Parquet, without holding it.
+ * @throws {LogvendError} bad_sql, for a column whose type cannot leave the process
+ */
+export async function exportSelect(
+  engine: Engine,
+  { select, columns, file }: ExportedSelect,
+): Promise<Exported> {
+  return await writeParquet(engine, { from: `(${select})`, columns, file });
 }
 
 /** Names and types of a table, as DESCRIBE gives them. */
@@ -95,8 +113,8 @@ async function textOf(engine: Engine, table: string, columns: Column[]) {
 
 async function writeParquet(
   engine: Engine,
-  { table, columns, file }: { table: string; columns: Column[]; file: string },
-): Promise<number> {
+  { from, columns, file }: { from: string; columns: Column[]; file: string },
+): Promise<Exported> {
   const list = columns.map(({ name, type }) => {
     const carrier = carrierOf(type);
     if (carrier === null) {
@@ -106,9 +124,10 @@ async function writeParquet(
       ? identifier(name)
       : `${identifier(name)}::${carrier} AS ${identifier(name)}`;
   });
-  const { rows } = await engine.read(
-    `COPY (SELECT ${list.join(", ")} FROM ${identifier(table)}) TO ${literal(file)}
+  const copied = await engine.read(
+    `COPY (SELECT ${list.join(", ")} FROM ${from}) TO ${literal(file)}
       (FORMAT parquet, COMPRESSION zstd)`,
   );
-  return Number(rows[0]?.[0]);
+  const rows = Number(copied.rows[0]?.[0]);
+  return { encoding: "parquet", columns, file, rows, bytes: (await Deno.stat(file)).size };
 }

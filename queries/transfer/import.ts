@@ -86,16 +86,51 @@ async function importParquet(
   { table, columns }: Target,
   file: string,
 ): Promise<number> {
-  const source = `read_parquet([${literal(file)}], hive_partitioning = false)`;
-  const { rows } = await engine.read(`DESCRIBE SELECT * FROM ${source}`);
+  await checkColumns(engine, columns, file);
+  const inserted = await engine.read(
+    `INSERT INTO ${identifier(table)} ${parquetSelect(columns, [file])}`,
+  );
+  return Number(inserted.rows[0]?.[0]);
+}
+
+/** The rows of Parquet parts that were checked, read where they lie. */
+export function parquetSelect(columns: readonly Column[], files: readonly string[]): string {
+  const typed = columns.map(({ name, type }) =>
+    `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`
+  );
+  return `SELECT ${typed.join(", ")} FROM ${readParquet(files)}`;
+}
+
+/**
+ * Checks a Parquet part that is left where it lies, and returns how many rows it says to hold.
+ * @throws {LogvendError} usage, when it has not exactly the expected columns
+ */
+export async function checkParquet(
+  engine: Engine,
+  columns: readonly Column[],
+  file: string,
+): Promise<number> {
+  try {
+    await checkColumns(engine, columns, file);
+    const { rows } = await engine.read(
+      `SELECT num_rows FROM parquet_file_metadata([${literal(file)}])`,
+    );
+    return Number(rows[0]?.[0]);
+  } catch (cause) {
+    if (cause instanceof LogvendError) throw cause;
+    throw refused(messageOf(cause), cause);
+  }
+}
+
+async function checkColumns(engine: Engine, columns: readonly Column[], file: string) {
+  const { rows } = await engine.read(`DESCRIBE SELECT * FROM ${readParquet([file])}`);
   const found = rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
   const carried = columns.map(({ name, type }) => ({ name, type: carrierOf(type) ?? type }));
   if (!sameColumns(found, carried)) throw refused("the columns are not those expected");
-  const typed = columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${type})`);
-  const inserted = await engine.read(
-    `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")} FROM ${source}`,
-  );
-  return Number(inserted.rows[0]?.[0]);
+}
+
+function readParquet(files: readonly string[]): string {
+  return `read_parquet([${files.map(literal).join(", ")}], hive_partitioning = false)`;
 }
 
 function refused(why: string, cause?: unknown): LogvendError {

@@ -7,7 +7,11 @@ import { TempFolder } from "../../../harness/temp_folder.ts";
 /** A program of the shell's, and the file that takes its output. */
 async function shell(folder: TempFolder, script: string) {
   const logFile = await folder.write("program.log", "");
-  const program = Program.start({ name: "web-9", command: ["sh", "-c", script], logFile });
+  const program = Program.start({
+    name: "web-9",
+    command: { command: "sh", args: ["-c", script] },
+    logFile,
+  });
   return { program, logFile };
 }
 

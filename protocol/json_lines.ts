@@ -1,5 +1,5 @@
 /** One JSON value a line, over pipes and sockets. */
-import { LogvendError } from "../protocol/errors.ts";
+import { LogvendError } from "./errors.ts";
 
 /** A line of a worker or a snapshot: thousands of file paths fit, a runaway writer does not. */
 const LINE_BYTES_MAX = 16 * 2 ** 20;

@@ -1,7 +1,7 @@
 /** Values over pipes, however the pipe cuts them. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readJsonLines, writeJsonLine } from "../../../agent/json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../../protocol/json_lines.ts";
 
 Deno.test("values come out as they went in, wherever the stream is cut", async () => {
   await fc.assert(fc.asyncProperty(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { beNice } from "../../../agent/self.ts";
+import { beNice } from "../../../protocol/own_process.ts";
 
 Deno.test("every thread of a process that was made nice is nice; one that has ended is no error", async () => {
   const child = new Deno.Command(Deno.execPath(), {
