@@ -3,7 +3,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { literal } from "../../protocol/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
-import { writeRows } from "../../queries/answer/format.ts";
+import { fileTarget, writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import { columnsOf, exportSelect, exportTable } from "../../queries/transfer/export.ts";
@@ -95,6 +95,7 @@ class Run implements AsyncDisposable {
   /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
   private async ship(query: WorkerQuery, { partials, caps }: Partials): Promise<WorkerReply> {
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
+    await this.timed(() => this.engine.freeOrder());
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
     const shipped: Shipped[] = [];
     for (const [i, { table, sql }] of partials.entries()) {
@@ -126,10 +127,11 @@ class Run implements AsyncDisposable {
   /** Answers here and now, as for a fleet of this host alone. */
   private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
     const file = resultFile(query.result_folder, 0);
+    await this.timed(() => this.engine.freeOrder());
     await this.timed(() => this.engine.lockDown([...query.files, file], query.views));
     const columns = await this.timed(() => this.engine.describe(sql));
     const rows = await this.timed(() =>
-      writeRows(this.engine, { from: `(${sql})`, columns }, format, file)
+      writeRows(this.engine, { from: `(${sql})`, columns }, format, fileTarget(file))
     );
     return { kind: "answer", rows, sql_ms: this.sqlMs };
   }

@@ -5,6 +5,8 @@ import type { WorkerOptions } from "./worker_process.ts";
 
 /** More would take the cores and 512 MiB each from the services that the host is there for. */
 const RUNNING_MAX = 2;
+/** While a query takes longer than this, another worker is warmed up for those that come then. */
+const WARM_AFTER_MS = 1_000;
 /** More askers than this are told so at once instead of running into their timeouts. */
 const WAITING_MAX = 16;
 
@@ -38,7 +40,11 @@ export class WorkerPool implements AsyncDisposable {
       if (this.closed) throw new LogvendError("unavailable", "The agent is stopping");
       const worker = await this.take();
       this.busy.add(worker);
-      return await work(worker).finally(() => this.putBack(worker));
+      const timer = setTimeout(() => this.warmUp(), WARM_AFTER_MS);
+      return await work(worker).finally(() => {
+        clearTimeout(timer);
+        return this.putBack(worker);
+      });
     } finally {
       this.leave();
     }
@@ -79,6 +85,11 @@ export class WorkerPool implements AsyncDisposable {
     if (idle?.alive) return idle;
     await idle?.[Symbol.asyncDispose](); // something outside ended it
     return new WorkerProcess(this.options);
+  }
+
+  private warmUp() {
+    if (this.closed || this.running >= RUNNING_MAX) return;
+    this.idle ??= new WorkerProcess(this.options);
   }
 
   private async putBack(worker: WorkerProcess) {

@@ -1,6 +1,6 @@
 /** `logvend query`: one SQL statement to the fleet, the rows on stdout, the rest on stderr. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
-import { counted, parseDurationMs } from "../../protocol/units.ts";
+import { counted, formatBytes, parseDurationMs } from "../../protocol/units.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { JsonValue } from "../../queries/answer/table.ts";
@@ -12,6 +12,7 @@ import { ProgressLine } from "../progress.ts";
 import type { ApiClient } from "./client.ts";
 import { signedQuestion, sqlText } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
+import { Silence } from "./silence.ts";
 import type { Terminal } from "./terminal.ts";
 import { watch } from "./watch.ts";
 
@@ -57,10 +58,11 @@ async function once(command: QueryCommand): Promise<number> {
   const { sql, options, terminal } = command;
   const question = await signedQuestion(sql, options, terminal.now());
   const timeoutMs = 2 * question.claims.limits.timeout_ms + GRACE_MS;
-  const signal = AbortSignal.any([terminal.signal, AbortSignal.timeout(timeoutMs)]);
+  using silence = new Silence(timeoutMs);
+  const signal = AbortSignal.any([terminal.signal, silence.signal]);
   try {
     if (options.explain) return await explain(command, question, signal);
-    const { end, rows } = await receive({ ...command, question, signal });
+    const { end, rows } = await receive({ ...command, question, signal, silence });
     await printRows(command, end, rows);
     return summarize(command, end);
   } catch (error) {
@@ -70,7 +72,7 @@ async function once(command: QueryCommand): Promise<number> {
       return error.exitCode;
     }
     if (!terminal.signal.aborted && signal.aborted) {
-      throw new LogvendError("timeout", `No answer within ${timeoutMs / 1_000} s; raise --timeout`);
+      throw new LogvendError("timeout", `Nothing came for ${timeoutMs / 1_000} s; raise --timeout`);
     }
     throw error;
   }
@@ -99,17 +101,20 @@ interface Received {
 interface Receiving extends QueryCommand {
   question: SignedQuestion;
   signal: AbortSignal;
+  silence: Silence;
 }
 
 async function receive(receiving: Receiving): Promise<Received> {
-  const { options, client, terminal, question, signal } = receiving;
+  const { options, client, terminal, question, signal, silence } = receiving;
   const { sql, token } = question;
   const format = options.output === "table" ? "jsonl" : options.output;
   const held = options.output === "table" || options.output === "json";
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
   const rows: Uint8Array<ArrayBuffer>[] = [];
+  let byteCount = 0;
   try {
     for await (const event of client.query({ sql, token, format, signal })) {
+      silence.heard();
       switch (event.type) {
         case "accepted":
           progress.show(`0/${counted(event.asked, "host")}`);
@@ -121,8 +126,10 @@ async function receive(receiving: Receiving): Promise<Received> {
           );
           break;
         case "data": {
-          progress.clear();
           const bytes = Uint8Array.fromBase64(event.base64);
+          byteCount += bytes.length;
+          if (terminal.stdoutIsTerminal) progress.clear();
+          else progress.show(`${formatBytes(byteCount)} received`);
           if (held) rows.push(bytes);
           else await terminal.write(bytes);
           break;

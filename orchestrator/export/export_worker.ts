@@ -1,7 +1,7 @@
 /** The child that writes one long answer to its stdout, as fast as it is read. */
 import { readJsonLines } from "../../protocol/json_lines.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
-import { writeRows } from "../../queries/answer/format.ts";
+import { STDOUT, writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import { ExportJob } from "./export_job.ts";
@@ -9,9 +9,6 @@ import { ExportJob } from "./export_job.ts";
 /** Of DuckDB; sorts of more spill. */
 const MEMORY_BYTES = 512 * 2 ** 20;
 const THREADS_MAX = 2;
-
-/** Where rows go. */
-export const STDOUT = "/dev/stdout";
 
 /** Takes one job from stdin. @returns the exit code; after 1, stderr ends with a WireError as JSON */
 export async function exportWorker(): Promise<number> {
@@ -33,6 +30,7 @@ async function write({ views, files, select, columns, format, spill_folder }: Ex
     memoryBytes: MEMORY_BYTES,
     spillFolder: spill_folder,
   });
-  await engine.lockDown([...files, STDOUT], views);
+  await engine.freeOrder();
+  await engine.lockDown([...files, STDOUT.path], views);
   await writeRows(engine, { from: `(${select})`, columns }, format, STDOUT);
 }

@@ -17,7 +17,6 @@ import { formatDurationMs } from "../../protocol/units.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import { EXPORT_COMMAND, logvendCommand } from "../self.ts";
 import type { ExportJob } from "./export_job.ts";
-import { STDOUT } from "./export_worker.ts";
 
 /** Each may take 512 MiB for DuckDB, and a core. */
 const EXPORTS_MAX = 4;
@@ -94,8 +93,8 @@ class ExportProcess implements AsyncDisposable {
   /** @param until kills it */
   constructor(folder: string, private readonly until: AbortSignal) {
     const self = logvendCommand([EXPORT_COMMAND], [
-      `--allow-read=${pathList(PROGRAM_FOLDER, folder, STDOUT)}`,
-      `--allow-write=${pathList(folder, STDOUT)}`,
+      `--allow-read=${pathList(PROGRAM_FOLDER, folder)}`,
+      `--allow-write=${pathList(folder)}`,
       `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
     ]);
     this.child = new Deno.Command(self.command, {

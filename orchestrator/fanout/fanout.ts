@@ -218,7 +218,8 @@ export class Fanout {
     });
     const { selector } = claims;
     const read = { tables, ...within(range, reach) };
-    const audience = readsCatalog // of the whole fleet, whoever is selected: as SELECT * shows it
+    // The catalog is that of the whole fleet, whoever is selected: as SELECT * shows it.
+    const audience = readsCatalog || tables.length === 0
       ? { asked: [], missing: [], pruned: [] }
       : chooseAudience({
         fleet,

@@ -52,7 +52,7 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
     const received = await receiveAll(request);
     const { asked, pruned } = request.audience;
     const coverage = coverageOf(received.answered, received.missing, pruned.length);
-    const needsNobody = request.plan.mode === "catalog" ||
+    const needsNobody = request.plan.partials.length === 0 ||
       (asked.length === 0 && pruned.length > 0);
     if (received.answered.length === 0 && !needsNobody) {
       throw collector.lost ?? unanswered(received.errors, coverage);

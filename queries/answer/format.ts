@@ -33,21 +33,35 @@ export function formatRows(
     : formatted(engine, table, format);
 }
 
-/**
- * Writes the rows of a table to a file as they are made, and returns how many they are.
- * @param path may be a pipe's; COPY and lockdown must allow it
- */
+/** Where rows are written to. */
+export interface RowTarget {
+  /** As DuckDB opens it; the lockdown must allow it. */
+  path: string;
+  /** As we open it. */
+  open(): Promise<WritableStream<Uint8Array<ArrayBuffer>>>;
+}
+
+/** The standard output of this process. */
+export const STDOUT: RowTarget = {
+  path: "/dev/stdout",
+  open: () => Promise.resolve(Deno.stdout.writable),
+};
+
+export function fileTarget(path: string): RowTarget {
+  return { path, open: async () => (await Deno.create(path)).writable };
+}
+
+/** Writes the rows of a table as they are made, and returns how many they are. */
 export async function writeRows(
   engine: Engine,
   table: FinishedTable,
   format: RowFormat,
-  path: string,
+  target: RowTarget,
 ): Promise<number> {
-  if (isCopied(format)) return await copyRows(engine, table, format, path);
+  if (isCopied(format)) return await copyRows(engine, table, format, target.path);
   let rowCount = 0;
-  const file = await Deno.open(path, { write: true, create: true });
   const blocks = formatted(engine, table, format, (rows) => rowCount += rows);
-  await ReadableStream.from(blocks).pipeTo(file.writable);
+  await ReadableStream.from(blocks).pipeTo(await target.open());
   return rowCount;
 }
 

@@ -183,6 +183,14 @@ export class Engine implements AsyncDisposable {
     await this.run(statements.join("; "));
   }
 
+  /**
+   * Lets rows come in any order where the SQL asks for none: what reads and writes many rows then
+   * takes half the time and memory.
+   */
+  async freeOrder(): Promise<void> {
+    await this.run("SET preserve_insertion_order = false");
+  }
+
   /** Stops the running statement: it throws. */
   interrupt() {
     this.connection.interrupt();

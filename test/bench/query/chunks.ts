@@ -3,9 +3,7 @@
  * the same files with as many threads, and beside `grep -c` on the log itself; and five hosts that
  * have them together.
  */
-import { eventually } from "../../harness/eventually.ts";
 import { TestFleet } from "../../harness/fleet.ts";
-import { ourProgram, runProgram } from "../../harness/program.ts";
 import { ACCESS } from "../../../protocol/streams.ts";
 import { tableSelect } from "../../../protocol/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
@@ -15,6 +13,7 @@ import { writeCorpus } from "../corpus.ts";
 import { quantile } from "../figures.ts";
 import { timed } from "../timed.ts";
 import { HttpAsker } from "./asker.ts";
+import { importInto } from "./imported.ts";
 import { Observer } from "./observer.ts";
 import { ask, printRounds } from "./rounds.ts";
 
@@ -22,7 +21,6 @@ const LINES = 2_000_000;
 const ROUNDS = 20;
 /** As many as hosts have for a query. */
 const THREADS = 2;
-const IMPORT_TIMEOUT_MS = 120_000;
 /** A number, which more columns can have, and a name. */
 const WORDS = [" 404 ", "Firefox"];
 
@@ -95,23 +93,6 @@ async function benchFive() {
 
 async function groups(asker: HttpAsker): Promise<number> {
   return (await asker.ask(GROUPS)).rows.length;
-}
-
-/** The agent is down meanwhile: one process writes a data folder. */
-async function importInto(fleet: TestFleet, host: string, log: string) {
-  await fleet.killAgent(host);
-  const { code, stderr } = await runProgram(
-    { args: ourProgram("agent/main.ts", "import", log, "-c", fleet.configFile(host)) },
-    IMPORT_TIMEOUT_MS,
-  );
-  if (code !== 0) throw new Error(stderr);
-  fleet.startAgent(host);
-  const asker = await HttpAsker.of(fleet);
-  await eventually(async () => {
-    const { rows } = await asker.ask(`SELECT count(*) AS n FROM logs WHERE host = '${host}'`)
-      .catch(() => ({ rows: [] }));
-    return Number(rows[0]?.["n"] ?? 0) > 0;
-  });
 }
 
 async function grepMedianMs(word: string, log: string): Promise<number> {

@@ -1,6 +1,7 @@
 /** What queries cost: planned, on a host, over fleets small and large. */
 import { benchChunks } from "./chunks.ts";
 import { benchCrowd } from "./crowd.ts";
+import { benchExports } from "./exports.ts";
 import { benchFleets } from "./fleet.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlanning } from "./planning.ts";
@@ -11,4 +12,5 @@ export async function benchQuery(): Promise<void> {
   await benchParts();
   await benchChunks();
   await benchCrowd();
+  await benchExports();
 }

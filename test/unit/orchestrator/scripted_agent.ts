@@ -63,6 +63,18 @@ export const answering: Script = async ({ ack, compute, send }) => {
   send({ seq: 0, ...await compute() });
 };
 
+/** Answers with as many messages as it has parts, each when the one before was acknowledged. */
+export const inSlices: Script = async ({ ack, compute, send, acknowledged }) => {
+  ack();
+  const { parts, end } = await compute();
+  for (const [seq, part] of parts.entries()) {
+    const next = acknowledged();
+    send({ seq, parts: [part] });
+    await next;
+  }
+  send({ seq: parts.length, parts: [], end });
+};
+
 export const silent: Script = () => {};
 
 export interface ScriptedAgentOptions {
