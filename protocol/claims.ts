@@ -11,6 +11,9 @@ export const CLOCK_SKEW_MAX_MS = 30_000;
 /** With its signature it must fit into one MQTT message (envelope.ts), beside everything else. */
 export const SQL_BYTES_MAX = 64 * 1024;
 
+/** Of packed tables (broadcast.ts): beside SQL of the allowed length they must fit as well. */
+export const BROADCAST_CHARACTERS_MAX = 40 * 1024;
+
 /** More lines a second are no tail but an export: a query is cheaper. */
 export const TAIL_RATE_MAX = 10_000;
 
@@ -42,6 +45,8 @@ export const QueryClaims = z.object({
   id: z.uuid(),
   /** Lower-case hex SHA-256 of the UTF-8 SQL that travels beside the signature. */
   sql_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of the packed tables (broadcast.ts) that travel with the query, where there are any. */
+  broadcast_sha256: z.string().regex(/^[0-9a-f]{64}$/).optional(),
   /** Selector text (selector.ts); empty asks every host. Agents check that they match. */
   selector: z.string().max(4_096),
   range: Range,

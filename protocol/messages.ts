@@ -1,6 +1,6 @@
 /** The bodies of the MQTT messages between orchestrator and agent. Field names are wire contract. */
 import { z } from "zod";
-import { SQL_BYTES_MAX } from "./claims.ts";
+import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "./claims.ts";
 import { HostName, Labels, RegionName, StreamName } from "./names.ts";
 
 const RequestId = z.uuid();
@@ -35,6 +35,8 @@ export const QueryCommand = z.object({
    * orchestrators of a plan version before 3, which are refused.
    */
   tables: z.array(Table).max(64).default([]),
+  /** The asker's own tables, packed (broadcast.ts). */
+  broadcast: z.string().max(BROADCAST_CHARACTERS_MAX).optional(),
 });
 export type QueryCommand = z.infer<typeof QueryCommand>;
 

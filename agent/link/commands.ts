@@ -8,6 +8,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
+import { signedBroadcast } from "../../protocol/broadcast.ts";
 import { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { HoldingsCommand } from "../../protocol/holdings.ts";
@@ -185,7 +186,8 @@ export class Commands {
     const totalMs = () => performance.now() - startMs;
     try {
       const { sql, tables, plan_version: version } = command;
-      const query = { sql, tables, now, range, limits, version };
+      const broadcast = await signedBroadcast(claims, command.broadcast);
+      const query = { sql, tables, now, range, limits, version, broadcast };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(job),

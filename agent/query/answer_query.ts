@@ -14,11 +14,16 @@ export async function answerQuery(
   query: HostQuery,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
-  const { limits, ...question } = query;
+  const { limits, broadcast = [], ...question } = query;
   const until = AbortSignal.any([signal, AbortSignal.timeout(limits.timeout_ms)]);
-  const plan = await parts.planner.plan({ ...question, rowsMax: limits.rows_max });
+  const plan = await parts.planner.plan({
+    ...question,
+    broadcast: broadcast.map(({ name, columns }) => ({ name, columns })),
+    rowsMax: limits.rows_max,
+  });
   const output = {
     kind: "partials",
+    broadcast,
     partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
     caps: { rows_max: limits.rows_max, bytes_max: limits.bytes_max },
   } as const;

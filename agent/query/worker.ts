@@ -8,6 +8,7 @@ import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import { columnsOf, exportSelect, exportTable } from "../../queries/transfer/export.ts";
 import type { Exported } from "../../queries/transfer/export.ts";
+import { createBroadcastTable } from "../../queries/transfer/import.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import { resultFile, WorkerRequest } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
@@ -93,9 +94,11 @@ class Run implements AsyncDisposable {
   }
 
   /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
-  private async ship(query: WorkerQuery, { partials, caps }: Partials): Promise<WorkerReply> {
+  private async ship(query: WorkerQuery, output: Partials): Promise<WorkerReply> {
+    const { broadcast = [], partials, caps } = output;
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
     await this.timed(() => this.engine.freeOrder());
+    for (const table of broadcast) await createBroadcastTable(this.engine, table);
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
     const shipped: Shipped[] = [];
     for (const [i, { table, sql }] of partials.entries()) {

@@ -1,5 +1,6 @@
 /** What the agent and its query worker say to each other: JSON lines over stdin and stdout. */
 import { z } from "zod";
+import { BroadcastTable } from "../../protocol/broadcast.ts";
 import { Column, WireError } from "../../protocol/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 
@@ -15,7 +16,13 @@ export type Relation = z.infer<typeof Relation>;
  * logs, one after the other in a file: the SQL gives `piece`, `bytes` and `is_cut`, by piece.
  */
 const Output = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("partials"), partials: z.array(Relation), caps: Caps }),
+  z.object({
+    kind: z.literal("partials"),
+    /** Tables of the asker's own. */
+    broadcast: z.array(BroadcastTable).optional(),
+    partials: z.array(Relation),
+    caps: Caps,
+  }),
   z.object({ kind: z.literal("answer"), sql: z.string(), format: z.enum(ROW_FORMATS) }),
   z.object({ kind: z.literal("lines"), sql: z.string() }),
 ]);

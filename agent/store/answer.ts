@@ -1,4 +1,5 @@
 /** What the link asks of a host's query engine, and what comes back: the two meet here. */
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import type { Limits, Range } from "../../protocol/claims.ts";
 import type { Column, HostCoverage, Table } from "../../protocol/messages.ts";
 
@@ -13,6 +14,8 @@ export interface HostQuery {
   version: number;
   /** The tables that it may name, with the columns that the fleet knows. */
   tables: readonly Table[];
+  /** Tables of the asker's own, with their rows. @default none */
+  broadcast?: BroadcastTable[];
 }
 
 /** One partial table as it leaves the host: its texts, or a Parquet file. */

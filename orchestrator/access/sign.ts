@@ -1,4 +1,5 @@
 /** Builds what an operator signs with a question, and signs it. */
+import { broadcastHash } from "../../protocol/broadcast.ts";
 import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX } from "../../protocol/claims.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import type { Limits, QueryClaims, Range, TailClaims } from "../../protocol/claims.ts";
@@ -15,25 +16,29 @@ export interface SignRequest {
   limits: Limits;
   key: OperatorKey;
   nowMs: number;
+  /** Packed tables (protocol/broadcast.ts). */
+  broadcast?: string | undefined;
 }
 
 export interface SignedQuestion {
   sql: string;
   token: string;
+  broadcast?: string | undefined;
   claims: QueryClaims;
 }
 
 /** @throws {LogvendError} usage, for a selector or SQL that nobody would take */
 export async function signQuestion(request: SignRequest): Promise<SignedQuestion> {
-  const { sql, selector, range, limits, key, nowMs } = request;
+  const { sql, selector, range, limits, key, nowMs, broadcast } = request;
   const claims: QueryClaims = {
     kind: "query",
     ...signedAlways({ sql, selector, nowMs }),
+    ...broadcastHash(broadcast),
     range,
     now: new Date(nowMs).toISOString(),
     limits,
   };
-  return { sql, token: await signClaims(claims, key), claims };
+  return { sql, token: await signClaims(claims, key), claims, broadcast };
 }
 
 /** What is signed to tail a stream. */

@@ -18,6 +18,8 @@ export interface QueryRequest {
   token: string;
   format: RowFormat;
   signal: AbortSignal;
+  /** Packed tables (protocol/broadcast.ts). */
+  broadcast?: string | undefined;
 }
 
 export class ApiClient {
@@ -91,12 +93,15 @@ export class ApiClient {
   }
 
   private post(path: string, request: Omit<QueryRequest, "format">, accept: string) {
-    const { sql, token, signal } = request;
+    const { sql, token, signal, broadcast } = request;
+    const headers = { accept, "logvend-signature": token };
     return this.fetch(path, {
       method: "POST",
-      body: sql,
-      headers: { accept, "logvend-signature": token },
       signal,
+      ...(broadcast === undefined ? { body: sql, headers } : {
+        body: JSON.stringify({ sql, broadcast }),
+        headers: { ...headers, "content-type": "application/json" },
+      }),
     });
   }
 

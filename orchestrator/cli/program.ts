@@ -1,5 +1,6 @@
 /** The commands of logvend and their options. */
 import { Argument, Command, Option } from "commander";
+import { LogvendError } from "../../protocol/errors.ts";
 import { VERSION } from "../../protocol/version.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
@@ -280,6 +281,9 @@ function addKey(program: Command) {
       ),
     )
     .action(async (sql: string | undefined, options: QuestionOptions) => {
+      if (options.with !== undefined) {
+        throw new LogvendError("usage", "--with: only logvend query and shell send tables");
+      }
       console.log((await signedQuestion(sql, options, Date.now())).token);
     });
 }

@@ -80,10 +80,10 @@ async function once(command: QueryCommand): Promise<number> {
 
 async function explain(
   { options, client, terminal }: QueryCommand,
-  { sql, token }: SignedQuestion,
+  { sql, token, broadcast }: SignedQuestion,
   signal: AbortSignal,
 ): Promise<number> {
-  const explanation = await client.explain({ sql, token, signal });
+  const explanation = await client.explain({ sql, token, broadcast, signal });
   await terminal.write(
     options.output === "json"
       ? `${JSON.stringify(explanation)}\n`
@@ -106,14 +106,14 @@ interface Receiving extends QueryCommand {
 
 async function receive(receiving: Receiving): Promise<Received> {
   const { options, client, terminal, question, signal, silence } = receiving;
-  const { sql, token } = question;
+  const { sql, token, broadcast } = question;
   const format = options.output === "table" ? "jsonl" : options.output;
   const held = options.output === "table" || options.output === "json";
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
   const rows: Uint8Array<ArrayBuffer>[] = [];
   let byteCount = 0;
   try {
-    for await (const event of client.query({ sql, token, format, signal })) {
+    for await (const event of client.query({ sql, token, broadcast, format, signal })) {
       silence.heard();
       switch (event.type) {
         case "accepted":

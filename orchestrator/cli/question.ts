@@ -1,6 +1,7 @@
 /** The flags that say what is asked, of whom and within which limits; what gets signed. */
 import { Option } from "commander";
 import type { Command } from "commander";
+import { packBroadcast } from "../../protocol/broadcast.ts";
 import { Limits } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
@@ -39,6 +40,8 @@ export interface QuestionOptions extends AudienceOptions {
   file?: string;
   /** Of `@name`, each `name=value`. */
   param?: string[];
+  /** Tables for the hosts, each `name=file`. */
+  with?: string[];
   since?: string;
   until?: string;
   timeout: string;
@@ -70,6 +73,11 @@ export function addQuestionOptions(command: Command): Command {
 /** Adds the flags that are the same for several questions. */
 export function addSettingOptions(command: Command): Command {
   return addAudienceOptions(command)
+    .option(
+      "--with <name=file>",
+      "a small table to join: users=users.csv (tsv, json, jsonl, parquet); may be repeated",
+      (one: string, before: string[] = []) => [...before, one],
+    )
     .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
     .option("--until <when>", "the end of the range, likewise (default: now)")
     .option(
@@ -95,7 +103,15 @@ export async function signedQuestion(
     limits: limitsOf(options),
     key,
     nowMs,
+    broadcast: await broadcastOf(options),
   });
+}
+
+/** The tables of --with, packed; read when there are some, for it takes a DuckDB. */
+async function broadcastOf({ with: files = [] }: QuestionOptions): Promise<string | undefined> {
+  if (files.length === 0) return undefined;
+  const { readBroadcast } = await import("./broadcast_file.ts");
+  return await packBroadcast(await readBroadcast(files));
 }
 
 /** The key to sign with. @throws {LogvendError} usage */

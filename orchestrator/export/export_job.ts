@@ -1,9 +1,12 @@
 /** What the orchestrator tells the process that writes a long answer: one JSON line on its stdin. */
 import { z } from "zod";
+import { BroadcastTable } from "../../protocol/broadcast.ts";
 import { Column } from "../../protocol/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 
 export const ExportJob = z.object({
+  /** Tables of the asker's own. */
+  broadcast: z.array(BroadcastTable),
   /** The partial tables: what reads the Parquet files that hosts sent. */
   views: z.array(z.object({ table: z.string(), sql: z.string() })),
   /** These files, absolute. */

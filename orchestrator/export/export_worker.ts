@@ -4,6 +4,7 @@ import { toWireError } from "../../protocol/wire_error.ts";
 import { STDOUT, writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";
+import { createBroadcastTable } from "../../queries/transfer/import.ts";
 import { ExportJob } from "./export_job.ts";
 
 /** Of DuckDB; sorts of more spill. */
@@ -24,13 +25,15 @@ export async function exportWorker(): Promise<number> {
   }
 }
 
-async function write({ views, files, select, columns, format, spill_folder }: ExportJob) {
+async function write(job: ExportJob) {
+  const { broadcast, views, files, select, columns, format, spill_folder } = job;
   await using engine = await Engine.open({
     threads: Math.min(THREADS_MAX, navigator.hardwareConcurrency),
     memoryBytes: MEMORY_BYTES,
     spillFolder: spill_folder,
   });
   await engine.freeOrder();
+  for (const table of broadcast) await createBroadcastTable(engine, table);
   await engine.lockDown([...files, STDOUT.path], views);
   await writeRows(engine, { from: `(${select})`, columns }, format, STDOUT);
 }

@@ -1,6 +1,7 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/broker_connection.ts";
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
@@ -54,6 +55,9 @@ export interface CheckedQuestion {
   /** Signed claims: hosts check them again. */
   token: string;
   claims: QueryClaims;
+  /** Tables of the asker's own; `broadcast` has them packed, as they were signed. */
+  tables: BroadcastTable[];
+  broadcast?: string | undefined;
 }
 
 export interface AskOptions {
@@ -144,7 +148,7 @@ export class Fanout {
       collector.ask();
       const plan = await planning; // while the hosts do the same
       reason = whyRows(plan);
-      const request = { claims, plan, audience };
+      const request = { claims, plan, audience, broadcast: question.tables };
       const onLong = () => void owned.use(exports.enter());
       const gathered = await gather({ ...request, ...options, collector, workspace, onLong });
       const { coverage, merged, rowCount: rowsShipped } = gathered;
@@ -200,17 +204,19 @@ export class Fanout {
     this.parts.exports.stop(error);
   }
 
-  private async prepare({ sql, claims }: CheckedQuestion): Promise<Prepared> {
+  private async prepare({ sql, claims, tables: own }: CheckedQuestion): Promise<Prepared> {
     const { broker, fleet, catalog, planner, now } = this.parts;
     broker.requireConnected(); // without it the fleet is not as we know it
     if (fleet.list().length === 0) {
       throw new LogvendError("unavailable", NO_HOST_YET);
     }
     const known = fleet.tables();
+    checkNames(own, known);
     const version = planVersion(fleet, claims.selector);
     const { tables, readsCatalog, range, reach, plan } = await planner.start({
       sql,
       tables: known,
+      broadcast: own.map(({ name, columns }) => ({ name, columns })),
       now: claims.now,
       range: claims.range,
       rowsMax: claims.limits.rows_max,
@@ -236,7 +242,7 @@ export class Fanout {
 
   /** What sends a query to a host. */
   private asker(
-    { sql, token }: CheckedQuestion,
+    { sql, token, broadcast }: CheckedQuestion,
     { claims, tables, version }: Prepared,
   ): (host: string) => void {
     const command: QueryCommand = {
@@ -246,6 +252,7 @@ export class Fanout {
       token,
       plan_version: version,
       tables,
+      ...(broadcast === undefined ? {} : { broadcast }),
     };
     const payload = this.seal("query", command, claims.expires_at_ms);
     return (host) => this.publish(host, payload);
@@ -277,6 +284,18 @@ export class Fanout {
       ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     });
   }
+}
+
+/** Names that merges use. */
+const RESERVED = /^partial(_\d+)?$/;
+
+/** @throws {LogvendError} usage, where a table of the asker's has the name of another */
+function checkNames(own: readonly BroadcastTable[], known: readonly Table[]) {
+  const bad = own.find((table) =>
+    RESERVED.test(table.name) || known.some(({ name }) => name === table.name)
+  );
+  if (bad === undefined) return;
+  throw new LogvendError("usage", `--with ${bad.name}: that name is taken, choose another one`);
 }
 
 function factsOf(

@@ -1,4 +1,5 @@
 /** Merges what hosts answer as it comes, and says who is missing. */
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
@@ -22,6 +23,8 @@ export interface GatherRequest {
   claims: QueryClaims;
   plan: Plan;
   audience: Audience;
+  /** The asker's own tables, which the merge may read. */
+  broadcast: readonly BroadcastTable[];
   collector: Collector;
   /** The query's own. */
   workspace: Workspace;
@@ -77,7 +80,7 @@ interface Received {
 async function receiveAll(request: GatherRequest): Promise<Received> {
   const { claims, plan, audience, collector } = request;
   const received: Received = {
-    merge: await prepareMerge(request.workspace.engine, plan),
+    merge: await prepareMerge(request.workspace.engine, plan, request.broadcast),
     answered: [],
     missing: [...audience.missing],
     errors: [],

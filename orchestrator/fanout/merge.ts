@@ -1,5 +1,6 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
 import { join } from "node:path";
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../../protocol/table_sql.ts";
@@ -12,6 +13,7 @@ import type { Partial, Plan } from "../../queries/plan/plan.ts";
 import { exportSelect } from "../../queries/transfer/export.ts";
 import {
   checkParquet,
+  createBroadcastTable,
   createPartialTable,
   importPart,
   parquetSelect,
@@ -32,6 +34,8 @@ export const HELD_ROWS_MAX = 100_000;
 export interface Merge {
   engine: Engine;
   plan: Plan;
+  /** Tables of the asker's own. */
+  broadcast: readonly BroadcastTable[];
   textImports: ReadonlyMap<string, TextImport>;
   /** Rows that hosts sent, rejected ones included. */
   rowCount: number;
@@ -49,16 +53,21 @@ interface HostFile {
 export type Merged = { kind: "held"; table: FinishedTable } | { kind: "long"; merge: LongMerge };
 
 /** A merge that is still to be run. */
-export type LongMerge = Pick<ExportJob, "views" | "files" | "select" | "columns">;
+export type LongMerge = Omit<ExportJob, "format" | "spill_folder">;
 
 /** Creates the empty tables. It is done while the hosts are at work. */
-export async function prepareMerge(engine: Engine, plan: Plan): Promise<Merge> {
+export async function prepareMerge(
+  engine: Engine,
+  plan: Plan,
+  broadcast: readonly BroadcastTable[],
+): Promise<Merge> {
+  for (const table of broadcast) await createBroadcastTable(engine, table);
   const textImports = new Map<string, TextImport>();
   for (const { table, columns } of plan.partials) {
     await createPartialTable(engine, table, columns);
     textImports.set(table, await prepareTextImport(engine, table, columns));
   }
-  return { engine, plan, textImports, rowCount: 0, left: null };
+  return { engine, plan, broadcast, textImports, rowCount: 0, left: null };
 }
 
 /** A host whose rows do not count, and why. */
@@ -186,7 +195,7 @@ export async function finishMerge(merge: Merge, folder: () => string): Promise<M
 
 /** Puts what was loaded beside the files that were left. */
 async function longMerge(
-  { engine, plan }: Merge,
+  { engine, plan, broadcast }: Merge,
   left: readonly HostFile[],
   folder: string,
 ): Promise<LongMerge> {
@@ -201,5 +210,6 @@ async function longMerge(
     views.push({ table, sql: parquetSelect(columns, read) });
     files.push(...read);
   }
-  return { views, files, select: plan.mergeSql, columns: plan.columns };
+  const { mergeSql: select, columns } = plan;
+  return { broadcast: [...broadcast], views, files, select, columns };
 }

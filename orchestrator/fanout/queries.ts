@@ -1,4 +1,5 @@
 /** Takes questions of trusted operators, and remembers each with what came of it. */
+import { signedBroadcast } from "../../protocol/broadcast.ts";
 import { CancelClaims, QueryClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
@@ -14,6 +15,8 @@ export interface Question {
   sql: string;
   /** Signed claims. */
   token: string;
+  /** The asker's own tables, packed (protocol/broadcast.ts). */
+  broadcast?: string | undefined;
 }
 
 export interface QueriesParts {
@@ -32,7 +35,8 @@ export class Queries {
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: Question): Promise<Explanation> {
     const { claims } = await this.parts.authority.check(QueryClaims, question);
-    return await this.parts.fanout.explain({ ...question, claims });
+    const tables = await signedBroadcast(claims, question.broadcast);
+    return await this.parts.fanout.explain({ ...question, claims, tables });
   }
 
   /**
@@ -43,6 +47,7 @@ export class Queries {
     const { authority, fanout, table, now } = this.parts;
     const startedMs = performance.now();
     const { claims, publicKey } = await authority.check(QueryClaims, question);
+    const tables = await signedBroadcast(claims, question.broadcast);
     const record = startedRecord(question.sql, { claims, publicKey }, now());
     table.save(record);
     const stop = new AbortController();
@@ -54,7 +59,7 @@ export class Queries {
     };
     try {
       const signal = AbortSignal.any([options.signal, stop.signal]);
-      const answer = await fanout.ask({ ...question, claims }, { ...options, signal });
+      const answer = await fanout.ask({ ...question, claims, tables }, { ...options, signal });
       answer.settled.then(() => end(outcomeOf(answer)), (thrown) => end(failureOf(thrown)));
       return answer;
     } catch (thrown) {

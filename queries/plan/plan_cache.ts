@@ -37,6 +37,6 @@ export class PlanCache {
   }
 }
 
-function keyOf({ sql, tables, rowsMax, version }: PlanRequest): string {
-  return JSON.stringify([sql, tables, rowsMax, version]);
+function keyOf({ sql, tables, broadcast, rowsMax, version }: PlanRequest): string {
+  return JSON.stringify([sql, tables, broadcast, rowsMax, version]);
 }

@@ -37,6 +37,8 @@ export interface PlanRequest {
   sql: string;
   /** Tables that the SQL may name. */
   tables: readonly Table[];
+  /** Tables of the asker's own, which it may name as well. @default none */
+  broadcast?: readonly Table[];
   /** The instant that now(), today() and the like stand for: ISO 8601, UTC. */
   now: string;
   /** Dropped when it is implied and WHERE bounds ts or time_local. */
@@ -126,12 +128,17 @@ export class Planner implements AsyncDisposable {
   }
 
   private async planNow(request: PlanRequest, onSound: OnSound): Promise<Plan> {
-    const { sql } = request;
+    const { sql, broadcast: own = [] } = request;
     const known = new Map(request.tables.map(({ name, columns }) => [name, columns]));
-    const { node, tables, readsCatalog } = await admit(this.engine, sql, [...known.keys()]);
+    const { node, tables: used, readsCatalog } = await admit(this.engine, sql, [
+      ...known.keys(),
+      ...own.map(({ name }) => name),
+    ]);
+    const tables = used.filter((name) => known.has(name));
     const strings = stringsOf(node);
     const shown: Shown = (table) => shownColumns(known.get(table) ?? [], strings);
     for (const table of tables) await this.createView(table, shown(table));
+    for (const { name, columns } of own) await this.createView(name, columns);
     if (readsCatalog) {
       const plan = await this.planCatalog(request, node, shown);
       onSound({ ...plan, readsCatalog });
@@ -152,7 +159,7 @@ export class Planner implements AsyncDisposable {
     );
     const frame = { tables, columnsRead, columns, range, reach };
     const { rowsMax, version = PLAN_VERSION } = request;
-    const plan = await this.splitter.split(frozen, { sql, frame, shown, rowsMax, version });
+    const plan = await this.splitter.split(frozen, { sql, frame, shown, own, rowsMax, version });
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
     return plan;
   }
@@ -162,7 +169,7 @@ export class Planner implements AsyncDisposable {
    * for SQL that names them.
    */
   private async planCatalog(
-    { sql, now, tables }: PlanRequest,
+    { sql, now, tables, broadcast = [] }: PlanRequest,
     node: QueryNode,
     shown: Shown,
   ): Promise<Plan> {
@@ -175,7 +182,7 @@ export class Planner implements AsyncDisposable {
     };
     const { node: asked, relations } = await catalogQuery(
       node,
-      tables.map(({ name }) => ({ name, columns: [...shown(name)] })),
+      [...tables.map(({ name }) => ({ name, columns: [...shown(name)] })), ...broadcast],
       async (query) => {
         const [text = ""] = await printSql(this.engine, [query.node]);
         return await describe(text, query.relations);

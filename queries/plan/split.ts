@@ -1,6 +1,6 @@
 /** Divides a query between the hosts and the merge: groups first, else first rows, else rows. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
+import type { Column, Table } from "../../protocol/messages.ts";
 import { emptySelect } from "../../protocol/table_sql.ts";
 import { positionText, printSql } from "../ast.ts";
 import {
@@ -18,6 +18,7 @@ import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, grouped, splitAggregate } from "./aggregate.ts";
 import { conformed } from "./answer_columns.ts";
 import { flattened } from "./flatten.ts";
+import { JOINED_TABLE, joinedTable } from "./joined.ts";
 import { namesOf } from "./plan.ts";
 import type { Frame, Partial, Plan, Shown } from "./plan.ts";
 import { withTables } from "./relations.ts";
@@ -33,6 +34,8 @@ export interface SplitRequest {
   sql: string;
   frame: Frame;
   shown: Shown;
+  /** The asker's own tables, which every host has whole. */
+  own: readonly Table[];
   rowsMax: number;
   /** Of the plan: what hosts that know no later one can do. */
   version: number;
@@ -74,8 +77,8 @@ export class PlanSplitter {
 
   private async divide(node: QueryNode, request: SplitRequest): Promise<Plan> {
     const { frame } = request;
-    const single = singleOf(node, frame.tables);
-    const obstacle = isObstacle(single) ? single : await this.divideSingle(node, single, request);
+    const source = sourceOf(node, request);
+    const obstacle = isObstacle(source) ? source : await this.divideSource(node, source, request);
     if (!("why" in obstacle)) return obstacle;
     const rest: Rest = request.version < 4 ? { node, groups: [] } : await this.inner(node, request);
     const tables = frame.tables.filter((table) => some(rest.node, (part) => names(part, table)));
@@ -89,15 +92,16 @@ export class PlanSplitter {
     );
   }
 
-  private async divideSingle(
+  private async divideSource(
     node: QueryNode,
-    single: SingleTable,
+    source: Source,
     request: SplitRequest,
   ): Promise<Plan | Obstacle> {
     const { frame, rowsMax, version } = request;
+    const { single, join } = source;
     const groups = version < 4 ? single : grouped(single);
     if (aggregates(groups)) {
-      const split = await this.groupsOf(groups, request, {
+      const split = await this.groupsOf({ ...source, single: groups }, request, {
         names: namesOf(frame.columns),
         table: PARTIAL_TABLE,
       });
@@ -110,6 +114,7 @@ export class PlanSplitter {
         mergeSql: conformed(split.mergeSql, split.columns, frame.columns),
       };
     }
+    if (join !== null) return { subject: "the join", node: null, why: "needs the rows themselves" };
     const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
     const first = splitTopK(single, needed, { rowsMax, version });
     if (isObstacle(first)) return first;
@@ -130,15 +135,15 @@ export class PlanSplitter {
     if (hidden) return { node, groups: [] };
     for (const part of walk(node)) {
       if (!isSelect(part) || part === node) continue;
-      const single = singleOf(part, request.frame.tables);
-      if (isObstacle(single)) continue;
-      const whole = grouped(single);
-      if (!aggregates(whole)) continue;
+      const source = sourceOf(part, request);
+      if (isObstacle(source)) continue;
+      const single = grouped(source.single);
+      if (!aggregates(single)) continue;
       const table = `${PARTIAL_TABLE}_${groups.size}`;
       if (taken.has(table)) continue;
       const names = await this.namesAlone(part);
       if (names === null) continue;
-      const split = await this.groupsOf(whole, request, { names, table });
+      const split = await this.groupsOf({ ...source, single }, request, { names, table });
       if (!("why" in split)) groups.set(part, split);
     }
     return { node: rewrite(node, (part) => groups.get(part)?.merge), groups: [...groups.values()] };
@@ -155,11 +160,10 @@ export class PlanSplitter {
   }
 
   private async groupsOf(
-    single: SingleTable,
-    { shown, version }: SplitRequest,
+    { single, columns, join }: Source,
+    { version }: SplitRequest,
     { names, table }: { names: readonly string[]; table: string },
   ): Promise<Groups | Obstacle> {
-    const columns = lowerNames(shown(single.table));
     const { templates } = this;
     const split = splitAggregate(single, columns, names, { version, templates, table });
     if (isObstacle(split)) return split;
@@ -168,10 +172,12 @@ export class PlanSplitter {
       node: null,
       why: "its groups cannot be computed from partial results",
     };
-    const [partialSql = "", mergeSql = ""] = await printSql(this.engine, [
+    const [grouping = "", mergeSql = "", joining = ""] = await printSql(this.engine, [
       split.partial,
       split.merge,
+      ...join === null ? [] : [join],
     ]);
+    const partialSql = withTables(join === null ? [] : [[JOINED_TABLE, joining]], grouping);
     try {
       const shipped = await this.engine.describe(partialSql);
       if (shipped.some(({ type }) => carrierOf(type) === null)) return useless;
@@ -244,11 +250,33 @@ export class PlanSplitter {
 /** Types that quantiles are computed of as DOUBLEs are. */
 const NUMBERS = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|^HUGEINT$|^DOUBLE$/;
 
-/** The node as one SELECT over one of the tables. */
-function singleOf(node: QueryNode, tables: readonly string[]): SingleTable | Obstacle {
-  if (tables.length === 0) return { subject: "", node: null, why: "it reads no table" };
-  const single = singleTable(node);
-  if (isObstacle(single) || tables.includes(single.table)) return single;
+/** A SELECT over what every host has a part of. */
+interface Source {
+  single: SingleTable;
+  /** Of its table, in lower case. */
+  columns: readonly string[];
+  /** What its table stands for, where that is a join with tables of the asker. */
+  join: SelectNode | null;
+}
+
+/** The node as one SELECT over one of the tables, or over one joined with the asker's. */
+function sourceOf(node: QueryNode, request: SplitRequest): Source | Obstacle {
+  const { frame, shown, own } = request;
+  if (frame.tables.length === 0) return { subject: "", node: null, why: "it reads no table" };
+  const joined = own.length === 0 ? null : joinedTable(node, {
+    fleet: (table) =>
+      frame.tables.includes(table) ? lowerNames(frame.columnsRead[table] ?? []) : null,
+    own: (name) => {
+      const table = own.find((one) => one.name === name);
+      return table === undefined ? null : lowerNames(table.columns);
+    },
+  });
+  const single = singleTable(joined?.select ?? node);
+  if (isObstacle(single)) return single;
+  if (joined !== null) return { single, columns: joined.columns, join: joined.source };
+  if (frame.tables.includes(single.table)) {
+    return { single, columns: lowerNames(shown(single.table)), join: null };
+  }
   return { subject: "", node: null, why: "it reads what WITH names" };
 }
 

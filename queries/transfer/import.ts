@@ -1,4 +1,5 @@
 /** Loads what another machine exported into a table, exactly, or not at all. */
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { literal } from "../../protocol/table_sql.ts";
@@ -20,6 +21,15 @@ export async function createPartialTable(
 ): Promise<void> {
   const list = columns.map(({ name, type }) => `${identifier(name)} ${type}`);
   await engine.run(`CREATE TABLE ${identifier(table)} (${list.join(", ")})`);
+}
+
+/** Makes a table of the asker's own. @throws {LogvendError} usage, when a value is not of its type */
+export async function createBroadcastTable(
+  engine: Engine,
+  { name, columns, values }: BroadcastTable,
+): Promise<void> {
+  await createPartialTable(engine, name, columns);
+  await importPart(engine, name, columns, { encoding: "text", columns, values });
 }
 
 /**

@@ -115,9 +115,9 @@ export class Shell {
   /** Looks which tables and columns there are. No host is asked. */
   async refresh(): Promise<void> {
     const { client, options, terminal: { signal, now } } = this;
-    const { sql, token } = await signedQuestion(CATALOG_SQL, options, now());
+    const { sql, token, broadcast } = await signedQuestion(CATALOG_SQL, options, now());
     const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for await (const event of client.query({ sql, token, format: "jsonl", signal })) {
+    for await (const event of client.query({ sql, token, broadcast, format: "jsonl", signal })) {
       if (event.type === "data") pieces.push(Uint8Array.fromBase64(event.base64));
     }
     const rows = (await new Blob(pieces).text()).split("\n").filter((line) => line !== "")

@@ -56,6 +56,7 @@ async function compare(fleet: Fleet, planner: Planner, query: RandomQuery): Prom
   const plan = await planner.plan({
     sql: query.sql,
     tables: accessTables("logs"),
+    broadcast: fleet.own,
     now: NOW,
     range: { since: null, until: null, implied: false },
     rowsMax: 100,
@@ -92,6 +93,108 @@ Deno.test(`${COUNT} random queries equal one DuckDB (LOGVEND_SEED=${SEED})`, asy
   assert.ok(modes.aggregate > COUNT * 0.45, `too few aggregates: ${JSON.stringify(modes)}`);
   assert.ok(modes.top_k > COUNT / 50 && modes.host_complete > COUNT / 200, JSON.stringify(modes));
   assert.ok(modes.rows < COUNT * 0.4, `too many ship rows: ${JSON.stringify(modes)}`);
+});
+
+/** A table of the asker's: of its keys, some are no user's, one is there twice. */
+const USERS = `SELECT * FROM (VALUES ('anna', 'red', 2, 200), ('bob', 'blue', 3, 404),
+  ('bob', 'red', 4, 500), ('carl', NULL, 5, 999)) t(login, team, weight, code)`;
+
+/** Joins with it that hosts can do themselves. */
+const JOINS = [
+  "logs JOIN users ON remote_user = login",
+  "logs LEFT JOIN users ON remote_user = login AND weight > 2",
+  "users JOIN logs ON status = code AND login <> 'anna'",
+  "users RIGHT JOIN logs ON login = remote_user",
+  "logs CROSS JOIN users",
+];
+
+Deno.test("random queries over joins with the asker's table equal one DuckDB, and hosts join", async () => {
+  await using fleet = await Fleet.open(SAMPLES);
+  await using planner = await Planner.open();
+  await fleet.give("users", USERS);
+  const dice = new Dice(SEED);
+  const rounds = Math.ceil(COUNT / 20);
+  let grouped = 0;
+  let pushed = 0;
+  for (const [i, join] of JOINS.entries()) {
+    await fleet.deal(Object.values(DEALS)[i % 3] ?? "0");
+    for (let round = 0; round < rounds; round++) {
+      const { sql, ...rest } = groupedQuery(dice);
+      const column = dice.pick(["team", "login", "users.team", "http_method"]);
+      const joined = sql.replace("FROM logs", `FROM ${join}`).replaceAll("http_method", column);
+      const plan = await check(fleet, planner, { ...rest, sql: joined });
+      if (plan === null) continue;
+      grouped++;
+      if (plan.mode !== "rows") pushed++;
+    }
+  }
+  assert.ok(grouped > rounds * 2, `${grouped} of ${rounds * JOINS.length} ran`);
+  assert.ok(pushed > grouped * 0.4, `hosts joined ${pushed} of ${grouped}`);
+});
+
+Deno.test("what a join with the asker's table means is kept, where hosts join and where they cannot", async () => {
+  await using fleet = await Fleet.open(SAMPLES);
+  await using planner = await Planner.open();
+  await fleet.give("users", USERS);
+  await fleet.give("teams", "SELECT * FROM (VALUES ('red', 'host'), ('blue', NULL)) t(team, host)");
+  await fleet.deal(DEALS["at random"] ?? "0");
+  const cases: [mode: Plan["mode"], sql: string][] = [
+    [
+      "aggregate",
+      "SELECT team, count(*) AS n FROM logs JOIN users ON remote_user = login GROUP BY 1",
+    ],
+    [
+      "aggregate",
+      "SELECT u.team, sum(l.body_bytes_sent) FROM logs l LEFT JOIN users u ON l.remote_user = u.login WHERE u.weight IS NULL OR u.weight > 2 GROUP BY u.team",
+    ],
+    [
+      "aggregate",
+      "SELECT team, quantile_cont(request_time, 0.9), count(DISTINCT request) FROM logs, users WHERE login = remote_user GROUP BY ALL",
+    ],
+    [
+      "aggregate",
+      "SELECT upper(team) AS team_name, count(*) FROM logs JOIN users ON remote_user = login GROUP BY team_name HAVING count(*) > 3 ORDER BY team_name",
+    ],
+    [
+      "aggregate",
+      "SELECT team, max(weight) FROM logs JOIN users ON remote_user = login JOIN teams USING (team) GROUP BY team",
+    ],
+    ["aggregate", "SELECT count(*) FROM users RIGHT JOIN logs ON login = remote_user"],
+    ["aggregate", "SELECT DISTINCT team FROM logs JOIN users ON remote_user = login ORDER BY team"],
+    [
+      "aggregate",
+      "SELECT max(n) FROM (SELECT team, count(*) AS n FROM logs JOIN users ON remote_user = login GROUP BY team)",
+    ],
+    ["rows", "SELECT count(*) FROM users LEFT JOIN logs ON login = remote_user"],
+    ["rows", "SELECT count(*), count(ts) FROM logs FULL JOIN users ON login = remote_user"],
+    ["rows", "SELECT login, ts FROM users LEFT JOIN logs ON login = remote_user ORDER BY ALL"],
+    [
+      "rows",
+      "SELECT count(*) FROM logs JOIN users ON remote_user = login WHERE status > (SELECT avg(status) FROM logs)",
+    ],
+    [
+      "rows",
+      "SELECT lower(team) AS status, count(*) FROM logs JOIN users ON remote_user = login GROUP BY ALL",
+    ],
+    [
+      "rows",
+      "SELECT a.status, count(*) FROM logs a JOIN users ON a.remote_user = login JOIN logs b ON a.ts = b.ts GROUP BY 1",
+    ],
+    [
+      "rows",
+      "SELECT t.host, count(*) FROM logs JOIN users ON remote_user = login NATURAL JOIN teams t GROUP BY 1",
+    ],
+    ["rows", "SELECT count(*) FROM logs WHERE remote_user IN (SELECT login FROM users)"],
+    ["rows", "SELECT * FROM users ORDER BY ALL"],
+    [
+      "rows",
+      "WITH users AS (SELECT 'anna' AS login, 1 AS team) SELECT team, count(*) FROM logs JOIN users ON remote_user = login GROUP BY 1",
+    ],
+  ];
+  for (const [mode, sql] of cases) {
+    const plan = await check(fleet, planner, { sql, ordered: /ORDER BY/.test(sql) });
+    assert.equal(plan?.mode, mode, sql);
+  }
 });
 
 const AGGREGATES = [

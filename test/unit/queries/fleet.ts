@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DuckDBValue } from "@duckdb/node-api";
-import type { Column } from "../../../protocol/messages.ts";
+import type { Column, Table } from "../../../protocol/messages.ts";
 import { shownColumns } from "../../../protocol/streams.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
@@ -38,6 +38,8 @@ export class Fleet implements AsyncDisposable {
   /** Whether no two hosts have rows of one name. */
   hostsAreWhole = true;
   private asked = 0;
+  /** Tables of the asker's own, which every host and the merge have whole. */
+  readonly own: Table[] = [];
 
   private constructor(
     private readonly tables: readonly string[],
@@ -76,6 +78,21 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** Gives the asker a table. */
+  async give(name: string, sql: string) {
+    await this.engine.run(`CREATE SCHEMA IF NOT EXISTS own; CREATE TABLE own.${name} AS ${sql}`);
+    await this.engine.run("USE own");
+    this.own.push({ name, columns: await columnsOf(this.engine, name) });
+    for (const schema of ["whole", "shown", ...hostNames()]) await this.show(schema);
+  }
+
+  /** The asker's tables in a schema. */
+  private async show(schema: string) {
+    for (const { name } of this.own) {
+      await this.engine.run(`CREATE OR REPLACE VIEW "${schema}".${name} AS FROM own.${name}`);
+    }
+  }
+
   /** Creates `whole.answer`. */
   async askWhole(sql: string) {
     await this.engine.run(`USE ${sql.includes("line_bytes") ? "whole" : "shown"}`);
@@ -87,6 +104,7 @@ export class Fleet implements AsyncDisposable {
   /** Creates `merge.answer`, as orchestrator and agents do. */
   async askHosts(plan: Plan, hosts = hostNames()) {
     await this.engine.run("DROP SCHEMA merge CASCADE; CREATE SCHEMA merge");
+    await this.show("merge");
     for (const { table, sql, columns } of plan.partials) {
       await this.engine.run("USE merge");
       await createPartialTable(this.engine, table, columns);

@@ -1,0 +1,72 @@
+/** `--with users=users.csv`: reads the files of tables that go to every host with the query. */
+import { extname } from "node:path";
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { StreamName } from "../../protocol/names.ts";
+import { identifier, literal } from "../../protocol/table_sql.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { columnsOf } from "../../queries/transfer/export.ts";
+import { isNested } from "../../queries/transfer/carriers.ts";
+
+/** How DuckDB reads files, by their extension: all rows decide about types. */
+const READERS: Readonly<Record<string, (path: string) => string>> = {
+  ".csv": (path) => `read_csv(${path}, sample_size = -1)`,
+  ".tsv": (path) => `read_csv(${path}, sample_size = -1, delim = '\\t')`,
+  ".json": (path) => `read_json(${path}, sample_size = -1)`,
+  ".jsonl": (path) => `read_json(${path}, sample_size = -1)`,
+  ".ndjson": (path) => `read_json(${path}, sample_size = -1)`,
+  ".parquet": (path) => `read_parquet(${path})`,
+};
+
+/** Files of megabytes are refused later: this many rows are not even read. */
+const ROWS_MAX = 100_000;
+
+/** Reads tables, each `name=path`. @throws {LogvendError} usage */
+export async function readBroadcast(given: readonly string[]): Promise<BroadcastTable[]> {
+  await using engine = await Engine.open();
+  const tables: BroadcastTable[] = [];
+  for (const one of given) {
+    const table = await readOne(engine, one);
+    if (tables.some(({ name }) => name === table.name)) {
+      throw new LogvendError("usage", `--with ${one}: there is a table ${table.name} already`);
+    }
+    tables.push(table);
+  }
+  return tables;
+}
+
+async function readOne(engine: Engine, given: string): Promise<BroadcastTable> {
+  const refuse = (why: string, cause?: unknown) =>
+    new LogvendError("usage", `--with ${given}: ${why}`, { cause });
+  const [, name = "", path = ""] = /^([^=]*)=(.+)$/s.exec(given) ?? [];
+  const checked = StreamName.safeParse(name);
+  if (!checked.success) {
+    throw refuse("wanted NAME=FILE, e.g. users=users.csv; NAME like a column's");
+  }
+  const reader = READERS[extname(path).toLowerCase()];
+  if (reader === undefined) {
+    throw refuse(`wanted a file that ends in ${Object.keys(READERS).join(", ")}`);
+  }
+  try {
+    await Deno.stat(path);
+  } catch (cause) {
+    throw refuse(cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause), cause);
+  }
+  const table = identifier(name);
+  try {
+    const source = reader(literal(path));
+    await engine.createTable(table, `SELECT * FROM ${source} LIMIT ${ROWS_MAX + 1}`);
+  } catch (cause) {
+    throw refuse(messageOf(cause).split("\n")[0] ?? "", cause);
+  }
+  const columns = await columnsOf(engine, name);
+  const nested = columns.find(({ type }) => isNested(type));
+  if (nested !== undefined) {
+    throw refuse(`column ${nested.name} is a ${nested.type}: only plain values can be joined`);
+  }
+  const list = columns.map((column) => `${identifier(column.name)}::VARCHAR`);
+  const { rows } = await engine.read(`SELECT ${list.join(", ")} FROM ${table}`);
+  if (rows.length > ROWS_MAX) throw refuse(`it has more than ${ROWS_MAX} rows`);
+  const values = columns.map((_, i) => rows.map((row) => row[i] === null ? null : String(row[i])));
+  return { name, columns, values };
+}
