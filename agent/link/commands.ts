@@ -9,6 +9,7 @@
 import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { signedBroadcast } from "../../protocol/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import { QueryClaims } from "../../protocol/claims.ts";
 import { open, parseBody } from "../../protocol/envelope.ts";
 import { HoldingsCommand } from "../../protocol/holdings.ts";
@@ -137,7 +138,7 @@ export class Commands {
   private async query(command: QueryCommand) {
     const startMs = performance.now();
     const { request } = command;
-    let verified: Verified<QueryClaims>;
+    let verified: Checked;
     try {
       verified = await this.check(command);
       if (this.stopping) throw stoppingError();
@@ -166,8 +167,8 @@ export class Commands {
   }
 
   /** @throws {LogvendError} with the reason that the asker is told */
-  private async check(command: QueryCommand): Promise<Verified<QueryClaims>> {
-    const { token, sql, request, plan_version } = command;
+  private async check(command: QueryCommand): Promise<Checked> {
+    const { token, sql, request, plan_version, broadcast } = command;
     const signed = { schema: QueryClaims, request, token, sql, nowMs: this.now() };
     const verified = await admitted(this.options, signed);
     if (!PLAN_VERSIONS.includes(plan_version)) {
@@ -177,16 +178,15 @@ export class Commands {
         `asked for plan version ${plan_version}, this agent has ${own}: upgrade the older`,
       );
     }
-    return verified;
+    return { ...verified, broadcast: await signedBroadcast(verified.claims, broadcast) };
   }
 
   private async run(job: Job) {
-    const { command, claims, sender, signal, startMs } = job;
+    const { command, claims, broadcast, sender, signal, startMs } = job;
     const { now, range, limits } = claims;
     const totalMs = () => performance.now() - startMs;
     try {
       const { sql, tables, plan_version: version } = command;
-      const broadcast = await signedBroadcast(claims, command.broadcast);
       const query = { sql, tables, now, range, limits, version, broadcast };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
@@ -229,7 +229,13 @@ export class Commands {
   }
 }
 
-interface Job extends Verified<QueryClaims> {
+/** A query that may run here. */
+interface Checked extends Verified<QueryClaims> {
+  /** The asker's own tables. */
+  broadcast: BroadcastTable[];
+}
+
+interface Job extends Checked {
   command: QueryCommand;
   sender: ResultSender;
   signal: AbortSignal;

@@ -104,6 +104,8 @@ function addQuery(program: Command) {
       examples(
         'logvend query "SELECT status, count(*) FROM logs GROUP BY 1 ORDER BY 2 DESC"',
         'logvend query "DESCRIBE logs"    # or SHOW TABLES; asks no host',
+        'logvend query "SELECT team, count(*) FROM logs JOIN users ON remote_user = login GROUP BY 1" \\',
+        "    --with users=users.csv",
         "logvend query @requests_by_path --param limit=50 --since 15m",
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
       ),

@@ -114,12 +114,13 @@ function distributes(from: AstNode, tables: JoinTables): boolean {
   return true;
 }
 
-/** An alias that is also a column's name must be that column. */
+/** HAVING and QUALIFY must not name a column which is also another one's alias. */
 function aliasesAreClear(node: SelectNode, sources: readonly Source[]): boolean {
   return node.select_list.every((item) => {
     const alias = item.alias.toLowerCase();
     if (!sources.some(({ columns }) => columns.includes(alias))) return true;
-    return isColumnRef(item) && item.column_names.at(-1)?.toLowerCase() === alias;
+    const isItself = isColumnRef(item) && item.column_names.at(-1)?.toLowerCase() === alias;
+    return isItself || !some([node.having, node.qualify], (part) => bareName(part) === alias);
   });
 }
 

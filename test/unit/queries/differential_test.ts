@@ -173,7 +173,7 @@ Deno.test("what a join with the asker's table means is kept, where hosts join an
       "SELECT count(*) FROM logs JOIN users ON remote_user = login WHERE status > (SELECT avg(status) FROM logs)",
     ],
     [
-      "rows",
+      "aggregate",
       "SELECT lower(team) AS status, count(*) FROM logs JOIN users ON remote_user = login GROUP BY ALL",
     ],
     [
@@ -189,6 +189,14 @@ Deno.test("what a join with the asker's table means is kept, where hosts join an
     [
       "rows",
       "WITH users AS (SELECT 'anna' AS login, 1 AS team) SELECT team, count(*) FROM logs JOIN users ON remote_user = login GROUP BY 1",
+    ],
+    [
+      "aggregate",
+      "SELECT coalesce(team, 'none') AS team, count(*) FROM logs LEFT JOIN users ON remote_user = login WHERE team IS NULL OR team <> 'blue' GROUP BY 1 ORDER BY team",
+    ],
+    [
+      "rows",
+      "SELECT coalesce(team, 'none') AS team, count(*) FROM logs LEFT JOIN users ON remote_user = login GROUP BY ALL HAVING team <> 'red'",
     ],
   ];
   for (const [mode, sql] of cases) {

@@ -191,7 +191,9 @@ export class Orchestrator implements AsyncDisposable {
 /** What to do otherwise than a good orchestrator: sign with another key, send other fields. */
 export type Asked = Partial<QueryClaims> & {
   key?: OperatorKey;
-  sent?: Partial<{ request: string; sql: string; token: string; plan_version: number }>;
+  sent?: Partial<
+    { request: string; sql: string; token: string; plan_version: number; broadcast: string }
+  >;
 };
 
 function noDelay({ stream }: MqttClient) {

@@ -62,6 +62,9 @@ Deno.test("what must not be answered is refused with a reason, and does not run"
   await check("unsigned", /not signed by an operator key/, { sent: { token: "" } });
   await check("signed by a key that is not pinned", /is not pinned here/, { key: stranger });
   await check("altered SQL", /not the one that was signed/, { sent: { sql: "SELECT 1" } });
+  await check("altered tables", /tables of --with are not those that were signed/, {
+    sent: { broadcast: "H4sIAAAAAAAAA4uOBQApu0wNAgAAAA==" },
+  });
   await check("another request's signature", /that of another request/, {
     sent: { request: crypto.randomUUID() },
   });
