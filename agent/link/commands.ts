@@ -257,9 +257,14 @@ function endOf({ tables, coverage, sqlMs }: HostAnswer, totalMs: number): Result
     ok: true,
     rows: Object.fromEntries(tables.map(({ table, rows }) => [table, rows])),
     coverage,
-    sql_ms: sqlMs,
-    total_ms: totalMs,
+    sql_ms: toMicros(sqlMs),
+    total_ms: toMicros(totalMs),
   };
+}
+
+/** Without the digits that say nothing. */
+function toMicros(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }
 
 function completed({ tables, coverage, sqlMs }: HostAnswer, totalMs: number): QueryOutcome {

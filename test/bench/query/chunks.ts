@@ -14,7 +14,7 @@ import { quantile } from "../figures.ts";
 import { timed } from "../timed.ts";
 import { HttpAsker } from "./asker.ts";
 import { importInto } from "./imported.ts";
-import { Observer } from "./observer.ts";
+import { Observer } from "../../harness/observer.ts";
 import { ask, printRounds } from "./rounds.ts";
 
 const LINES = 2_000_000;

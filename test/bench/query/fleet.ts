@@ -7,7 +7,7 @@ import { eventually } from "../../harness/eventually.ts";
 import { TestFleet } from "../../harness/fleet.ts";
 import { combinedLine, manyLines } from "../../harness/lines.ts";
 import { HttpAsker } from "./asker.ts";
-import { Observer } from "./observer.ts";
+import { Observer } from "../../harness/observer.ts";
 import { ask, printRounds } from "./rounds.ts";
 
 const LINES_PER_HOST = 10_000;

@@ -4,7 +4,7 @@ import { TestFleet } from "../../harness/fleet.ts";
 import { combinedLine, manyLines } from "../../harness/lines.ts";
 import { parquetFiles } from "../../unit/agent/store/scene.ts";
 import { HttpAsker } from "./asker.ts";
-import { Observer } from "./observer.ts";
+import { Observer } from "../../harness/observer.ts";
 import { ask, printRounds } from "./rounds.ts";
 
 const HOST = "web-1";

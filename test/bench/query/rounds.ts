@@ -1,7 +1,7 @@
 /** One question asked again and again, and what it takes. */
 import { spread } from "../figures.ts";
 import type { HttpAsker } from "./asker.ts";
-import type { Observed, Observer } from "./observer.ts";
+import type { Observed, Observer } from "../../harness/observer.ts";
 
 const WARM_UP = 10;
 /** Between two queries, as between a person's: what is prepared ahead of the next one is ready. */

@@ -137,6 +137,23 @@ Deno.test("an error of the SQL is told as such", async () => {
   });
 });
 
+Deno.test("a file that is gone, cut or damaged makes an error, never a shorter answer", async () => {
+  const harms: Readonly<Record<string, (path: string) => Promise<void>>> = {
+    gone: (path) => Deno.remove(path),
+    cut: async (path) => await Deno.truncate(path, (await Deno.stat(path)).size / 2),
+    damaged: async (path) => {
+      using file = await Deno.open(path, { write: true });
+      await file.seek(1_000, Deno.SeekMode.Start);
+      await file.write(new Uint8Array(4_000));
+    },
+  };
+  for (const [name, harm] of Object.entries(harms)) {
+    await using here = await host();
+    await harm(here.logs);
+    await assert.rejects(here.run("SELECT ts, request FROM logs"), name);
+  }
+});
+
 Deno.test("a worker reads the query's files, writes its results, and knows no secrets", async () => {
   Deno.env.set("LOGVEND_TEST_SECRET", "secret");
   await using here = await host();

@@ -249,7 +249,7 @@ Deno.test("cancelling the request cancels it on every host", async () => {
     })
   ));
   assert.equal((await error(scene.ask({ sql: COUNTS, signal: stop.signal }))).code, "cancelled");
-  await eventually(() => agents.every((agent) => agent.cancelled.length === 1));
+  await eventually(() => agents.every((agent) => agent.cancelled.length === 1), 500);
 });
 
 Deno.test("an error that every host has is the error of the query", async () => {

@@ -1,8 +1,8 @@
 /** Listens at the broker: what hosts report of every query, and how many bytes they send. */
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
-import { open, parseBody } from "../../../protocol/envelope.ts";
-import { ResultMessage } from "../../../protocol/messages.ts";
+import { open, parseBody } from "../../protocol/envelope.ts";
+import { ResultMessage } from "../../protocol/messages.ts";
 
 /** Of one query, over all its hosts. */
 export interface Observed {
@@ -12,6 +12,8 @@ export interface Observed {
   hostMs: number;
   /** Payloads of the results. */
   bytes: number;
+  /** Of these the values of all rows, as JSON. */
+  valueBytes: number;
 }
 
 export class Observer implements AsyncDisposable {
@@ -34,18 +36,25 @@ export class Observer implements AsyncDisposable {
     return observed;
   }
 
+  /** What the query that was asked last has cost. */
+  get newest(): Observed {
+    return this.of([...this.byRequest.keys()].at(-1) ?? "");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.endAsync();
   }
 
   private receive(payload: Uint8Array) {
-    const { request, end } = parseBody(ResultMessage, open(payload).body, "result");
-    const { sqlMs, hostMs, bytes } = this.byRequest.get(request) ??
-      { sqlMs: 0, hostMs: 0, bytes: 0 };
+    const { request, parts, end } = parseBody(ResultMessage, open(payload).body, "result");
+    const { sqlMs, hostMs, bytes, valueBytes } = this.byRequest.get(request) ??
+      { sqlMs: 0, hostMs: 0, bytes: 0, valueBytes: 0 };
+    const values = parts.map((part) => part.encoding === "text" ? JSON.stringify(part.values) : "");
     this.byRequest.set(request, {
       sqlMs: Math.max(sqlMs, end?.ok ? end.sql_ms : 0),
       hostMs: Math.max(hostMs, end?.ok ? end.total_ms : 0),
       bytes: bytes + payload.length,
+      valueBytes: valueBytes + new TextEncoder().encode(values.join("")).length,
     });
   }
 }
