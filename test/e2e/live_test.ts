@@ -94,6 +94,28 @@ async function types(fleet: TestFleet) {
   await again.waitForLine(/^ still here/);
   await again.write("\\q\r");
   assert.equal((await again.ended()).code, 0);
+
+  await using ended = fleet.startAtTerminal("shell");
+  await ended.waitForLine(/logvend> /);
+  Deno.kill(shellOf(fleet), "SIGTERM");
+  const { code, stdout } = await ended.ended();
+  assert.deepEqual([code, /-?icanon/.exec(stdout)?.[0]], [0, "icanon"]); // no raw terminal is left
+}
+
+/** The shell that asks this fleet. */
+function shellOf(fleet: TestFleet): number {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return Number.isInteger(pid) &&
+        /main\.ts\0shell\0$/.test(Deno.readTextFileSync(`/proc/${pid}/cmdline`)) &&
+        Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith(Deno.execPath()) &&
+        Deno.readTextFileSync(`/proc/${pid}/environ`).includes(`LOGVEND_URL=${fleet.url}\0`);
+    } catch {
+      return false; // it has ended
+    }
+  });
+  assert.equal(pids.length, 1);
+  return pids[0] ?? NaN;
 }
 
 async function watches(fleet: TestFleet) {

@@ -169,9 +169,12 @@ trust: [ "${publicKey}" ]
 
   /** Starts `logvend` at a terminal: what is written to it are keys. Needs `python3`. */
   startAtTerminal(...args: string[]): Program {
+    // Afterwards it says how the terminal was left.
+    const script = '"$@"; code=$?; stty -a | grep -o -e "-\\?icanon"; exit $code';
     const spawn = "import pty, sys, os; " +
       "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-    const ours = [Deno.execPath(), ...ourProgram("orchestrator/main.ts", ...args)];
+    const program = [Deno.execPath(), ...ourProgram("orchestrator/main.ts", ...args)];
+    const ours = ["sh", "-c", script, "sh", ...program];
     const env = { ...this.env, TERM: "xterm", XDG_STATE_HOME: this.parts.folder.join("state") };
     return startProgram({ command: "python3", args: ["-c", spawn, ...ours], env, stdin: "piped" });
   }

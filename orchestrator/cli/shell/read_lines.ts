@@ -31,6 +31,11 @@ export async function runTyped(shell: Shell): Promise<void> {
   lines.on("SIGINT", () => {
     if (!shell.cancel()) clearLine(lines, shell);
   });
+  using _ended = whenEnded(() => {
+    shell.cancel();
+    shell.leave();
+    lines.close(); // gives the terminal back as it was
+  });
   shell.refresh().catch((error) => {
     shell.say(`\nTables are not completed: ${messageOf(error)}`); // below the prompt that is there
     prompt(lines, shell);
@@ -45,6 +50,18 @@ export async function runTyped(shell: Shell): Promise<void> {
     await taken;
     return !shell.isOver;
   }, () => prompt(lines, shell));
+}
+
+/** What ends a program that is asked to: the terminal was closed, the machine goes down. */
+const END_SIGNALS = ["SIGTERM", "SIGHUP"] as const;
+
+function whenEnded(end: () => void): Disposable {
+  for (const signal of END_SIGNALS) Deno.addSignalListener(signal, end);
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of END_SIGNALS) Deno.removeSignalListener(signal, end);
+    },
+  };
 }
 
 /** Runs what comes from a pipe; the first error ends it. */
