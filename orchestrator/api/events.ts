@@ -24,6 +24,16 @@ const Progress = z.object({
   rows_scanned: z.number().int().default(0),
 });
 
+/** The first rows of what the answer would be by now; only where they were asked for. */
+const InterimEvent = z.object({
+  type: z.literal("interim"),
+  columns: z.array(Column),
+  rows: z.array(z.record(z.string(), z.json())),
+  answered: z.number().int(),
+  asked: z.number().int(),
+});
+export type InterimEvent = z.infer<typeof InterimEvent>;
+
 /** A piece of the rows in the asked format; one after the other they make it up. */
 const Data = z.object({ type: z.literal("data"), base64: z.string() });
 
@@ -47,6 +57,7 @@ export type ApiError = z.infer<typeof ApiError>;
 export const QueryEvent = z.discriminatedUnion("type", [
   Accepted,
   Progress,
+  InterimEvent,
   Data,
   AnswerEnd,
   ApiError.extend({ type: z.literal("error") }),

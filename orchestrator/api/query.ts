@@ -31,7 +31,7 @@ export async function answerQuery(queries: Queries, request: Request): Promise<R
   if (parameters.has("explain")) return await explain(queries, question);
   if (request.headers.get("accept")?.includes("application/x-ndjson")) {
     return eventStream<QueryEvent>((send, signal) =>
-      streamAnswer(queries, { question, format, signal, send })
+      streamAnswer(queries, { question, format, interim: parameters.has("interim"), signal, send })
     );
   }
   return await plain(queries, { question, format }, request.signal);
@@ -114,12 +114,16 @@ function coverageHeader(coverage: Coverage): string {
 }
 
 interface Streamed extends Wanted {
+  /** Whether the answer is wanted before it is whole. */
+  interim: boolean;
   signal: AbortSignal;
   send(event: QueryEvent): Promise<void>;
 }
 
-async function streamAnswer(queries: Queries, { question, format, signal, send }: Streamed) {
+async function streamAnswer(queries: Queries, streamed: Streamed) {
+  const { question, format, interim, signal, send } = streamed;
   let accepted = false;
+  const tell = (event: QueryEvent) => void send(event).catch(() => {}); // `closed` has seen it
   await using answer = await queries.ask(question, {
     signal,
     onProgress: ({ queryId, mode, asked, answered, rowsScanned }) => {
@@ -127,8 +131,11 @@ async function streamAnswer(queries: Queries, { question, format, signal, send }
         ? { type: "progress", answered, asked, rows_scanned: rowsScanned }
         : { type: "accepted", query_id: queryId, mode, asked };
       accepted = true;
-      send(event).catch(() => {}); // `closed` has seen it and cancels
+      tell(event);
     },
+    onInterim: interim
+      ? ({ columns, ...rest }) => tell({ type: "interim", columns: [...columns], ...rest })
+      : undefined,
   });
   for await (const bytes of answer.rows(format)) {
     for (let at = 0; at < bytes.length; at += DATA_BYTES) {

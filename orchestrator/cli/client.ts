@@ -20,6 +20,8 @@ export interface QueryRequest {
   signal: AbortSignal;
   /** Packed tables (protocol/broadcast.ts). */
   broadcast?: string | undefined;
+  /** Whether the answer is wanted before it is whole. @default false */
+  interim?: boolean;
 }
 
 export class ApiClient {
@@ -68,7 +70,7 @@ export class ApiClient {
 
   /** The events of a query; ends with `end`. @throws {LogvendError} the orchestrator's */
   async *query(request: QueryRequest): AsyncGenerator<Exclude<QueryEvent, { type: "error" }>> {
-    const path = `/v1/query?format=${request.format}`;
+    const path = `/v1/query?format=${request.format}${request.interim ? "&interim=1" : ""}`;
     const response = await this.post(path, request, "application/x-ndjson");
     for await (const line of this.lines(response, request.signal)) {
       const event = this.parse(QueryEvent, JSON.parse(line));

@@ -10,6 +10,7 @@ import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines, explanationText, summaryLine } from "../output.ts";
 import { ProgressLine } from "../progress.ts";
 import type { ApiClient } from "./client.ts";
+import { InterimView } from "./interim_view.ts";
 import { signedQuestion, sqlText } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { Silence } from "./silence.ts";
@@ -112,8 +113,11 @@ async function receive(receiving: Receiving): Promise<Received> {
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
   const rows: Uint8Array<ArrayBuffer>[] = [];
   let byteCount = 0;
+  const interim = options.output === "table" && terminal.stdoutIsTerminal && !options.quiet;
+  const view = new InterimView(terminal);
+  const request = { sql, token, broadcast, format, interim, signal } as const;
   try {
-    for await (const event of client.query({ sql, token, broadcast, format, signal })) {
+    for await (const event of client.query(request)) {
       silence.heard();
       switch (event.type) {
         case "accepted":
@@ -124,6 +128,10 @@ async function receive(receiving: Receiving): Promise<Received> {
             `${event.answered}/${counted(event.asked, "host")} · ` +
               `${counted(event.rows_scanned, "row")} read`,
           );
+          break;
+        case "interim":
+          progress.clear();
+          await view.show(event);
           break;
         case "data": {
           const bytes = Uint8Array.fromBase64(event.base64);
@@ -142,6 +150,7 @@ async function receive(receiving: Receiving): Promise<Received> {
     }
   } finally {
     progress.clear();
+    await view.clear();
   }
   throw new LogvendError("unavailable", "The answer was cut off");
 }

@@ -45,6 +45,7 @@ async function redrawn(terminal: Terminal, round: Watch["round"]): Promise<numbe
   const said: string[] = [];
   const code = await round({
     ...terminal,
+    stdoutIsTerminal: false, // nothing is drawn before the whole is
     write: (data) => Promise.resolve(void rows.push(data)),
     error: (line) => said.push(line),
   });

@@ -26,6 +26,7 @@ import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { gather } from "./gather.ts";
+import type { OnInterim } from "./interim.ts";
 import { readingOf } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
@@ -65,6 +66,8 @@ export interface AskOptions {
   signal: AbortSignal;
   /** Called when the hosts have been asked, and whenever one of them has answered. */
   onProgress?: (progress: Progress) => void;
+  /** Called now and then with what the answer would be by now. */
+  onInterim?: OnInterim | undefined;
 }
 
 export interface Progress {

@@ -11,6 +11,8 @@ import type { Collector, HostAnswer, Outcome } from "./collector.ts";
 import { coverageOf } from "./coverage.ts";
 import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
+import { Interims, withPauses } from "./interim.ts";
+import type { OnInterim } from "./interim.ts";
 import { addAnswers, finishMerge, HELD_ROWS_MAX, prepareMerge } from "./merge.ts";
 import type { Merge, Merged } from "./merge.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
@@ -32,6 +34,7 @@ export interface GatherRequest {
   /** Called once, when the answer is known to be long. What it throws ends the query. */
   onLong: () => void;
   onProgress?: (progress: Progress) => void;
+  onInterim?: OnInterim | undefined;
 }
 
 /** An answer, and whom it covers. */
@@ -89,16 +92,22 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
   };
   const pruned = audience.pruned.length;
   const asked = audience.asked.length + pruned + audience.missing.length;
+  const answered = () => received.answered.length + pruned;
   const progress = () =>
     request.onProgress?.({
       queryId: queryIdOf(claims.id),
       mode: plan.mode,
       asked,
-      answered: received.answered.length + pruned,
+      answered: answered(),
       rowsScanned: received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0),
     });
   progress();
-  for await (const batch of collector.batches()) {
+  const { onInterim } = request;
+  const interims = onInterim === undefined ? null : new Interims(received.merge, onInterim);
+  const batches = collector.batches();
+  for await (const batch of interims === null ? batches : withPauses(batches)) {
+    await interims?.look({ answered: answered(), asked });
+    if (batch === null) continue;
     for (const outcome of batch) {
       if (outcome.kind === "missing") takeMissing(request, received, outcome);
     }
