@@ -107,11 +107,14 @@ export function isSelect(node: AstNode): node is SelectNode {
 
 /** Every object of the tree, parents first. */
 export function* walk(value: AstValue): Generator<AstNode> {
-  if (Array.isArray(value)) {
-    for (const item of value) yield* walk(item);
-  } else if (isNode(value)) {
-    yield value;
-    for (const child of Object.values(value)) yield* walk(child);
+  const ahead = [value]; // no generator in a generator: a tree is deep, and each level would cost
+  while (ahead.length > 0) {
+    const next = ahead.pop();
+    if (Array.isArray(next)) ahead.push(...next.toReversed());
+    else if (isNode(next)) {
+      yield next;
+      ahead.push(...Object.values(next).reverse());
+    }
   }
 }
 
@@ -122,10 +125,22 @@ export function some(value: AstValue, test: (node: AstNode) => boolean): boolean
 
 /** The first object of the tree, parents first, that passes the test. */
 export function find(value: AstValue, test: (node: AstNode) => boolean): AstNode | undefined {
-  return walk(value).find(test);
+  if (typeof value !== "object" || value === null) return undefined;
+  if (!Array.isArray(value)) {
+    if (!isNode(value)) return undefined;
+    if (test(value)) return value;
+  }
+  for (const child of Object.values(value)) {
+    const found = find(child, test);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
-/** A deep copy, in which `replace` may put another node in a node's place (not descended into). */
+/**
+ * The tree, in which `replace` may put another node in a node's place (not descended into). What has
+ * no such node in it is not copied.
+ */
 export function rewrite<T extends AstValue>(
   value: T,
   replace: (node: AstNode) => AstNode | undefined,
@@ -137,13 +152,22 @@ function rewriteValue(
   value: AstValue,
   replace: (node: AstNode) => AstNode | undefined,
 ): AstValue {
-  if (Array.isArray(value)) return value.map((item) => rewriteValue(item, replace));
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => rewriteValue(item, replace));
+    return items.some((item, i) => item !== value[i]) ? items : value;
+  }
   if (!isNode(value)) return value;
   const other = replace(value);
   if (other !== undefined) return other;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, child]) => [key, rewriteValue(child, replace)]),
-  );
+  let copy: AstNode | null = null;
+  for (const [key, child] of Object.entries(value)) {
+    const rewritten = rewriteValue(child, replace);
+    if (rewritten === child) continue;
+    copy ??= { ...value };
+    copy[key] = rewritten;
+  }
+  return copy ?? value;
 }
 
 /** A text that is the same for expressions that differ in alias and place alone. */
