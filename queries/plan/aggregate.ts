@@ -19,8 +19,6 @@ export interface Split {
 }
 
 export interface SplitOptions {
-  /** Of plans: what hosts that know no later one can do. */
-  version: number;
   templates: Templates;
   /** That holds the hosts' partial results while they are merged. */
   table: string;
@@ -151,7 +149,7 @@ class Splitter {
     this.keys = groupKeys(whole);
     this.shipped = new Shipped(this.keys, how.templates);
     const isCoarser = whole.group_sets.length > 1;
-    this.isOfOneHost = how.version >= 4 && !isCoarser &&
+    this.isOfOneHost = !isCoarser &&
       this.keys.some((key) => bareName(key) === "host");
     for (const [i, key] of this.keys.entries()) {
       // Constants stay as they are, for some functions take nothing else.
@@ -198,7 +196,7 @@ class Splitter {
   }
 
   private mergedCall(whole: FunctionCall): Expression {
-    const merged = mergeOf(whole, this.how.version)?.(whole, this.shipped) ?? null;
+    const merged = mergeOf(whole)?.(whole, this.shipped) ?? null;
     const isCoarser = this.whole.group_sets.length > 1;
     if (merged !== null && !(isCoarser && this.shipped.countsWithinGroups)) return merged;
     if (!this.isOfOneHost) {

@@ -122,24 +122,7 @@ const approximateCount: Merge = ({ children: [of], filter }, ship) => {
   return ship.templates.fill("sketchedCount", { hashes });
 };
 
-/** Merges of states that every version of plans has. */
-const FIRST_MERGES: Readonly<Record<string, Merge>> = {
-  avg: average,
-  bit_and: same,
-  bit_or: same,
-  bit_xor: same,
-  bool_and: same,
-  bool_or: same,
-  count,
-  count_star: count,
-  max: same,
-  mean: average,
-  min: same,
-  sum: same,
-};
-
 const MERGES: Readonly<Record<string, Merge>> = {
-  ...FIRST_MERGES,
   any_value: same,
   approx_count_distinct: approximateCount,
   approx_quantile: quantile(approximate),
@@ -147,11 +130,22 @@ const MERGES: Readonly<Record<string, Merge>> = {
   arg_min: extreme("min"),
   argmax: extreme("max"),
   argmin: extreme("min"),
+  avg: average,
+  bit_and: same,
+  bit_or: same,
+  bit_xor: same,
+  bool_and: same,
+  bool_or: same,
+  count,
   count_if: countIf,
+  count_star: count,
   countif: countIf,
   histogram,
+  max: same,
   max_by: extreme("max"),
+  mean: average,
   median,
+  min: same,
   min_by: extreme("min"),
   mode,
   product: same,
@@ -161,6 +155,7 @@ const MERGES: Readonly<Record<string, Merge>> = {
   stddev: spread("sampleVariance", true),
   stddev_pop: spread("populationVariance", true),
   stddev_samp: spread("sampleVariance", true),
+  sum: same,
   var_pop: spread("populationVariance", false),
   var_samp: spread("sampleVariance", false),
   variance: spread("sampleVariance", false),
@@ -178,13 +173,8 @@ export function ignoresDuplicates(whole: FunctionCall): boolean {
 }
 
 /** How to merge this aggregate; null when partial results do not suffice. */
-export function mergeOf(whole: FunctionCall, version: number): Merge | null {
+export function mergeOf(whole: FunctionCall): Merge | null {
   const name = whole.function_name.toLowerCase();
-  if (version < 4) {
-    if (whole.children.length > 1 || whole.order_bys.orders.length > 0) return null;
-    if (whole.distinct && !IDEMPOTENT.has(name)) return null;
-    return Object.hasOwn(FIRST_MERGES, name) ? FIRST_MERGES[name] ?? null : null;
-  }
   if (whole.distinct && !IDEMPOTENT.has(name)) return distinct;
   if (whole.order_bys.orders.length > 0 && !ORDERED.has(name)) return null;
   return Object.hasOwn(MERGES, name) ? MERGES[name] ?? null : null;

@@ -13,7 +13,8 @@ export interface Partial {
 
 export interface Plan {
   /**
-   * `host_complete` and `aggregate` ship groups: in the former some of them are each host's own.
+   * `host_complete` and `aggregate` ship groups: in the former some of them are each host's own, or
+   * the rows of windows over each host.
    * `top_k` ships the first rows. `rows` ships the needed rows: its size grows with the data.
    * `catalog` asks which tables and columns there are: no host has to be asked, `mergeSql` holds
    * the answer.

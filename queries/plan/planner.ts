@@ -24,11 +24,10 @@ import { Templates } from "./templates.ts";
 
 /**
  * Raised with every change that makes a host's partial differ; both sides must agree on it, so that
- * each knows the one before as well. Version 4 has values, sketches, wholes of a host and the parts
- * of WITH and subqueries.
+ * each knows the one before as well. Version 5 has windows over each host's own rows.
  */
-export const PLAN_VERSIONS: readonly number[] = [4, 3];
-export const PLAN_VERSION = 4;
+export const PLAN_VERSIONS: readonly number[] = [5, 4];
+export const PLAN_VERSION = 5;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;

@@ -28,6 +28,7 @@ import type { Obstacle, SingleTable } from "./shape.ts";
 import { PARTIAL_TABLE } from "./shipped.ts";
 import type { Templates } from "./templates.ts";
 import { splitTopK } from "./top_k.ts";
+import { splitWindows } from "./windows.ts";
 
 /** Of one request. */
 export interface SplitRequest {
@@ -61,7 +62,6 @@ export class PlanSplitter {
   constructor(private readonly engine: Engine, private readonly templates: Templates) {}
 
   async split(node: QueryNode, request: SplitRequest): Promise<Plan> {
-    if (request.version < 4) return await this.divide(node, request);
     const flat = flattened(node, (table) => {
       const known = request.frame.tables.find((name) => name === table.toLowerCase());
       return known === undefined ? null : lowerNames(request.shown(known));
@@ -80,7 +80,7 @@ export class PlanSplitter {
     const source = sourceOf(node, request);
     const obstacle = isObstacle(source) ? source : await this.divideSource(node, source, request);
     if (!("why" in obstacle)) return obstacle;
-    const rest: Rest = request.version < 4 ? { node, groups: [] } : await this.inner(node, request);
+    const rest = await this.inner(node, request);
     const tables = frame.tables.filter((table) => some(rest.node, (part) => names(part, table)));
     const isAggregate = rest.groups.length > 0 && tables.length === 0;
     const mode = isAggregate ? "aggregate" : "rows";
@@ -99,9 +99,9 @@ export class PlanSplitter {
   ): Promise<Plan | Obstacle> {
     const { frame, rowsMax, version } = request;
     const { single, join } = source;
-    const groups = version < 4 ? single : grouped(single);
+    const groups = grouped(single);
     if (aggregates(groups)) {
-      const split = await this.groupsOf({ ...source, single: groups }, request, {
+      const split = await this.groupsOf({ ...source, single: groups }, {
         names: namesOf(frame.columns),
         table: PARTIAL_TABLE,
       });
@@ -115,11 +115,31 @@ export class PlanSplitter {
       };
     }
     if (join !== null) return { subject: "the join", node: null, why: "needs the rows themselves" };
+    const windows = version < 5 ? null : await this.windows(single, frame);
+    if (windows !== null) return windows;
     const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
-    const first = splitTopK(single, needed, { rowsMax, version });
+    const first = splitTopK(single, needed, rowsMax);
     if (isObstacle(first)) return first;
     const outline = { mode: "top_k", reason: null, ...frame } as const;
     return await this.planRows({ node, groups: [] }, outline, () => first);
+  }
+
+  /** Rows of windows that each host has all rows for. */
+  private async windows(single: SingleTable, frame: Frame): Promise<Plan | null> {
+    const split = splitWindows(single, namesOf(frame.columns));
+    if (split === null) return null;
+    const [sql = "", mergeSql = ""] = await printSql(this.engine, [split.partial, split.merge]);
+    const columns = await this.engine.describe(sql);
+    if (columns.some(({ type }) => carrierOf(type) === null)) return null;
+    const merged = withTables([[PARTIAL_TABLE, emptySelect(columns)]], mergeSql);
+    const given = await this.engine.describe(merged);
+    return {
+      mode: "host_complete",
+      reason: null,
+      ...frame,
+      partials: [{ table: PARTIAL_TABLE, sql, columns }],
+      mergeSql: conformed(mergeSql, given, frame.columns),
+    };
   }
 
   /** The aggregated parts of a query, each replaced by its merge. */
@@ -143,7 +163,7 @@ export class PlanSplitter {
       if (taken.has(table)) continue;
       const names = await this.namesAlone(part);
       if (names === null) continue;
-      const split = await this.groupsOf({ ...source, single }, request, { names, table });
+      const split = await this.groupsOf({ ...source, single }, { names, table });
       if (!("why" in split)) groups.set(part, split);
     }
     return { node: rewrite(node, (part) => groups.get(part)?.merge), groups: [...groups.values()] };
@@ -161,11 +181,10 @@ export class PlanSplitter {
 
   private async groupsOf(
     { single, columns, join }: Source,
-    { version }: SplitRequest,
     { names, table }: { names: readonly string[]; table: string },
   ): Promise<Groups | Obstacle> {
     const { templates } = this;
-    const split = splitAggregate(single, columns, names, { version, templates, table });
+    const split = splitAggregate(single, columns, names, { templates, table });
     if (isObstacle(split)) return split;
     const useless = {
       subject: "",

@@ -12,11 +12,11 @@ import type { Obstacle, SingleTable } from "./shape.ts";
 export function splitTopK(
   { select: whole }: SingleTable,
   columns: readonly string[],
-  { rowsMax, version }: { rowsMax: number; version: number },
+  rowsMax: number,
 ): SelectNode | Obstacle {
   const distinct = whole.modifiers.find(({ type }) => type === "DISTINCT_MODIFIER");
   // DISTINCT ON keeps the first row of each group: on a host, as of all.
-  const isFirstOfGroups = version >= 4 && distinct !== undefined && !isPlainDistinct(distinct);
+  const isFirstOfGroups = distinct !== undefined && !isPlainDistinct(distinct);
   const rowCount = rowsWanted(whole);
   if (!isFirstOfGroups && rowCount === null) {
     return { subject: "", node: null, why: "it asks for rows without a LIMIT" };
@@ -49,7 +49,7 @@ export function splitTopK(
 }
 
 /** LIMIT plus OFFSET, where both are plain numbers. */
-function rowsWanted(whole: SelectNode): number | null {
+export function rowsWanted(whole: SelectNode): number | null {
   const modifier = whole.modifiers.find(({ type }) => type === "LIMIT_MODIFIER");
   if (modifier === undefined) return null;
   const { limit, offset } = modifier as LimitModifier;

@@ -109,7 +109,7 @@ export class Fleet implements AsyncDisposable {
       await this.engine.run("USE merge");
       await createPartialTable(this.engine, table, columns);
       for (const host of hosts) {
-        await this.engine.run(`USE "${host}"`);
+        await this.engine.run(`USE "${await this.hostSchema(host, plan, sql)}"`);
         if (this.asked++ % TRANSFER_EVERY !== 0) {
           await this.engine.run(`INSERT INTO merge.${table} ${sql}`);
           continue;
@@ -125,6 +125,20 @@ export class Fleet implements AsyncDisposable {
     }
     await this.engine.run("USE merge");
     await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${plan.mergeSql}`);
+  }
+
+  /** What a host's SQL reads: where it says `*`, no more than the columns that hosts read. */
+  private async hostSchema(host: string, { columnsRead }: Plan, sql: string): Promise<string> {
+    if (!/\*(,| FROM)/.test(sql)) return host;
+    const schema = `${host} read`;
+    await this.engine.run(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    for (const [table, columns] of Object.entries(columnsRead)) {
+      const list = columns.map(({ name }) => name).join(", ");
+      await this.engine.run(
+        `CREATE OR REPLACE VIEW "${schema}".${table} AS SELECT ${list} FROM "${host}".${table}`,
+      );
+    }
+    return schema;
   }
 
   /** Names and types as the SQL itself gives them, and the rows. */
