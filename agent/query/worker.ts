@@ -97,7 +97,7 @@ class Run implements AsyncDisposable {
   private async ship(query: WorkerQuery, output: Partials): Promise<WorkerReply> {
     const { broadcast = [], partials, caps } = output;
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
-    await this.timed(() => this.engine.freeOrder());
+    if (caps.rows_max > HELD_ROWS_MAX) await this.timed(() => this.engine.freeOrder());
     for (const table of broadcast) await createBroadcastTable(this.engine, table);
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
     const shipped: Shipped[] = [];
@@ -130,7 +130,6 @@ class Run implements AsyncDisposable {
   /** Answers here and now, as for a fleet of this host alone. */
   private async write(query: WorkerQuery, { sql, format }: Answer): Promise<WorkerReply> {
     const file = resultFile(query.result_folder, 0);
-    await this.timed(() => this.engine.freeOrder());
     await this.timed(() => this.engine.lockDown([...query.files, file], query.views));
     const columns = await this.timed(() => this.engine.describe(sql));
     const rows = await this.timed(() =>

@@ -67,8 +67,8 @@ export class Exports {
     const timer = setTimeout(() => firstRows.abort(late), timeoutMs);
     const until = AbortSignal.any([signal, firstRows.signal, this.stopping.signal]);
     await using child = new ExportProcess(folder, until);
-    await child.start({ ...job, spill_folder: join(folder, "spill") });
     try {
+      await child.start({ ...job, spill_folder: join(folder, "spill") });
       for await (const bytes of child.rows) {
         clearTimeout(timer);
         yield bytes;

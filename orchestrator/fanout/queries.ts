@@ -55,7 +55,7 @@ export class Queries {
     const end = (outcome: Partial<QueryRecord>) => {
       this.running.delete(claims.id);
       const elapsed_ms = Math.round(performance.now() - startedMs);
-      table.save({ ...record, elapsed_ms, ...outcome });
+      table.save({ ...record, ...outcome, elapsed_ms });
     };
     try {
       const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -117,12 +117,11 @@ function startedRecord(
 }
 
 function outcomeOf({ complete, facts }: Answer): Partial<QueryRecord> {
-  const { coverage, mode, range, elapsedMs, rowsShipped, bytesShipped } = facts;
+  const { coverage, mode, range, rowsShipped, bytesShipped } = facts;
   return {
     state: complete ? "complete" : "partial",
     mode,
     range,
-    elapsed_ms: elapsedMs,
     rows_shipped: rowsShipped,
     bytes_shipped: bytesShipped,
     coverage,
