@@ -173,8 +173,9 @@ function openFile(path: string, readOnly: boolean): DatabaseSync {
 
 function prepare(database: DatabaseSync, path: string) {
   database.exec("PRAGMA busy_timeout = 5000");
-  const known = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get();
-  const found = known === undefined ? null : versionOf(database);
+  const names = database.prepare("SELECT name FROM sqlite_schema").all().map(({ name }) => name);
+  if (names.length > 0 && !names.includes("meta")) throw new Error("malformed: it has no meta");
+  const found = names.length === 0 ? null : versionOf(database);
   if (found !== null && found > FORMAT_VERSION) return checkVersion(database, path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   if (found === FORMAT_VERSION) return;

@@ -7,7 +7,7 @@ import { freePort, freePorts } from "./ports.ts";
 import { runProgram, startProgram } from "./program.ts";
 import { TempFolder } from "./temp_folder.ts";
 
-const script = (code: string) => ({ args: ["eval", "--no-lock", code] });
+const script = (code: string) => ({ args: ["eval", "--no-lock", "--quiet", code] });
 
 Deno.test("a program's output, exit code and environment are its own", async () => {
   const ended = await runProgram({

@@ -1,5 +1,6 @@
 /** Reads a shell's lines: edited at a terminal, with history and completion, or from a pipe. */
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
 import { messageOf } from "../../../protocol/errors.ts";
@@ -28,9 +29,11 @@ export async function runTyped(shell: Shell): Promise<void> {
         commands: shell.commands,
       }),
   });
-  lines.on("SIGINT", () => {
+  // Later: the statement that was entered right before it must have begun, or nothing is cancelled.
+  const interrupt = () => {
     if (!shell.cancel()) clearLine(lines, shell);
-  });
+  };
+  lines.on("SIGINT", () => setImmediate(interrupt));
   using _ended = whenEnded(() => {
     shell.cancel();
     shell.leave();

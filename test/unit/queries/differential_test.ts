@@ -46,7 +46,7 @@ Deno.test("random queries over joins with the asker's table equal one DuckDB, an
   await using planner = await Planner.open();
   await fleet.give("users", USERS);
   const dice = new Dice(SEED);
-  const rounds = Math.ceil(COUNT / 20);
+  const rounds = Math.ceil(COUNT / 40);
   let grouped = 0;
   let pushed = 0;
   for (const [i, join] of JOINS.entries()) {
