@@ -94,8 +94,10 @@ export class WorkerPool implements AsyncDisposable {
 
   private async putBack(worker: WorkerProcess) {
     this.busy.delete(worker);
-    if (this.closed || this.idle !== null) await worker[Symbol.asyncDispose]();
-    else this.idle = worker.alive ? worker : new WorkerProcess(this.options);
+    const { idle } = this;
+    if (this.closed || (!worker.alive && idle !== null)) return await worker[Symbol.asyncDispose]();
+    this.idle = worker.alive ? worker : new WorkerProcess(this.options);
+    await idle?.[Symbol.asyncDispose](); // one that has worked is kept
   }
 
   /** Kills every worker: what runs fails, what waits is told so. */

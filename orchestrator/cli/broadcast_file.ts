@@ -26,11 +26,11 @@ export async function readBroadcast(given: readonly string[]): Promise<Broadcast
   await using engine = await Engine.open();
   const tables: BroadcastTable[] = [];
   for (const one of given) {
-    const table = await readOne(engine, one);
-    if (tables.some(({ name }) => name === table.name)) {
-      throw new LogvendError("usage", `--with ${one}: there is a table ${table.name} already`);
+    const same = tables.find(({ name }) => one.startsWith(`${name}=`));
+    if (same !== undefined) {
+      throw new LogvendError("usage", `--with ${one}: there is a table ${same.name} already`);
     }
-    tables.push(table);
+    tables.push(await readOne(engine, one));
   }
   return tables;
 }

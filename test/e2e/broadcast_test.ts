@@ -50,22 +50,10 @@ Deno.test("a file of the asker's is a table on every host, and its groups alone 
 });
 
 async function refused(fleet: TestFleet, folder: TempFolder) {
-  const refusal = async (sql: string, given: string, why: RegExp) => {
-    const { code, stderr } = await fleet.cli("query", sql, "--with", given);
-    assert.equal(code, 64, stderr);
-    assert.match(stderr, why);
-  };
   const small = await folder.write("small.csv", "a\n1\n");
-  await refusal("SELECT * FROM t", `t=${folder.join("none.csv")}`, /none\.csv: no such file/);
-  await refusal("SELECT * FROM t", small, /wanted NAME=FILE, e\.g\. users=users\.csv/);
-  await refusal("SELECT * FROM t", `T-1=${small}`, /wanted NAME=FILE/);
-  const text = await folder.write("t.txt", "a\n");
-  await refusal("SELECT * FROM t", `t=${text}`, /wanted a file that ends in \.csv, \.tsv/);
-  await refusal("SELECT * FROM logs", `logs=${small}`, /--with logs: that name is taken/);
-  await refusal("SELECT * FROM u", `t=${small}`, /There is no table "u"; there are .*t/);
-  const nested = await folder.write("n.json", '[{"a":{"b":1}}]');
-  await refusal("SELECT * FROM t", `t=${nested}`, /column a is a STRUCT.*only plain values/);
-  const ids = Array.from({ length: 20_000 }, () => crypto.randomUUID()).join("\n");
-  const large = await folder.write("large.csv", `id\n${ids}\n`);
-  await refusal("SELECT * FROM t", `t=${large}`, /packed .*at most: leave out rows and columns/);
+  const { code, stderr } = await fleet.cli("query", "FROM logs", "--with", `logs=${small}`);
+  assert.deepEqual([code, /--with logs: that name is taken/.test(stderr)], [64, true], stderr);
+  const other = await fleet.cli("query", "FROM u", "--with", `t=${small}`);
+  assert.equal(other.code, 64);
+  assert.match(other.stderr, /There is no table "u"; there are .*t/);
 }

@@ -14,8 +14,11 @@ import type {
   ResultPart,
 } from "../../../protocol/messages.ts";
 import { agentTopics } from "../../../protocol/topics.ts";
+import type { HostAnswer } from "../../../orchestrator/fanout/collector.ts";
+import { addAnswers, finishMerge, prepareMerge } from "../../../orchestrator/fanout/merge.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { PLAN_VERSIONS, Planner } from "../../../queries/plan/planner.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
 import { exportTable } from "../../../queries/transfer/export.ts";
 import { TestFleet } from "../../harness/fleet.ts";
 import { accessTables } from "../../harness/tables.ts";
@@ -26,6 +29,8 @@ import { HttpAsker } from "./asker.ts";
 const SQL = "SELECT status, count(*) AS n FROM logs GROUP BY 1";
 const GROUPS = 10;
 const ROUNDS = 20;
+const MERGED_HOSTS = 1_000;
+const BATCH_HOSTS = 50;
 
 const COVERAGE: HostCoverage = {
   chunks: 1,
@@ -38,9 +43,37 @@ const COVERAGE: HostCoverage = {
 };
 
 export async function benchCrowd(): Promise<void> {
-  const parts = await groupsOfOneHost();
-  await benchHosts({ hosts: 1_000, silent: 0, parts, asked: "answer 1000, merge 50" });
+  const { plan, parts } = await groupsOfOneHost();
+  await benchMerge(plan, parts);
+  await benchHosts({ hosts: 1_000, silent: 0, parts, asked: "answer 1000" });
   await benchHosts({ hosts: 400, silent: 12, parts, asked: "the slowest live host + 1000" });
+}
+
+/** The merge by itself: a thousand answers, as many at once as tend to come together. */
+async function benchMerge(plan: Plan, parts: readonly ResultPart[]) {
+  const answers = Array.from({ length: MERGED_HOSTS }, (_, i): HostAnswer => ({
+    host: `host-${i}`,
+    parts: parts.flatMap((part) => part.encoding === "text" ? [{ table: part.table, part }] : []),
+    rows: Object.fromEntries(plan.partials.map(({ table }) => [table, GROUPS])),
+    coverage: COVERAGE,
+    byteCount: 0,
+  }));
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    await using engine = await Engine.open({ threads: 2 });
+    const merge = await prepareMerge(engine, plan, []);
+    const startMs = performance.now();
+    for (let at = 0; at < answers.length; at += BATCH_HOSTS) {
+      await addAnswers(merge, answers.slice(at, at + BATCH_HOSTS));
+    }
+    const merged = await finishMerge(merge, () => "");
+    times.push(performance.now() - startMs);
+    if (merged.kind !== "held" || merged.table.firstPage?.rows.length !== GROUPS) {
+      throw new Error("A wrong answer");
+    }
+  }
+  console.log(`merge of ${MERGED_HOSTS} hosts x ${GROUPS} groups alone (asked: 50), ms`);
+  console.log(`  ${BATCH_HOSTS} at a time             ${spread(times)}`);
 }
 
 interface Crowd {
@@ -91,17 +124,18 @@ async function benchHosts({ hosts, silent, parts, asked }: Crowd) {
 }
 
 /** What a host ships that has one row of each of some statuses: made by the plan's own SQL. */
-async function groupsOfOneHost(): Promise<ResultPart[]> {
+async function groupsOfOneHost(): Promise<{ plan: Plan; parts: ResultPart[] }> {
   await using planner = await Planner.open();
   await using engine = await Engine.open();
   await using folder = await TempFolder.make();
-  const { partials: [partial] } = await planner.plan({
+  const plan = await planner.plan({
     sql: SQL,
     tables: accessTables("logs"),
     now: new Date().toISOString(),
     range: { since: null, until: null, implied: false },
     rowsMax: 1_000,
   });
+  const [partial] = plan.partials;
   if (partial === undefined) throw new Error("Nobody is asked");
   const { table, sql } = partial;
   await engine.run(
@@ -113,7 +147,7 @@ async function groupsOfOneHost(): Promise<ResultPart[]> {
   const exported = await exportTable(engine, table, { file: folder.join("groups.parquet") });
   if (exported.encoding !== "text") throw new Error("Groups of counts travel as text");
   const { encoding, columns, values } = exported;
-  return [{ table, encoding, columns, values }];
+  return { plan, parts: [{ table, encoding, columns, values }] };
 }
 
 function answer(
