@@ -3,6 +3,7 @@ import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { literal } from "../../protocol/table_sql.ts";
+import { textsOf } from "../duckdb/engine.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { sameColumns } from "../columns.ts";
 import { identifier } from "../../protocol/table_sql.ts";
@@ -71,7 +72,7 @@ export async function prepareTextImport(
   table: string,
   columns: readonly Column[],
 ): Promise<TextImport> {
-  const typed = columns.map(({ type }, i) => `CAST(unnest($c${i}::VARCHAR[]) AS ${type})`);
+  const typed = columns.map(({ type }, i) => `CAST(unnest(${textsOf(`c${i}`)}) AS ${type})`);
   const insert = await engine.prepareOnTexts(
     `INSERT INTO ${identifier(table)} SELECT ${typed.join(", ")}`,
   );
