@@ -8,10 +8,16 @@ import { StreamName } from "./names.ts";
 import { sha256Hex } from "./sha256.ts";
 import { formatBytes } from "./units.ts";
 
+/** Types stand in SQL as they are written: plain ones, and nothing that only begins like one. */
+export const PlainType = z.string().regex(
+  /^(U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|FLOAT|DOUBLE|BOOLEAN|VARCHAR|BLOB|UUID|JSON|INTERVAL|DATE|TIME|TIME WITH TIME ZONE|TIMESTAMP|TIMESTAMP_(S|MS|NS)|TIMESTAMP WITH TIME ZONE|DECIMAL\(\d{1,2},\d{1,2}\))$/,
+  "wanted a plain type, e.g. VARCHAR",
+);
+
 /** One table: `values` column by column, every value as text, null for NULL. */
 export const BroadcastTable = z.object({
   name: StreamName,
-  columns: z.array(Column).min(1),
+  columns: z.array(Column.extend({ type: PlainType })).min(1),
   values: z.array(z.array(z.string().nullable())),
 }).refine(
   ({ columns, values }) =>

@@ -98,8 +98,10 @@ class Run implements AsyncDisposable {
     const { broadcast = [], partials, caps } = output;
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
     if (caps.rows_max > HELD_ROWS_MAX) await this.timed(() => this.engine.freeOrder());
-    for (const table of broadcast) await createBroadcastTable(this.engine, table);
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
+    for (const table of broadcast) {
+      await this.timed(() => createBroadcastTable(this.engine, table));
+    }
     const shipped: Shipped[] = [];
     for (const [i, { table, sql }] of partials.entries()) {
       const cap = caps.rows_max - sum(shipped, "rows");

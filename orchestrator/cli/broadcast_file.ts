@@ -1,12 +1,12 @@
 /** `--with users=users.csv`: reads the files of tables that go to every host with the query. */
 import { extname } from "node:path";
+import { PlainType } from "../../protocol/broadcast.ts";
 import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { StreamName } from "../../protocol/names.ts";
 import { identifier, literal } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { columnsOf } from "../../queries/transfer/export.ts";
-import { isNested } from "../../queries/transfer/carriers.ts";
 
 /** How DuckDB reads files, by their extension: all rows decide about types. */
 const READERS: Readonly<Record<string, (path: string) => string>> = {
@@ -60,9 +60,9 @@ async function readOne(engine: Engine, given: string): Promise<BroadcastTable> {
     throw refuse(messageOf(cause).split("\n")[0] ?? "", cause);
   }
   const columns = await columnsOf(engine, name);
-  const nested = columns.find(({ type }) => isNested(type));
-  if (nested !== undefined) {
-    throw refuse(`column ${nested.name} is a ${nested.type}: only plain values can be joined`);
+  const other = columns.find(({ type }) => !PlainType.safeParse(type).success);
+  if (other !== undefined) {
+    throw refuse(`column ${other.name} is a ${other.type}: only plain values can be joined`);
   }
   const list = columns.map((column) => `${identifier(column.name)}::VARCHAR`);
   const { rows } = await engine.read(`SELECT ${list.join(", ")} FROM ${table}`);

@@ -33,7 +33,7 @@ async function write(job: ExportJob) {
     spillFolder: spill_folder,
   });
   await engine.freeOrder();
-  for (const table of broadcast) await createBroadcastTable(engine, table);
   await engine.lockDown([...files, STDOUT.path], views);
+  for (const table of broadcast) await createBroadcastTable(engine, table);
   await writeRows(engine, { from: `(${select})`, columns }, format, STDOUT);
 }

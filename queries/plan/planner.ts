@@ -81,6 +81,7 @@ export class Planner implements AsyncDisposable {
     await engine.run("SET errors_as_json = true");
     // Nothing runs here: a plan needs names and types, and no constants folded in advance.
     await engine.run("PRAGMA disable_optimizer");
+    await engine.lockDown([]); // types and SQL of others are bound here
     return new Planner(engine, new PlanSplitter(engine, await Templates.parse(engine)));
   }
 

@@ -59,6 +59,11 @@ Deno.test("tables that no host would take are refused: too large, packed or not,
   const packed = await new Response(bomb.pipeThrough(new CompressionStream("gzip"))).bytes();
   await assert.rejects(unpackBroadcast(packed.toBase64()), /are too large/);
   await assert.rejects(unpackBroadcast("H4sI"), { code: "usage" });
+  const harmful = {
+    ...table(["a"]),
+    columns: [{ name: "id", type: "INT); COPY t TO '/tmp/x'; --" }],
+  };
+  await assert.rejects(unpackBroadcast(await packBroadcast([harmful])), /wanted a plain type/);
   const uneven = { ...table(["a"]), values: [["a"], ["b", "c"]] };
   await assert.rejects(unpackBroadcast(await packBroadcast([uneven])), /as many values/);
 });

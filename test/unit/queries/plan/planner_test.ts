@@ -291,3 +291,19 @@ Deno.test("calls that overlap do not disturb each other, nor do failed ones", as
     ["aggregate", "bad_sql", "top_k", "bad_sql", "aggregate"],
   );
 });
+
+Deno.test("no type of a column reaches the file system, whoever sent it", async () => {
+  await using planner = await Planner.open();
+  const folder = await Deno.makeTempDir();
+  try {
+    const type = `INTEGER) AS x; COPY (SELECT 1) TO '${folder}/made'; SELECT (NULL`;
+    const table = { name: "t", columns: [{ name: "a", type }] };
+    const range = { since: null, until: null, implied: false };
+    for (const more of [{ tables: [table] }, { broadcast: [table] }]) {
+      await assert.rejects(planner.plan(request("SELECT a FROM t", { range, ...more })));
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
