@@ -6,6 +6,7 @@ import { HostName, Labels, RegionName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
+import { AgentArchive, ARCHIVE_PATHS } from "../protocol/archive/archive_config.ts";
 import { loopback } from "../protocol/listen_address.ts";
 import { geoProblems } from "./geo/geo_shape.ts";
 import { ruleProblems } from "./rules/problems.ts";
@@ -76,6 +77,7 @@ export const AgentConfig = z.strictObject({
   http: loopback("metrics are for this machine only; let a collector on it read them")
     .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),
   geo: Geo.optional(),
+  archive: AgentArchive.optional().describe("where sealed chunks are kept for years"),
   streams: z.array(Stream).min(1).describe("what is read; each stream is a table")
     .refine((streams) => new Set(streams.map((s) => s.name)).size === streams.length, {
       message: "stream names that differ",
@@ -102,6 +104,7 @@ export async function readAgentConfig(
       paths: [
         ["data_dir"],
         ["geo", "database"],
+        ...ARCHIVE_PATHS,
         ["streams", "*", "files", "*"],
         ["streams", "*", "redact", "*", "key", "file"],
       ],

@@ -132,8 +132,15 @@ function absolute(value: unknown, keys: readonly string[], folder: string) {
   for (const name of key === "*" ? Object.keys(container) : [key]) {
     const item = container[name];
     if (rest.length > 0) absolute(item, rest, folder);
-    else if (typeof item === "string") container[name] = resolve(folder, item);
+    else if (typeof item === "string") container[name] = absolutePath(folder, item);
   }
+}
+
+/** Of a path, or of a URL `file:PATH`; other URLs are nobody's paths. */
+function absolutePath(folder: string, path: string): string {
+  if (/^[a-z0-9]+:\/\/(?!\/)/.test(path)) return path;
+  const rest = /^file:(.+)$/.exec(path)?.[1];
+  return rest === undefined ? resolve(folder, path) : `file:${resolve(folder, rest)}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,10 +1,15 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
 import { counted } from "../../protocol/units.ts";
+import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
+import type { AgentArchive } from "../../protocol/archive/archive_config.ts";
 import { openGeo } from "../geo/open_geo.ts";
 import { addressField } from "../geo/geo_shape.ts";
 import { readAgentConfig } from "../config.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "../ingest/discover.ts";
+
+/** How long an archive may take to answer. */
+const ARCHIVE_MS = 15_000;
 
 export async function validateCommand(configPath: string): Promise<void> {
   const config = await readAgentConfig(configPath);
@@ -24,6 +29,14 @@ export async function validateCommand(configPath: string): Promise<void> {
     for (const pattern of found.unmatched) console.log(`  ${pattern}: no file matches`);
     for (const { path } of found.packed) console.log(`  ${path}: packed, read once`);
   }
+  if (config.archive !== undefined) await tryArchive(config.archive);
+}
+
+/** @throws {LogvendError} when it does not answer, or not to these credentials */
+async function tryArchive(archive: AgentArchive) {
+  await using store = await openObjectStore(archive);
+  for await (const _ of store.list("", AbortSignal.timeout(ARCHIVE_MS))) break;
+  console.log(`archive ${store.url}: can be listed`);
 }
 
 function inputsOf({ listen, stdin }: StreamConfig): string[] {

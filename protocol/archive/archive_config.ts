@@ -1,0 +1,88 @@
+/** The `archive` part of a configuration: which object store, and how it is spoken to. */
+import { z } from "zod";
+import { Bytes, Duration } from "../config_file.ts";
+
+const URL_WANTED = "s3://BUCKET/PREFIX, or file:FOLDER; stores without an S3 API are not supported";
+
+/** Bucket names: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const S3_URL = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([A-Za-z0-9!_.*'()=/-]*))?$/;
+
+/** A slower line would not bring an hour of a busy host away within the hour. */
+const BANDWIDTH_MIN_BYTES = 10_000;
+
+const Reference = z.strictObject({
+  file: z.string().min(1).optional().describe("a file that holds it; read again when it changes"),
+  env: z.string().min(1).optional().describe("an environment variable that holds it"),
+}).refine(({ file, env }) => (file === undefined) !== (env === undefined), "either file or env");
+
+/** Where a secret is. */
+export type SecretReference = z.infer<typeof Reference>;
+
+const Credentials = z.strictObject({
+  access_key_id: Reference,
+  secret_access_key: Reference,
+  session_token: Reference.optional(),
+}).describe("none: as the AWS tools find them (environment, profile, role of the machine)");
+
+/** How a store is reached: the same for agents and operators. */
+export const ArchiveStore = z.strictObject({
+  url: z.string(URL_WANTED).refine((url) => parseArchiveUrl(url) !== null, URL_WANTED)
+    .describe("`s3://BUCKET/PREFIX`, or `file:FOLDER`"),
+  endpoint: z.string().refine(
+    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ""),
+    "a URL, e.g. https://s3.example:9000",
+  ).optional().describe("of a store that is not Amazon's"),
+  region: z.string().regex(/^[a-z0-9-]{1,40}$/, "a region's name, e.g. eu-west-1")
+    .default(() => Deno.env.get("AWS_REGION") ?? "us-east-1")
+    .meta({
+      description: "that requests are signed for",
+      default_text: "`AWS_REGION`, else `us-east-1`",
+    }),
+  path_style: z.boolean().default(false)
+    .describe("the bucket is in the path, not in the host name; most stores of one's own want it"),
+  credentials: Credentials.optional(),
+  ca: z.string().min(1).optional()
+    .describe("a PEM file with the authority that signed the endpoint's certificate"),
+  checksums: z.enum(["full", "required"]).default("full").describe(
+    "required: for older stores that do not know the checksum headers of 2022; every body is signed either way",
+  ),
+});
+
+export type ArchiveStore = z.infer<typeof ArchiveStore>;
+
+/** The same, and how an agent stores what it sealed. */
+export const AgentArchive = z.strictObject({
+  ...ArchiveStore.shape,
+  sse: z.enum(["none", "AES256", "aws:kms"]).default("none")
+    .describe("how the store encrypts objects; none: as the bucket says"),
+  kms_key: z.string().min(1).optional().describe("with aws:kms; none: the account's own"),
+  storage_class: z.string().regex(/^[A-Z_]{1,40}$/, "a class, e.g. STANDARD_IA").optional()
+    .describe("of new objects; none: the bucket's. Classes that must be thawed cannot be queried"),
+  bandwidth: Bytes.refine((bytes) => bytes >= BANDWIDTH_MIN_BYTES, "a size from 10KB").optional()
+    .describe("how much is sent in a second at most; none: as much as goes"),
+  every: Duration.refine((ms) => ms >= 300_000 && ms <= 86_400_000, "5m to 24h").prefault("1h")
+    .describe("how often sealed chunks are sent, each host at a moment of its own"),
+});
+
+export type AgentArchive = z.infer<typeof AgentArchive>;
+
+/** Keys of a configuration with an `archive` that hold paths. */
+export const ARCHIVE_PATHS: readonly (readonly string[])[] = [
+  ["archive", "url"],
+  ["archive", "ca"],
+  ["archive", "credentials", "*", "file"],
+];
+
+/** The parts of an archive's URL. */
+export type ArchivePlace =
+  | { kind: "s3"; bucket: string; prefix: string }
+  | { kind: "folder"; path: string };
+
+/** Null: it is none. A prefix has no slash at its ends. */
+export function parseArchiveUrl(url: string): ArchivePlace | null {
+  const folder = /^file:(?:\/\/(?=\/))?(.+)$/.exec(url)?.[1];
+  if (folder !== undefined) return { kind: "folder", path: folder };
+  const [, bucket, prefix = ""] = S3_URL.exec(url) ?? [];
+  if (bucket === undefined) return null;
+  return { kind: "s3", bucket, prefix: prefix.replace(/^\/+|\/+$/g, "") };
+}

@@ -1,0 +1,16 @@
+/** Opens the object store of a configuration; the S3 client is loaded only where one is used. */
+import { parseArchiveUrl } from "./archive_config.ts";
+import type { AgentArchive, ArchiveStore } from "./archive_config.ts";
+import { FolderStore } from "./folder_store.ts";
+import type { ObjectStore } from "./object_store.ts";
+
+/** @throws {LogvendError} bad_config, when it cannot be opened as configured */
+export async function openObjectStore(
+  archive: ArchiveStore & Partial<AgentArchive>,
+): Promise<ObjectStore> {
+  const place = parseArchiveUrl(archive.url);
+  if (place === null) throw new Error(`not an archive: ${archive.url}`); // the schema refuses it
+  if (place.kind === "folder") return new FolderStore(place.path, archive.bandwidth);
+  const { S3Store } = await import("./s3_store.ts");
+  return await S3Store.open(place, archive);
+}

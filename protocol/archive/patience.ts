@@ -1,0 +1,30 @@
+/** Ends a call that does not get on: a line that swallows everything never says so. */
+import { LogvendError } from "../errors.ts";
+
+/** A call that has to get on. */
+export interface Patience extends Disposable {
+  /** Aborted by the caller's signal, or when nothing happened for too long. */
+  signal: AbortSignal;
+  /** Something happened. */
+  touch(): void;
+  /** The caller's reason, or that nothing happened. */
+  throwIfAborted(): void;
+}
+
+/** @param stallMs how long nothing may happen */
+export function patience(signal: AbortSignal, stallMs: number): Patience {
+  const stalled = new AbortController();
+  const give = () =>
+    stalled.abort(new LogvendError("timeout", `nothing moved for ${stallMs / 1_000} s`));
+  let timer = setTimeout(give, stallMs);
+  const either = AbortSignal.any([signal, stalled.signal]);
+  return {
+    signal: either,
+    touch() {
+      clearTimeout(timer);
+      timer = setTimeout(give, stallMs);
+    },
+    throwIfAborted: () => either.throwIfAborted(),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,137 @@
+/** Why a request to S3 failed, and what to do about it. */
+import { messageOf } from "../errors.ts";
+import { LogvendError } from "../errors.ts";
+import { ObjectStoreError } from "./object_store.ts";
+import type { StoreProblem } from "./object_store.ts";
+
+/** By error code: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+const PROBLEMS: Readonly<Record<string, StoreProblem>> = {
+  NoSuchKey: "missing",
+  NotFound: "missing",
+  PreconditionFailed: "changed",
+  NoSuchBucket: "no_bucket",
+  PermanentRedirect: "wrong_region",
+  AuthorizationHeaderMalformed: "wrong_region",
+  IllegalLocationConstraintException: "wrong_region",
+  InvalidAccessKeyId: "credentials",
+  SignatureDoesNotMatch: "credentials",
+  ExpiredToken: "credentials",
+  InvalidToken: "credentials",
+  TokenRefreshRequired: "credentials",
+  CredentialsProviderError: "credentials",
+  AccessDenied: "denied",
+  Forbidden: "denied",
+  RequestTimeTooSkewed: "clock",
+  BadDigest: "corrupt",
+  XAmzContentSHA256Mismatch: "corrupt",
+  SlowDown: "busy",
+  ConditionalRequestConflict: "busy",
+  RequestTimeout: "busy",
+};
+
+/** By status, where there is no code: HEAD has no body. */
+const BY_STATUS: Readonly<Record<number, StoreProblem>> = {
+  301: "wrong_region",
+  403: "denied",
+  404: "missing",
+  412: "changed",
+  429: "busy",
+};
+
+/** Where a request went. */
+export interface S3Target {
+  url: string;
+  bucket: string;
+  region: string;
+  endpoint: string | undefined;
+}
+
+/** What was thrown by the SDK, in our words. */
+export function s3Error(what: string, error: unknown, target: S3Target): Error {
+  if (error instanceof LogvendError) return error;
+  const { name, status, region } = factsOf(error);
+  const problem = PROBLEMS[name] ?? BY_STATUS[status ?? 0] ??
+    (status === undefined ? "unreachable" : status >= 500 ? "busy" : "refused");
+  const short = status === undefined
+    ? problem === "credentials" ? "no credentials" : "no answer"
+    : `S3 ${status}`;
+  const reason = reasonOf(problem, { name, error, region, target });
+  return new ObjectStoreError(problem, `Cannot ${what} in ${target.url}: ${reason}`, short, {
+    cause: error,
+  });
+}
+
+interface Reason {
+  name: string;
+  error: unknown;
+  region: string | undefined;
+  target: S3Target;
+}
+
+function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason): string {
+  const said = messageOf(error).split("\n")[0] ?? "";
+  switch (problem) {
+    case "missing":
+      return "no such object";
+    case "changed":
+      return "it changed; ask again";
+    case "corrupt":
+      return "the bytes that arrived are not those that were sent";
+    case "truncated":
+      return "the reply ended early";
+    case "no_bucket":
+      return `there is no bucket ${target.bucket}; make it, or correct archive.url`;
+    case "wrong_region": {
+      const right = region === undefined ? "that of the bucket" : region;
+      return `the bucket is not in ${target.region}; set archive.region to ${right}`;
+    }
+    case "credentials":
+      return `${credentialsText(name)} (${name}); renew what archive.credentials names`;
+    case "denied":
+      return `access denied (${name}); the rights it takes: logvend archive policy`;
+    case "clock":
+      return "the clock of this machine is too far off; set it (NTP)";
+    case "full":
+      return "it is full";
+    case "busy":
+      return `the store is busy (${name})`;
+    case "unreachable": {
+      const where = target.endpoint ?? `S3 in ${target.region}`;
+      return `no answer from ${where} (${said}); is it up, and archive.endpoint right?`;
+    }
+    case "refused":
+      return name === "Unknown" || said.includes(name) ? said : `${name}: ${said}`;
+    default:
+      return problem satisfies never;
+  }
+}
+
+function credentialsText(name: string): string {
+  if (name === "ExpiredToken" || name === "TokenRefreshRequired") return "the credentials expired";
+  return name === "CredentialsProviderError" ? "no credentials" : "the credentials are wrong";
+}
+
+/** Whether the store does not know a header that it was sent. */
+export function isNotImplemented(error: unknown): boolean {
+  return factsOf(error).status === 501;
+}
+
+/** Whether a condition of the request did not hold. */
+export function isPrecondition(error: unknown): boolean {
+  return factsOf(error).status === 412;
+}
+
+function factsOf(error: unknown) {
+  const { name, $metadata, $response, BucketRegion, Region } = Object(error) as {
+    name?: unknown;
+    $metadata?: { httpStatusCode?: number };
+    $response?: { headers?: Record<string, string> };
+    BucketRegion?: string;
+    Region?: string;
+  }; // as the SDK's service exceptions have them
+  return {
+    name: typeof name === "string" ? name : "Unknown",
+    status: $metadata?.httpStatusCode,
+    region: BucketRegion ?? Region ?? $response?.headers?.["x-amz-bucket-region"],
+  };
+}

@@ -1,0 +1,320 @@
+/** An archive in any store with an S3 API: Amazon's, Ceph's, and others. */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { Agent } from "node:https";
+import { Readable } from "node:stream";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import type { _Object, S3ClientConfig } from "@aws-sdk/client-s3";
+import { LogvendError } from "../errors.ts";
+import { reasonOf } from "../file_error.ts";
+import type { AgentArchive, ArchivePlace, ArchiveStore } from "./archive_config.ts";
+import { Bandwidth } from "./bandwidth.ts";
+import { credentialsOf } from "./credentials.ts";
+import { ObjectStoreError } from "./object_store.ts";
+import type {
+  GetOptions,
+  ListedObject,
+  NewObject,
+  ObjectContent,
+  ObjectFacts,
+  ObjectStore,
+} from "./object_store.ts";
+import { patience } from "./patience.ts";
+import type { Patience } from "./patience.ts";
+import { isNotImplemented, isPrecondition, s3Error } from "./s3_errors.ts";
+import { PART_BYTES, uploadParts } from "./s3_parts.ts";
+import { partsOf, sizeOf } from "./body_parts.ts";
+import { signBodies, signedBody } from "./signed_body.ts";
+
+/** How long nothing may move; the smallest bandwidth sends a block in a quarter of it. */
+const STALL_MS = 30_000;
+
+/** Of one request by the SDK: what takes longer to heal is for the caller to try again. */
+const ATTEMPTS_MAX = 3;
+
+const CONNECT_MS = 10_000;
+
+type S3Place = Extract<ArchivePlace, { kind: "s3" }>;
+
+/** What speed and patience tests change. */
+export interface S3StoreOptions {
+  /** @default 30 s */
+  stallMs?: number;
+  /** @default 3 */
+  attemptsMax?: number;
+  /** Larger objects are sent in parts of this size. @default 8 MiB */
+  partBytes?: number;
+}
+
+/** Objects of one bucket, below a prefix. */
+export class S3Store implements ObjectStore {
+  readonly url: string;
+  private readonly bandwidth: Bandwidth;
+  /** Until a store says that it does not know If-None-Match. */
+  private isConditional = true;
+
+  private constructor(
+    private readonly client: S3Client,
+    private readonly place: S3Place,
+    private readonly archive: ArchiveStore & Partial<AgentArchive>,
+    private readonly options: Required<S3StoreOptions>,
+  ) {
+    this.url = archive.url;
+    this.bandwidth = new Bandwidth(archive.bandwidth);
+  }
+
+  /** @throws {LogvendError} bad_config */
+  static async open(
+    place: S3Place,
+    archive: ArchiveStore & Partial<AgentArchive>,
+    options: S3StoreOptions = {},
+  ): Promise<S3Store> {
+    const { stallMs = STALL_MS, attemptsMax = ATTEMPTS_MAX, partBytes = PART_BYTES } = options;
+    const client = new S3Client({
+      region: archive.region,
+      forcePathStyle: archive.path_style,
+      credentials: credentialsOf(archive.credentials),
+      maxAttempts: attemptsMax,
+      expectContinueHeader: false,
+      requestHandler: {
+        connectionTimeout: CONNECT_MS,
+        httpsAgent: new Agent({ keepAlive: true, ...await authorityOf(archive.ca) }),
+      },
+      ...checksumsOf(archive.checksums),
+      ...(archive.endpoint === undefined ? {} : { endpoint: archive.endpoint }),
+    });
+    signBodies(client);
+    return new S3Store(client, place, archive, { stallMs, attemptsMax, partBytes });
+  }
+
+  async put(object: NewObject, signal: AbortSignal): Promise<"stored" | "exists"> {
+    return await this.attempt(`store ${object.key}`, signal, async (patient) => {
+      try {
+        return await this.putOnce(object, patient);
+      } catch (error) {
+        if (!isNotImplemented(error) || !this.isConditional || !object.ifNoneMatch) throw error;
+        this.isConditional = false;
+        return await this.putOnce(object, patient);
+      }
+    });
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<ObjectFacts | null> {
+    return await this.attempt(`look at ${key}`, signal, async ({ signal: abortSignal }) => {
+      try {
+        const command = new HeadObjectCommand(this.at(key));
+        const found = await this.client.send(command, { abortSignal });
+        const metadata = found.Metadata ?? {};
+        return {
+          bytes: found.ContentLength ?? 0,
+          etag: found.ETag ?? "",
+          sha256: metadata.sha256 ?? null,
+          metadata,
+        };
+      } catch (error) {
+        const mapped = s3Error("look", error, this.target);
+        if (mapped instanceof ObjectStoreError && mapped.problem === "missing") return null;
+        throw error;
+      }
+    });
+  }
+
+  async get(
+    key: string,
+    { range, ifMatch }: GetOptions,
+    signal: AbortSignal,
+  ): Promise<ObjectContent> {
+    if (range !== undefined && range.end <= range.start) throw new Error(`an empty range: ${key}`);
+    return await this.attempt(`read ${key}`, signal, async ({ signal: abortSignal }) => {
+      const command = new GetObjectCommand({
+        ...this.at(key),
+        ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end - 1}` }),
+        ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
+      });
+      const found = await this.client.send(command, { abortSignal });
+      const length = found.ContentLength ?? 0;
+      const body = found.Body?.transformToWebStream() ?? ReadableStream.from<Uint8Array>([]);
+      return {
+        bytes: Number(/\/(\d+)$/.exec(found.ContentRange ?? "")?.[1] ?? length),
+        etag: found.ETag ?? "",
+        body: this.read(body, { key, length }, signal),
+      };
+    });
+  }
+
+  async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
+    const { bucket, prefix: place } = this.place;
+    const base = place === "" ? "" : `${place}/`;
+    let token: string | undefined;
+    do {
+      const page = await this.attempt(`list ${prefix}`, signal, async ({ signal: abortSignal }) => {
+        const command = new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: base + prefix,
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+        });
+        return await this.client.send(command, { abortSignal });
+      });
+      for (const object of page.Contents ?? []) yield listed(object, base);
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async remove(key: string, signal: AbortSignal): Promise<void> {
+    await this.attempt(`remove ${key}`, signal, async ({ signal: abortSignal }) => {
+      await this.client.send(new DeleteObjectCommand(this.at(key)), { abortSignal });
+    });
+  }
+
+  async [Symbol.asyncDispose]() {
+    await Promise.resolve(this.client.destroy());
+  }
+
+  private async putOnce(
+    object: NewObject,
+    patient: Patience,
+  ): Promise<"stored" | "exists"> {
+    const { key, body, sha256, metadata = {}, ifNoneMatch = false } = object;
+    const { sse, kms_key, storage_class } = this.archive;
+    const { partBytes } = this.options;
+    const kept = {
+      ...this.at(key),
+      Metadata: { ...metadata, sha256 },
+      ...(storage_class === undefined ? {} : { StorageClass: storage_class as "STANDARD" }), // any text
+      ...(sse === undefined || sse === "none" ? {} : { ServerSideEncryption: sse }),
+      ...(kms_key === undefined ? {} : { SSEKMSKeyId: kms_key }),
+    };
+    const condition = ifNoneMatch && this.isConditional ? { IfNoneMatch: "*" } : {};
+    const isLarge = await sizeOf(body) > partBytes;
+    const sender = {
+      client: this.client,
+      hasChecksums: this.archive.checksums === "full",
+      stream: (bytes: Uint8Array) => this.stream(bytes, patient),
+      signal: patient.signal,
+    };
+    const corrupt = (found: string) =>
+      new ObjectStoreError(
+        "corrupt",
+        `Cannot store ${key} in ${this.url}: its bytes have SHA-256 ${found}, not ${sha256}`,
+        "corrupt",
+      );
+    try {
+      if (isLarge) {
+        await uploadParts(sender, { kept, condition, body, sha256, partBytes, corrupt });
+        return "stored";
+      }
+      for await (const bytes of partsOf(body, partBytes)) {
+        const found = createHash("sha256").update(bytes).digest("hex");
+        if (found !== sha256) throw corrupt(found);
+        const command = new PutObjectCommand({
+          ...kept,
+          ...condition,
+          ...signedBody(sender, bytes, sha256),
+        });
+        await this.client.send(command, { abortSignal: patient.signal });
+      }
+      return "stored";
+    } catch (error) {
+      if (ifNoneMatch && isPrecondition(error)) return "exists";
+      throw error;
+    }
+  }
+
+  /** A body that is paced, and shows that the call gets on. */
+  private stream(bytes: Uint8Array, patient: Patience): Readable {
+    const pace = this.bandwidth.pace(bytes, patient.signal);
+    return Readable.from((async function* () {
+      for await (const block of pace) {
+        patient.touch();
+        yield Buffer.from(block.buffer, block.byteOffset, block.length);
+      }
+    })());
+  }
+
+  private async *read(
+    body: ReadableStream<Uint8Array>,
+    { key, length }: { key: string; length: number },
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    using patient = patience(signal, this.options.stallMs);
+    const reader = body.getReader();
+    const stop = () => reader.cancel(patient.signal.reason).catch(() => {});
+    patient.signal.addEventListener("abort", stop, { once: true });
+    let left = length;
+    try {
+      while (left > 0) {
+        const { value, done } = await reader.read();
+        patient.throwIfAborted();
+        if (done) break;
+        patient.touch();
+        left -= value.length;
+        yield value;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw s3Error(`read ${key}`, error, this.target);
+    } finally {
+      patient.signal.removeEventListener("abort", stop);
+      await reader.cancel().catch(() => {});
+    }
+    if (left === 0) return;
+    const text = `Cannot read ${key} in ${this.url}: the reply ended ${left} bytes early`;
+    throw new ObjectStoreError("truncated", text, "ended early");
+  }
+
+  private async attempt<T>(
+    what: string,
+    signal: AbortSignal,
+    call: (patient: Patience) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    using patient = patience(signal, this.options.stallMs);
+    try {
+      return await call(patient);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw s3Error(what, patient.signal.aborted ? patient.signal.reason : error, this.target);
+    }
+  }
+
+  private at(key: string) {
+    const { bucket, prefix } = this.place;
+    return { Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` };
+  }
+
+  private get target() {
+    const { region, endpoint } = this.archive;
+    return { url: this.url, bucket: this.place.bucket, region, endpoint };
+  }
+}
+
+function listed({ Key, Size, ETag, LastModified }: _Object, base: string): ListedObject {
+  return {
+    key: (Key ?? "").slice(base.length),
+    bytes: Size ?? 0,
+    etag: ETag ?? "",
+    modifiedMs: LastModified?.getTime() ?? 0,
+  };
+}
+
+function checksumsOf(mode: ArchiveStore["checksums"]): Partial<S3ClientConfig> {
+  const when = mode === "full" ? "WHEN_SUPPORTED" : "WHEN_REQUIRED";
+  return { requestChecksumCalculation: when, responseChecksumValidation: when };
+}
+
+async function authorityOf(path: string | undefined): Promise<{ ca?: string }> {
+  if (path === undefined) return {};
+  try {
+    return { ca: await Deno.readTextFile(path) };
+  } catch (cause) {
+    const text = `Cannot read archive.ca ${path}: ${reasonOf(cause)}`;
+    throw new LogvendError("bad_config", text, { cause });
+  }
+}
