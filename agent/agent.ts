@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { VERSION } from "../protocol/version.ts";
-import { Planner } from "../queries/plan/planner.ts";
 import type { AgentConfig } from "./config.ts";
 import { drain } from "./drain.ts";
 import { openGeo } from "./geo/open_geo.ts";
@@ -47,7 +46,6 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using store = await openStore(config, signal, { observer: metrics, watcher: live });
   const folder = join(dataDir, "query");
   await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
-  await using planner = await Planner.open();
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
     dataDir,
@@ -59,7 +57,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using tail = Tail.start({ streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
-  const parts: QueryParts = { planner, store, workers, region, folder, behindBytes };
+  const parts: QueryParts = { store, workers, region, behindBytes };
   await using _socket = await serveSnapshots(dataDir, store);
   await using link = openLink({ config, store, tail, live, metrics, parts });
   await using _health = openHealth({ config, store, tail, inputs, metrics, link });

@@ -7,7 +7,6 @@ import { parseRange, rangeInWords } from "../../protocol/range.ts";
 import type { RangeText } from "../../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
 import { askedSql } from "../../queries/library/library.ts";
-import { Planner } from "../../queries/plan/planner.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { stdoutLook } from "../../queries/answer/table_look.ts";
 import { readAgentConfig } from "../config.ts";
@@ -91,9 +90,9 @@ interface Asked {
 async function ask({ question, source, folder, stack, signal }: Asked): Promise<LocalAnswer> {
   const { store, dataDir, region } = source;
   const results = resultsFolder(folder);
-  const workers = stack.use(await WorkerPool.open({ folder: results, dataDir }));
-  const planner = stack.use(await Planner.open());
-  const parts = { planner, store, workers, region, folder: results, behindBytes: () => 0 };
+  const arrow = question.format === "arrow";
+  const workers = stack.use(await WorkerPool.open({ folder: results, dataDir, arrow }));
+  const parts = { store, workers, region, behindBytes: () => 0 };
   return await localQuery(parts, question, signal);
 }
 

@@ -53,7 +53,7 @@ export async function restoreCommand(options: RestoreOptions): Promise<void> {
       columns: logical,
       now,
     })).sql;
-    const parts = { snapshot, books: readBooks(dataDir), workers, folder, dataDir, region };
+    const parts = { snapshot, books: readBooks(dataDir), workers, dataDir, region };
     const pieces: RestoredPiece[] = [];
     for await (const restored of restore(parts, { stream, range, where }, signal)) {
       await (out ?? toStdout)(restored);

@@ -1,9 +1,11 @@
 /** Answers one question as this host's part of the fleet's answer. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
-import { runPlan } from "./prepare.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import { runQuestion } from "./prepare.ts";
 import type { Finished, QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
+import type { Output } from "./worker_protocol.ts";
 
 /**
  * Plans, runs and hands back the partial tables.
@@ -16,18 +18,18 @@ export async function answerQuery(
 ): Promise<HostAnswer> {
   const { limits, broadcast = [], ...question } = query;
   const until = AbortSignal.any([signal, AbortSignal.timeout(limits.timeout_ms)]);
-  const plan = await parts.planner.plan({
+  const asked = {
     ...question,
     broadcast: broadcast.map(({ name, columns }) => ({ name, columns })),
     rowsMax: limits.rows_max,
-  });
-  const output = {
+  };
+  const output = ({ partials }: Plan): Output => ({
     kind: "partials",
     broadcast,
-    partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
+    partials: partials.map(({ table, sql }) => ({ table, sql })),
     caps: { rows_max: limits.rows_max, bytes_max: limits.bytes_max },
-  } as const;
-  return hostAnswer(await runPlan(parts, plan, output, until));
+  });
+  return hostAnswer(await runQuestion(parts, { asked, output }, until));
 }
 
 function hostAnswer({ result, coverage, resultFolder }: Finished): HostAnswer {

@@ -9,7 +9,7 @@ import type { TableLook } from "../../queries/answer/table.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { withTables } from "../../queries/plan/relations.ts";
 import { readJsonLines } from "../../protocol/json_lines.ts";
-import { runPlan } from "./prepare.ts";
+import { runQuestion } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
 
@@ -46,9 +46,10 @@ export async function localQuery(
   const { format, timeoutMs, ...asked } = question;
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const tables = parts.store.tables();
-  const plan = await parts.planner.plan({ ...asked, tables, rowsMax: ROWS_MAX });
-  const output = { kind: "answer", sql: wholeSql(plan), format } as const;
-  const { result, coverage, resultFolder } = await runPlan(parts, plan, output, until);
+  const { plan, result, coverage, resultFolder } = await runQuestion(parts, {
+    asked: { ...asked, tables, rowsMax: ROWS_MAX },
+    output: (plan) => ({ kind: "answer", sql: wholeSql(plan), format }),
+  }, until);
   if (result.kind !== "answer") {
     throw new LogvendError("internal", "The worker answered another question");
   }

@@ -5,7 +5,7 @@ import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
-import type { Planner } from "../../queries/plan/planner.ts";
+import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
@@ -14,72 +14,79 @@ import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
 /** What queries need of the rest of the agent. */
 export interface QueryParts {
-  planner: Planner;
   store: SnapshotSource;
   workers: WorkerPool;
   /** This host's region: a column of every table. */
   region: string;
-  /** Where results lie until they are sent; the workers' folder. */
-  folder: string;
   /** Bytes in log files that the tail has not read yet. */
   behindBytes: () => number;
 }
 
+/** What a worker is asked. */
+export interface Question {
+  asked: PlanRequest;
+  /** What is wanted of the plan. */
+  output(plan: Plan): Output;
+}
+
 /** A result and the folder it lies in, which its owner removes. */
 export interface Finished {
+  plan: Plan;
   result: WorkerResult;
   coverage: HostCoverage;
   resultFolder: string;
 }
 
 /**
- * Runs a plan over a snapshot that is taken when its turn has come.
+ * Plans and runs a question over a snapshot that is taken when its turn has come.
  * @throws {LogvendError} the worker's, or `timeout` and `cancelled`; nothing is left behind then
  */
-export async function runPlan(
+export async function runQuestion(
   parts: QueryParts,
-  plan: Plan,
-  output: Output,
+  { asked, output }: Question,
   signal: AbortSignal,
 ): Promise<Finished> {
-  const resultFolder = Deno.makeTempDirSync({ dir: parts.folder, prefix: "result-" }); // 0.1 ms
-  try {
-    return await parts.workers.use(signal, async (worker) => {
-      const reached = within(plan.range, plan.reach);
-      await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
-      const coverage = coverageOf(snapshot, parts.behindBytes());
-      const query = workerQuery({ plan, snapshot, region: parts.region, output, resultFolder });
-      return { result: await worker.run(query, signal), coverage, resultFolder };
-    });
-  } catch (error) {
-    await Deno.remove(resultFolder, { recursive: true });
-    throw error;
-  }
+  return await parts.workers.use(signal, async (worker) => {
+    const plan = await worker.plan(asked, signal);
+    const reached = within(plan.range, plan.reach);
+    await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
+    const coverage = coverageOf(snapshot, parts.behindBytes());
+    const resultFolder = parts.workers.makeFolder("result-");
+    try {
+      const query = workerQuery(parts, { plan, snapshot, output: output(plan), resultFolder });
+      return { plan, result: await worker.run(query, signal), coverage, resultFolder };
+    } catch (error) {
+      await Deno.remove(resultFolder, { recursive: true });
+      throw error;
+    }
+  });
 }
 
 interface WorkerQueryParts {
   plan: Plan;
   snapshot: Snapshot;
-  region: string;
   output: Output;
   resultFolder: string;
 }
 
-function workerQuery(parts: WorkerQueryParts): WorkerQuery {
-  const { plan, snapshot, region, output, resultFolder } = parts;
+function workerQuery(
+  { region, workers }: QueryParts,
+  { plan, snapshot, output, resultFolder }: WorkerQueryParts,
+): WorkerQuery {
   const { since, until } = plan.range;
+  const read = (files: readonly string[]) => files.map((path) => workers.pathFor(path));
   return {
     views: plan.tables.map((table) => {
       const { files = [], shape = ACCESS_SHAPE } = snapshot.tables.get(table) ?? {};
       const columns = plan.columnsRead[table] ?? [];
       const lineWhere = (plan.reach.words[table] ?? []).map((word) => holdsWord(shape, word))
         .filter((condition) => condition !== null);
-      const source = { files, region, since, until, columns, lineWhere };
+      const source = { files: read(files), region, since, until, columns, lineWhere };
       return { table, sql: tableSelect(schemaOf(table, shape), source) };
     }),
-    files: [...snapshot.tables.values()].flatMap((table) => table.files),
+    files: read([...snapshot.tables.values()].flatMap((table) => table.files)),
     output,
-    result_folder: resultFolder,
+    result_folder: workers.pathFor(resultFolder),
   };
 }
 

@@ -10,13 +10,13 @@ import { columnsOf, exportSelect, exportTable } from "../../queries/transfer/exp
 import type { Exported } from "../../queries/transfer/export.ts";
 import { createBroadcastTable } from "../../queries/transfer/import.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
-import { resultFile, WorkerRequest } from "./worker_protocol.ts";
+import { Planner } from "../../queries/plan/planner.ts";
+import { confine } from "./confinement.ts";
+import { resultFile, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 
-/** DuckDB's share; what does not fit is spilled. Raising it lets one query starve the host. */
-const MEMORY_BYTES = 512 * 2 ** 20;
-/** More disk than this for one query is a query that should be asked differently. */
-const SPILL_BYTES_MAX = 2 * 2 ** 30;
+/** DuckDB spills above it; texts and lists that it is at work on come on top, up to all of it. */
+const BUFFERS_SHARE = 0.75;
 const THREADS_MAX = 2;
 /**
  * Opening a DuckDB takes 12-19 ms of a core: first the answer goes its way. A query that follows
@@ -31,29 +31,49 @@ const HELD_ROWS_MAX = 100_000;
 const SAMPLE_ROWS = 1_000;
 
 /** Serves queries from stdin until it ends. @returns the exit code */
-export async function queryWorker(spillFolder: string): Promise<number> {
+export async function queryWorker(argument: string): Promise<number> {
+  const settings = WorkerSettings.parse(JSON.parse(argument));
   const writer = Deno.stdout.writable.getWriter();
   const reply = (message: WorkerReply) => writeJsonLine(writer, message);
-  let run = await Run.open(spillFolder);
-  await reply({ kind: "ready" });
+  const [planner, first] = await Promise.all([Planner.open(), Run.open(settings)]);
+  if (settings.arrow) await import("../../queries/answer/arrow.ts");
+  const problem = confine(settings.library, {
+    memoryBytes: settings.memory_bytes,
+    fileBytes: settings.file_bytes_max,
+    user: settings.user,
+  });
+  let run = first;
+  await reply({ kind: "ready", ...(problem === null ? {} : { problem }) });
   for await (const line of readJsonLines(Deno.stdin.readable)) {
     const request = WorkerRequest.parse(line);
-    if (request.kind === "interrupt") {
-      run.interrupt();
-      continue;
+    switch (request.kind) {
+      case "interrupt":
+        planner.interrupt();
+        run.interrupt();
+        break;
+      case "plan":
+        planner.plan(request.request).then(
+          (plan) => reply({ kind: "planned", plan }),
+          (error) => reply({ kind: "refused", error: toWireError(error) }),
+        ).catch(fail);
+        break;
+      case "query":
+        run.answer(request.query).then(async (message) => {
+          await reply(message);
+          await new Promise((resolve) => setTimeout(resolve, REOPEN_DELAY_MS));
+          await run[Symbol.asyncDispose]();
+          run = await Run.open(settings); // ahead of the next query
+          await reply({ kind: "ready" });
+        }).catch(fail);
     }
-    run.answer(request.query).then(async (message) => {
-      await reply(message);
-      await new Promise((resolve) => setTimeout(resolve, REOPEN_DELAY_MS));
-      await run[Symbol.asyncDispose]();
-      run = await Run.open(spillFolder); // ahead of the next query
-      await reply({ kind: "ready" });
-    }).catch((error) => {
-      console.error(messageOf(error));
-      Deno.exit(1); // the agent starts another worker
-    });
   }
   return 0;
+}
+
+/** The agent starts another worker. */
+function fail(error: unknown) {
+  console.error(messageOf(error));
+  Deno.exit(1);
 }
 
 /** One query in an engine of its own. */
@@ -63,13 +83,14 @@ class Run implements AsyncDisposable {
 
   private constructor(private readonly engine: Engine) {}
 
-  static async open(spillFolder: string): Promise<Run> {
+  static async open(settings: WorkerSettings): Promise<Run> {
     const engine = await Engine.open({
       threads: Math.min(THREADS_MAX, navigator.hardwareConcurrency),
-      memoryBytes: MEMORY_BYTES,
-      spillFolder,
+      memoryBytes: BUFFERS_SHARE * settings.memory_bytes,
+      spillFolder: settings.spill_folder,
     });
-    await engine.run(`SET max_temp_directory_size = '${SPILL_BYTES_MAX / 2 ** 20}MiB'`);
+    const spillMib = Math.ceil(settings.spill_bytes_max / 2 ** 20);
+    await engine.run(`SET max_temp_directory_size = '${spillMib}MiB'`);
     return new Run(engine);
   }
 

@@ -1,5 +1,5 @@
 /** The agent's side of a query worker: starts it, hands it queries, stops what will not stop. */
-import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
 import {
   bareEnvironment,
@@ -12,8 +12,12 @@ import { fromWireError } from "../../protocol/wire_error.ts";
 import { selfCommand, WORKER_COMMAND } from "../self.ts";
 import { spareFolder } from "../store/spare_folder.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import type { PlanRequest } from "../../queries/plan/planner.ts";
+import { libraryPath } from "./confinement.ts";
+import { makeOwnFolder, pathForWorker } from "./worker_folders.ts";
 import { WorkerReply } from "./worker_protocol.ts";
-import type { WorkerQuery, WorkerRequest } from "./worker_protocol.ts";
+import type { WorkerQuery, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";
 
 /** DuckDB heeds an interrupt within 21 ms, or not at all (levenshtein, list_sort, printf). */
 const INTERRUPT_GRACE_MS = 1_000;
@@ -21,17 +25,37 @@ const INTERRUPT_GRACE_MS = 1_000;
 /** How much of the worker's last words goes into our log. */
 const STDERR_CHARACTERS_MAX = 2_000;
 
+/** Longer than the planner allows itself, and what does not heed that. */
+const PLAN_MAX_MS = 6_000;
+
+/** More disk than this for one query is a query that should be asked differently. */
+const SPILL_BYTES_MAX = 2 * 2 ** 30;
+
+/** One query's, unless the agent's policy says otherwise. */
+const MEMORY_BYTES = 512 * 2 ** 20;
+/** Of a file with its result. */
+const FILE_BYTES_MAX = 20 * 2 ** 30;
+
 export interface WorkerOptions {
-  /** The only folder that workers write to. */
+  /** The only folder that workers write to: one of its own for each. */
   folder: string;
-  /** The folder whose Parquet files they read. */
+  /** The folder whose Parquet files they read; they stand in it. */
   dataDir: string;
   /** Niceness of the workers. @default that of this process */
   nice?: number;
+  /** What one query may take. @default 512 MiB */
+  memoryBytes?: number;
+  /** The user that workers become; null: the one that they are started by. */
+  user: number | null;
+  /** Whether answers may be wanted as Arrow. @default false */
+  arrow?: boolean;
 }
 
 /** What a finished query gives. */
 export type WorkerResult = Extract<WorkerReply, { kind: "partials" | "answer" | "lines" }>;
+
+/** How a worker ended that was at work: by our SIGKILL, when it did not heed an interrupt, or else. */
+export type Fate = "killed" | "died";
 
 /** One process. Any query that does not succeed ends it: what state it is in, nobody knows. */
 export class WorkerProcess implements AsyncDisposable {
@@ -42,13 +66,30 @@ export class WorkerProcess implements AsyncDisposable {
   private readonly stderr: Promise<string>;
   private ready: Promise<void>;
   private ended = false;
+  private wasKilled = false;
+  /** How its last query ended it, if one did. */
+  fate: Fate | null = null;
 
   constructor(options: WorkerOptions) {
-    this.spillFolder = join(options.folder, `spill-${crypto.randomUUID()}`);
-    const self = selfCommand([WORKER_COMMAND, this.spillFolder], permissions(options));
+    const { folder, dataDir, user, memoryBytes = MEMORY_BYTES, arrow = false } = options;
+    this.spillFolder = makeOwnFolder({ parent: folder, prefix: "spill-", user });
+    const library = libraryPath();
+    const settings: WorkerSettings = {
+      spill_folder: pathForWorker(this.spillFolder, dataDir),
+      spill_bytes_max: SPILL_BYTES_MAX,
+      memory_bytes: memoryBytes,
+      file_bytes_max: FILE_BYTES_MAX,
+      user,
+      library,
+      arrow,
+    };
+    const self = selfCommand(
+      [WORKER_COMMAND, JSON.stringify(settings)],
+      permissions(options, library),
+    );
     this.child = new Deno.Command(self.command, {
       args: self.args,
-      cwd: options.folder,
+      cwd: dataDir,
       clearEnv: true,
       env: bareEnvironment(),
       stdin: "piped",
@@ -73,23 +114,59 @@ export class WorkerProcess implements AsyncDisposable {
   }
 
   /**
+   * Plans SQL, not while anything else is at work here. Binding evaluates what stands for a constant,
+   * and types may grow without end: so it is done where it can be killed.
+   * @throws {LogvendError} bad_sql, and the worker is as before; others as `run` does
+   */
+  async plan(request: PlanRequest, signal: AbortSignal): Promise<Plan> {
+    const late = new AbortController();
+    const tooLong = `The SQL takes longer than ${PLAN_MAX_MS / 1_000} s to plan: simplify it`;
+    const timer = setTimeout(
+      () => late.abort(new LogvendError("bad_sql", tooLong)),
+      PLAN_MAX_MS,
+    );
+    try {
+      const until = AbortSignal.any([signal, late.signal]);
+      const reply = await this.exchange({ kind: "plan", request }, until);
+      if (reply.kind === "refused") throw fromWireError(reply.error);
+      if (reply.kind !== "planned") throw outOfStep();
+      return reply.plan;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
    * Runs one query; not while another one runs. When `signal` aborts, the query is interrupted,
    * and killed if that does not help.
    * @throws {LogvendError} with the worker's code; `timeout` or `cancelled` after an abort
    */
   async run(query: WorkerQuery, signal: AbortSignal): Promise<WorkerResult> {
+    const reply = await this.exchange({ kind: "query", query }, signal);
+    switch (reply.kind) {
+      case "partials":
+      case "answer":
+      case "lines":
+        this.ready = this.expectReady();
+        return reply;
+      default:
+        await this[Symbol.asyncDispose]();
+        throw outOfStep();
+    }
+  }
+
+  /** Asks, and gives the reply unless the worker failed: then it is ended. */
+  private async exchange(request: WorkerRequest, signal: AbortSignal): Promise<WorkerReply> {
     const watch = new AbortController();
     try {
       if (signal.aborted) throw abortError(signal);
       signal.addEventListener("abort", () => this.stop(watch.signal), { signal: watch.signal });
       await this.ready;
       if (signal.aborted) throw abortError(signal);
-      await this.send({ kind: "query", query });
+      await this.send(request);
       const reply = await this.next();
       if (signal.aborted) throw abortError(signal); // its interrupt would hit the next query
       if (reply.kind === "failed") throw fromWireError(reply.error);
-      if (reply.kind === "ready") throw new LogvendError("internal", "The worker is out of step");
-      this.ready = this.expectReady();
       return reply;
     } catch (error) {
       await this[Symbol.asyncDispose]();
@@ -102,7 +179,10 @@ export class WorkerProcess implements AsyncDisposable {
   /** Interrupts; kills later, unless `settled` aborts before. */
   private stop(settled: AbortSignal) {
     this.send({ kind: "interrupt" }).catch(() => this.kill());
-    const timer = setTimeout(() => this.kill(), INTERRUPT_GRACE_MS);
+    const timer = setTimeout(() => {
+      this.fate = "killed";
+      this.kill();
+    }, INTERRUPT_GRACE_MS);
     settled.addEventListener("abort", () => clearTimeout(timer));
   }
 
@@ -114,6 +194,7 @@ export class WorkerProcess implements AsyncDisposable {
     const { done, value } = await this.replies.next();
     if (!done) return WorkerReply.parse(value);
     const [{ signal, code }, said] = await Promise.all([this.child.status, this.stderr]);
+    if (!this.wasKilled) this.fate = "died";
     throw new LogvendError(
       "internal",
       `The query's process ended (${signal ?? `exit ${code}`}); the agent goes on` +
@@ -123,13 +204,21 @@ export class WorkerProcess implements AsyncDisposable {
 
   private expectReady(): Promise<void> {
     const ready = this.next().then((reply) => {
-      if (reply.kind !== "ready") throw new LogvendError("internal", "The worker is out of step");
+      if (reply.kind !== "ready") throw outOfStep();
+      if (reply.problem === undefined) return;
+      getLogger(["agent", "query"]).warning(
+        "Queries run with more rights than they should: {why}",
+        {
+          why: reply.problem,
+        },
+      );
     });
     ready.catch(() => {}); // the next query, if there is one, sees the failure
     return ready;
   }
 
   private kill() {
+    this.wasKilled = true;
     try {
       this.child.kill("SIGKILL");
     } catch {
@@ -161,10 +250,15 @@ export function abortError(signal: AbortSignal): LogvendError {
     : new LogvendError("cancelled", "The query was cancelled");
 }
 
-function permissions({ dataDir, folder }: WorkerOptions): string[] {
+function outOfStep(): LogvendError {
+  return new LogvendError("internal", "The worker is out of step");
+}
+
+function permissions({ dataDir, folder }: WorkerOptions, library: string | null): string[] {
+  const libraries = [PROGRAM_FOLDER, ...(library === null ? [] : [library])];
   return [
     `--allow-read=${pathList(PROGRAM_FOLDER, dataDir, spareFolder(dataDir), folder)}`,
     `--allow-write=${pathList(folder)}`,
-    `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
+    `--allow-ffi=${pathList(...libraries)}`,
   ];
 }

@@ -3,6 +3,26 @@ import { z } from "zod";
 import { BroadcastTable } from "../../protocol/broadcast.ts";
 import { Column, WireError } from "../../protocol/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
+import type { Plan } from "../../queries/plan/plan.ts";
+import type { PlanRequest } from "../../queries/plan/planner.ts";
+
+/** What a worker is told when it starts: its only argument, as JSON. */
+export const WorkerSettings = z.object({
+  /** Where DuckDB may spill. It is there. */
+  spill_folder: z.string(),
+  spill_bytes_max: z.number(),
+  /** Of one query. */
+  memory_bytes: z.number(),
+  /** Of a file that it writes. */
+  file_bytes_max: z.number(),
+  /** Whom it becomes; null: it stays who it is. */
+  user: z.number().nullable(),
+  /** The C library, by which it limits itself; null: there is none. */
+  library: z.string().nullable(),
+  /** Whether answers may be wanted as Arrow: the code for it is read before the user changes. */
+  arrow: z.boolean(),
+});
+export type WorkerSettings = z.infer<typeof WorkerSettings>;
 
 /** What a query may ship, on this host. */
 const Caps = z.object({ rows_max: z.number(), bytes_max: z.number() });
@@ -32,7 +52,7 @@ export type Output = z.infer<typeof Output>;
 export const WorkerQuery = z.object({
   /** The tables that the SQL of the output reads. */
   views: z.array(Relation),
-  /** What these views read, absolute. */
+  /** What these views read, as the worker names it (worker_folders.ts). */
   files: z.array(z.string()),
   output: Output,
   /** Exists and is empty; results go here: resultFile(folder, n). */
@@ -41,6 +61,7 @@ export const WorkerQuery = z.object({
 export type WorkerQuery = z.infer<typeof WorkerQuery>;
 
 export const WorkerRequest = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("plan"), request: z.custom<PlanRequest>() }),
   z.object({ kind: z.literal("query"), query: WorkerQuery }),
   z.object({ kind: z.literal("interrupt") }),
 ]);
@@ -68,9 +89,15 @@ const Piece = z.object({
 });
 export type Piece = z.infer<typeof Piece>;
 
-/** `ready` comes once at the start and again after each query: the next one may be sent. */
+/**
+ * `ready` comes once at the start and again after each query: the next one may be sent. `planned` and
+ * `refused` answer a plan, after which the worker is ready as before.
+ */
 export const WorkerReply = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("ready") }),
+  /** `problem`: what of its confinement could not be had. */
+  z.object({ kind: z.literal("ready"), problem: z.string().optional() }),
+  z.object({ kind: z.literal("planned"), plan: z.custom<Plan>() }),
+  z.object({ kind: z.literal("refused"), error: WireError }),
   z.object({ kind: z.literal("partials"), shipped: z.array(Shipped), sql_ms: z.number() }),
   z.object({ kind: z.literal("answer"), rows: z.number(), sql_ms: z.number() }),
   z.object({ kind: z.literal("lines"), pieces: z.array(Piece), sql_ms: z.number() }),

@@ -27,8 +27,6 @@ export interface RestoreParts {
   /** Read after the snapshot was taken: they know all of its generations. */
   books: Books;
   workers: WorkerPool;
-  /** Where results lie until they are handed on; the workers' folder. */
-  folder: string;
   dataDir: string;
   region: string;
 }
@@ -75,23 +73,29 @@ interface Step {
 }
 
 async function* restorePortion(
-  { workers, folder, region, snapshot }: RestoreParts,
+  { workers, region, snapshot }: RestoreParts,
   request: RestoreRequest,
   { portion: { slices, files }, rejects, signal }: Step,
 ): AsyncGenerator<Restored> {
   const schema = schemaOf(request.stream, snapshot.tables.get(request.stream)?.shape);
+  const read = (paths: readonly string[]) => paths.map((path) => workers.pathFor(path));
   const sql = linesSelect({
     ...request,
     schema,
     region,
     slices,
-    files: files.filter((path) => !rejects.has(path)),
-    rejects: files.filter((path) => rejects.has(path)),
+    files: read(files.filter((path) => !rejects.has(path))),
+    rejects: read(files.filter((path) => rejects.has(path))),
   });
-  const resultFolder = await Deno.makeTempDir({ dir: folder, prefix: "restore-" });
+  const resultFolder = workers.makeFolder("restore-");
   try {
     const output = { kind: "lines", sql } as const;
-    const query = { views: [], files, output, result_folder: resultFolder };
+    const query = {
+      views: [],
+      files: read(files),
+      output,
+      result_folder: workers.pathFor(resultFolder),
+    };
     const result = await workers.use(signal, (worker) => worker.run(query, signal));
     if (result.kind !== "lines") {
       throw new LogvendError("internal", "The worker answered another question");

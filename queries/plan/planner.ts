@@ -105,6 +105,11 @@ export class Planner implements AsyncDisposable {
     return { ...await sound.promise, plan };
   }
 
+  /** Stops what is being planned: it throws. */
+  interrupt(): void {
+    this.engine.interrupt();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.last;
     await this.engine[Symbol.asyncDispose]();

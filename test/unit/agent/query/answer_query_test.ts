@@ -13,7 +13,6 @@ import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/messages.ts";
 import type { ResultMessage } from "../../../../protocol/messages.ts";
 import type { RowFormat } from "../../../../queries/answer/format.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
-import { Planner } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { fixedHoldings, Orchestrator, startBroker } from "../link/fleet.ts";
@@ -38,8 +37,7 @@ async function host(): Promise<Host> {
   const store = new FileStore(logs, LOG_ROWS);
   const queries = folder.join("query");
   const workers = stack.use(await WorkerPool.open({ folder: queries, dataDir: folder.path }));
-  const planner = stack.use(await Planner.open());
-  const parts = { planner, store, workers, region: "r-1", folder: queries, behindBytes: () => 7 };
+  const parts = { store, workers, region: "r-1", behindBytes: () => 7 };
   const owned = stack.move();
   return { parts, store, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -51,8 +49,10 @@ function question(sql: string, different: Partial<HostQuery> = {}): HostQuery {
 
 const never = () => new AbortController().signal;
 
-async function names(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+/** What lies in the workers' folder, but for where they spill. */
+async function leftovers({ folder }: Host): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder.join("query"))))
+    .map(({ name }) => name).filter((name) => !name.startsWith("spill-"));
 }
 
 Deno.test("a question is answered with partial tables, coverage, and nothing left behind", async () => {
@@ -76,7 +76,7 @@ Deno.test("a question is answered with partial tables, coverage, and nothing lef
       behind_bytes: 7,
     });
   }
-  assert.deepEqual(await names(here.parts.folder), []);
+  assert.deepEqual(await leftovers(here), []);
 });
 
 Deno.test("the range cuts the rows, and now() is the literal that was signed", async () => {
@@ -110,7 +110,7 @@ Deno.test("what fails leaves no lease and no file", async () => {
     await assert.rejects(answerQuery(parts, question(sql), never()), { code: "bad_sql" });
   }
   assert.equal(here.store.lent, 0);
-  assert.deepEqual(await names(parts.folder), []);
+  assert.deepEqual(await leftovers(here), []);
 });
 
 Deno.test("a large answer comes over MQTT whole, a few messages at a time", async () => {
@@ -187,7 +187,7 @@ Deno.test("agent query answers whole: aggregates, first rows, and what cannot be
     "csv",
     "status\n404\n",
   );
-  assert.deepEqual(await names(here.parts.folder), []);
+  assert.deepEqual(await leftovers(here), []);
 });
 
 Deno.test("agent query knows this host's catalog", async () => {
@@ -212,7 +212,7 @@ Deno.test("agent query knows this host's catalog", async () => {
     "data_type,last,n\nTIMESTAMP,time_local,2\nBIGINT,body_bytes_sent,1\n" +
       "DOUBLE,request_time,1\nINTEGER,status,1\n",
   );
-  assert.deepEqual(await names(here.parts.folder), []);
+  assert.deepEqual(await leftovers(here), []);
 });
 
 Deno.test("an answer is drawn as a table, a long one as far as it is wanted", async () => {

@@ -4,7 +4,10 @@ import assert from "node:assert/strict";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
 import { resultFile } from "../../../../agent/query/worker_protocol.ts";
-import type { WorkerQuery } from "../../../../agent/query/worker_protocol.ts";
+import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker_protocol.ts";
+import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
+import { accessTables } from "../../../harness/tables.ts";
+import { libraryPath } from "../../../../agent/query/confinement.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
 import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
@@ -53,7 +56,7 @@ async function host(): Promise<Host> {
           partials: [{ table: "logs", sql }],
           caps: { rows_max: rowsMax, bytes_max: bytesMax },
         },
-        result_folder: await Deno.makeTempDir({ dir: options.folder }),
+        result_folder: workers.makeFolder("result-"),
       };
       lastFolder = query.result_folder;
       return await workers.use(signal, (worker) => {
@@ -64,6 +67,8 @@ async function host(): Promise<Host> {
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+const ALL = { since: null, until: null, implied: false };
 
 let lastFolder = "";
 
@@ -172,6 +177,55 @@ Deno.test("a worker reads the query's files, writes its results, and knows no se
   assert(environment.includes("NO_COLOR") && !environment.includes("secret"));
 });
 
+Deno.test("a worker has bounded itself, and is another user where the agent is root", async () => {
+  await using here = await host();
+  let status = "";
+  let limits = "";
+  const onStart = (pid: number) => {
+    status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
+  };
+  await here.run(COUNT); // warm: it has confined itself
+  await here.run(COUNT, { onStart });
+  const user = Deno.uid() === 0 ? WORKER_USER : Deno.uid();
+  assert.match(status, new RegExp(`^Uid:\\s+${user}\\s+${user}\\s+${user}\\s`, "m"));
+  assert.match(status, /^NoNewPrivs:\s+1$/m);
+  assert.match(limits, /^Max core file size +0 +0 /m);
+  const dataBytes = Number(/^Max data size +(\d+) +\d+ /m.exec(limits)?.[1]);
+  const heldBytes = Number(/^VmData:\s+(\d+) kB/m.exec(status)?.[1]) * 1_024;
+  assert(dataBytes > heldBytes && dataBytes < heldBytes + 513 * 2 ** 20, `${dataBytes}`);
+});
+
+Deno.test("SQL that takes too much memory gets an error, and the next query its answer", async () => {
+  await using here = await host();
+  for (
+    const sql of [
+      "SELECT length(repeat('a', 4000000000))",
+      "SELECT sum(length(repeat(request, 100000))) FROM logs",
+      "SELECT len(list(repeat(request, 100))) FROM logs, range(1000)",
+    ]
+  ) {
+    await assert.rejects(here.run(sql), sql);
+    assert.equal(shippedBy(await here.run(COUNT)).rows, 2);
+  }
+});
+
+Deno.test("what is hard to plan ends, and the agent has not even noticed", async () => {
+  await using here = await host();
+  const plan = (sql: string) =>
+    here.workers.use(never(), (worker) => {
+      const request = { sql, tables: accessTables("logs"), now: "2026-11-22T20:00:00Z" };
+      return worker.plan({ ...request, range: ALL, rowsMax: 1e6 }, never());
+    });
+  let doubled = "SELECT 1 AS x";
+  for (let i = 0; i < 20; i++) doubled = `SELECT {a: x, b: x} AS x FROM (${doubled})`;
+  const start = performance.now();
+  await assert.rejects(plan(doubled), { code: "bad_sql", message: /longer than \d s to plan/ });
+  assert(performance.now() - start < 8_500);
+  await assert.rejects(plan("SELECT * FROM range(length(repeat('a', 4000000000)))"));
+  assert.equal((await plan("SELECT count(*) FROM logs")).mode, "aggregate");
+});
+
 /** DuckDB does not look for interrupts in it, and it takes hours. */
 const UNSTOPPABLE = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))";
 const STOPPABLE = "SELECT count(*) FROM range(1000000000000) a, range(1000000000000) b";
@@ -247,7 +301,16 @@ Deno.test("who gives up waiting leaves the queue", async () => {
 
 Deno.test("a worker ends when the agent's end of its stdin does, whatever it is doing", async () => {
   await using folder = await TempFolder.make();
-  const self = selfCommand([WORKER_COMMAND, folder.join("spill")]);
+  const settings: WorkerSettings = {
+    spill_folder: folder.join("spill"),
+    spill_bytes_max: 2 ** 30,
+    memory_bytes: 512 * 2 ** 20,
+    file_bytes_max: 2 ** 30,
+    user: null,
+    library: libraryPath(),
+    arrow: false,
+  };
+  const self = selfCommand([WORKER_COMMAND, JSON.stringify(settings)]);
   const child = new Deno.Command(self.command, {
     args: self.args,
     stdin: "piped",
