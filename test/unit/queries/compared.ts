@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { schemaOf } from "../../../protocol/streams.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { Planner } from "../../../queries/plan/planner.ts";
-import { accessTables } from "../../harness/tables.ts";
 import { NOW } from "./fleet.ts";
 import type { Fleet } from "./fleet.ts";
 import type { RandomQuery } from "./random_query.ts";
@@ -11,7 +10,7 @@ import type { RandomQuery } from "./random_query.ts";
 /** SQL of a whole number below `end` that depends on `i`. */
 const spread = (salt: number, end: number) => `(hash(i, ${salt}) % ${end})::INTEGER`;
 
-const SAMPLE_LOGS = `
+export const SAMPLE_LOGS = `
   SELECT TIMESTAMP '2026-11-22 17:00:00' + to_seconds(i * 20 + ${
   spread(1, 9)
 }) AS ts, ts AS time_local,
@@ -58,7 +57,7 @@ async function compare(fleet: Fleet, planner: Planner, query: RandomQuery): Prom
   }
   const plan = await planner.plan({
     sql: query.sql,
-    tables: accessTables("logs"),
+    tables: fleet.known,
     broadcast: fleet.own,
     now: NOW,
     range: { since: null, until: null, implied: false },

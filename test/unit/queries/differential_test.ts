@@ -2,30 +2,66 @@
 import assert from "node:assert/strict";
 import { Planner } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
-import { check, SAMPLES } from "./compared.ts";
+import { check, SAMPLE_LOGS, SAMPLES } from "./compared.ts";
 import { DEALS, Fleet } from "./fleet.ts";
+import { dealMixed } from "./mixed_hosts.ts";
 import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
 
 const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 2_000);
 const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
 
+type Modes = Record<Plan["mode"], number>;
+
+/** Queries are shared out to as many fleets: a DuckDB each, so that the processors are all at work. */
+const FLEETS = 2;
+
 Deno.test(`${COUNT} random queries equal one DuckDB (LOGVEND_SEED=${SEED})`, async () => {
-  await using fleet = await Fleet.open(SAMPLES);
-  await using planner = await Planner.open();
-  const dice = new Dice(SEED);
-  const modes = { host_complete: 0, aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
-  const deals = Object.values(DEALS);
-  for (let i = 0; i < COUNT; i++) {
-    if (i % Math.ceil(COUNT / deals.length) === 0) {
-      await fleet.deal(deals[Math.floor(i * deals.length / COUNT)] ?? "0");
-    }
-    const query = dice.chance(0.6) ? groupedQuery(dice) : rowsQuery(dice);
-    const plan = await check(fleet, planner, query);
-    if (plan !== null) modes[plan.mode]++;
+  const counts = await Promise.all(
+    Array.from({ length: FLEETS }, (_, i) => compareSome(new Dice(SEED * FLEETS + i))),
+  );
+  const modes: Modes = { host_complete: 0, aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
+  for (const mode of Object.keys(modes) as Plan["mode"][]) {
+    modes[mode] = counts.reduce((sum, count) => sum + count[mode], 0);
   }
   assert.ok(modes.aggregate > COUNT * 0.45, `too few aggregates: ${JSON.stringify(modes)}`);
   assert.ok(modes.top_k > COUNT / 50 && modes.host_complete > COUNT / 200, JSON.stringify(modes));
   assert.ok(modes.rows < COUNT * 0.4, `too many ship rows: ${JSON.stringify(modes)}`);
+});
+
+/** One fleet's share of the queries. */
+async function compareSome(dice: Dice): Promise<Modes> {
+  await using fleet = await Fleet.open(SAMPLES);
+  await using planner = await Planner.open();
+  const modes = { host_complete: 0, aggregate: 0, top_k: 0, rows: 0, catalog: 0 };
+  const deals = Object.values(DEALS);
+  const count = Math.ceil(COUNT / FLEETS / deals.length);
+  for (const deal of deals) {
+    await fleet.deal(deal);
+    for (let i = 0; i < count; i++) {
+      const plan = await check(fleet, planner, randomQuery(dice));
+      if (plan !== null) modes[plan.mode]++;
+    }
+  }
+  return modes;
+}
+
+function randomQuery(dice: Dice) {
+  return dice.chance(0.6) ? groupedQuery(dice) : rowsQuery(dice);
+}
+
+Deno.test("random queries over hosts with other columns and types equal one DuckDB", async () => {
+  await using fleet = await Fleet.open(SAMPLES);
+  await using planner = await Planner.open();
+  const dice = new Dice(SEED);
+  const rounds = Math.ceil(COUNT / 10);
+  let ran = 0;
+  for (const deal of ["by host", "at random"]) {
+    await dealMixed(fleet, SAMPLE_LOGS, DEALS[deal] ?? "0");
+    for (let round = 0; round < rounds; round++) {
+      if (await check(fleet, planner, randomQuery(dice)) !== null) ran++;
+    }
+  }
+  assert.ok(ran > rounds, `${ran} of ${2 * rounds} ran`);
 });
 
 /** A table of the asker's: of its keys, some are no user's, one is there twice. */
@@ -149,8 +185,7 @@ Deno.test("random queries over hosts with one row each equal one DuckDB", async 
   const dice = new Dice(SEED);
   let ran = 0;
   for (let round = 0; round < Math.ceil(COUNT / 10); round++) {
-    const query = dice.chance(0.6) ? groupedQuery(dice) : rowsQuery(dice);
-    if (await check(fleet, planner, query) !== null) ran++;
+    if (await check(fleet, planner, randomQuery(dice)) !== null) ran++;
   }
   assert.ok(ran > COUNT / 20, `${ran} ran`);
 });

@@ -2,23 +2,25 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DuckDBValue } from "@duckdb/node-api";
+import type { AnswerTable } from "../../../agent/store/answer.ts";
 import type { Column, Table } from "../../../protocol/messages.ts";
 import { shownColumns } from "../../../protocol/streams.ts";
+import { identifier } from "../../../protocol/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import { columnsOf, exportTable } from "../../../queries/transfer/export.ts";
 import { createPartialTable, importPart } from "../../../queries/transfer/import.ts";
-import type { Part } from "../../../queries/transfer/import.ts";
+import { accessTables } from "../../harness/tables.ts";
 
 /** What now() stands for. */
 export const NOW = "2026-11-22T19:00:00.250Z";
 const NOW_SQL = "'2026-11-22 19:00:00.25+00'::TIMESTAMPTZ";
 
 /** Of so many results of hosts one goes the way that it goes between machines; others are quicker. */
-const TRANSFER_EVERY = 7;
+const TRANSFER_EVERY = 23;
 
 /** How rows are dealt to hosts; the last host never has any. */
-const HOSTS = 5;
+export const HOSTS = 5;
 export const DEALS: Readonly<Record<string, string>> = {
   "by host": `CASE host WHEN 'web-1' THEN 0 WHEN 'web-2' THEN 1 WHEN 'web-3' THEN 2 ELSE 3 END`,
   "at random": `hash(host, ts, 7) % ${HOSTS - 1}`,
@@ -40,11 +42,13 @@ export class Fleet implements AsyncDisposable {
   private asked = 0;
   /** Tables of the asker's own, which every host and the merge have whole. */
   readonly own: Table[] = [];
+  /** Tables that queries may name. */
+  known: Table[] = accessTables("logs");
 
   private constructor(
     private readonly tables: readonly string[],
     readonly engine: Engine,
-    private readonly folder: string,
+    readonly folder: string,
   ) {}
 
   static async open(samples: readonly Sample[]): Promise<Fleet> {
@@ -54,22 +58,27 @@ export class Fleet implements AsyncDisposable {
       await fleet.engine.run(`CREATE SCHEMA "${schema}"`);
     }
     for (const { table, columns, sql } of samples) {
-      const typed = columns.map(({ name, type }) => `${name}::${type} AS ${name}`);
-      await fleet.engine.run(
-        `CREATE TABLE whole.${table} AS SELECT ${typed.join(", ")} FROM (${sql})`,
-      );
-      const shown = shownColumns(columns, new Set()).map(({ name }) => name);
-      await fleet.engine.run(
-        `CREATE VIEW shown.${table} AS SELECT ${shown.join(", ")} FROM whole.${table}`,
-      );
+      await fleet.replaceWhole(table, columns, sql);
     }
     return fleet;
   }
 
-  async deal(to: string) {
+  /** Makes `sql` all rows of a table; hosts keep what they were dealt. */
+  async replaceWhole(table: string, columns: readonly Column[], sql: string) {
+    const typed = columns.map(({ name, type }) => {
+      return `${identifier(name)}::${type} AS ${identifier(name)}`;
+    });
+    const shown = shownColumns(columns, new Set()).map(({ name }) => identifier(name));
+    await this.engine.run(
+      `CREATE OR REPLACE TABLE whole.${table} AS SELECT ${typed.join(", ")} FROM (${sql});
+        CREATE OR REPLACE VIEW shown.${table} AS SELECT ${shown.join(", ")} FROM whole.${table}`,
+    );
+  }
+
+  async deal(to: string, tables = this.tables) {
     this.hostsAreWhole = to !== DEALS["at random"];
     for (const [i, host] of hostNames().entries()) {
-      for (const table of this.tables) {
+      for (const table of tables) {
         await this.engine.run(
           `CREATE OR REPLACE TABLE "${host}".${table} AS
             SELECT * FROM whole.${table} WHERE (${to}) = ${i}`,
@@ -95,36 +104,58 @@ export class Fleet implements AsyncDisposable {
 
   /** Creates `whole.answer`. */
   async askWhole(sql: string) {
-    await this.engine.run(`USE ${sql.includes("line_bytes") ? "whole" : "shown"}`);
     const now = sql.replaceAll("now()", NOW_SQL);
-    await this.engine.run(`CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA`);
-    await this.engine.run(`CREATE OR REPLACE TABLE whole.answer AS ${now}`);
+    await this.engine.run(
+      `USE ${sql.includes("line_bytes") ? "whole" : "shown"};
+        CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA;
+        CREATE OR REPLACE TABLE whole.answer AS ${now}`,
+    );
   }
 
   /** Creates `merge.answer`, as orchestrator and agents do. */
   async askHosts(plan: Plan, hosts = hostNames()) {
-    await this.engine.run("DROP SCHEMA merge CASCADE; CREATE SCHEMA merge");
+    await this.engine.run("DROP SCHEMA merge CASCADE; CREATE SCHEMA merge; USE merge");
     await this.show("merge");
-    for (const { table, sql, columns } of plan.partials) {
-      await this.engine.run("USE merge");
+    for (const { table, columns } of plan.partials) {
       await createPartialTable(this.engine, table, columns);
+    }
+    const here: string[] = [];
+    for (const { table, sql, columns } of plan.partials) {
       for (const host of hosts) {
-        await this.engine.run(`USE "${await this.hostSchema(host, plan, sql)}"`);
+        const schema = await this.hostSchema(host, plan, sql);
         if (this.asked++ % TRANSFER_EVERY !== 0) {
-          await this.engine.run(`INSERT INTO merge.${table} ${sql}`);
+          here.push(`USE "${schema}"; INSERT INTO merge.${table} ${sql};`);
           continue;
         }
-        await this.engine.run(`CREATE OR REPLACE TABLE result AS ${sql}`);
-        const file = join(this.folder, `${crypto.randomUUID()}.parquet`);
-        const exported = await exportTable(this.engine, "result", { file, textBytesMax: 4_000 });
-        const part: Part = exported.encoding === "text" ? exported : { encoding: "parquet", file };
+        const part = await this.exported(schema, { table, sql });
         await this.engine.run("USE merge");
-        const rows = await importPart(this.engine, table, columns, part);
-        assert.equal(rows, exported.rows);
+        assert.equal(await importPart(this.engine, table, columns, part), part.rows);
       }
     }
-    await this.engine.run("USE merge");
-    await this.engine.run(`CREATE OR REPLACE TABLE answer AS ${plan.mergeSql}`);
+    await this.engine.run(
+      `${here.join("")} USE merge; CREATE OR REPLACE TABLE answer AS ${plan.mergeSql}`,
+    );
+  }
+
+  /** What a host sends. */
+  async sentBy(host: string, plan: Plan): Promise<AnswerTable[]> {
+    const sent: AnswerTable[] = [];
+    for (const partial of plan.partials) {
+      const schema = await this.hostSchema(host, plan, partial.sql);
+      sent.push(await this.exported(schema, partial));
+    }
+    return sent;
+  }
+
+  private async exported(
+    schema: string,
+    { table, sql }: { table: string; sql: string },
+  ): Promise<AnswerTable> {
+    const file = join(this.folder, `${crypto.randomUUID()}.parquet`);
+    await this.engine.run(`USE "${schema}"; CREATE OR REPLACE TABLE result AS ${sql}`);
+    const exported = await exportTable(this.engine, "result", { file, textBytesMax: 4_000 });
+    await this.engine.run("DROP TABLE result");
+    return { table, ...exported };
   }
 
   /** What a host's SQL reads: where it says `*`, no more than the columns that hosts read. */
@@ -133,7 +164,7 @@ export class Fleet implements AsyncDisposable {
     const schema = `${host} read`;
     await this.engine.run(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
     for (const [table, columns] of Object.entries(columnsRead)) {
-      const list = columns.map(({ name }) => name).join(", ");
+      const list = columns.map(({ name }) => identifier(name)).join(", ");
       await this.engine.run(
         `CREATE OR REPLACE VIEW "${schema}".${table} AS SELECT ${list} FROM "${host}".${table}`,
       );
@@ -143,12 +174,10 @@ export class Fleet implements AsyncDisposable {
 
   /** Names and types as the SQL itself gives them, and the rows. */
   async answer(schema: "whole" | "merge", ordered: boolean) {
-    await this.engine.run(`USE ${schema}`);
-    const { rows } = await this.engine.read("SELECT * FROM answer");
-    const texts = rows.map((row) => row.map(comparable).join(" | "));
+    await this.engine.run(`USE ${schema}`); // for `shape` and `answer`
     return {
       columns: await columnsOf(this.engine, schema === "whole" ? "shape" : "answer"),
-      rows: ordered ? texts : texts.sort(),
+      rows: await rowsOf(this.engine, { table: "answer", ordered }),
     };
   }
 
@@ -158,7 +187,18 @@ export class Fleet implements AsyncDisposable {
   }
 }
 
-function hostNames(): string[] {
+/** The rows of a table as comparable texts. */
+export async function rowsOf(
+  engine: Engine,
+  { table, ordered }: { table: string; ordered: boolean },
+): Promise<string[]> {
+  const { rows } = await engine.read(`FROM ${table}`);
+  const texts = rows.map((row) => row.map(comparable).join(" | "));
+  return ordered ? texts : texts.sort();
+}
+
+/** All of the fleet. */
+export function hostNames(): string[] {
   return Array.from({ length: HOSTS }, (_, i) => `host-${i}`);
 }
 
