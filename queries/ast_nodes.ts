@@ -252,9 +252,16 @@ export function cast(child: Expression, type: string): Expression {
     alias: "",
     query_location: NOWHERE,
     child,
-    cast_type: { id: type, type_info: null },
+    cast_type: typeNode(type),
     try_cast: false,
   };
+}
+
+function typeNode(type: string): AstNode {
+  const [, width, scale] = /^DECIMAL\((\d+),(\d+)\)$/.exec(type) ?? [];
+  if (width === undefined) return { id: type, type_info: null };
+  const info = { type: "DECIMAL_TYPE_INFO", alias: "", extension_info: null };
+  return { id: "DECIMAL", type_info: { ...info, width: Number(width), scale: Number(scale) } };
 }
 
 /** A BIGINT or a VARCHAR literal. */

@@ -1,5 +1,13 @@
 /** Splits GROUP BY and aggregates: hosts aggregate their rows, the merge aggregates those results. */
-import { call, find, identity, integerOf, isColumnRef, isExpression } from "../ast_nodes.ts";
+import {
+  call,
+  constant,
+  find,
+  identity,
+  integerOf,
+  isColumnRef,
+  isExpression,
+} from "../ast_nodes.ts";
 import { isFunctionCall, named, rewrite, some } from "../ast_nodes.ts";
 import type { AstNode, AstValue, Expression, FunctionCall, OrderModifier } from "../ast_nodes.ts";
 import type { QueryNode, SelectNode } from "../ast_nodes.ts";
@@ -14,11 +22,17 @@ export interface Split {
   merge: SelectNode;
   /** Columns of the partial that must hold numbers; else the merge is wrong. */
   numbers: ReadonlySet<string>;
+  /** Whose types are needed for a merge that is right, where they are no numbers. */
+  assumed: readonly Expression[];
   /** Hosts ship whole aggregates of groups that are theirs alone. */
   isHostComplete: boolean;
 }
 
 export interface SplitOptions {
+  /** Of the plan. */
+  version: number;
+  /** Types of some expressions, by identity; all others are taken to be numbers. */
+  types: ReadonlyMap<string, string>;
   templates: Templates;
   /** That holds the hosts' partial results while they are merged. */
   table: string;
@@ -31,13 +45,18 @@ export function aggregates({ select }: SingleTable): boolean {
     some([select.select_list, select.qualify, select.modifiers], isAggregate);
 }
 
-/** SELECT DISTINCT as GROUP BY ALL; all else as it is. */
+/** SELECT DISTINCT as GROUP BY its columns; all else as it is. */
 export function grouped(single: SingleTable): SingleTable {
   const { select } = single;
   const modifiers = select.modifiers.filter((modifier) => !isPlainDistinct(modifier));
   const isDistinct = modifiers.length < select.modifiers.length;
   if (!isDistinct || aggregates(single) || some(select, isClass("WINDOW"))) return single;
-  return { ...single, select: { ...select, modifiers, aggregate_handling: "FORCE_AGGREGATES" } };
+  const positions = select.select_list.map((_, i) => i);
+  const groups = {
+    group_expressions: positions.map((i) => constant(i + 1)),
+    group_sets: [positions],
+  };
+  return { ...single, select: { ...select, modifiers, ...groups } };
 }
 
 /** `columns` are the table's, `names` those of the answer. */
@@ -146,8 +165,15 @@ class Splitter {
   private shipsWholes = false;
 
   constructor(private readonly whole: SelectNode, private readonly how: SplitOptions) {
-    this.keys = groupKeys(whole);
-    this.shipped = new Shipped(this.keys, how.templates);
+    this.keys = groupKeys(whole, how.version);
+    this.shipped = new Shipped(this.keys, how);
+    if (this.keys.length === 0 && !some({ ...whole, from_table: null }, isAggregate)) {
+      throw new Unmergeable({
+        subject: "",
+        node: null,
+        why: "it has neither groups nor aggregates",
+      });
+    }
     const isCoarser = whole.group_sets.length > 1;
     this.isOfOneHost = !isCoarser &&
       this.keys.some((key) => bareName(key) === "host");
@@ -169,6 +195,7 @@ class Splitter {
     return {
       isHostComplete: this.shipsWholes,
       numbers: shipped.numbers,
+      assumed: shipped.assumed,
       partial: shipped.partial(whole.from_table, whole.where_clause),
       merge: {
         ...whole,
@@ -207,10 +234,14 @@ class Splitter {
   }
 }
 
-/** What is grouped by, with positions (GROUP BY 1) and GROUP BY ALL replaced. */
-function groupKeys(whole: SelectNode): Expression[] {
+/**
+ * What is grouped by, with positions (GROUP BY 1) and GROUP BY ALL replaced: the latter means what has
+ * a column in it, so that constants alone make one group even of no rows.
+ */
+function groupKeys(whole: SelectNode, version: number): Expression[] {
   if (whole.aggregate_handling === "FORCE_AGGREGATES") {
-    return whole.select_list.filter((item) => !some(item, isAggregate))
+    return whole.select_list
+      .filter((item) => !some(item, isAggregate) && (version < 6 || some(item, isColumnRef)))
       .map((item) => named(item, ""));
   }
   return whole.group_expressions.map((key) => {

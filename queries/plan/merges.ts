@@ -1,6 +1,7 @@
 /** How an aggregate over all rows comes from aggregates over the rows of each host. */
 import { call, cast, coalesce, conjunction, constant, identity } from "../ast_nodes.ts";
 import type { Expression, FunctionCall } from "../ast_nodes.ts";
+import { betweenNumbers, interpolation, isDecimal } from "./interpolation.ts";
 import type { TemplateName, Templates } from "./templates.ts";
 
 /** What a merge has the hosts ship; it gets the columns that hold what all of them shipped. */
@@ -11,6 +12,8 @@ export interface Shipping {
   values(of: Expression, weight: FunctionCall): Values;
   /** Some hashes of the values of an expression in each group: the smallest. */
   sketch(of: Expression, filter: Expression | null): Expression;
+  /** Of an expression: DOUBLE stands for all numbers but DECIMALs. */
+  typeOf(of: Expression): string;
   templates: Templates;
 }
 
@@ -77,35 +80,47 @@ const histogram: Merge = (whole, ship) => {
   return ship.templates.fill("histogram", { value, weight, tally: tally() });
 };
 
-/** Makes the merge of one fraction of `values`. */
-type Quantile = (values: Values, fraction: Expression, templates: Templates) => Expression;
+/** Makes the merge of one fraction of `values`, which are of a type as Shipping.typeOf has it. */
+type Quantile = (values: Values, fraction: Expression, of: Typed) => Expression;
 
-const discrete: Quantile = ({ value, weight, running, total }, fraction, templates) =>
+interface Typed {
+  type: string;
+  templates: Templates;
+}
+
+const discrete: Quantile = ({ value, weight, running, total }, fraction, { templates }) =>
   templates.fill("discrete", { value, weight, running: running(), total: total(), fraction });
 
-const continuous: Quantile = (values, fraction, templates) => {
-  values.mustBeNumbers();
+const continuous: Quantile = (values, fraction, { type, templates }) => {
   const { value, weight } = values;
   const all = { value, weight, running: values.running(), total: values.total(), fraction };
-  return templates.fill("continuous", {
+  const between = interpolation(type);
+  if (between === null) values.mustBeNumbers();
+  return (between ?? betweenNumbers)({
     below: templates.fill("below", all),
     above: templates.fill("above", all),
     share: templates.fill("share", all),
-  });
+  }, templates);
 };
 
-const approximate: Quantile = (values, fraction, templates) => {
-  values.mustBeNumbers();
-  return discrete(values, fraction, templates);
+/** Of numbers that are rounded to three digits. */
+const approximate: Quantile = (values, fraction, of) => {
+  if (of.type === "DOUBLE") values.mustBeNumbers();
+  const found = discrete(values, fraction, of);
+  return isDecimal(of.type) ? cast(found, of.type) : found;
 };
 
 const quantile = (one: Quantile): Merge => (whole, ship) => {
   const asked = quantileOf(whole);
   if (asked === null) return null;
-  const of = one === approximate ? ship.templates.fill("rounded", { value: asked.of }) : asked.of;
+  const typed = {
+    type: one === discrete ? "" : ship.typeOf(asked.of),
+    templates: ship.templates,
+  };
+  const of = one === approximate ? roundedOf(asked.of, typed) : asked.of;
   const weight = { ...call("count", of), filter: whole.filter };
   const values = ship.values(of, weight);
-  const all = asked.fractions.map((fraction) => one(values, fraction, ship.templates));
+  const all = asked.fractions.map((fraction) => one(values, fraction, typed));
   if (!asked.isList) return all[0] ?? null;
   const list = call("list_value", ...all);
   return ship.templates.fill("listed", { weight: values.weight, list });
@@ -121,6 +136,12 @@ const approximateCount: Merge = ({ children: [of], filter }, ship) => {
   const hashes = ship.templates.fill("distinctValues", { value: ship.sketch(of, filter) });
   return ship.templates.fill("sketchedCount", { hashes });
 };
+
+/** Times are not rounded: half a percent of a time since 1970 is some months. */
+function roundedOf(value: Expression, { type, templates }: Typed): Expression {
+  if (type === "DOUBLE") return templates.fill("rounded", { value });
+  return isDecimal(type) ? templates.fill("rounded", { value: cast(value, "DOUBLE") }) : value;
+}
 
 const MERGES: Readonly<Record<string, Merge>> = {
   any_value: same,

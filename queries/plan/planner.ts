@@ -24,10 +24,10 @@ import { Templates } from "./templates.ts";
 
 /**
  * Raised with every change that makes a host's partial differ; both sides must agree on it, so that
- * each knows the one before as well. Version 5 has windows over each host's own rows.
+ * each knows the one before as well. Version 6 has values of DECIMALs and times.
  */
-export const PLAN_VERSIONS: readonly number[] = [5, 4];
-export const PLAN_VERSION = 5;
+export const PLAN_VERSIONS: readonly number[] = [6, 5];
+export const PLAN_VERSION = 6;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;

@@ -3,6 +3,7 @@ import { allColumns, baseTable, call, columnRef, conjunction, constant } from ".
 import { identity } from "../ast_nodes.ts";
 import { named, nullConstant, select, subqueryTable, unionAll } from "../ast_nodes.ts";
 import type { Expression, FunctionCall, QueryNode, SelectNode, TableRef } from "../ast_nodes.ts";
+import type { SplitOptions } from "./aggregate.ts";
 import type { Shipping, Values } from "./merges.ts";
 import type { Templates } from "./templates.ts";
 
@@ -30,17 +31,28 @@ export class Shipped implements Shipping {
   private readonly windows = new Map<string, RunningColumn>();
   /** Columns that must hold numbers for the merge to be right. */
   readonly numbers = new Set<string>();
+  /** Expressions that were taken to be numbers. */
+  readonly assumed: Expression[] = [];
+  readonly templates: Templates;
   private stateCount = 0;
   private hasWholes = false;
 
   constructor(
     private readonly keys: readonly Expression[],
-    readonly templates: Templates,
-  ) {}
+    private readonly how: Pick<SplitOptions, "templates" | "types">,
+  ) {
+    this.templates = how.templates;
+  }
 
   /** The merge counts within the groups of hosts: it cannot for the coarser ones of ROLLUP. */
   get countsWithinGroups(): boolean {
     return this.windows.size > 0;
+  }
+
+  typeOf(of: Expression): string {
+    const known = this.how.types.get(identity(of));
+    if (known === undefined) this.assumed.push(of);
+    return known ?? "DOUBLE";
   }
 
   state(part: FunctionCall): Expression {

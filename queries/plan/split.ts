@@ -15,10 +15,12 @@ import { select, some, walk } from "../ast_nodes.ts";
 import type { AstNode, QueryNode, SelectNode } from "../ast_nodes.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
-import { aggregates, grouped, splitAggregate } from "./aggregate.ts";
+import { aggregates, grouped } from "./aggregate.ts";
 import { conformed } from "./answer_columns.ts";
 import { flattened } from "./flatten.ts";
-import { JOINED_TABLE, joinedTable } from "./joined.ts";
+import { GroupSplitter } from "./groups.ts";
+import type { Groups, Source } from "./groups.ts";
+import { joinedTable } from "./joined.ts";
 import { namesOf } from "./plan.ts";
 import type { Frame, Partial, Plan, Shown } from "./plan.ts";
 import { withTables } from "./relations.ts";
@@ -42,16 +44,6 @@ export interface SplitRequest {
   version: number;
 }
 
-/** A part of a query that hosts aggregate, and what stands for it where the answer is merged. */
-interface Groups {
-  partial: Partial;
-  merge: SelectNode;
-  /** The merge as text, and what it gives. */
-  mergeSql: string;
-  columns: Column[];
-  isHostComplete: boolean;
-}
-
 /** The rest of a query that hosts have aggregated parts of. */
 interface Rest {
   node: QueryNode;
@@ -59,7 +51,11 @@ interface Rest {
 }
 
 export class PlanSplitter {
-  constructor(private readonly engine: Engine, private readonly templates: Templates) {}
+  private readonly groups: GroupSplitter;
+
+  constructor(private readonly engine: Engine, templates: Templates) {
+    this.groups = new GroupSplitter(engine, templates);
+  }
 
   async split(node: QueryNode, request: SplitRequest): Promise<Plan> {
     const flat = flattened(node, (table) => {
@@ -101,9 +97,10 @@ export class PlanSplitter {
     const { single, join } = source;
     const groups = grouped(single);
     if (aggregates(groups)) {
-      const split = await this.groupsOf({ ...source, single: groups }, {
+      const split = await this.groups.split({ ...source, single: groups }, {
         names: namesOf(frame.columns),
         table: PARTIAL_TABLE,
+        version,
       });
       if ("why" in split) return split;
       return {
@@ -115,7 +112,7 @@ export class PlanSplitter {
       };
     }
     if (join !== null) return { subject: "the join", node: null, why: "needs the rows themselves" };
-    const windows = version < 5 ? null : await this.windows(single, frame);
+    const windows = await this.windows(single, frame);
     if (windows !== null) return windows;
     const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
     const first = splitTopK(single, needed, rowsMax);
@@ -163,7 +160,8 @@ export class PlanSplitter {
       if (taken.has(table)) continue;
       const names = await this.namesAlone(part);
       if (names === null) continue;
-      const split = await this.groupsOf({ ...source, single }, { names, table });
+      const { version } = request;
+      const split = await this.groups.split({ ...source, single }, { names, table, version });
       if (!("why" in split)) groups.set(part, split);
     }
     return { node: rewrite(node, (part) => groups.get(part)?.merge), groups: [...groups.values()] };
@@ -176,39 +174,6 @@ export class PlanSplitter {
       return namesOf(await this.engine.describe(text));
     } catch {
       return null;
-    }
-  }
-
-  private async groupsOf(
-    { single, columns, join }: Source,
-    { names, table }: { names: readonly string[]; table: string },
-  ): Promise<Groups | Obstacle> {
-    const { templates } = this;
-    const split = splitAggregate(single, columns, names, { templates, table });
-    if (isObstacle(split)) return split;
-    const useless = {
-      subject: "",
-      node: null,
-      why: "its groups cannot be computed from partial results",
-    };
-    const [grouping = "", mergeSql = "", joining = ""] = await printSql(this.engine, [
-      split.partial,
-      split.merge,
-      ...join === null ? [] : [join],
-    ]);
-    const partialSql = withTables(join === null ? [] : [[JOINED_TABLE, joining]], grouping);
-    try {
-      const shipped = await this.engine.describe(partialSql);
-      if (shipped.some(({ type }) => carrierOf(type) === null)) return useless;
-      const numbers = shipped.filter(({ name }) => split.numbers.has(name));
-      if (!numbers.every(({ type }) => NUMBERS.test(type))) return useless;
-      const partial = { table, sql: partialSql, columns: shipped };
-      const merged = withTables([[table, emptySelect(shipped)]], mergeSql);
-      const { merge, isHostComplete } = split;
-      const given = await this.engine.describe(merged);
-      return { partial, merge, mergeSql, columns: given, isHostComplete };
-    } catch {
-      return useless; // it does not bind: an aggregate of another type than it is split for
     }
   }
 
@@ -264,18 +229,6 @@ export class PlanSplitter {
     const position = node === null ? null : positionText(sql, locationOf(node));
     return [text, position === null ? "" : `at ${position}`, why].filter(Boolean).join(" ");
   }
-}
-
-/** Types that quantiles are computed of as DOUBLEs are. */
-const NUMBERS = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT)$|^HUGEINT$|^DOUBLE$/;
-
-/** A SELECT over what every host has a part of. */
-interface Source {
-  single: SingleTable;
-  /** Of its table, in lower case. */
-  columns: readonly string[];
-  /** What its table stands for, where that is a join with tables of the asker. */
-  join: SelectNode | null;
 }
 
 /** The node as one SELECT over one of the tables, or over one joined with the asker's. */

@@ -23,12 +23,18 @@ const TEXTS = {
   isNotNull: "value IS NOT NULL",
   discrete: `min(value) FILTER (weight > 0 AND
     running >= greatest(1, total - floor(total - fraction * total)))`,
-  below: `min(value) FILTER (weight > 0 AND
-    running > floor((total - 1) * fraction::DOUBLE))::DOUBLE`,
-  above: `min(value) FILTER (weight > 0 AND
-    running > ceil((total - 1) * fraction::DOUBLE))::DOUBLE`,
+  below: `min(value) FILTER (weight > 0 AND running > floor((total - 1) * fraction::DOUBLE))`,
+  above: `min(value) FILTER (weight > 0 AND running > ceil((total - 1) * fraction::DOUBLE))`,
   share: `(max(total) FILTER (weight > 0) - 1) * fraction::DOUBLE % 1`,
-  continuous: "CASE WHEN share = 0 THEN below ELSE below * (1 - share) + above * share END",
+  continuous: `CASE WHEN share = 0 THEN below::DOUBLE
+    ELSE below::DOUBLE * (1 - share) + above::DOUBLE * share END`,
+  continuousInstant: `make_timestamp(CASE WHEN share = 0 THEN epoch_us(below)
+    ELSE round(epoch_us(below) * (1 - share) + epoch_us(above) * share)::BIGINT END)`,
+  continuousTime: `TIME '00:00:00' + to_microseconds(CASE WHEN share = 0 THEN epoch_us(below)
+    ELSE round(epoch_us(below) * (1 - share) + epoch_us(above) * share)::BIGINT END)`,
+  /** DECIMALs are whole numbers of their last digit, and so is what is added. */
+  decimalStep: "trunc(round((above - below)::DOUBLE * unit) * share) / unit",
+  decimalSum: "CASE WHEN share = 0 THEN below ELSE below + step END",
   listed: "CASE WHEN max(weight) > 0 THEN list END",
   /** Three digits: quantiles of rounded values are off by half a percent at most. */
   rounded: `CASE WHEN abs(value) > 1e-300::DOUBLE AND abs(value) < 1e300::DOUBLE

@@ -18,6 +18,8 @@ const AGGREGATES = [
   "sum(DISTINCT X)",
   "quantile_disc(X, 0.5)",
   "quantile_disc(X, [0, 1])",
+  "quantile_cont(X, 0.3)",
+  "median(X)",
   "histogram(X)",
   "stddev(X)",
   "var_pop(X)",
@@ -109,10 +111,15 @@ Deno.test("approximate aggregates are as near as they say", async () => {
   );
   assert.deepEqual([few, none], [7, 0]); // exact below 2,048
   assert.ok(Math.abs(Number(many) / distinct - 1) < 0.09, `${many}`); // four standard errors
-  const [approximate = 0, exact = 0] = await ask(
-    "approx_quantile(request_time, 0.9), quantile_disc(request_time, 0.9)",
+  const [approximate = 0, ofDecimals = 0, exact = 0, ofTimes] = await ask(
+    "approx_quantile(request_time, 0.9), approx_quantile(request_time::DECIMAL(9, 3), 0.9), " +
+      "quantile_disc(request_time, 0.9), " +
+      "approx_quantile(make_timestamp(status), 0.5) = make_timestamp(3)",
   );
-  assert.ok(Math.abs(approximate / exact - 1) < 0.006, `${approximate} for ${exact}`);
+  for (const about of [approximate, ofDecimals]) {
+    assert.ok(Math.abs(about / exact - 1) < 0.006, `${about} for ${exact}`);
+  }
+  assert.equal(ofTimes, 1);
 });
 
 /** Arguments of aggregates that take other ones than a value; X is the value. */
