@@ -51,7 +51,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const { topic_prefix: topicPrefix, trust } = config;
   const authority = new Authority({ trust, now: Date.now });
   const onGone = (host: string) => [fanout, tails].forEach((asking) => asking.hostGone(host));
-  const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone }));
+  const onCome = (host: string) => tails.hostCame(host);
+  const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone, onCome }));
   const connection = stack.use(
     new BrokerConnection({
       url: brokerUrl,

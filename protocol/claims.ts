@@ -14,6 +14,9 @@ export const SQL_BYTES_MAX = 64 * 1024;
 /** Of packed tables (broadcast.ts): beside SQL of the allowed length they must fit as well. */
 export const BROADCAST_CHARACTERS_MAX = 40 * 1024;
 
+/** Nobody reads for longer: a tail that somebody forgot ends. */
+export const TAIL_LASTS_MAX_MS = 12 * 3_600_000;
+
 /** More lines a second are no tail but an export: a query is cheaper. */
 export const TAIL_RATE_MAX = 10_000;
 
@@ -83,5 +86,7 @@ export const TailClaims = QueryClaims.pick({
   stream: StreamName,
   /** Lines a second that each host may send at most. */
   rate_max: z.number().int().min(1).max(TAIL_RATE_MAX),
+  /** Until when hosts may begin it that come later; none: until the signature expires. */
+  joins_until_ms: z.number().int().optional(),
 });
 export type TailClaims = z.infer<typeof TailClaims>;

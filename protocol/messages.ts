@@ -69,9 +69,6 @@ export const TAIL_KEEP_MS = 3_000;
 /** After so long a silence a host ends a tail by itself: three of these may get lost. */
 export const TAIL_LEASE_MS = 10_000;
 
-/** Nobody reads for longer: a tail that somebody forgot ends. */
-export const TAIL_LASTS_MAX_MS = 12 * 3_600_000;
-
 /** Result messages that may be unacknowledged: more fill the broker's queue for slow readers. */
 export const RESULTS_IN_FLIGHT_MAX = 8;
 

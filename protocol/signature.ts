@@ -70,6 +70,8 @@ export interface VerifyRequest<Kind extends Claims> {
   /** Pinned public keys; none pinned: nothing is accepted. */
   trust: readonly string[];
   nowMs: number;
+  /** Until when they hold, where that is not `expires_at_ms`. */
+  holdsUntilMs?: (claims: Kind) => number;
 }
 
 /** Checked claims and the key that signed them. Replay and selector are the caller's to check. */
@@ -104,8 +106,9 @@ export async function verifyClaims<Kind extends Claims>(
   if (claims.expires_at_ms - claims.issued_at_ms > CLAIMS_LIFETIME_MAX_MS) {
     throw new LogvendError("not_permitted", "signed for longer than 5 minutes");
   }
-  if (claims.expires_at_ms <= request.nowMs) {
-    const pastMs = request.nowMs - claims.expires_at_ms;
+  const untilMs = request.holdsUntilMs?.(claims) ?? claims.expires_at_ms;
+  if (untilMs <= request.nowMs) {
+    const pastMs = request.nowMs - untilMs;
     throw new LogvendError("not_permitted", `expired ${Math.ceil(pastMs / 1_000)} s ago`);
   }
   return { claims, publicKey };

@@ -25,6 +25,8 @@ export interface SignedRequest<Kind extends HostClaims> {
   token: string;
   sql: string;
   nowMs: number;
+  /** Until when it may begin, where that is not when the signature expires. */
+  holdsUntilMs?: (claims: Kind) => number;
 }
 
 /** @throws {LogvendError} with the reason that the asker is told */

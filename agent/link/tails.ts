@@ -3,10 +3,10 @@
  * whose asker is silent for TAIL_LEASE_MS ends by itself.
  */
 import { getLogger } from "@logtape/logtape";
-import { TailClaims } from "../../protocol/claims.ts";
+import { TAIL_LASTS_MAX_MS, TailClaims } from "../../protocol/claims.ts";
 import { MESSAGE_BYTES_MAX } from "../../protocol/envelope.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { TAIL_LASTS_MAX_MS, TAIL_LEASE_MS } from "../../protocol/messages.ts";
+import { TAIL_LEASE_MS } from "../../protocol/messages.ts";
 import type { TailCommand, TailMessage } from "../../protocol/messages.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import type { LiveLines, LiveReader, LiveRequest } from "../live/live_tail.ts";
@@ -39,24 +39,28 @@ export class Tails {
 
   constructor(private readonly options: TailsOptions) {}
 
-  /** Starts one, or says why not. A command that comes again changes nothing. */
+  /**
+   * Starts one, or says why not. A command that comes again changes nothing: its asker, who may have
+   * lost sight of this host, is told that it is at it.
+   */
   async start(command: TailCommand): Promise<void> {
     const { request, orchestrator, condition: sql, token } = command;
     const { isKnown, remember, open, send, now, leaseMs = TAIL_LEASE_MS } = this.options;
-    if (this.running.has(request)) return;
+    const known = this.running.get(request);
+    if (known !== undefined) return known.sayAgain();
     const tail = new RunningTail(request, leaseMs, (message) => send(orchestrator, message));
     this.running.set(request, tail);
     try {
       const signed = { schema: TailClaims, request, token, sql, nowMs: now() };
-      const { claims } = await admitted(this.options, signed);
+      const { claims } = await admitted(this.options, { ...signed, holdsUntilMs: endOf });
       if (isKnown(request)) throw new LogvendError("not_permitted", "seen before");
       const { stream, rate_max } = claims;
       const rate = Math.min(rate_max, command.rate);
       await using _live = await open({ stream, condition: sql, rate }, tail);
-      remember(request, claims.expires_at_ms);
       log.info("Tails {stream} for {request}", { stream, request });
-      tail.begin();
+      tail.begin(endOf(claims) - now());
       await tail.ended;
+      if (tail.isCancelled) remember(request, endOf(claims)); // else it may come back
       log.info("Tails {stream} for {request} no more", { stream, request });
     } catch (error) {
       log.info("Refused tail {request}: {reason}", { request, reason: String(error) });
@@ -73,7 +77,7 @@ export class Tails {
 
   /** Ends one, if it is here. */
   cancel(request: string): void {
-    this.running.get(request)?.end(new LogvendError("cancelled", "Cancelled"));
+    this.running.get(request)?.cancel();
   }
 
   /** Ends all. */
@@ -82,11 +86,21 @@ export class Tails {
   }
 }
 
+/** Until when a tail may begin here, and goes on at most. */
+function endOf(
+  { issued_at_ms, expires_at_ms, joins_until_ms = expires_at_ms }: TailClaims,
+): number {
+  return Math.min(joins_until_ms, issued_at_ms + TAIL_LASTS_MAX_MS);
+}
+
 /** What has been said of a tail, and how long it may go on. */
 class RunningTail implements LiveReader {
   readonly ended: Promise<void>;
   private readonly finish: () => void;
+  /** Whether its asker wants no more of it. */
+  isCancelled = false;
   private isOver = false;
+  private hasBegun = false;
   private seq = 0;
   private leftOut = 0;
   private unchecked = 0;
@@ -103,12 +117,22 @@ class RunningTail implements LiveReader {
     this.finish = resolve;
   }
 
-  begin(): void {
+  begin(lastsMs: number): void {
     if (this.isOver) return;
+    this.hasBegun = true;
     this.say([]);
     this.keep();
     const tooLong = () => this.end(new LogvendError("timeout", "A tail ends after 12 hours"));
-    this.last = setTimeout(tooLong, TAIL_LASTS_MAX_MS);
+    this.last = setTimeout(tooLong, lastsMs);
+  }
+
+  sayAgain(): void {
+    if (this.hasBegun && !this.isOver) this.say([]);
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+    this.end(new LogvendError("cancelled", "Cancelled"));
   }
 
   keep(): void {

@@ -1,6 +1,6 @@
 /** Builds what an operator signs with a question, and signs it. */
 import { broadcastHash } from "../../protocol/broadcast.ts";
-import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX } from "../../protocol/claims.ts";
+import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX, TAIL_LASTS_MAX_MS } from "../../protocol/claims.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import type { Limits, QueryClaims, Range, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
@@ -61,6 +61,7 @@ export async function signTail(request: TailSignRequest): Promise<string> {
     ...signedAlways({ sql, selector, nowMs }),
     stream,
     rate_max: rate,
+    joins_until_ms: nowMs + TAIL_LASTS_MAX_MS,
   };
   return await signClaims(claims, key);
 }

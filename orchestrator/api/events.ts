@@ -77,6 +77,7 @@ export const TailEvent = z.discriminatedUnion("type", [
     type: z.literal("lines"),
     lines: z.array(z.object({ ts: z.iso.datetime(), host: z.string(), line: z.string() })),
   }),
+  z.object({ type: z.literal("joined"), hosts: z.array(z.string()) }),
   z.object({ type: z.literal("missing"), missing: z.array(Missing) }),
   /** Totals; also told now and then when nothing happens. */
   z.object({

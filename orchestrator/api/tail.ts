@@ -21,6 +21,7 @@ export async function answerTail(tails: Tails, request: Request): Promise<Respon
           await send({ type: "lines", lines: some });
         }
       },
+      joined: (hosts) => send({ type: "joined", hosts: [...hosts] }),
       missing: (missing) => send({ type: "missing", missing: [...missing] }),
       leftOut: ({ leftOut, unchecked }) => send({ type: "left_out", left_out: leftOut, unchecked }),
     })

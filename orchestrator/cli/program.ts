@@ -20,7 +20,6 @@ import type { QueriesOptions } from "./queries.ts";
 import { queryCommand } from "./query.ts";
 import type { QueryOptions } from "./query.ts";
 import {
-  addAudienceOptions,
   addQuestionOptions,
   addSettingOptions,
   keyOf,
@@ -30,8 +29,8 @@ import {
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
 import { shellCommand } from "./shell.ts";
-import { tailCommand } from "./tail.ts";
-import type { TailOptions } from "./tail.ts";
+import { addTailOptions, EVERY_LINE, tailCommand, tailToken } from "./tail.ts";
+import type { TailOptions, TailSignOptions } from "./tail.ts";
 import { processTerminal, stopSignal } from "./terminal.ts";
 
 const HOSTS_TIMEOUT_MS = 10_000;
@@ -134,9 +133,7 @@ function addTail(program: Command) {
   const tail = program.command("tail")
     .description("show new lines of the fleet as they are read, until Ctrl-C")
     .argument("[condition]", "SQL over the stream's columns; without it, every line");
-  addAudienceOptions(tail)
-    .option("--stream <name>", "whose lines", "logs")
-    .option("--rate <lines>", "lines a second shown of all hosts; the rest is counted", "500")
+  addTailOptions(tail)
     .addOption(
       new Option("-o, --output <format>", "how lines are printed")
         .choices(["text", "json"]).default("text"),
@@ -288,6 +285,21 @@ function addKey(program: Command) {
       }
       console.log((await signedQuestion(sql, options, Date.now())).token);
     });
+  addTailOptions(
+    key.command("sign-tail")
+      .description("print the signature of a tail, for curl; to be begun once, within 5 minutes")
+      .argument("[condition]", "as for logvend tail", EVERY_LINE),
+  )
+    .addHelpText(
+      "after",
+      examples(
+        "curl -N --data-binary 'status >= 500' http://127.0.0.1:8080/v1/tail \\",
+        `    -H "Logvend-Signature: $(logvend key sign-tail 'status >= 500')"`,
+      ),
+    )
+    .action(async (condition: string, options: TailSignOptions) =>
+      console.log(await tailToken(condition, options, Date.now()))
+    );
 }
 
 function addGenerate(program: Command) {

@@ -1,4 +1,5 @@
 /** `logvend tail`: new lines of the fleet on stdout as they come, what is not there on stderr. */
+import type { Command } from "commander";
 import { TAIL_RATE_MAX } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { StreamName } from "../../protocol/names.ts";
@@ -10,16 +11,23 @@ import type { Missing } from "../fanout/coverage.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines } from "../output.ts";
 import type { ApiClient } from "./client.ts";
-import { keyOf, selectorText } from "./question.ts";
+import { addAudienceOptions, keyOf, selectorText } from "./question.ts";
 import type { AudienceOptions } from "./question.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface TailOptions extends AudienceOptions {
+/** What is signed with the condition. */
+export interface TailSignOptions extends AudienceOptions {
   stream: string;
   rate: string;
+}
+
+export interface TailOptions extends TailSignOptions {
   output: "text" | "json";
   quiet?: true;
 }
+
+/** The condition where none is given. */
+export const EVERY_LINE = "true";
 
 export interface TailCommand {
   condition: string | undefined;
@@ -30,18 +38,34 @@ export interface TailCommand {
 
 type Told = Exclude<TailEvent, { type: "error" }>;
 
-/** Runs until Ctrl-C or until nobody is left; throws then. @throws {LogvendError} */
-export async function tailCommand(command: TailCommand): Promise<number> {
-  const { options, client, terminal } = command;
-  const { condition: sql = "true" } = command;
-  const token = await signTail({
-    condition: sql,
+/** Adds the flags of TailSignOptions to a command. */
+export function addTailOptions(command: Command): Command {
+  return addAudienceOptions(command)
+    .option("--stream <name>", "whose lines", "logs")
+    .option("--rate <lines>", "lines a second shown of all hosts; the rest is counted", "500");
+}
+
+/** Signs a tail. @throws {LogvendError} usage */
+export async function tailToken(
+  condition: string,
+  options: TailSignOptions,
+  nowMs: number,
+): Promise<string> {
+  return await signTail({
+    condition,
     stream: streamOf(options.stream),
     selector: selectorText(options),
     rate: rateOf(options.rate),
     key: await keyOf(options),
-    nowMs: terminal.now(),
+    nowMs,
   });
+}
+
+/** Runs until Ctrl-C or until nobody is left; throws then. @throws {LogvendError} */
+export async function tailCommand(command: TailCommand): Promise<number> {
+  const { options, client, terminal } = command;
+  const { condition: sql = EVERY_LINE } = command;
+  const token = await tailToken(sql, options, terminal.now());
   const printer = new TailPrinter(options, terminal);
   try {
     for await (const event of client.tail({ sql, token, signal: terminal.signal })) {
@@ -70,6 +94,9 @@ class TailPrinter {
         return;
       case "lines":
         await this.terminal.write(event.lines.map((line) => this.text(line)).join(""));
+        return;
+      case "joined":
+        this.say(`  joined  ${event.hosts.length}  ${event.hosts.join(" ")}`);
         return;
       case "missing":
         this.missing(event.missing);

@@ -7,14 +7,15 @@ import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { TAIL_KEEP_MS, TailMessage } from "../../protocol/messages.ts";
 import type { TailCommand, TailKeepCommand } from "../../protocol/messages.ts";
+import { matches, parseSelector } from "../../protocol/selector.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { EVERYWHERE } from "../../queries/plan/reach.ts";
 import type { Authority } from "../access/authority.ts";
 import type { ChunkCatalog } from "../fleet/chunk_catalog.ts";
+import { labelsOf } from "../fleet/fleet.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { queryIdOf } from "./answer.ts";
 import { chooseAudience } from "./audience.ts";
-import type { Audience } from "./audience.ts";
 import { coverageOf } from "./coverage.ts";
 import type { Missing } from "./coverage.ts";
 import { LineMerger } from "./line_merger.ts";
@@ -60,6 +61,8 @@ export interface TailReader {
     facts: { queryId: string; stream: string; answered: number; missing: Missing[] },
   ): Promise<void>;
   lines(lines: readonly HostLine[]): Promise<void>;
+  /** Hosts that have come, or come back. */
+  joined(hosts: readonly string[]): Promise<void>;
   /** Hosts that have left. */
   missing(missing: readonly Missing[]): Promise<void>;
   /** Totals, whenever they have grown, and now and then to see whether the reader is there. */
@@ -71,7 +74,7 @@ const TOTALS_EVERY_MS = 1_000;
 const ALIVE_EVERY_MS = 15_000;
 
 export class Tails {
-  private readonly running = new Map<string, TailRun>();
+  private readonly running = new Map<string, Running>();
 
   constructor(private readonly parts: TailsParts) {}
 
@@ -84,11 +87,12 @@ export class Tails {
     const { id, rate_max: rate, stream } = claims;
     const merger = new LineMerger({ rate, now: () => performance.now() });
     const run = new TailRun(audience.asked.map(({ presence }) => presence.host), merger);
-    this.running.set(id, run);
+    const running: Running = { run, question, claims, waits: new Set() };
+    this.running.set(id, running);
     const keep = () => this.tell(run.active(), "tail_keep", { request: id });
     const keeping = setInterval(keep, TAIL_KEEP_MS);
     try {
-      this.ask(question, { claims, audience });
+      this.ask(audience.asked.map(({ presence }) => presence.host), running);
       const late = sleep(START_MAX_MS, undefined, { ref: false });
       await Promise.race([run.started, late, aborted(reader.signal)]);
       this.cancel(run.giveUpOnSilent(), id);
@@ -101,6 +105,7 @@ export class Tails {
       await show({ run, merger, reader });
     } finally {
       clearInterval(keeping);
+      for (const wait of running.waits) clearTimeout(wait);
       this.running.delete(id);
       this.cancel(run.active(), id);
     }
@@ -108,7 +113,7 @@ export class Tails {
 
   /** Takes a message of `a/{host}/tail/…`; what is none of ours is logged. */
   receive(host: string, request: string, payload: Uint8Array): void {
-    const run = this.running.get(request);
+    const run = this.running.get(request)?.run;
     if (run === undefined) return;
     try {
       run.receive(host, parseBody(TailMessage, open(payload).body, "tail"));
@@ -119,12 +124,30 @@ export class Tails {
 
   /** A host went offline or restarted. */
   hostGone(host: string): void {
-    for (const run of this.running.values()) run.hostGone(host);
+    for (const { run } of this.running.values()) run.hostGone(host);
+  }
+
+  /** A host is there, or there again: it joins the tails that are asked of it. */
+  hostCame(host: string): void {
+    const presence = this.parts.fleet.get(host)?.presence;
+    if (presence?.commands.includes("tail") !== true) return;
+    for (const [id, running] of this.running) {
+      const { run, claims: { selector, stream } } = running;
+      const isMeant = matches(parseSelector(selector), labelsOf(presence)) &&
+        presence.streams.includes(stream);
+      if (!isMeant || !run.join(host)) continue;
+      this.ask([host], running);
+      const wait = setTimeout(() => {
+        running.waits.delete(wait);
+        if (run.giveUpOn(host)) this.cancel([host], id);
+      }, START_MAX_MS);
+      running.waits.add(wait);
+    }
   }
 
   /** Ends all: there is no broker any more, or no orchestrator. */
   end(error: LogvendError): void {
-    for (const { over } of this.running.values()) over.abort(error);
+    for (const { run } of this.running.values()) run.over.abort(error);
   }
 
   private async prepare({ condition, token }: TailQuestion) {
@@ -149,11 +172,11 @@ export class Tails {
   }
 
   private ask(
-    { condition, token }: TailQuestion,
-    { claims, audience }: { claims: TailClaims; audience: Audience },
+    hosts: readonly string[],
+    { question: { condition, token }, claims, run }: Running,
   ) {
     const { rate_max } = claims;
-    const share = Math.ceil(SHARES * rate_max / audience.asked.length);
+    const share = Math.ceil(SHARES * rate_max / run.active().length);
     const command: TailCommand = {
       request: claims.id,
       orchestrator: this.parts.name,
@@ -161,7 +184,7 @@ export class Tails {
       token,
       rate: Math.min(rate_max, Math.max(HOST_RATE_MIN, share)),
     };
-    this.publish(audience.asked.map(({ presence }) => presence.host), "tail", command);
+    this.publish(hosts, "tail", command);
   }
 
   private cancel(hosts: readonly string[], request: string) {
@@ -186,6 +209,15 @@ export class Tails {
   }
 }
 
+/** One under way, and what hosts are asked that come later. */
+interface Running {
+  run: TailRun;
+  question: TailQuestion;
+  claims: TailClaims;
+  /** For hosts that were asked later. */
+  waits: Set<ReturnType<typeof setTimeout>>;
+}
+
 interface Showing {
   run: TailRun;
   merger: LineMerger;
@@ -198,6 +230,8 @@ async function show({ run, merger, reader }: Showing): Promise<void> {
   let told = { leftOut: 0, unchecked: 0 };
   let toldMs = performance.now();
   const tellAll = async (lines: readonly HostLine[]) => {
+    const joined = run.takeJoined();
+    if (joined.length > 0) await reader.joined(joined);
     if (lines.length > 0) await reader.lines(lines);
     const missing = run.takeMissing();
     if (missing.length > 0) await reader.missing(missing);

@@ -39,6 +39,8 @@ export interface FleetOptions {
   now?: () => number;
   /** Called when an online host goes offline or turns out to have restarted: its work is lost. */
   onGone?: (host: string) => void;
+  /** Called when a host comes online, or is there again as another process. */
+  onCome?: (host: string) => void;
 }
 
 export class Fleet implements Disposable {
@@ -155,6 +157,7 @@ export class Fleet implements Disposable {
     const { before, after, restarted } = change;
     if (before !== after) log.info("{host} is {state}.", { host, state: after });
     if (before === "online" && (after === "offline" || restarted)) this.options.onGone?.(host);
+    if (after === "online" && (before === "offline" || restarted)) this.options.onCome?.(host);
   }
 
   private tick() {
@@ -236,6 +239,6 @@ function lastWordMs(known: Host | undefined, atMs: number | null): number | null
 }
 
 /** What selectors see of a host. */
-function labelsOf({ host, region, labels }: Presence): Record<string, string> {
+export function labelsOf({ host, region, labels }: Presence): Record<string, string> {
   return { ...labels, host, region };
 }

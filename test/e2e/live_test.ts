@@ -51,6 +51,14 @@ async function tails(fleet: TestFleet) {
   assert.deepEqual(new Set(broker.ends), new Set(["web-1 cancelled", "web-2 cancelled"]));
   assert.equal((await tail.ended()).code, 130);
 
+  const body = "status = 500";
+  const { stdout: token } = await fleet.cli("key", "sign-tail", body, "--host", "web-2");
+  const headers = { "logvend-signature": token.trim() };
+  const response = await fetch(`${fleet.url}/v1/tail`, { method: "POST", body, headers });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  assert.match((await reader?.read())?.value ?? "", /"type":"started",.*"answered":1/);
+  await reader?.cancel();
+
   const wrong = await fleet.cli("tail", "statuss = 500");
   assert.equal(wrong.code, 64);
   assert.match(wrong.stderr, /statuss/);

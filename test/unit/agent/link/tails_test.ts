@@ -51,7 +51,7 @@ Deno.test("a signed tail begins once, sends what comes, and ends when it is canc
   const asked = await command();
   const done = tails.start(asked);
   await eventually(() => said.length === 1);
-  await tails.start(asked); // as MQTT may deliver it again
+  await tails.start(asked); // as MQTT may deliver it again, and who lost sight of this host
   assert.deepEqual(opened[0]?.request, { stream: "logs", condition: "status = 500", rate: 20 });
   const line = { ts_us: 1, line: "é".repeat(4_096) };
   opened[0]?.reader.tell({ lines: Array(40).fill(line), leftOut: 3, unchecked: 4 });
@@ -63,11 +63,12 @@ Deno.test("a signed tail begins once, sends what comes, and ends when it is canc
     said.map(({ seq, left_out, unchecked, end }) => [seq, left_out, unchecked, end?.code]),
     [
       [0, 0, 0, undefined],
-      [1, 3, 4, undefined],
+      [1, 0, 0, undefined],
       [2, 3, 4, undefined],
       [3, 3, 4, undefined],
-      [4, 4, 4, undefined],
-      [5, 4, 4, "cancelled"],
+      [4, 3, 4, undefined],
+      [5, 4, 4, undefined],
+      [6, 4, 4, "cancelled"],
     ],
   );
   assert.equal(said.flatMap(({ lines }) => lines).length, 40);
@@ -108,6 +109,22 @@ Deno.test("a tail lives while its asker says so, and ends when the agent does", 
   tails.stop(new LogvendError("unavailable", "The agent is stopping"));
   await again;
   assert.equal(said.at(-1)?.end?.code, "unavailable");
+});
+
+Deno.test("a tail is joined for as long as it may last, and again when it was not cancelled", async () => {
+  let nowMs = Date.now();
+  const { tails, said } = host({ leaseMs: 200, now: () => nowMs });
+  const asked = await command();
+  nowMs += 11 * 3_600_000; // the signature has expired
+  await tails.start(asked);
+  assert.equal(said.at(-1)?.end?.message, "The asker is silent");
+  const again = tails.start(asked);
+  await eventually(() => said.at(-1)?.end === undefined);
+  tails.cancel(asked.request);
+  await again;
+  nowMs += 3_600_000;
+  await tails.start(asked);
+  assert.match(said.at(-1)?.end?.message ?? "", /^expired/);
 });
 
 Deno.test("lines that no broker takes are counted, and said when there is one", async () => {

@@ -249,7 +249,7 @@ _logvend; echo "\${COMPREPLY[@]}"`;
     assert.equal(bash.stdout.trim(), wanted);
   };
   await check("logvend que", "query queries");
-  await check("logvend key ", "new sign --help");
+  await check("logvend key ", "new sign sign-tail --help");
   await check("logvend query --al", "--allow-partial");
   await check("logvend library show tot", "totals");
   await check("logvend query @tot", "@totals");

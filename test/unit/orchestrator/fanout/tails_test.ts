@@ -10,10 +10,13 @@ import { error, named, Scene } from "../scene.ts";
 import type { IncomingTail } from "../scripted_agent.ts";
 
 /** What a tail tells, in short. */
-async function tailing(scene: Scene, signal: AbortSignal, told: string[] = []): Promise<string[]> {
+async function tailing(
+  scene: Scene,
+  { signal, told = [], selector = "" }: { signal: AbortSignal; told?: string[]; selector?: string },
+): Promise<string[]> {
   const condition = "status = 500";
   const { key } = scene;
-  const signed = { condition, stream: "logs", selector: "", rate: 100, key, nowMs: Date.now() };
+  const signed = { condition, stream: "logs", selector, rate: 100, key, nowMs: Date.now() };
   const token = await signTail(signed);
   const client = new ApiClient(scene.orchestrator.url);
   for await (const event of client.tail({ sql: condition, token, signal })) {
@@ -21,6 +24,7 @@ async function tailing(scene: Scene, signal: AbortSignal, told: string[] = []): 
     if (event.type === "lines") {
       told.push(...event.lines.map(({ host, line }) => `${host}: ${line}`));
     }
+    if (event.type === "joined") told.push(`joined ${event.hosts}`);
     if (event.type === "left_out") told.push(`left out ${event.left_out}, ${event.unchecked}`);
     if (event.type === "started" || event.type === "missing") {
       told.push(
@@ -37,7 +41,7 @@ Deno.test("hosts that cannot tail are named; what comes twice is shown once; all
   await using scene = await Scene.start();
   await scene.agent({ host: "old-1" });
   const stop = new AbortController();
-  const alone = await error(tailing(scene, stop.signal));
+  const alone = await error(tailing(scene, { signal: stop.signal }));
   assert.ok(alone instanceof UnansweredError);
   const old = "agent 0.1.0 cannot tail: upgrade it";
   assert.deepEqual(named(alone.coverage.missing), [{
@@ -69,7 +73,7 @@ Deno.test("hosts that cannot tail are named; what comes twice is shown once; all
     tail: ({ send }) => send({ seq: 0, end: { code: "unavailable", message: "has no stream" } }),
   });
   const told: string[] = [];
-  const ended = tailing(scene, stop.signal, told);
+  const ended = tailing(scene, { signal: stop.signal, told });
   await eventually(() => told.includes("left out 8, 0"));
   dying?.die();
   await eventually(() => told.some((line) => line.startsWith("web-2 lost")));
@@ -84,6 +88,46 @@ Deno.test("hosts that cannot tail are named; what comes twice is shown once; all
     "web-1: message 2",
     "left out 8, 0",
     "web-2 lost: went away",
+  ]);
+});
+
+Deno.test("hosts that come later or come back join a tail, if they are meant", async () => {
+  await using scene = await Scene.start();
+  const stop = new AbortController();
+  const told: string[] = [];
+  let first: IncomingTail | undefined;
+  const speaking = (text: string) => ({ send }: IncomingTail) => {
+    send({ seq: 0 });
+    send({ seq: 1, lines: lines(text), left_out: 2 });
+  };
+  await scene.agent({
+    host: "web-1",
+    tail: (incoming) => {
+      first = incoming;
+      speaking("before")(incoming);
+    },
+  });
+  const ended = tailing(scene, { signal: stop.signal, told, selector: "host in (web-1, web-2)" });
+  await eventually(() => told.includes("left out 2, 0"));
+  first?.die(); // nobody is left, and the tail goes on
+  await eventually(() => told.some((line) => line.startsWith("web-1 lost")));
+  await scene.agent({ host: "web-3", tail: speaking("not meant") });
+  await scene.agent({ host: "web-2", tail: speaking("later") });
+  await eventually(() => told.includes("web-2: later"));
+  const again = await scene.agent({ host: "web-1", tail: speaking("again") });
+  await eventually(() => told.includes("web-1: again") && told.includes("left out 6, 0"));
+  stop.abort();
+  await assert.rejects(ended, { name: "AbortError" });
+  await eventually(() => again.cancelled.length === 1, 500);
+  assert.deepEqual(told.filter((line) => !line.startsWith("left out")), [
+    "started 1",
+    "web-2 unknown: never seen",
+    "web-1: before",
+    "web-1 lost: went away",
+    "joined web-2",
+    "web-2: later",
+    "joined web-1",
+    "web-1: again",
   ]);
 });
 
@@ -104,14 +148,14 @@ Deno.test({
     });
     const told: string[] = [];
     const { signal } = new AbortController();
-    const left = error(tailing(scene, signal, told));
+    const left = error(tailing(scene, { signal, told }));
     await eventually(() => told.length === 1);
     ending?.send({ seq: 1, lines: lines("last"), end: { code: "timeout", message: "over" } });
     assert.equal((await left).message, "No host is left to tail");
     assert.deepEqual(told, ["started 1", "web-1: last", "web-1 lost: over"]);
     await scene.agent({ host: "web-2", tail: ({ send }) => send({ seq: 0 }) });
     const heard: string[] = [];
-    const lost = error(tailing(scene, signal, heard));
+    const lost = error(tailing(scene, { signal, told: heard }));
     await eventually(() => heard.length > 0);
     broker.program.kill("SIGKILL");
     assert.match((await lost).message, /The MQTT broker .* is not reachable/);
