@@ -34,8 +34,15 @@ const InterimEvent = z.object({
 });
 export type InterimEvent = z.infer<typeof InterimEvent>;
 
-/** A piece of the rows in the asked format; one after the other they make it up. */
-const Data = z.object({ type: z.literal("data"), base64: z.string() });
+/**
+ * A piece of the rows in the asked format; one after the other they make it up. The first one has the
+ * columns.
+ */
+const Data = z.object({
+  type: z.literal("data"),
+  base64: z.string(),
+  columns: z.array(Column).optional(),
+});
 
 /** Everything about an answer but its rows. */
 export const AnswerEnd = z.object({

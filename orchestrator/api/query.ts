@@ -137,9 +137,12 @@ async function streamAnswer(queries: Queries, streamed: Streamed) {
       ? ({ columns, ...rest }) => tell({ type: "interim", columns: [...columns], ...rest })
       : undefined,
   });
+  let first: Pick<AnswerEnd, "columns"> | null = { columns: answer.facts.columns };
   for await (const bytes of answer.rows(format)) {
     for (let at = 0; at < bytes.length; at += DATA_BYTES) {
-      await send({ type: "data", base64: bytes.subarray(at, at + DATA_BYTES).toBase64() });
+      const base64 = bytes.subarray(at, at + DATA_BYTES).toBase64();
+      await send({ type: "data", base64, ...first });
+      first = null;
     }
   }
   await send(endOf(answer));

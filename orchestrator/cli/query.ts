@@ -13,6 +13,7 @@ import type { ApiClient } from "./client.ts";
 import { InterimView } from "./interim_view.ts";
 import { signedQuestion, sqlText } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
+import { JsonObject } from "./json_object.ts";
 import { Silence } from "./silence.ts";
 import type { Terminal } from "./terminal.ts";
 import { watch } from "./watch.ts";
@@ -64,7 +65,12 @@ async function once(command: QueryCommand): Promise<number> {
   try {
     if (options.explain) return await explain(command, question, signal);
     const { end, rows } = await receive({ ...command, question, signal, silence });
-    await printRows(command, end, rows);
+    if (options.output === "table") {
+      const text = await new Blob([...rows]).text();
+      const lines = text.split("\n").filter((line) => line !== "");
+      const values = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
+      await terminal.write(renderTable(end.columns, values, terminal.tableLook));
+    }
     return summarize(command, end);
   } catch (error) {
     if (error instanceof UnansweredError) {
@@ -95,7 +101,7 @@ async function explain(
 
 interface Received {
   end: AnswerEnd;
-  /** The bytes of formats that need the end of the answer first; the others are printed already. */
+  /** The bytes of a table, whose widths need all rows; all else is printed already. */
   rows: Uint8Array<ArrayBuffer>[];
 }
 
@@ -109,7 +115,7 @@ async function receive(receiving: Receiving): Promise<Received> {
   const { options, client, terminal, question, signal, silence } = receiving;
   const { sql, token, broadcast } = question;
   const format = options.output === "table" ? "jsonl" : options.output;
-  const held = options.output === "table" || options.output === "json";
+  const json = options.output === "json" ? new JsonObject((text) => terminal.write(text)) : null;
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
   const rows: Uint8Array<ArrayBuffer>[] = [];
   let byteCount = 0;
@@ -138,11 +144,14 @@ async function receive(receiving: Receiving): Promise<Received> {
           byteCount += bytes.length;
           if (terminal.stdoutIsTerminal) progress.clear();
           else progress.show(`${formatBytes(byteCount)} received`);
-          if (held) rows.push(bytes);
+          if (json !== null) await json.rows(bytes, event.columns);
+          else if (options.output === "table") rows.push(bytes);
           else await terminal.write(bytes);
           break;
         }
         case "end":
+          progress.clear();
+          await json?.end(event);
           return { end: event, rows };
         default:
           event satisfies never;
@@ -153,24 +162,6 @@ async function receive(receiving: Receiving): Promise<Received> {
     await view.clear();
   }
   throw new LogvendError("unavailable", "The answer was cut off");
-}
-
-async function printRows(
-  { options, terminal }: QueryCommand,
-  end: AnswerEnd,
-  rows: readonly Uint8Array<ArrayBuffer>[],
-) {
-  const text = new Blob([...rows]).text();
-  if (options.output === "json") {
-    const { columns, coverage, mode, query_id, elapsed_ms } = end;
-    const rest = JSON.stringify({ coverage, mode, query_id, elapsed_ms }).slice(1);
-    const head = `{"columns":${JSON.stringify(columns)},"rows":`;
-    await terminal.write(`${head}${(await text).trimEnd()},${rest}\n`);
-  } else if (options.output === "table") {
-    const lines = (await text).split("\n").filter((line) => line !== "");
-    const values = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
-    await terminal.write(renderTable(end.columns, values, terminal.tableLook));
-  }
 }
 
 function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number {

@@ -30,7 +30,34 @@ export async function createBroadcastTable(
   { name, columns, values }: BroadcastTable,
 ): Promise<void> {
   await createPartialTable(engine, name, columns);
-  await importPart(engine, name, columns, { encoding: "text", columns, values });
+  try {
+    await importPart(engine, name, columns, { encoding: "text", columns, values });
+  } catch (cause) {
+    for (const [i, column] of columns.entries()) {
+      const wrong = await firstWrong(engine, column, values[i] ?? []);
+      if (wrong === null) continue;
+      const message = `--with ${name}: row ${wrong.row} has "${wrong.value}" in the column ` +
+        `${column.name} of type ${column.type}`;
+      throw new LogvendError("usage", message, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** The first value that is not of a column's type, and its row from 1 on. */
+async function firstWrong(
+  engine: Engine,
+  { type }: Column,
+  values: readonly (string | null)[],
+): Promise<{ row: number; value: string } | null> {
+  const { rows } = await engine.read(
+    `SELECT v IS NOT NULL AND TRY_CAST(v AS ${type}) IS NULL FROM (SELECT unnest(${
+      textsOf("v")
+    }) AS v)`,
+    { v: JSON.stringify(values) },
+  );
+  const at = rows.findIndex(([isWrong]) => isWrong === true);
+  return at < 0 ? null : { row: at + 1, value: values[at] ?? "" };
 }
 
 /**

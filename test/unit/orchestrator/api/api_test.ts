@@ -73,6 +73,7 @@ Deno.test("events come as lines, from accepted to end", async () => {
   const events = text.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(events.map(({ type }) => type), ["accepted", "progress", "data", "end"]);
   assert.equal(events[0].asked, 1);
+  assert.deepEqual(events[2].columns, events[3].columns);
   assert.deepEqual(events[1], { type: "progress", answered: 1, asked: 1, rows_scanned: 10 });
 });
 

@@ -6,7 +6,11 @@ import { LogvendError } from "../../../../protocol/errors.ts";
 import { identifier } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { columnsOf, exportTable } from "../../../../queries/transfer/export.ts";
-import { createPartialTable, importPart } from "../../../../queries/transfer/import.ts";
+import {
+  createBroadcastTable,
+  createPartialTable,
+  importPart,
+} from "../../../../queries/transfer/import.ts";
 import type { Part } from "../../../../queries/transfer/import.ts";
 
 const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
@@ -193,4 +197,14 @@ Deno.test("a type that cannot leave the process is refused with what to do", asy
   await using engine = await Engine.open();
   await engine.run("CREATE TABLE u AS SELECT union_value(a := 1) AS x");
   await assert.rejects(exportTable(engine, "u", { file: "unused" }), /cast it to VARCHAR/);
+});
+
+Deno.test("a value of the asker's own that is not of its type is named with its row and column", async () => {
+  await using engine = await Engine.open();
+  const columns = [{ name: "login", type: "VARCHAR" }, { name: "weight", type: "INTEGER" }];
+  const values = [["anna", null, "bob"], ["1", null, "two"]];
+  await assert.rejects(createBroadcastTable(engine, { name: "users", columns, values }), {
+    code: "usage",
+    message: '--with users: row 3 has "two" in the column weight of type INTEGER',
+  });
 });
