@@ -12,8 +12,9 @@ import { Tail } from "./ingest/tail.ts";
 import { Link } from "./link/link.ts";
 import { LiveRows } from "./live/live_rows.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import { askable, checkTail } from "./policy/policy.ts";
 import { answerQuery } from "./query/answer_query.ts";
-import type { QueryParts } from "./query/prepare.ts";
+import type { FleetParts } from "./query/answer_query.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
@@ -44,8 +45,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     shape: (stream) => store.shape(stream),
   });
   await using store = await openStore(config, signal, { observer: metrics, watcher: live });
-  const folder = join(dataDir, "query");
-  await using workers = await WorkerPool.open({ folder, dataDir, nice: config.limits.nice });
+  await using workers = await openWorkers(config);
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
     dataDir,
@@ -57,7 +57,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using tail = Tail.start({ streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
-  const parts: QueryParts = { store, workers, region, behindBytes };
+  const { policy } = config;
+  const parts: FleetParts = { store, workers, region, behindBytes, policy, denied: store };
   await using _socket = await serveSnapshots(dataDir, store);
   await using link = openLink({ config, store, tail, live, metrics, parts });
   await using _health = openHealth({ config, store, tail, inputs, metrics, link });
@@ -87,6 +88,17 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   log.info("Agent {host} stops", { host });
 }
 
+function openWorkers({ data_dir: dataDir, limits, policy }: AgentConfig): Promise<WorkerPool> {
+  return WorkerPool.open({
+    folder: join(dataDir, "query"),
+    dataDir,
+    nice: limits.nice,
+    memoryBytes: policy.memory,
+    runningMax: policy.running,
+    waitingMax: policy.waiting,
+  });
+}
+
 /** Loaded only where it is wanted: some megabytes. */
 async function openMetrics({ host, region }: AgentConfig): Promise<Metrics> {
   const { Metrics } = await import("./metrics/metrics.ts");
@@ -104,7 +116,7 @@ interface LinkParts {
   tail: Tail;
   live: LiveRows;
   metrics: Metrics | null;
-  parts: QueryParts;
+  parts: FleetParts;
 }
 
 /** Null without a broker: the agent then answers locally only. */
@@ -120,12 +132,20 @@ function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Lin
     labels: config.labels,
     version: VERSION,
     streams: config.streams.map((stream) => stream.name),
-    tables: () => store.tables(),
+    tables: () => askable(config.policy, store.tables()),
     holdings: store.holdings,
     isRead: () => tail.hasCaughtUp && tail.behind().ms < BEHIND_MS,
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
-    openLive: (request, reader) => live.open(request, reader),
+    openLive: async (request, reader) => {
+      try {
+        checkTail(config.policy, request.stream);
+      } catch (error) {
+        metrics?.refused(error);
+        throw error;
+      }
+      return await live.open(request, reader);
+    },
     isKnown: (id) => store.knowsRequest(id),
     remember: (id, expiresAtMs, query) => store.rememberRequest(id, expiresAtMs, query),
     endQuery: (id, outcome) => store.endQuery(id, outcome),

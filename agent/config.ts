@@ -10,6 +10,8 @@ import { AgentArchive, ARCHIVE_PATHS } from "../protocol/archive/archive_config.
 import { loopback } from "../protocol/listen_address.ts";
 import { geoProblems } from "./geo/geo_shape.ts";
 import { ruleProblems } from "./rules/problems.ts";
+import { Policy } from "./policy/policy_config.ts";
+import { policyProblems } from "./policy/problems.ts";
 import { Stream } from "./stream_config.ts";
 
 /** What the program itself needs while it reads at full speed, without the rows it keeps. */
@@ -74,6 +76,7 @@ export const AgentConfig = z.strictObject({
   scrub_every: Duration.refine((ms) => ms >= 60_000, "a duration from 1m").prefault("7d")
     .describe("parts and chunks that nobody asks for are verified this often"),
   limits: Limits.prefault({}).describe("what the agent takes of its host"),
+  policy: Policy.prefault({}).describe("what the fleet may ask of this host"),
   http: loopback("metrics are for this machine only; let a collector on it read them")
     .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),
   geo: Geo.optional(),
@@ -108,7 +111,11 @@ export async function readAgentConfig(
         ["streams", "*", "files", "*"],
         ["streams", "*", "redact", "*", "key", "file"],
       ],
-    }, async (config) => [...geoProblems(config), ...await ruleProblems(config)]);
+    }, async (config) => [
+      ...geoProblems(config),
+      ...policyProblems(config),
+      ...await ruleProblems(config),
+    ]);
   } catch (error) {
     if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {
       throw error;

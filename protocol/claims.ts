@@ -56,6 +56,8 @@ export const QueryClaims = z.object({
   /** The literal that now(), today() and the like stand for, on every host. */
   now: Instant,
   limits: Limits,
+  /** It is to run even where it had to be killed before. */
+  force: z.boolean().optional(),
   issued_at_ms: z.number().int(),
   expires_at_ms: z.number().int(),
 });

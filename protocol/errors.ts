@@ -42,6 +42,8 @@ export interface ErrorDetails {
   /** Of too_many_rows: what one host alone would ship. */
   rows?: number;
   bytes?: number;
+  /** Of not_permitted by a host's policy: the rule, as its configuration names it. */
+  rule?: string;
 }
 
 /** An expected failure. `message` says what happened and what to do; it is shown without a stack. */

@@ -80,6 +80,8 @@ export const WireError = z.object({
   /** Of too_many_rows: what this host alone would ship. */
   rows: z.number().optional(),
   bytes: z.number().optional(),
+  /** Of not_permitted: the rule of the host's policy. */
+  rule: z.string().max(64).optional(),
 });
 export type WireError = z.infer<typeof WireError>;
 

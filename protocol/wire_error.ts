@@ -14,12 +14,13 @@ export function toWireError(thrown: unknown): WireError {
 
 /** An error that came over the wire, to be thrown; an unknown code is `internal`. */
 export function fromWireError(wire: WireError): LogvendError {
-  const { code, message, position, rows, bytes } = wire;
+  const { code, message, position, rows, bytes, rule } = wire;
   return new LogvendError(isErrorCode(code) ? code : "internal", message, {
     details: {
       ...(position === undefined ? {} : { position }),
       ...(rows === undefined ? {} : { rows }),
       ...(bytes === undefined ? {} : { bytes }),
+      ...(rule === undefined ? {} : { rule }),
     },
   });
 }

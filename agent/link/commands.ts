@@ -184,10 +184,20 @@ export class Commands {
   private async run(job: Job) {
     const { command, claims, broadcast, sender, signal, startMs } = job;
     const { now, range, limits } = claims;
+    if (claims.force === true) {
+      log.warning(
+        "Query {id} of {operator} is forced: it runs even if it had to be killed before",
+        {
+          id: claims.id,
+          operator: job.publicKey,
+        },
+      );
+    }
     const totalMs = () => performance.now() - startMs;
     try {
       const { sql, tables, plan_version: version } = command;
-      const query = { sql, tables, now, range, limits, version, broadcast };
+      const { force = false } = claims;
+      const query = { sql, tables, now, range, limits, version, broadcast, force };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(job),

@@ -44,6 +44,13 @@ export class Metrics implements StoreObserver {
     registers: [this.registry],
   });
 
+  private readonly refusals = new Counter({
+    name: "logvend_query_refusals_total",
+    help: "Queries and tails of the fleet that the policy refused or stopped, by its rule",
+    labelNames: ["rule"],
+    registers: [this.registry],
+  });
+
   private state: AgentState | null = null;
 
   constructor({ host, region, version }: { host: string; region: string; version: string }) {
@@ -86,9 +93,16 @@ export class Metrics implements StoreObserver {
         return answered;
       } catch (error) {
         ended(error instanceof LogvendError ? error.code : "internal");
+        this.refused(error);
         throw error;
       }
     };
+  }
+
+  /** Counts what was refused by the policy, and nothing else. */
+  refused(error: unknown) {
+    const rule = error instanceof LogvendError ? error.details.rule : undefined;
+    if (rule !== undefined) this.refusals.inc({ rule });
   }
 
   /** The page of a scrape, and its content type. `state`: the agent as it is now. */

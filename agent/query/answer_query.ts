@@ -1,22 +1,39 @@
 /** Answers one question as this host's part of the fleet's answer. */
+import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
+import { checkPlan, checkReading, refusal, tightened, tooMuch } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy_config.ts";
+import type { Denial } from "../store/denied.ts";
+import type { Store } from "../store/store.ts";
 import { runQuestion } from "./prepare.ts";
-import type { Finished, QueryParts } from "./prepare.ts";
+import type { Finished, QueryParts, QuestionRules } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
+
+const log = getLogger(["agent", "query"]);
+
+/** What answers to the fleet need. */
+export interface FleetParts extends QueryParts {
+  policy: Policy;
+  /** Queries that did harm here. */
+  denied: Pick<Store, "denialOf" | "deny">;
+}
 
 /**
  * Plans, runs and hands back the partial tables.
  * @throws {LogvendError} bad_sql, too_many_rows, unavailable, timeout, cancelled or internal
  */
 export async function answerQuery(
-  parts: QueryParts,
+  parts: FleetParts,
   query: HostQuery,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
-  const { limits, broadcast = [], ...question } = query;
+  const { limits, broadcast = [], force = false, ...question } = query;
+  const { policy, denied } = parts;
+  if (!force) checkDenied(denied.denialOf(query.sql));
+  const caps = tightened(policy, limits);
   const until = AbortSignal.any([signal, AbortSignal.timeout(limits.timeout_ms)]);
   const asked = {
     ...question,
@@ -27,9 +44,37 @@ export async function answerQuery(
     kind: "partials",
     broadcast,
     partials: partials.map(({ table, sql }) => ({ table, sql })),
-    caps: { rows_max: limits.rows_max, bytes_max: limits.bytes_max },
+    caps,
   });
-  return hostAnswer(await runQuestion(parts, { asked, output }, until));
+  const rules = rulesOf(parts, query);
+  try {
+    return hostAnswer(await runQuestion(parts, { asked, output, rules }, until));
+  } catch (error) {
+    throw tooMuch(policy, limits, error) ?? error;
+  }
+}
+
+function rulesOf({ policy, denied }: FleetParts, { sql, now }: HostQuery): QuestionRules {
+  return {
+    mask: policy.mask,
+    timeoutMs: policy.timeout,
+    checkPlan: (plan) => checkPlan(policy, plan, now),
+    checkReading: (coverage) => checkReading(policy, coverage),
+    harmed(fate) {
+      const reason = fate === "killed"
+        ? "it went on after it was told to stop, and was killed"
+        : "it ended the process that ran it";
+      log.warning("A query is not run again for an hour: {reason}: {sql}", { reason, sql });
+      denied.deny(sql, reason);
+    },
+  };
+}
+
+function checkDenied(denial: Denial | null) {
+  if (denial === null) return;
+  const { reason, untilMs } = denial;
+  const until = new Date(untilMs).toISOString().slice(11, 19);
+  throw refusal("denied", `${reason}; it is not run again before ${until}Z without --force`);
 }
 
 function hostAnswer({ result, coverage, resultFolder }: Finished): HostAnswer {

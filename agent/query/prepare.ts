@@ -1,5 +1,7 @@
 /** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
 import type { HostCoverage } from "../../protocol/messages.ts";
+import { LogvendError } from "../../protocol/errors.ts";
+import { formatDurationMs } from "../../protocol/units.ts";
 import { holdsWord } from "../../protocol/line_words.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
@@ -9,7 +11,9 @@ import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
-import type { WorkerResult } from "./worker_process.ts";
+import { maskedSelect } from "../policy/masks.ts";
+import type { Policy } from "../policy/policy_config.ts";
+import type { Fate, WorkerProcess, WorkerResult } from "./worker_process.ts";
 import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
 /** What queries need of the rest of the agent. */
@@ -27,6 +31,22 @@ export interface Question {
   asked: PlanRequest;
   /** What is wanted of the plan. */
   output(plan: Plan): Output;
+  /** What holds for those who ask from elsewhere. @default nothing */
+  rules?: QuestionRules;
+}
+
+/** What a question may do. */
+export interface QuestionRules {
+  /** By column, what is shown instead of its values. */
+  mask: Policy["mask"];
+  /** How long it may run, from when its turn has come. */
+  timeoutMs: number;
+  /** @throws {LogvendError} not_permitted */
+  checkPlan(plan: Plan): void;
+  /** @throws {LogvendError} not_permitted */
+  checkReading(coverage: HostCoverage): void;
+  /** It took its worker with it: not because whoever asked gave up. */
+  harmed(fate: Fate): void;
 }
 
 /** A result and the folder it lies in, which its owner removes. */
@@ -43,23 +63,66 @@ export interface Finished {
  */
 export async function runQuestion(
   parts: QueryParts,
-  { asked, output }: Question,
+  question: Question,
   signal: AbortSignal,
 ): Promise<Finished> {
+  const { rules } = question;
   return await parts.workers.use(signal, async (worker) => {
-    const plan = await worker.plan(asked, signal);
-    const reached = within(plan.range, plan.reach);
-    await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
-    const coverage = coverageOf(snapshot, parts.behindBytes());
-    const resultFolder = parts.workers.makeFolder("result-");
+    if (rules === undefined) return await runOn(worker, parts, question, signal);
+    const limit = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    worker.started.then(() => {
+      if (!isOver) timer = setTimeout(() => limit.abort(tookTooLong(rules)), rules.timeoutMs);
+    });
+    const until = AbortSignal.any([signal, limit.signal]);
     try {
-      const query = workerQuery(parts, { plan, snapshot, output: output(plan), resultFolder });
-      return { plan, result: await worker.run(query, signal), coverage, resultFolder };
+      return await runOn(worker, parts, question, until);
     } catch (error) {
-      await Deno.remove(resultFolder, { recursive: true });
+      const gaveUp = until.aborted && until.reason !== limit.signal.reason;
+      if (worker.fate !== null && !gaveUp) rules.harmed(worker.fate);
       throw error;
+    } finally {
+      isOver = true;
+      clearTimeout(timer);
     }
   });
+}
+
+async function runOn(
+  worker: WorkerProcess,
+  parts: QueryParts,
+  { asked, output, rules }: Question,
+  signal: AbortSignal,
+): Promise<Finished> {
+  const plan = await worker.plan(asked, signal);
+  rules?.checkPlan(plan);
+  const reached = within(plan.range, plan.reach);
+  await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
+  const coverage = coverageOf(snapshot, parts.behindBytes());
+  rules?.checkReading(coverage);
+  const resultFolder = parts.workers.makeFolder("result-");
+  try {
+    const query = workerQuery(parts, {
+      plan,
+      snapshot,
+      output: output(plan),
+      resultFolder,
+      mask: rules?.mask ?? {},
+    });
+    return { plan, result: await worker.run(query, signal), coverage, resultFolder };
+  } catch (error) {
+    await Deno.remove(resultFolder, { recursive: true });
+    throw error;
+  }
+}
+
+function tookTooLong({ timeoutMs }: QuestionRules): LogvendError {
+  return new LogvendError(
+    "timeout",
+    `policy.timeout of this host: stopped after ${formatDurationMs(timeoutMs)}; ask for less`,
+    { details: { rule: "timeout" } },
+  );
 }
 
 interface WorkerQueryParts {
@@ -67,11 +130,12 @@ interface WorkerQueryParts {
   snapshot: Snapshot;
   output: Output;
   resultFolder: string;
+  mask: Policy["mask"];
 }
 
 function workerQuery(
   { region, workers }: QueryParts,
-  { plan, snapshot, output, resultFolder }: WorkerQueryParts,
+  { plan, snapshot, output, resultFolder, mask }: WorkerQueryParts,
 ): WorkerQuery {
   const { since, until } = plan.range;
   const read = (files: readonly string[]) => files.map((path) => workers.pathFor(path));
@@ -82,7 +146,8 @@ function workerQuery(
       const lineWhere = (plan.reach.words[table] ?? []).map((word) => holdsWord(shape, word))
         .filter((condition) => condition !== null);
       const source = { files: read(files), region, since, until, columns, lineWhere };
-      return { table, sql: tableSelect(schemaOf(table, shape), source) };
+      const select = tableSelect(schemaOf(table, shape), source);
+      return { table, sql: maskedSelect(select, columns, mask) };
     }),
     files: read([...snapshot.tables.values()].flatMap((table) => table.files)),
     output,

@@ -13,7 +13,13 @@ const WARM_AFTER_MS = 1_000;
 const WAITING_MAX = 16;
 
 /** By default workers become another user where this one is root. */
-export type PoolOptions = Omit<WorkerOptions, "user"> & Partial<Pick<WorkerOptions, "user">>;
+export interface PoolOptions extends Omit<WorkerOptions, "user"> {
+  user?: number | null;
+  /** Queries at a time. @default 2 */
+  runningMax?: number;
+  /** Those that wait for their turn. @default 16 */
+  waitingMax?: number;
+}
 
 export class WorkerPool implements AsyncDisposable {
   private idle: WorkerProcess | null = null;
@@ -22,7 +28,13 @@ export class WorkerPool implements AsyncDisposable {
   private readonly busy = new Set<WorkerProcess>();
   private closed = false;
 
-  private constructor(private readonly options: WorkerOptions) {}
+  private readonly runningMax: number;
+  private readonly waitingMax: number;
+
+  private constructor(private readonly options: PoolOptions & WorkerOptions) {
+    this.runningMax = options.runningMax ?? RUNNING_MAX;
+    this.waitingMax = options.waitingMax ?? WAITING_MAX;
+  }
 
   /** Empties the folder, which is the pool's alone, and warms the first worker up. */
   static async open(given: PoolOptions): Promise<WorkerPool> {
@@ -71,14 +83,14 @@ export class WorkerPool implements AsyncDisposable {
 
   private async enter(signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw abortError(signal);
-    if (this.running < RUNNING_MAX) {
+    if (this.running < this.runningMax) {
       this.running++;
       return;
     }
-    if (this.waiting.length >= WAITING_MAX) {
+    if (this.waiting.length >= this.waitingMax) {
       throw new LogvendError(
         "unavailable",
-        `Busy: ${RUNNING_MAX} queries run and ${WAITING_MAX} wait on this host; try again`,
+        `Busy: ${this.runningMax} queries run and ${this.waiting.length} wait on this host; try again`,
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -107,7 +119,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   private warmUp() {
-    if (this.closed || this.running >= RUNNING_MAX) return;
+    if (this.closed || this.running >= this.runningMax) return;
     this.idle ??= new WorkerProcess(this.options);
   }
 

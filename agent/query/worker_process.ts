@@ -108,6 +108,11 @@ export class WorkerProcess implements AsyncDisposable {
     return this.child.pid;
   }
 
+  /** Resolves when it may be asked, or will never be. */
+  get started(): Promise<void> {
+    return this.ready.catch(() => {}); // whoever asks sees the failure
+  }
+
   /** Says whether another query may be run. */
   get alive(): boolean {
     return !this.ended;

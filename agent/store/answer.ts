@@ -14,6 +14,8 @@ export interface HostQuery {
   version: number;
   /** The tables that it may name, with the columns that the fleet knows. */
   tables: readonly Table[];
+  /** Whether it is to run though it had to be killed before. @default false */
+  force?: boolean;
   /** Tables of the asker's own, with their rows. @default none */
   broadcast?: BroadcastTable[];
 }

@@ -5,6 +5,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
 import { QUERY_LOG_TABLE } from "../query_log/query_log.ts";
+import { DENIED_TABLE } from "./denied.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { GAPS_TABLE } from "./gaps.ts";
 import { REMOVED_TABLE } from "./removed.ts";
@@ -12,7 +13,7 @@ import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 7;
+const FORMAT_VERSION = 8;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -49,6 +50,7 @@ const TABLES = `
   ${REMOVED_TABLE}
   ${DIGESTS_TABLE}
   ${QUERY_LOG_TABLE}
+  ${DENIED_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -69,6 +71,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   5: `${STREAMS_TABLE}
     INSERT INTO streams SELECT DISTINCT stream, '${JSON.stringify(ACCESS_SHAPE)}' FROM files;`,
   6: QUERY_LOG_TABLE,
+  7: DENIED_TABLE,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

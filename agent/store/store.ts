@@ -14,6 +14,8 @@ import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
 import type { Origin, StoredFile } from "./catalog.ts";
+import { denialOf, deny } from "./denied.ts";
+import type { Denial } from "./denied.ts";
 import { flush } from "./flush.ts";
 import { Holdings } from "./holdings.ts";
 import type { Keeper } from "./keeper.ts";
@@ -229,6 +231,16 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Notes what came of a query. */
   endQuery(id: string, outcome: QueryOutcome): void {
     this.parts.queryLog.end(id, outcome);
+  }
+
+  /** Whether this SQL had to be killed a while ago; null: it did not. */
+  denialOf(sql: string): Denial | null {
+    return denialOf(this.parts.database, sha256Hex(sql), this.clock());
+  }
+
+  /** Notes that this SQL had to be killed. */
+  deny(sql: string, reason: string): void {
+    deny(this.parts.database, { sha256: sha256Hex(sql), reason, nowMs: this.clock() });
   }
 
   stats(): StoreStats {

@@ -18,6 +18,8 @@ export interface SignRequest {
   nowMs: number;
   /** Packed tables (protocol/broadcast.ts). */
   broadcast?: string | undefined;
+  /** Run it where it had to be killed before. */
+  force?: boolean | undefined;
 }
 
 export interface SignedQuestion {
@@ -29,7 +31,7 @@ export interface SignedQuestion {
 
 /** @throws {LogvendError} usage, for a selector or SQL that nobody would take */
 export async function signQuestion(request: SignRequest): Promise<SignedQuestion> {
-  const { sql, selector, range, limits, key, nowMs, broadcast } = request;
+  const { sql, selector, range, limits, key, nowMs, broadcast, force = false } = request;
   const claims: QueryClaims = {
     kind: "query",
     ...signedAlways({ sql, selector, nowMs }),
@@ -37,6 +39,7 @@ export async function signQuestion(request: SignRequest): Promise<SignedQuestion
     range,
     now: new Date(nowMs).toISOString(),
     limits,
+    ...(force ? { force } : {}),
   };
   return { sql, token: await signClaims(claims, key), claims, broadcast };
 }

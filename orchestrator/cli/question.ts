@@ -47,6 +47,7 @@ export interface QuestionOptions extends AudienceOptions {
   timeout: string;
   maxRows?: string;
   maxBytes?: string;
+  force?: true;
 }
 
 /** Adds the flags of AudienceOptions to a command. */
@@ -85,6 +86,7 @@ export function addSettingOptions(command: Command): Command {
       "wait this long for hosts, and as long again for the merge",
       "30s",
     )
+    .option("--force", "run it on hosts too where it had to be killed within the last hour; logged")
     .option("--max-rows <count>", `rows that hosts may ship (default: ${ROWS_MAX})`)
     .option("--max-bytes <size>", "bytes that hosts may ship; lifts --max-rows (default: 64MB)");
 }
@@ -104,6 +106,7 @@ export async function signedQuestion(
     key,
     nowMs,
     broadcast: await broadcastOf(options),
+    force: options.force,
   });
 }
 

@@ -166,7 +166,8 @@ export class Collector implements Disposable {
     if (end === null) return;
     this.ended.add(host);
     if (!end.ok) {
-      this.miss(host, "failed", end.error.message, end.error);
+      const why = end.error.code === "not_permitted" ? "refused" : "failed";
+      this.miss(host, why, end.error.message, end.error);
       return;
     }
     this.settle(host, {

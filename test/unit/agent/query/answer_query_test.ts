@@ -5,7 +5,9 @@ import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Link } from "../../../../agent/link/link.ts";
 import { answerQuery } from "../../../../agent/query/answer_query.ts";
 import { drawAnswer, localQuery } from "../../../../agent/query/local_query.ts";
-import type { QueryParts } from "../../../../agent/query/prepare.ts";
+import type { z } from "zod";
+import { Policy } from "../../../../agent/policy/policy_config.ts";
+import type { FleetParts } from "../../../../agent/query/answer_query.ts";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { HostQuery } from "../../../../agent/store/answer.ts";
 import { MESSAGE_BYTES_MAX } from "../../../../protocol/envelope.ts";
@@ -24,12 +26,12 @@ const ALL = { since: null, until: null, implied: false };
 const LIMITS = { timeout_ms: 30_000, rows_max: 1_000_000, bytes_max: 1e9 };
 
 interface Host extends AsyncDisposable {
-  parts: QueryParts;
+  parts: FleetParts;
   store: FileStore;
   folder: TempFolder;
 }
 
-async function host(): Promise<Host> {
+async function host(policy: z.input<typeof Policy> = {}): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
   const logs = folder.join("logs.parquet");
@@ -37,7 +39,21 @@ async function host(): Promise<Host> {
   const store = new FileStore(logs, LOG_ROWS);
   const queries = folder.join("query");
   const workers = stack.use(await WorkerPool.open({ folder: queries, dataDir: folder.path }));
-  const parts = { store, workers, region: "r-1", behindBytes: () => 7 };
+  const harmful = new Map<string, string>();
+  const parts: FleetParts = {
+    store,
+    workers,
+    region: "r-1",
+    behindBytes: () => 7,
+    policy: Policy.parse(policy),
+    denied: {
+      denialOf: (sql) => {
+        const reason = harmful.get(sql);
+        return reason === undefined ? null : { reason, untilMs: Date.parse(NOW) };
+      },
+      deny: (sql, reason) => void harmful.set(sql, reason),
+    },
+  };
   const owned = stack.move();
   return { parts, store, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
