@@ -1,4 +1,5 @@
 /** Stored files as the table that SQL sees. */
+import type { LineSql } from "./line_texts.ts";
 import type { Column } from "./messages.ts";
 import type { StreamSchema } from "./streams.ts";
 
@@ -10,21 +11,21 @@ export interface TableSource {
   /** Half-open, UTC, ISO 8601; null is unbounded. */
   since: string | null;
   until: string | null;
-  /** SQL over physical columns: `line` is made where all are true, else NULL. @default none */
-  lineWhere?: readonly string[];
+  /** Makes `line` of what builds it. @default as it is built */
+  lineSql?: LineSql | null;
   /** Cast to these types; NULL where the schema has no such column. @default all that it has */
   columns?: readonly Column[];
 }
 
 /** The SELECT that shows files of a schema as one table: typed, in order, cut to the range. */
 export function tableSelect(schema: StreamSchema, source: TableSource): string {
-  const { files, region, since, until, lineWhere, columns = schema.logical } = source;
+  const { files, region, since, until, lineSql, columns = schema.logical } = source;
   if (files.length === 0) return emptySelect(columns);
   const bounds = [
     since === null ? "" : ` AND ts >= ${literal(timestamp(since))}::TIMESTAMP`,
     until === null ? "" : ` AND ts < ${literal(timestamp(until))}::TIMESTAMP`,
   ].join("");
-  return `SELECT ${logicalColumns(schema, region, columns, lineWhere)} FROM (${
+  return `SELECT ${logicalColumns(schema, region, columns, lineSql)} FROM (${
     physicalRows(schema, files)
   })
     WHERE true${bounds}`;
@@ -46,7 +47,7 @@ export function logicalColumns(
   schema: StreamSchema,
   region: string,
   columns: readonly Column[] = schema.logical,
-  lineWhere: readonly string[] = [],
+  lineSql: LineSql | null = null,
 ): string {
   // Other hosts may have a column in other capitals.
   const known = new Map(schema.logical.map(({ name }) => [name.toLowerCase(), name]));
@@ -57,9 +58,7 @@ export function logicalColumns(
       : own === undefined
       ? "NULL"
       : schema.expressions[own] ?? identifier(own);
-    const value = own === "line" && lineWhere.length > 0
-      ? `CASE WHEN ${lineWhere.map((one) => `(${one})`).join(" AND ")} THEN ${expression} END`
-      : expression;
+    const value = own === "line" && lineSql !== null ? lineSql(expression) : expression;
     return `CAST(${value} AS ${type}) AS ${identifier(name)}`;
   }).join(", ");
 }

@@ -2,7 +2,7 @@
 import type { HostCoverage } from "../../protocol/messages.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
-import { holdsWord } from "../../protocol/line_words.ts";
+import { testedLine } from "../../protocol/line_texts.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
@@ -143,9 +143,9 @@ function workerQuery(
     views: plan.tables.map((table) => {
       const { files = [], shape = ACCESS_SHAPE } = snapshot.tables.get(table) ?? {};
       const columns = plan.columnsRead[table] ?? [];
-      const lineWhere = (plan.reach.words[table] ?? []).map((word) => holdsWord(shape, word))
-        .filter((condition) => condition !== null);
-      const source = { files: read(files), region, since, until, columns, lineWhere };
+      const tests = plan.reach.lines[table];
+      const lineSql = tests === undefined ? null : testedLine(shape, tests);
+      const source = { files: read(files), region, since, until, columns, lineSql };
       const select = tableSelect(schemaOf(table, shape), source);
       return { table, sql: maskedSelect(select, columns, mask) };
     }),

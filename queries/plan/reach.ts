@@ -1,14 +1,22 @@
 /** How far a query's own conditions let it reach: into which time, to rows of which hosts. */
-import { tellingWord } from "../../protocol/line_words.ts";
+import type { LineTests } from "../../protocol/line_texts.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { printSql } from "../ast.ts";
-import { baseTable, call, cast, isColumnRef, isFunctionCall, textOf } from "../ast_nodes.ts";
+import {
+  baseTable,
+  call,
+  cast,
+  conjunction,
+  isColumnRef,
+  isFunctionCall,
+  textOf,
+} from "../ast_nodes.ts";
 import { isExpression, isNode, select, walk } from "../ast_nodes.ts";
 import type { AstValue, Expression, QueryNode } from "../ast_nodes.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import type { Bounds } from "./range.ts";
-import { demandsOn } from "./rows.ts";
-import { bareName } from "./shape.ts";
+import { demandsOn, neededColumns } from "./rows.ts";
+import { bareName, conjunctsOf, isObstacle, singleTable } from "./shape.ts";
 
 /**
  * What no row that matters lies outside of; null is unbounded. It may be wider than what the SQL
@@ -19,8 +27,8 @@ export interface Reach extends Bounds {
   hosts: readonly string[] | null;
   /** Values of the column `region`. */
   regions: readonly string[] | null;
-  /** By table: words that every line has which matters. */
-  words: Readonly<Record<string, readonly string[]>>;
+  /** By table: texts that every line has which matters. */
+  lines: Readonly<Record<string, LineTests>>;
 }
 
 /** Of SQL that says nothing about time and hosts. */
@@ -29,7 +37,7 @@ export const EVERYWHERE: Reach = {
   until: null,
   hosts: null,
   regions: null,
-  words: {},
+  lines: {},
 };
 
 /** @param node its clock is frozen: now() is a constant */
@@ -54,11 +62,12 @@ export async function reachOf(
     ...await hullOf(engine, spans),
     hosts: union(demands.map(({ conditions }) => valuesOf(conditions, "host"))),
     regions: union(demands.map(({ conditions }) => valuesOf(conditions, "region"))),
-    words: Object.fromEntries(
+    lines: Object.fromEntries(
       tables.map(({ name }) => {
         const mentions = demands.filter((demand) => demand.name === name);
-        return [name, common(mentions.map(({ conditions }) => wordsOf(conditions)))] as const;
-      }).filter(([, words]) => words.length > 0),
+        const texts = common(mentions.map(({ conditions }) => conditions.flatMap(lineTextsOf)));
+        return [name, { texts, suffice: texts.length > 0 && asksNoMore(node) }] as const;
+      }).filter(([, { texts }]) => texts.length > 0),
     ),
   };
 }
@@ -244,16 +253,31 @@ function listedFor({ type, left, right, children }: Expression, column: string):
   return texts.every((text) => text !== null) ? texts : null;
 }
 
-/** `line LIKE '%timeout%'`, `contains(line, 'timeout')`: of each the word that says most. */
-function wordsOf(conditions: readonly Expression[]): string[] {
-  return conditions.flatMap((condition) => {
-    if (!isFunctionCall(condition)) return [];
-    const { function_name: name, children: [tested, value, ...more] } = condition;
-    const isLine = tested !== undefined && bareName(tested) === "line" && more.length === 0;
-    const text = isLine && (name === "~~" || name === "contains") ? textOf(value) : null;
-    const known = text === null ? "" : name === "~~" ? text.replaceAll(/[%_]/g, " ") : text;
-    return tellingWord(known) ?? [];
-  });
+/** `line LIKE '%time%out%'`, `contains(line, 'timeout')`: texts that the line must have. */
+function lineTextsOf(condition: Expression): string[] {
+  if (!isFunctionCall(condition)) return [];
+  const { function_name: name, children: [tested, value, ...more] } = condition;
+  const isLine = tested !== undefined && bareName(tested) === "line" && more.length === 0;
+  const text = isLine && (name === "~~" || name === "contains") ? textOf(value) : null;
+  if (text === null) return [];
+  return (name === "~~" ? text.split(/[%_]/) : [text]).filter((part) => part !== "");
+}
+
+/** Whether a condition is that the line has a text, and no more. */
+function isLineTest(condition: Expression): boolean {
+  if (lineTextsOf(condition).length !== 1 || !isFunctionCall(condition)) return false;
+  const { function_name: name, children: [, pattern] } = condition;
+  return name === "contains" || /^%[^%_]*%$/s.test(textOf(pattern) ?? "");
+}
+
+/** Whether a query is done with the line when it has passed such conditions. */
+function asksNoMore(node: QueryNode): boolean {
+  const single = singleTable(node);
+  if (isObstacle(single)) return false;
+  const { select: whole } = single;
+  const others = conjunctsOf(whole.where_clause).filter((one) => !isLineTest(one));
+  const rest = { ...whole, where_clause: conjunction(others) };
+  return !neededColumns(rest, ["ts", "line"]).includes("line");
 }
 
 /** What all lists have. */

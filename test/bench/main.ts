@@ -1,18 +1,21 @@
-/** The benchmarks: `deno task bench NAME`. Each prints its figures; none of them judges. */
+/**
+ * The benchmarks: `deno task bench NAME`, of the queries' also some parts, `bench query planning
+ * chunks`. Each prints its figures; none of them judges.
+ */
 import { benchIngest } from "./ingest.ts";
 import { benchQuery } from "./query/query.ts";
 import { benchStore } from "./store.ts";
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
+const BENCHMARKS: Readonly<Record<string, (parts: readonly string[]) => Promise<void>>> = {
   query: benchQuery,
   ingest: benchIngest,
   store: benchStore,
 };
 
-const [name = ""] = Deno.args.filter((argument) => argument !== "--");
+const [name = "", ...parts] = Deno.args.filter((argument) => argument !== "--");
 const run = BENCHMARKS[name];
 if (run === undefined) {
   console.error(`Which benchmark? deno task bench ${Object.keys(BENCHMARKS).join(" | ")}`);
   Deno.exit(64);
 }
-await run();
+await run(parts);

@@ -95,6 +95,34 @@ Deno.test("a question is answered with partial tables, coverage, and nothing lef
   assert.deepEqual(await leftovers(here), []);
 });
 
+Deno.test("lines are counted by their texts as if each were built", async () => {
+  await using here = await host();
+  const texts = [
+    "GET",
+    " 404 ",
+    "/product/12",
+    '" 200 1',
+    "quoted",
+    "192.0.2.7 ",
+    "19:00:0",
+    "none",
+  ];
+  const ask = async (sql: string) => {
+    await using answer = await answerQuery(here.parts, question(sql), never());
+    const [table] = answer.tables;
+    assert(table?.encoding === "text");
+    return table.values.map(([value]) => Number(value));
+  };
+  const built = await ask(
+    `SELECT ${texts.map((text) => `count_if(line LIKE '%${text}%')`).join(", ")} FROM logs`,
+  );
+  assert.ok(built.slice(0, -1).every((count) => count > 0), built.join());
+  for (const [i, text] of texts.entries()) {
+    const told = await ask(`SELECT count(*) FROM logs WHERE line LIKE '%${text}%'`);
+    assert.deepEqual(told, [built[i]], text);
+  }
+});
+
 Deno.test("the range cuts the rows, and now() is the literal that was signed", async () => {
   await using here = await host();
   const range = { since: "2026-11-22T19:00:10Z", until: "2026-11-22T19:00:20Z", implied: false };

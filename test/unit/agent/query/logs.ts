@@ -26,6 +26,8 @@ export async function writeLogs(path: string, rowCount: number): Promise<void> {
       if(range % ${ROWS_PER_404} = 3, 404, 200) AS status,
       range AS body_bytes_sent,
       'a "quoted" \\ text' AS http_user_agent,
+      0 AS time_zone_min,
+      'combined' AS layout,
       'web-1' AS host
     FROM range(${rowCount})
   ) TO ${literal(path)} (FORMAT parquet)`);

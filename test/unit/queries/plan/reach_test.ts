@@ -144,22 +144,44 @@ Deno.test("the part of a range that is reached is the smaller of both", () => {
   assert.deepEqual(within({ since: a, until: b }, none), { since: a, until: b });
 });
 
-Deno.test("conditions on the line say a word that it must have", async () => {
+Deno.test("conditions on the line say texts that it must have", async () => {
   await withReach(async (reach) => {
-    const check = async (where: string, words: string[]) => {
-      const sql = `SELECT count(*) FROM logs WHERE ${where}`;
-      const expected = words.length === 0 ? {} : { logs: words };
-      assert.deepEqual((await reach(sql)).words, expected, where);
+    const check = async (where: string, ...texts: string[]) => {
+      const { lines } = await reach(`SELECT count(*) FROM logs WHERE ${where}`);
+      assert.deepEqual(lines["logs"]?.texts ?? [], texts, where);
     };
-    await check("line LIKE '%time_out of%fetch%'", ["fetch"]);
-    await check("contains(line, ' 404 ') AND line LIKE '%Firefox%'", ["404", "Firefox"]);
-    await check("line LIKE '%a%' OR status = 200", []);
-    await check("line NOT LIKE '%abc%'", []);
-    await check("line ILIKE '%abc%'", []);
-    await check("line LIKE '%ab$%c%' ESCAPE '$'", []);
-    await check("request LIKE '%abc%'", []);
-    await check("line LIKE request", []);
+    await check("line LIKE '%time_out of%fetch%'", "time", "out of", "fetch");
+    await check("contains(line, ' 404 ') AND line LIKE '%Firefox%'", " 404 ", "Firefox");
+    await check("line LIKE '%a%' OR status = 200");
+    await check("line NOT LIKE '%abc%'");
+    await check("line ILIKE '%abc%'");
+    await check("line LIKE '%'");
+    await check("line LIKE '%ab$%c%' ESCAPE '$'");
+    await check("request LIKE '%abc%'");
+    await check("line LIKE request");
     const both = "SELECT (SELECT count(*) FROM logs WHERE line LIKE '%abc%'), count(*) FROM logs";
-    assert.deepEqual((await reach(both)).words, {});
+    assert.deepEqual((await reach(both)).lines, {});
+  });
+});
+
+Deno.test("texts suffice where nothing else is asked of the line", async () => {
+  await withReach(async (reach) => {
+    const check = async (suffice: boolean, where: string, what = "count(*)") => {
+      const { lines } = await reach(`SELECT ${what} FROM logs WHERE ${where}`);
+      assert.equal(lines["logs"]?.suffice, suffice, `${what} ${where}`);
+    };
+    await check(true, "line LIKE '%abc%'");
+    await check(true, "line LIKE '%abc%' AND contains(line, 'd e') AND status = 200", "request");
+    await check(false, "line LIKE '%abc'");
+    await check(false, "line LIKE '%a%b%'");
+    await check(false, "line LIKE '%a_b%'");
+    await check(false, "line LIKE '%abc%' AND line NOT LIKE '%def%'");
+    await check(false, "line LIKE '%abc%' AND (line LIKE '%d%' OR status = 200)");
+    await check(false, "line LIKE '%abc%'", "line");
+    await check(false, "line LIKE '%abc%'", "max(length(logs.line))");
+    await check(false, "line LIKE '%abc%'", "*");
+    await check(false, "line LIKE '%abc%'", "count(logs)");
+    const other = "(SELECT count(*) FROM logs WHERE line LIKE '%abc%' AND status = 200)";
+    await check(false, "line LIKE '%abc%'", other);
   });
 });
