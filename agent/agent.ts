@@ -15,12 +15,16 @@ import type { Metrics } from "./metrics/metrics.ts";
 import { askable, checkTail } from "./policy/policy.ts";
 import { answerQuery } from "./query/answer_query.ts";
 import type { FleetParts } from "./query/answer_query.ts";
+import { compute } from "./query/compute.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
 import type { HostAnswerer } from "./store/answer.ts";
 import { openStore } from "./open_store.ts";
+import { openWindows, plansOf } from "./open_windows.ts";
+import type { RunningWindows } from "./open_windows.ts";
 import { maintain } from "./store/maintenance.ts";
+import type { MaintenanceOptions } from "./store/maintenance.ts";
 import { Store } from "./store/store.ts";
 
 /** Further behind, unread lines may be of any time: nothing is said of what the host holds. */
@@ -44,7 +48,10 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     place: config,
     shape: (stream) => store.shape(stream),
   });
-  await using store = await openStore(config, signal, { observer: metrics, watcher: live });
+  const plans = await plansOf(config);
+  const windowed = new Set(plans.map(({ stream }) => stream));
+  const watching = { observer: metrics, watcher: live, windowed };
+  await using store = await openStore(config, signal, watching);
   await using workers = await openWorkers(config);
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
@@ -60,25 +67,24 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const { policy } = config;
   const parts: FleetParts = { store, workers, region, behindBytes, policy, denied: store };
   await using _socket = await serveSnapshots(dataDir, store);
+  const counted = { config, plans, store, metrics };
+  await using windows = await openWindows({
+    ...counted,
+    compute: (computation, ends) => compute(parts, computation, ends),
+    locate: (address) => geo?.locate(address) ?? null,
+  });
   await using link = openLink({ config, store, tail, live, metrics, parts });
-  await using _health = openHealth({ config, store, tail, inputs, metrics, link });
+  await using _health = openHealth({ config, store, tail, inputs, metrics, link, windows });
   log.info("Agent {host} reads {streams} into {folder}", {
     host,
     streams: config.streams.map((stream) => stream.name).join(", "),
     folder: dataDir,
   });
-  const maintained = maintain({
-    store,
-    flushEveryMs: config.flush_every,
-    retention: { ageMs: config.retention?.age, bytes: config.retention?.bytes },
-    scrubEveryMs: config.scrub_every,
-    isCaughtUp: () => tail.isCaughtUp(),
-    signal: askedOrEnd,
-  });
+  const maintained = maintain(maintenanceOf({ config, store, tail, windows, signal: askedOrEnd }));
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
-    if (timeoutMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs });
+    if (timeoutMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs, windows });
     await Promise.all([maintained, tail.finished]);
     await store.flush(); // before the goodbyes, which may take seconds
   } finally {
@@ -97,6 +103,27 @@ function openWorkers({ data_dir: dataDir, limits, policy }: AgentConfig): Promis
     runningMax: policy.running,
     waitingMax: policy.waiting,
   });
+}
+
+interface MaintenanceParts {
+  config: AgentConfig;
+  store: Store;
+  tail: Tail;
+  windows: RunningWindows | null;
+  signal: AbortSignal;
+}
+
+function maintenanceOf(parts: MaintenanceParts): MaintenanceOptions {
+  const { config, store, tail, windows, signal } = parts;
+  return {
+    store,
+    ...windows?.marks ?? { flushEveryMs: config.flush_every },
+    flushed: () => windows?.flushed(),
+    retention: { ageMs: config.retention?.age, bytes: config.retention?.bytes },
+    scrubEveryMs: config.scrub_every,
+    isCaughtUp: () => tail.isCaughtUp(),
+    signal,
+  };
 }
 
 /** Loaded only where it is wanted: some megabytes. */
@@ -172,10 +199,11 @@ interface HealthPieces {
   inputs: Inputs;
   metrics: Metrics | null;
   link: Link | null;
+  windows: RunningWindows | null;
 }
 
 /** Null unless the configuration says where. */
-function openHealth({ config, store, tail, inputs, metrics, link }: HealthPieces) {
+function openHealth({ config, store, tail, inputs, metrics, link, windows }: HealthPieces) {
   if (config.http === undefined || metrics === null) return null;
   return serveHealth({
     address: config.http,
@@ -192,6 +220,7 @@ function openHealth({ config, store, tail, inputs, metrics, link }: HealthPieces
         behind: tail.behind(),
         inputs: inputs.counts,
         link: link && { connected: link.connected, refused: link.counts.refused },
+        windows: windows?.state() ?? null,
       }),
   });
 }

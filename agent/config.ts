@@ -13,6 +13,8 @@ import { ruleProblems } from "./rules/problems.ts";
 import { Policy } from "./policy/policy_config.ts";
 import { policyProblems } from "./policy/problems.ts";
 import { Stream } from "./stream_config.ts";
+import { windowProblems } from "./window/problems.ts";
+import { SinkConfig, WINDOW_PATHS, WindowsConfig } from "./window_config.ts";
 
 /** What the program itself needs while it reads at full speed, without the rows it keeps. */
 const MEMORY_MIN_BYTES = 230e6;
@@ -81,6 +83,9 @@ export const AgentConfig = z.strictObject({
     .optional().describe("where /metrics, /healthz and /readyz are served; none: nowhere"),
   geo: Geo.optional(),
   archive: AgentArchive.optional().describe("where sealed chunks are kept for years"),
+  windows: WindowsConfig.optional(),
+  sinks: z.array(SinkConfig).max(20).default([])
+    .describe("who gets windows, or rows; without windows: their defaults hold"),
   streams: z.array(Stream).min(1).describe("what is read; each stream is a table")
     .refine((streams) => new Set(streams.map((s) => s.name)).size === streams.length, {
       message: "stream names that differ",
@@ -110,11 +115,13 @@ export async function readAgentConfig(
         ...ARCHIVE_PATHS,
         ["streams", "*", "files", "*"],
         ["streams", "*", "redact", "*", "key", "file"],
+        ...WINDOW_PATHS,
       ],
     }, async (config) => [
       ...geoProblems(config),
       ...policyProblems(config),
       ...await ruleProblems(config),
+      ...await windowProblems(config),
     ]);
   } catch (error) {
     if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {

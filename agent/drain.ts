@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../protocol/errors.ts";
 import { formatDurationMs } from "../protocol/units.ts";
 import type { Tail } from "./ingest/tail.ts";
+import type { RunningWindows } from "./open_windows.ts";
 import type { Store } from "./store/store.ts";
 
 export interface DrainOptions {
@@ -13,10 +14,13 @@ export interface DrainOptions {
   /** Ends tail and sealing; aborted when the drain is over, or took `timeoutMs`. */
   end: AbortController;
   timeoutMs: number;
+  /** Those that are open are counted too, and sinks get them. */
+  windows: RunningWindows | null;
 }
 
 /** Never throws: what could not be sealed in time stays in the data folder as parts, and is said. */
-export async function drain({ tail, store, maintained, end, timeoutMs }: DrainOptions) {
+export async function drain(options: DrainOptions) {
+  const { tail, store, maintained, end, timeoutMs, windows } = options;
   const log = getLogger(["agent", "drain"]);
   const within = formatDurationMs(timeoutMs);
   log.info("Draining: reads to the ends of the files and seals everything, within {within}", {
@@ -26,6 +30,7 @@ export async function drain({ tail, store, maintained, end, timeoutMs }: DrainOp
   try {
     await Promise.all([maintained, tail.idle()]);
     await store.flush();
+    await windows?.finish(end.signal);
     const chunks = await store.sealAll();
     const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
     log.info("Drained: sealed {rows} rows in {chunks} chunks", { rows, chunks: chunks.length });

@@ -6,6 +6,7 @@ import { listenAddress } from "../protocol/listen_address.ts";
 import { Format, isAccessName } from "./stream_format.ts";
 import { HOST_TABLES } from "../protocol/streams.ts";
 import { timeFormatProblem } from "./ingest/formats/events/time_rule.ts";
+import { Secret } from "./secret.ts";
 import { patternProblem, REDACTABLE } from "./rules/redact.ts";
 
 /** A record of more lines is cut: what does not end must not wait for ever. */
@@ -26,13 +27,6 @@ const Multiline = z.strictObject({
     .describe("the last record of a file ends when nothing was added for this long"),
 });
 
-const Key = z.strictObject({
-  file: z.string().min(1).optional().describe(
-    "a file that holds it; blanks around it do not count",
-  ),
-  env: z.string().min(1).optional().describe("an environment variable that holds it"),
-}).refine(({ file, env }) => (file === undefined) !== (env === undefined), "either file or env");
-
 const Redact = z.strictObject({
   field: z.string().min(1).optional().describe("the column whose values are replaced"),
   pattern: Pattern.optional().describe(
@@ -41,7 +35,9 @@ const Redact = z.strictObject({
   by: z.enum(["mask", "hash"]).describe(
     "mask: `***`; hash: 16 hex digits of HMAC-SHA-256, the same for the same value",
   ),
-  key: Key.optional().describe("of the hash, 16 bytes or more: without it values can be guessed"),
+  key: Secret.optional().describe(
+    "of the hash, 16 bytes or more: without it values can be guessed",
+  ),
 }).refine(
   ({ field, pattern }) => (field === undefined) !== (pattern === undefined),
   "either field or pattern",

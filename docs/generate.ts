@@ -33,6 +33,8 @@ interface Schema {
   default_text?: string;
   enum?: unknown[];
   anyOf?: Schema[];
+  oneOf?: Schema[];
+  const?: unknown;
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
@@ -54,8 +56,31 @@ function keyRows(schema: Schema, prefix: string): string[] {
     const row = `| \`${key}\` | ${
       valueText(property, schema.required?.includes(name) ?? false)
     } | ${property.description ?? ""} |`;
-    return [row, ...forms, ...inner];
+    return [row, ...forms, ...inner, ...kindRows(property.items?.oneOf ?? [], key)];
   });
+}
+
+/** Of items of several kinds: what all of them have, then each kind's own. */
+function kindRows(kinds: readonly Schema[], key: string): string[] {
+  const [first = {}, ...others] = kinds;
+  const isCommon = (name: string) =>
+    name !== "type" && others.every((kind) => kind.properties?.[name] !== undefined);
+  const only = (kind: Schema, wanted: (name: string) => boolean): Schema => ({
+    ...kind,
+    properties: Object.fromEntries(
+      Object.entries(kind.properties ?? {}).filter(([name]) => wanted(name)),
+    ),
+  });
+  return [
+    ...keyRows(only(first, isCommon), `${key}[].`),
+    ...kinds.flatMap((kind) => {
+      const { const: name, description } = kind.properties?.["type"] ?? {};
+      return [
+        `| \`${key}[].type: ${name}\` |  | ${description} |`,
+        ...keyRows(only(kind, (own) => own !== "type" && !isCommon(own)), `${key}[].`),
+      ];
+    }),
+  ];
 }
 
 function valueText(property: Schema, required: boolean): string {

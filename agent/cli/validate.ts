@@ -1,10 +1,13 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
-import { counted } from "../../protocol/units.ts";
+import { counted, formatDurationMs } from "../../protocol/units.ts";
 import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
 import type { AgentArchive } from "../../protocol/archive/archive_config.ts";
 import { openGeo } from "../geo/open_geo.ts";
 import { addressField } from "../geo/geo_shape.ts";
 import { readAgentConfig } from "../config.ts";
+import type { AgentConfig } from "../config.ts";
+import { plansOf } from "../open_windows.ts";
+import { windowsOf } from "../window_config.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "../ingest/discover.ts";
 
@@ -30,6 +33,7 @@ export async function validateCommand(configPath: string): Promise<void> {
     for (const { path } of found.packed) console.log(`  ${path}: packed, read once`);
   }
   if (config.archive !== undefined) await tryArchive(config.archive);
+  await sayWindows(config);
 }
 
 /** @throws {LogvendError} when it does not answer, or not to these credentials */
@@ -37,6 +41,20 @@ async function tryArchive(archive: AgentArchive) {
   await using store = await openObjectStore(archive);
   for await (const _ of store.list("", AbortSignal.timeout(ARCHIVE_MS))) break;
   console.log(`archive ${store.url}: can be listed`);
+}
+
+async function sayWindows(config: AgentConfig) {
+  const windows = windowsOf(config);
+  if (windows === null) return;
+  const every = formatDurationMs(windows.every);
+  for (const { stream, lists, own } of await plansOf(config)) {
+    const groups = [...lists, ...own].map(({ group }) => group);
+    if (groups.length > 0) console.log(`windows of ${every} of ${stream}: ${groups.join(", ")}`);
+  }
+  for (const { name, type, select, schema } of config.sinks) {
+    const what = select === undefined ? `windows, as ${schema} has them` : `rows: ${select}`;
+    console.log(`sink ${name} (${type}): ${what}`);
+  }
 }
 
 function inputsOf({ listen, stdin }: StreamConfig): string[] {

@@ -73,6 +73,13 @@ export class GeoDatabase implements AsyncDisposable {
     return `${databaseType} of ${buildEpoch.toISOString().slice(0, 10)}`;
   }
 
+  /** The coordinates of an address; null: not known, or no address. */
+  locate(address: string): { lat: number; lon: number } | null {
+    const { latitude, longitude } = this.recordOf(address)?.location ?? {};
+    if (typeof latitude !== "number" || typeof longitude !== "number") return null;
+    return { lat: latitude, lon: longitude };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.timer);
     await this.refreshed;
@@ -106,15 +113,19 @@ export class GeoDatabase implements AsyncDisposable {
 
   /** Null: not known, or no address. */
   private lookUp(address: string): Place | null {
+    const record = this.recordOf(address);
+    const country = textOf(record?.country?.iso_code);
+    const city = textOf(record?.city?.names?.en);
+    return country === null && city === null ? null : { country, city };
+  }
+
+  private recordOf(address: string): CityResponse | null {
     const { reader } = this.loaded;
     const version = isIP(address);
     // The reader takes the start of an IPv6 address for an IPv4 one.
     if (version === 0 || (version === 6 && reader.metadata.ipVersion === 4)) return null;
     try {
-      const record = reader.get(address);
-      const country = textOf(record?.country?.iso_code);
-      const city = textOf(record?.city?.names?.en);
-      return country === null && city === null ? null : { country, city };
+      return reader.get(address);
     } catch (error) {
       this.warnOfDamage(error);
       return null; // lines are kept whatever a database holds
@@ -171,7 +182,10 @@ class Records {
     if (this.records.size >= RECORDS_MAX) this.records.clear();
     const { iso_code } = value.country ?? {};
     const { en } = value.city?.names ?? {};
-    this.records.set(offset, { value: { country: { iso_code }, city: { names: { en } } } });
+    const { latitude, longitude } = value.location ?? {};
+    const location = latitude === undefined ? {} : { location: { latitude, longitude } };
+    const kept = { country: { iso_code }, city: { names: { en } }, ...location };
+    this.records.set(offset, { value: kept });
   }
 }
 

@@ -50,6 +50,19 @@ export class Metrics implements StoreObserver {
     labelNames: ["rule"],
     registers: [this.registry],
   });
+  private readonly windows = new Histogram({
+    name: "logvend_window_count_seconds",
+    help: "Windows of one stream counted together, from asking to the last event",
+    buckets: QUERY_BUCKETS_S,
+    registers: [this.registry],
+  });
+  private readonly deliveries = new Histogram({
+    name: "logvend_sink_send_seconds",
+    help: "Batches that a sink has taken",
+    labelNames: ["sink"],
+    buckets: QUERY_BUCKETS_S,
+    registers: [this.registry],
+  });
 
   private state: AgentState | null = null;
 
@@ -74,6 +87,14 @@ export class Metrics implements StoreObserver {
 
   sealed(seconds: number) {
     this.seals.observe(seconds);
+  }
+
+  windowsCounted(seconds: number) {
+    this.windows.observe(seconds);
+  }
+
+  delivered(sink: string, seconds: number) {
+    this.deliveries.observe({ sink }, seconds);
   }
 
   failed(work: "flush" | "seal") {

@@ -4,6 +4,8 @@ import type { StoreCondition } from "../store/observer.ts";
 import type { StoreTotals } from "../store/totals.ts";
 import type { InputCounts } from "../input/counts.ts";
 import { addCounter, addGauge } from "./collected.ts";
+import { addWindows } from "./windows.ts";
+import type { WindowState } from "./windows.ts";
 
 /** The agent as it is now. */
 export interface AgentState {
@@ -15,6 +17,8 @@ export interface AgentState {
   inputs: ReadonlyMap<string, InputCounts>;
   /** The link to the fleet; null without a broker. */
   link: { connected: boolean; refused: number } | null;
+  /** Null without windows and sinks. */
+  windows: WindowState | null;
 }
 
 /**
@@ -27,6 +31,7 @@ export function addSources(registry: Registry, state: () => AgentState) {
   addRemoved(registry, state);
   addLink(registry, state);
   addInputs(registry, state);
+  addWindows(registry, () => state().windows);
   addGauge(registry, {
     name: "logvend_behind_bytes",
     help: "Bytes in log files that have not been read",

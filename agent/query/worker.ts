@@ -116,7 +116,7 @@ class Run implements AsyncDisposable {
 
   /** Makes every partial, and takes it out: nothing leaves before its rows are counted. */
   private async ship(query: WorkerQuery, output: Partials): Promise<WorkerReply> {
-    const { broadcast = [], partials, caps } = output;
+    const { broadcast = [], partials, caps, text_bytes_max: textBytesMax } = output;
     const results = partials.map((_, i) => resultFile(query.result_folder, i));
     if (caps.rows_max > HELD_ROWS_MAX) await this.timed(() => this.engine.freeOrder());
     await this.timed(() => this.engine.lockDown([...query.files, ...results], query.views));
@@ -128,7 +128,7 @@ class Run implements AsyncDisposable {
       const cap = caps.rows_max - sum(shipped, "rows");
       const file = resultFile(query.result_folder, i);
       // A partial may be called like the table that it reads.
-      const exported = await this.take({ sql, made: `__partial_${i}`, cap, file });
+      const exported = await this.take({ sql, made: `__partial_${i}`, cap, file, textBytesMax });
       if (exported.rows > cap) throw await this.tooMany(sql, caps);
       shipped.push({ table, ...exported });
       const bytes = sum(shipped, "bytes");
@@ -138,11 +138,11 @@ class Run implements AsyncDisposable {
   }
 
   /** Takes a result out, or one row more than `cap` of it. */
-  private async take({ sql, made, cap, file }: Taken): Promise<Exported> {
+  private async take({ sql, made, cap, file, textBytesMax }: Taken): Promise<Exported> {
     const held = Math.min(cap, HELD_ROWS_MAX) + 1;
     const rows = await this.create(made, `SELECT * FROM (${sql}) LIMIT ${held}`);
     if (rows < held || cap <= HELD_ROWS_MAX) {
-      return await this.timed(() => exportTable(this.engine, made, { file, rows }));
+      return await this.timed(() => exportTable(this.engine, made, { file, rows, textBytesMax }));
     }
     const columns = await this.timed(() => columnsOf(this.engine, made));
     await this.timed(() => this.engine.run(`DROP TABLE ${made}`));
@@ -229,6 +229,7 @@ interface Taken {
   cap: number;
   /** Where Parquet goes. */
   file: string;
+  textBytesMax: number | undefined;
 }
 
 function tooManyRows(size: { rows: number; bytes: number; caps: Partials["caps"] }): LogvendError {

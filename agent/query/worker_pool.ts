@@ -68,17 +68,26 @@ export class WorkerPool implements AsyncDisposable {
   async use<T>(signal: AbortSignal, work: (worker: WorkerProcess) => Promise<T>): Promise<T> {
     await this.enter(signal);
     try {
-      if (this.closed) throw new LogvendError("unavailable", "The agent is stopping");
-      const worker = await this.take();
-      this.busy.add(worker);
-      const timer = setTimeout(() => this.warmUp(), WARM_AFTER_MS);
-      return await work(worker).finally(() => {
-        clearTimeout(timer);
-        return this.putBack(worker);
-      });
+      return await this.useNow(signal, work);
     } finally {
       this.leave();
     }
+  }
+
+  /** The same before all who wait, for work that comes on the clock, one piece at a time. */
+  async useNow<T>(
+    signal: AbortSignal,
+    work: (worker: WorkerProcess) => Promise<T>,
+  ): Promise<T> {
+    if (signal.aborted) throw abortError(signal);
+    if (this.closed) throw new LogvendError("unavailable", "The agent is stopping");
+    const worker = await this.take();
+    this.busy.add(worker);
+    const timer = setTimeout(() => this.warmUp(), WARM_AFTER_MS);
+    return await work(worker).finally(() => {
+      clearTimeout(timer);
+      return this.putBack(worker);
+    });
   }
 
   private async enter(signal: AbortSignal): Promise<void> {

@@ -42,6 +42,8 @@ const Output = z.discriminatedUnion("kind", [
     broadcast: z.array(BroadcastTable).optional(),
     partials: z.array(Relation),
     caps: Caps,
+    /** Longer tables are Parquet. @default as the fleet's messages have it */
+    text_bytes_max: z.number().optional(),
   }),
   z.object({ kind: z.literal("answer"), sql: z.string(), format: z.enum(ROW_FORMATS) }),
   z.object({ kind: z.literal("lines"), sql: z.string() }),

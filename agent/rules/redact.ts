@@ -1,7 +1,8 @@
 /** Replaces values that must not be stored: by a mask, or by a keyed hash that still groups them. */
 import { createHmac } from "node:crypto";
 import { LogvendError } from "../../protocol/errors.ts";
-import { reasonOf } from "../../protocol/file_error.ts";
+import { secretText } from "../secret.ts";
+import type { Secret } from "../secret.ts";
 
 /** Columns that a rule can replace: texts that a client or user can be known by. */
 export const REDACTABLE = [
@@ -15,19 +16,13 @@ export const REDACTABLE = [
 /** One of those. */
 export type RedactableField = typeof REDACTABLE[number];
 
-/** Where the key of a hash is. */
-export interface KeyReference {
-  file?: string | undefined;
-  env?: string | undefined;
-}
-
 /** A rule as configured: of a field or of a pattern. */
 export interface RedactRule {
   field?: string | undefined;
   pattern?: string | undefined;
   by: "mask" | "hash";
   /** With `hash` only. */
-  key?: KeyReference | undefined;
+  key?: Secret | undefined;
 }
 
 /** What the rules of a stream do. */
@@ -84,29 +79,15 @@ export function patternProblem(pattern: string): string | null {
 }
 
 /** The key of a hash. @throws {LogvendError} bad_config, when it is missing or short */
-export function secretOf({ file, env }: KeyReference): Uint8Array {
+export function secretOf(reference: Secret): Uint8Array {
+  const { file, env } = reference;
   const place = file ?? `the environment variable ${env}`;
-  const key = new TextEncoder().encode((file === undefined ? fromEnv(env) : fromFile(file)).trim());
+  const key = new TextEncoder().encode(secretText(reference));
   if (key.length >= KEY_BYTES_MIN) return key;
   throw new LogvendError(
     "bad_config",
     `The key in ${place} has ${key.length} bytes; ${KEY_BYTES_MIN} or more keep values from being guessed`,
   );
-}
-
-function fromEnv(name = ""): string {
-  const text = Deno.env.get(name);
-  if (text !== undefined) return text;
-  throw new LogvendError("bad_config", `The environment variable ${name} is not set`);
-}
-
-function fromFile(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (cause) {
-    const reason = reasonOf(cause);
-    throw new LogvendError("bad_config", `Cannot read the key in ${path}: ${reason}`, { cause });
-  }
 }
 
 function replacement({ by, key }: RedactRule): (value: string) => string {

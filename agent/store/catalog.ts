@@ -5,6 +5,7 @@ import type { HourRange } from "../account/book.ts";
 import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
 import { StreamShape, uniteShapes } from "../../protocol/stream_shape.ts";
+import { addTouched } from "./touched.ts";
 import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
 import type { SeenRange } from "./gaps.ts";
@@ -91,7 +92,11 @@ export interface Origin {
 type Row = Record<string, SQLOutputValue>;
 
 export class Catalog {
-  constructor(private readonly database: DatabaseSync) {}
+  /** @param windowed streams whose rows windows count */
+  constructor(
+    private readonly database: DatabaseSync,
+    private readonly windowed: ReadonlySet<string> = new Set(),
+  ) {}
 
   /** @param stream null: of all */
   generations(stream: string | null = null): Generation[] {
@@ -120,6 +125,7 @@ export class Catalog {
   commitFlush({ parts, generations, origins, counts, gaps, shapes }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
+      addTouched(this.database, parts, this.windowed);
       const put = this.putGeneration();
       for (const generation of generations) put(generation, origins.get(generation.id));
       addCounts(this.database, counts);
@@ -223,6 +229,7 @@ export class Catalog {
         this.database.prepare("DELETE FROM files WHERE id = ?").run(id);
       }
       for (const file of adopted) this.insertFile(file);
+      addTouched(this.database, adopted, this.windowed);
       for (const { generation, inputPath, uncountedBytes } of generations) {
         // What was read counts from behind the lines of which nothing was counted.
         this.database.prepare(

@@ -9,11 +9,12 @@ import { DENIED_TABLE } from "./denied.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { GAPS_TABLE } from "./gaps.ts";
 import { REMOVED_TABLE } from "./removed.ts";
+import { WINDOWS_TABLES } from "./touched.ts";
 import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 8;
+const FORMAT_VERSION = 9;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -51,6 +52,7 @@ const TABLES = `
   ${DIGESTS_TABLE}
   ${QUERY_LOG_TABLE}
   ${DENIED_TABLE}
+  ${WINDOWS_TABLES}
 `;
 
 /** What makes the next version of a version. */
@@ -72,6 +74,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
     INSERT INTO streams SELECT DISTINCT stream, '${JSON.stringify(ACCESS_SHAPE)}' FROM files;`,
   6: QUERY_LOG_TABLE,
   7: DENIED_TABLE,
+  8: WINDOWS_TABLES,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

@@ -13,6 +13,10 @@ const KEEP_EVERY_MS = 5_000;
 export interface MaintenanceOptions {
   store: Store;
   flushEveryMs: number;
+  /** So long after the clock's marks rows are flushed. @default 0 */
+  flushAfterMs?: number;
+  /** Told after each of these flushes. */
+  flushed?: () => void;
   /** What sealed chunks may stay. */
   retention: Retention;
   /** How often every part and chunk is verified, whether it is asked for or not. */
@@ -24,23 +28,37 @@ export interface MaintenanceOptions {
 
 /** Runs until the signal; resolves when the last flush or sealing has ended. */
 export async function maintain(options: MaintenanceOptions) {
-  const { store, flushEveryMs, retention, scrubEveryMs, isCaughtUp, signal } = options;
+  const { store, flushEveryMs, flushAfterMs, flushed, retention, ...rest } = options;
+  const { scrubEveryMs, isCaughtUp, signal } = rest;
   const log = getLogger(["agent", "store"]);
-  const flushing = everyMark(flushEveryMs, signal, async () => await store.flush(), (error) => {
+  const flushing = everyMark({ everyMs: flushEveryMs, afterMs: flushAfterMs }, signal, async () => {
+    await store.flush();
+    flushed?.();
+  }, (error) => {
     log.error("Cannot write parts, will try again: {error}", { error });
   });
-  const sealing = everyMark(Math.min(SEAL_CHECK_MS, flushEveryMs), signal, async () => {
-    // While reading pauses nobody waits for what is unread; chunks are smaller, and may be dropped.
-    const isAllThere = isCaughtUp() || store.condition().paused !== null;
-    for (const chunk of await store.sealRipe(isAllThere)) {
-      const { stream, hour, rows, bytes } = chunk;
-      log.info("Sealed {stream} {hour}: {rows} rows, {bytes} bytes", { stream, hour, rows, bytes });
-    }
-  }, (error) => {
-    log.error("Cannot seal, will try again: {error}", { error });
-  });
+  const sealing = everyMark(
+    { everyMs: Math.min(SEAL_CHECK_MS, flushEveryMs) },
+    signal,
+    async () => {
+      // While reading pauses nobody waits for what is unread; chunks are smaller, and may be dropped.
+      const isAllThere = isCaughtUp() || store.condition().paused !== null;
+      for (const chunk of await store.sealRipe(isAllThere)) {
+        const { stream, hour, rows, bytes } = chunk;
+        log.info("Sealed {stream} {hour}: {rows} rows, {bytes} bytes", {
+          stream,
+          hour,
+          rows,
+          bytes,
+        });
+      }
+    },
+    (error) => {
+      log.error("Cannot seal, will try again: {error}", { error });
+    },
+  );
   const retiring = everyMark(
-    Math.min(KEEP_EVERY_MS, flushEveryMs),
+    { everyMs: Math.min(KEEP_EVERY_MS, flushEveryMs) },
     signal,
     () => store.keeper.retire(retention),
     (error) => {
@@ -48,7 +66,7 @@ export async function maintain(options: MaintenanceOptions) {
     },
   );
   const scrubbing = everyMark(
-    KEEP_EVERY_MS,
+    { everyMs: KEEP_EVERY_MS },
     signal,
     () => store.keeper.scrub(scrubEveryMs, signal),
     (error) => {
@@ -58,15 +76,21 @@ export async function maintain(options: MaintenanceOptions) {
   await Promise.all([flushing, sealing, retiring, scrubbing]);
 }
 
-/** Runs `work` at every multiple of `periodMs` on the clock; a late run skips the marks it missed. */
+/** Marks on the clock: multiples of a period, and a while after each. */
+interface Marks {
+  everyMs: number;
+  afterMs?: number | undefined;
+}
+
+/** Runs `work` at every mark on the clock; a late run skips the marks it missed. */
 async function everyMark(
-  periodMs: number,
+  marks: Marks,
   signal: AbortSignal,
   work: () => Promise<void>,
   failed: (error: string) => void,
 ) {
   let broken = false;
-  while (await mark(periodMs, signal)) {
+  while (await mark(marks, signal)) {
     try {
       await work();
       broken = false;
@@ -78,13 +102,13 @@ async function everyMark(
 }
 
 /** Waits for the next mark; false when the signal came first. */
-function mark(periodMs: number, signal: AbortSignal): Promise<boolean> {
+function mark({ everyMs, afterMs = 0 }: Marks, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve(false);
     const timer = setTimeout(() => {
       signal.removeEventListener("abort", stop);
       resolve(true);
-    }, periodMs - Date.now() % periodMs);
+    }, everyMs - (Date.now() - afterMs) % everyMs);
     const stop = () => {
       clearTimeout(timer);
       resolve(false);

@@ -13,6 +13,7 @@ import { Reserve } from "./reserve.ts";
 import { storedBytes } from "./retain.ts";
 import { shapesOf } from "./store_options.ts";
 import type { StoreOptions } from "./store_options.ts";
+import { WindowBook } from "./touched.ts";
 
 /** The store's own, to be closed by it. */
 export interface StoreParts {
@@ -21,6 +22,7 @@ export interface StoreParts {
   database: DatabaseSync;
   catalog: Catalog;
   queryLog: QueryLog;
+  windowBook: WindowBook;
   leases: Leases;
   keeper: Keeper;
   memory: MemoryRows;
@@ -38,15 +40,17 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
     const sound = await openSoundDatabase(dataDir);
     reserve.fill();
     const { database } = sound;
-    const catalog = new Catalog(database);
+    const catalog = new Catalog(database, options.windowed);
     const leases = new Leases();
     const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
     await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
     const queryLog = new QueryLog(database);
+    const windowBook = new WindowBook(database);
     const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
     const quota = quotaOf(options, database, keeper);
     await quota?.check(); // a start takes no more than a flush would
-    return { options, lock, database, catalog, queryLog, leases, keeper, memory, quota };
+    const own = { lock, database, catalog, queryLog, windowBook, leases, keeper, memory, quota };
+    return { options, ...own };
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;

@@ -33,6 +33,8 @@ export interface SnapshotRequest {
   until: string | null;
   /** Only what is in parts and chunks: the newest rows are made durable first. @default false */
   durable?: boolean | undefined;
+  /** Only what is in parts and chunks by now: the newest rows are left out. @default false */
+  committed?: boolean | undefined;
 }
 
 /** The part of the store that queries read from. */

@@ -38,6 +38,7 @@ import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
 import type { StoreOptions } from "./store_options.ts";
 import { syncSources } from "./sync_sources.ts";
 import { readTotals } from "./totals.ts";
+import type { WindowBook } from "./touched.ts";
 import type { StoreTotals } from "./totals.ts";
 
 /** Between two tries to write to a disk that is full or gone. */
@@ -140,6 +141,11 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return this.parts.keeper;
   }
 
+  /** Of what windows have still to count, and how far sinks have got. */
+  get windowBook(): WindowBook {
+    return this.parts.windowBook;
+  }
+
   /** Seals every hour that has parts. */
   async sealAll(): Promise<StoredFile[]> {
     return await this.seal(this.waitingHours());
@@ -175,7 +181,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       if (request.durable === true) await this.flushNow();
       const made = await this.makeTables(request);
       const copies = new Map<string, OpenFile | null>();
-      for (const name of request.tables) copies.set(name, await this.openFiles.copyOf(name));
+      const copied = request.committed === true ? [] : request.tables;
+      for (const name of copied) copies.set(name, await this.openFiles.copyOf(name));
       // From here to the lease nothing may be awaited: sealing deletes parts at any other moment.
       const tables = new Map(request.tables.map((name) => {
         const table = filesOf({ catalog, dataDir, name, range: request });

@@ -14,6 +14,8 @@ export interface StoreOptions {
   streams: readonly string[];
   /** What their rows are made of at least, by name. @default access logs */
   shapes?: ReadonlyMap<string, StreamShape>;
+  /** Those whose rows windows count. @default none */
+  windowed?: ReadonlySet<string> | undefined;
   sealAfterMs: number;
   /** @default those of 250 MB */
   limits?: StoreLimits;

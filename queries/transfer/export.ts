@@ -10,7 +10,7 @@ export interface ExportOptions {
   /** Where a Parquet file goes, when one is needed. The path must be free. */
   file: string;
   /** Tables that are longer than this as JSON text become Parquet. @default 65536 */
-  textBytesMax?: number;
+  textBytesMax?: number | undefined;
   /** Of the table, where the caller knows it: that saves counting a small one. */
   rows?: number;
 }

@@ -21,6 +21,17 @@ async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>)
     inputs: new Map([["app", { messages: 3, bytes: 40, lost: 1 }]]),
     behind: { bytes: 5, ms: 1_500 },
     link: { connected: true, refused: 3 },
+    windows: {
+      counts: { revisions: 4, tooLate: 1, cut: 0, failures: 0 },
+      requests: new Map([["logs", { byClass: new Map([["2xx", 9], ["5xx", 1]]), bytes: 500 }]]),
+      queue: { bytes: 77 },
+      deliveries: [{
+        name: "search",
+        counts: { sent: 8, bytes: 900, failures: 2, deadLetters: 1, lost: 0 },
+        problem: "503",
+        waiting: () => ({ events: 6, bytes: 55, oldestStartMs: Date.now() - 20_000 }),
+      }],
+    },
   });
   return text;
 }
@@ -53,8 +64,20 @@ Deno.test("what was read and stored is counted on over restarts; what waits is n
       "logvend_behind_seconds 1.5",
       "logvend_broker_connected 1",
       "logvend_refused_queries_total 3",
+      'logvend_requests_total{stream="logs",class="5xx"} 1',
+      'logvend_response_bytes_total{stream="logs"} 500',
+      "logvend_window_revisions_total 4",
+      "logvend_window_too_late_total 1",
+      "logvend_window_queue_bytes 77",
+      'logvend_sink_events_total{sink="search"} 8',
+      'logvend_sink_refused_events_total{sink="search"} 1',
+      'logvend_sink_failures_total{sink="search"} 2',
+      'logvend_sink_up{sink="search"} 0',
+      'logvend_sink_waiting_events{sink="search"} 6',
     ]
   ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
+  const lag = Number(/^logvend_sink_lag_seconds\{sink="search"\} (.+)$/m.exec(text)?.[1]);
+  assert.ok(lag >= 20 && lag < 60);
 });
 
 Deno.test("queries are counted by how they ended, and work that failed by what it was", async () => {

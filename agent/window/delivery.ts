@@ -1,0 +1,242 @@
+/** Brings one sink what is in the queue: in order, in batches, again and again until it is taken. */
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../protocol/errors.ts";
+import type { DeadLetters } from "./dead_letters.ts";
+import { documentsOf } from "./documents.ts";
+import type { Schema } from "./documents.ts";
+import { changedEvents } from "./event.ts";
+import type { QueueEntry, WindowQueue } from "./queue.ts";
+import { SinkError } from "./sinks/sink.ts";
+import type { Outgoing, Rejected, Sink } from "./sinks/sink.ts";
+
+/** How a sink is served. */
+export interface DeliveryOptions {
+  name: string;
+  /** What of the queue it gets: "windows", or its own name. */
+  feed: string;
+  schema: Schema;
+  queue: WindowQueue;
+  sink: Sink;
+  deadLetters: DeadLetters;
+  /** The last entry that it has taken. */
+  cursor: number;
+  setCursor(seq: number): void;
+  /** Documents that are sent together. */
+  batchMax: number;
+  /** Full jitter between tries: at random below a bound that doubles from the first to the last. */
+  retryMs: { first: number; last: number };
+  /** One try. */
+  timeoutMs: number;
+  /** After each try that took something, in seconds. */
+  observe?: (seconds: number) => void;
+}
+
+/** What has become of a sink's part of the queue, since the start. */
+export interface DeliveryCounts {
+  sent: number;
+  bytes: number;
+  failures: number;
+  deadLetters: number;
+  /** Removed from a full queue, or damaged, before the sink had them. */
+  lost: number;
+}
+
+export class Delivery {
+  readonly counts: DeliveryCounts = { sent: 0, bytes: 0, failures: 0, deadLetters: 0, lost: 0 };
+  private readonly log = getLogger(["agent", "sink"]);
+  private seq: number;
+  /** Why the last try failed; null when it did not. */
+  problem: string | null = null;
+
+  constructor(private readonly options: DeliveryOptions) {
+    this.seq = options.cursor;
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  /** The sink needs nothing in the queue up to here. */
+  deliveredSeq(): number {
+    const [first] = this.entries();
+    return first === undefined ? this.options.queue.end : first.seq - 1;
+  }
+
+  /** What waits for it. */
+  waiting(): { events: number; bytes: number; oldestStartMs: number | null } {
+    const entries = this.entries();
+    return {
+      events: entries.reduce((sum, { events }) => sum + events, 0),
+      bytes: entries.reduce((sum, { bytes }) => sum + bytes, 0),
+      oldestStartMs: entries.length === 0
+        ? null
+        : entries.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Infinity),
+    };
+  }
+
+  /** Runs until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const grown = this.options.queue.grown();
+      const batch = await this.nextBatch();
+      if (batch === null) {
+        await Promise.race([grown, aborted(signal)]);
+        continue;
+      }
+      if (!await this.deliver(batch.events, signal)) return;
+      this.seq = batch.seq;
+      this.options.setCursor(batch.seq);
+    }
+  }
+
+  private entries(): QueueEntry[] {
+    return this.options.queue.after(this.seq, this.options.feed);
+  }
+
+  private async nextBatch(): Promise<{ seq: number; events: Outgoing[] } | null> {
+    const { batchMax, queue, schema } = this.options;
+    const events: Outgoing[] = [];
+    let seq: number | null = null;
+    for (const entry of this.entries()) {
+      if (seq !== null && events.length + entry.events > batchMax) break;
+      seq = entry.seq;
+      try {
+        const window = await queue.read(entry);
+        events.push(...changedEvents(window).flatMap((event) => documentsOf(event, schema)));
+      } catch (error) {
+        this.countLost(entry, messageOf(error));
+      }
+    }
+    return seq === null ? null : { seq, events };
+  }
+
+  /** Of what the queue had no room for. */
+  countLostIfWaiting(entry: QueueEntry) {
+    const isMine = entry.feed === this.options.feed && entry.seq > this.seq;
+    if (isMine) this.countLost(entry, "the queue has no room for more");
+  }
+
+  private countLost(entry: QueueEntry, reason: string) {
+    this.counts.lost += entry.events;
+    this.log.error("{events} events of {at} are lost to the sink {sink}: {reason}", {
+      events: entry.events,
+      at: new Date(entry.startMs).toISOString(),
+      sink: this.name,
+      reason,
+    });
+  }
+
+  /** False: the signal came first, and not everything is delivered. */
+  private async deliver(events: readonly Outgoing[], signal: AbortSignal): Promise<boolean> {
+    let left = events;
+    for (let tries = 0; left.length > 0; tries++) {
+      const before = left.length;
+      const { again, retryAfterMs } = await this.attempt(left, signal);
+      left = again;
+      if (left.length === 0) break;
+      if (left.length < before) tries = 0; // it goes on, if slowly
+      if (!await this.pause(tries, retryAfterMs, signal)) return false;
+    }
+    if (this.problem !== null) {
+      this.log.info("The sink {sink} takes events again", { sink: this.name });
+    }
+    this.problem = null;
+    return true;
+  }
+
+  /** One try. Gives what is to be tried again. */
+  private async attempt(
+    events: readonly Outgoing[],
+    signal: AbortSignal,
+  ): Promise<{ again: readonly Outgoing[]; retryAfterMs?: number | undefined }> {
+    const { sink, timeoutMs, observe } = this.options;
+    const startedMs = performance.now();
+    try {
+      const ends = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const { rejected, again } = await sink.send(events, ends);
+      observe?.((performance.now() - startedMs) / 1_000);
+      await this.bury(rejected);
+      const kept = new Set<Outgoing>([...again, ...rejected.map(({ event }) => event)]);
+      for (const event of events) {
+        if (kept.has(event)) continue;
+        this.counts.sent++;
+        this.counts.bytes += event.body.length;
+      }
+      if (again.length > 0) this.failed(`${again.length} of ${events.length} were put off`, signal);
+      return { again };
+    } catch (error) {
+      const facts = error instanceof SinkError ? error.facts : {};
+      if (facts.blames === true) {
+        return { again: await this.split(events, messageOf(error), signal) };
+      }
+      this.failed(messageOf(error), signal);
+      return { again: events, retryAfterMs: facts.retryAfterMs };
+    }
+  }
+
+  /** Halves find the one that is at fault; only that one is put aside. */
+  private async split(
+    events: readonly Outgoing[],
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<readonly Outgoing[]> {
+    const [first] = events;
+    if (events.length === 1 && first !== undefined) {
+      await this.bury([{ event: first, reason }]);
+      return [];
+    }
+    const middle = events.length >> 1;
+    const again: Outgoing[] = [];
+    for (const half of [events.slice(0, middle), events.slice(middle)]) {
+      again.push(...(await this.attempt(half, signal)).again);
+    }
+    return again;
+  }
+
+  private async bury(rejected: readonly Rejected[]) {
+    if (rejected.length === 0) return;
+    this.counts.deadLetters += rejected.length;
+    await this.options.deadLetters.add(rejected);
+    this.log.warn("The sink {sink} refuses {events} for good, first of them {id}: {reason}", {
+      sink: this.name,
+      events: rejected.length,
+      id: rejected[0]?.event.id,
+      reason: rejected[0]?.reason,
+    });
+  }
+
+  private failed(reason: string, signal: AbortSignal) {
+    if (signal.aborted) return;
+    this.counts.failures++;
+    if (this.problem === null) { // once per outage
+      this.log.warn("The sink {sink} takes nothing, will try for ever: {reason}", {
+        sink: this.name,
+        reason,
+      });
+    }
+    this.problem = reason;
+  }
+
+  /** False: the signal came first. */
+  private async pause(
+    tries: number,
+    retryAfterMs: number | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { first, last } = this.options.retryMs;
+    const boundMs = Math.min(last, first * 2 ** tries);
+    const waitMs = Math.min(last, Math.max(retryAfterMs ?? 0, Math.random() * boundMs));
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(() => timeout.resolve(), waitMs);
+    await Promise.race([timeout.promise, aborted(signal)]);
+    clearTimeout(timer);
+    return !signal.aborted;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

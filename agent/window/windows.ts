@@ -1,0 +1,138 @@
+/** Windows of all streams: counted when the clock says that they are over, and again for late rows. */
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../../protocol/errors.ts";
+import type { KnownTouched, Touched, WindowBook } from "../store/touched.ts";
+import { dueOf } from "./calendar.ts";
+import type { Calendar } from "./calendar.ts";
+import { nextRevision } from "./event.ts";
+import type { CountedWindow } from "./event.ts";
+import type { WindowQueue } from "./queue.ts";
+import type { Counted, StreamWindows } from "./stream_windows.ts";
+
+/** So many windows are counted together: they share a worker and the reading of their files. */
+const TOGETHER_MAX = 30;
+
+export interface WindowsOptions {
+  calendar: Calendar;
+  book: WindowBook;
+  queue: WindowQueue;
+  streams: readonly StreamWindows[];
+  /** Told of each revision. */
+  counted?: (window: CountedWindow, before: CountedWindow | null) => void;
+  /** After all that is due has been counted. */
+  afterwards?: () => Promise<void>;
+  /** Told how long counting took, of how many windows. */
+  observe?: (seconds: number, windows: number) => void;
+  clock: () => number;
+}
+
+/** What was done since the start. */
+export interface WindowCounts {
+  /** Revisions that were made. */
+  revisions: number;
+  /** Windows that were too old for their late rows. */
+  tooLate: number;
+  /** Windows of which a sink that wants rows did not get all. */
+  cut: number;
+  failures: number;
+}
+
+export class Windows {
+  readonly counts: WindowCounts = { revisions: 0, tooLate: 0, cut: 0, failures: 0 };
+  private readonly log = getLogger(["agent", "window"]);
+  private broken = false;
+  private woken = Promise.withResolvers<void>();
+
+  constructor(private readonly options: WindowsOptions) {}
+
+  /** Rows have become durable: there may be windows to count. */
+  wake(): void {
+    this.woken.resolve();
+  }
+
+  /** Counts what is due after every `wake`, until the signal. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    while (!signal.aborted) {
+      this.woken = Promise.withResolvers<void>();
+      try {
+        while (await this.countDue(signal)) if (signal.aborted) return;
+        await this.options.afterwards?.();
+        this.broken = false;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.counts.failures++;
+        if (!this.broken) { // once per outage
+          this.log.error("Windows cannot be counted, will try again: {error}", {
+            error: messageOf(error),
+          });
+        }
+        this.broken = true;
+      }
+      await Promise.race([this.woken.promise, ended]);
+    }
+  }
+
+  /**
+   * Counts the newest windows that are due. False: there are none. `all`: also those that are still
+   * open, for a host that goes for good.
+   */
+  async countDue(signal: AbortSignal, all = false): Promise<boolean> {
+    const { calendar, clock, book } = this.options;
+    const nowMs = all ? Number.MAX_SAFE_INTEGER / 1_000 : clock();
+    const lateMs = all ? nowMs - clock() + calendar.lateMs : calendar.lateMs;
+    const floorMs = book.floorMs();
+    const done: KnownTouched[] = [];
+    const left: Touched[] = [];
+    const due = new Map<string, Set<number>>();
+    for (const touched of book.touched().reverse()) {
+      const { starts, left: open, tooLate } = dueOf(touched, { ...calendar, lateMs }, nowMs);
+      const counted = starts.filter((start) => start >= floorMs);
+      const late = tooLate + starts.length - counted.length;
+      if (counted.length === 0 && late === 0) continue; // nothing of it is over
+      if (totalOf(due) > 0 && totalOf(due) + counted.length > TOGETHER_MAX) break;
+      const ofStream = due.get(touched.stream) ?? new Set();
+      due.set(touched.stream, ofStream);
+      for (const start of counted) ofStream.add(start);
+      this.counts.tooLate += late;
+      done.push(touched);
+      if (open !== null) left.push(open);
+    }
+    for (const [stream, starts] of due) await this.countStream(stream, [...starts], signal);
+    book.settle(done, left);
+    return done.length > 0;
+  }
+
+  private async countStream(name: string, starts: readonly number[], signal: AbortSignal) {
+    const stream = this.options.streams.find((one) => one.stream === name);
+    if (stream === undefined) return; // its windows are configured no more
+    const newestFirst = starts.toSorted((a, b) => b - a);
+    for (let from = 0; from < newestFirst.length; from += TOGETHER_MAX) {
+      const some = newestFirst.slice(from, from + TOGETHER_MAX);
+      const startedMs = performance.now();
+      const counted = await stream.count(some, signal);
+      this.options.observe?.((performance.now() - startedMs) / 1_000, some.length);
+      for (const window of counted) await this.keep(name, window);
+    }
+  }
+
+  private async keep(stream: string, { startMs, feeds, uncounted, cut }: Counted) {
+    const { queue, counted } = this.options;
+    this.counts.cut += cut.length;
+    for (const [feed, events] of feeds) {
+      const before = await queue.latest(feed, stream, startMs);
+      const next = nextRevision(before, { feed, stream, startMs, events }, uncounted);
+      if (next === null) continue;
+      await queue.add(next);
+      this.counts.revisions++;
+      counted?.(next, before);
+    }
+  }
+}
+
+function totalOf(due: ReadonlyMap<string, ReadonlySet<number>>): number {
+  return [...due.values()].reduce((sum, { size }) => sum + size, 0);
+}

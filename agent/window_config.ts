@@ -1,0 +1,109 @@
+/** The `windows` and `sinks` parts of agent.yaml: what is counted every ten seconds, and who gets it. */
+import { z } from "zod";
+import { BrokerUrl, Bytes, Duration } from "../protocol/config_file.ts";
+import { LIST_NAMES } from "../queries/windows/lists.ts";
+import { StreamName } from "../protocol/names.ts";
+import { Secret } from "./secret.ts";
+import { SCHEMAS } from "./window/documents.ts";
+import { WINDOWS_FEED } from "./window/event.ts";
+
+const EVERY_MIN_MS = 1_000;
+const EVERY_MAX_MS = 3_600_000;
+
+export const WindowsConfig = z.strictObject({
+  every: Duration.refine(
+    (ms) => ms >= EVERY_MIN_MS && ms <= EVERY_MAX_MS && EVERY_MAX_MS % ms === 0,
+    "a part of an hour from 1s, e.g. 10s, 30s, 1m",
+  ).prefault("10s").describe("length of a window; they begin at its multiples on the clock, UTC"),
+  grace: Duration.refine((ms) => ms <= 600_000, "a duration up to 10m").prefault("2s")
+    .describe("a window that is over waits this long for its last rows"),
+  late: Duration.refine((ms) => ms >= 60_000, "a duration from 1m").prefault("24h")
+    .describe("rows that come later than this are stored and change no window any more"),
+  streams: z.array(StreamName).optional()
+    .describe("whose rows are counted; none given: those of access logs"),
+  lists: z.array(z.enum(LIST_NAMES)).default(LIST_NAMES)
+    .describe("which of the lists in queries/windows/ are made"),
+  own: z.array(z.string().min(1)).default([])
+    .describe("files with lists of your own: a SELECT under a header, as in queries/windows/"),
+  queue: Bytes.refine((bytes) => bytes >= 1e6, "a size from 1MB").prefault("256MB").describe(
+    "what is kept for sinks that are away and for late rows; the oldest goes first, and is counted",
+  ),
+});
+
+const common = {
+  name: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, "a-z, 0-9, _ and -, starting with a letter")
+    .refine((name) => name !== WINDOWS_FEED, `any name but ${WINDOWS_FEED}`)
+    .describe("what metrics and the log call it; its place in the queue hangs on it"),
+  schema: z.enum(SCHEMAS).default("logvend").describe(
+    "logvend: events as they are; reference: the fields of the log-orchestration example of Bacalhau",
+  ),
+  select: z.string().min(1).optional().describe(
+    "SQL over one stream: its rows are sent as they are, and no windows",
+  ),
+  rows_max: z.int().min(1).max(10_000).default(1_000)
+    .describe("rows of one window that `select` sends at most; more are counted"),
+  batch: z.int().min(1).max(10_000).default(500).describe("documents that are sent together"),
+};
+
+/** A URL of one of some protocols. */
+function urlOf(protocols: RegExp, wanted: string) {
+  return z.string(wanted).refine((text) => protocols.test(URL.parse(text)?.protocol ?? ""), wanted);
+}
+
+const HttpUrl = urlOf(/^https?:$/, "a URL, e.g. https://sink.example:9200");
+
+const File = z.strictObject({
+  type: z.literal("file").describe("JSON lines at the end of a file"),
+  ...common,
+  path: z.string().min(1).describe("the file"),
+  max_bytes: Bytes.refine((bytes) => bytes >= 1e5, "a size from 100KB").prefault("100MB")
+    .describe("a file that has grown to this is renamed to `….1`"),
+});
+
+const Stdout = z.strictObject({
+  type: z.literal("stdout").describe("JSON lines on standard output"),
+  ...common,
+});
+
+const Webhook = z.strictObject({
+  type: z.literal("webhook").describe("JSON lines in the body of a POST"),
+  ...common,
+  url: HttpUrl.describe("where they are sent"),
+  headers: z.record(z.string().min(1), z.string()).default({}).describe("sent with each request"),
+  secret: Secret.optional().describe(
+    "of the signature x-logvend-signature: t=SECONDS,v1=HMAC-SHA-256 of SECONDS.BODY",
+  ),
+});
+
+const Mqtt = z.strictObject({
+  type: z.literal("mqtt").describe("a message a document, QoS 1"),
+  ...common,
+  url: BrokerUrl.describe("the broker"),
+  topic: z.string().regex(/^[^#+\u0000]{1,1000}$/, "a topic without # and +").describe("the topic"),
+  username: z.string().min(1).optional().describe("of the account"),
+  password: Secret.optional().describe("of the account"),
+});
+
+export const SinkConfig = z.discriminatedUnion("type", [File, Stdout, Webhook, Mqtt], {
+  error: () => "type: one of file, stdout, webhook, mqtt",
+});
+
+/** A sink as configured. */
+export type SinkConfig = z.infer<typeof SinkConfig>;
+export type WindowsConfig = z.infer<typeof WindowsConfig>;
+
+/** The configuration's keys that hold paths. */
+export const WINDOW_PATHS: readonly (readonly string[])[] = [
+  ["windows", "own", "*"],
+  ["sinks", "*", "path"],
+  ["sinks", "*", "secret", "file"],
+  ["sinks", "*", "password", "file"],
+];
+
+/** What is counted; null: nothing, for nobody asks for it. */
+export function windowsOf(
+  { windows, sinks }: { windows?: WindowsConfig | undefined; sinks: readonly SinkConfig[] },
+): WindowsConfig | null {
+  if (windows !== undefined) return windows;
+  return sinks.length === 0 ? null : WindowsConfig.parse({});
+}

@@ -1,0 +1,207 @@
+/** How sinks are served: nothing skipped, nothing lost to a sink's moods, the poisoned put aside. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { DeadLetters } from "../../../../agent/window/dead_letters.ts";
+import { Delivery } from "../../../../agent/window/delivery.ts";
+import type { CountedWindow } from "../../../../agent/window/event.ts";
+import { WindowQueue } from "../../../../agent/window/queue.ts";
+import { ALL_TAKEN, SinkError, withoutClosing } from "../../../../agent/window/sinks/sink.ts";
+import type { Outgoing, SendDocuments } from "../../../../agent/window/sinks/sink.ts";
+import { eventually } from "../../../harness/eventually.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+
+const START_MS = Date.parse("2026-11-22T18:00:00Z");
+
+function counted(number: number, events: number, feed = "windows"): CountedWindow {
+  const startMs = START_MS + number * 10_000;
+  const span = {
+    start: new Date(startMs).toISOString(),
+    end: new Date(startMs + 1e4).toISOString(),
+  };
+  const from = { host: "web-1", region: "eu", stream: "logs", ...span };
+  return {
+    feed,
+    stream: "logs",
+    startMs,
+    revision: 1,
+    events: Array.from({ length: events }, (_, i) => ({
+      id: `${number}-${i}`,
+      ...from,
+      group: "status",
+      value: String(i),
+      count: number,
+      revision: 1,
+    })),
+  };
+}
+
+interface Desk extends AsyncDisposable {
+  folder: TempFolder;
+  queue: WindowQueue;
+  /** As agent.db keeps it. */
+  cursors: number[];
+  deliver(
+    name: string,
+    send: SendDocuments,
+    options?: { batchMax?: number; cursor?: number },
+  ): Delivery;
+}
+
+async function desk(): Promise<Desk> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const queue = await WindowQueue.open(folder.join("windows"));
+  const cursors: number[] = [];
+  const end = new AbortController();
+  const runs: Promise<void>[] = [];
+  stack.defer(async () => {
+    end.abort();
+    await Promise.all(runs);
+  });
+  const owned = stack.move();
+  return {
+    folder,
+    queue,
+    cursors,
+    deliver: (name, send, { batchMax = 100, cursor = 0 } = {}) => {
+      const delivery = new Delivery({
+        name,
+        feed: "windows",
+        schema: "logvend",
+        queue,
+        sink: withoutClosing(send),
+        deadLetters: new DeadLetters(folder.join("refused"), name),
+        cursor,
+        setCursor: (seq) => cursors.push(seq),
+        batchMax,
+        retryMs: { first: 1, last: 20 },
+        timeoutMs: 1_000,
+      });
+      runs.push(delivery.run(end.signal));
+      return delivery;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The ids of all events of windows 0 to `windows - 1`. */
+function ids(windows: number, events: number): string[] {
+  return Array.from(
+    { length: windows },
+    (_, n) => Array.from({ length: events }, (_, i) => `${n}-${i}`),
+  ).flat();
+}
+
+Deno.test("a sink gets everything in order, in batches of whole windows, and its place is kept", async () => {
+  await using own = await desk();
+  for (let i = 0; i < 5; i++) await own.queue.add(counted(i, 3));
+  const batches: string[][] = [];
+  const delivery = own.deliver("a", (events) => {
+    batches.push(events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  }, { batchMax: 7 });
+  await eventually(() => own.cursors.at(-1) === 5);
+  assert.deepEqual(batches.map((batch) => batch.length), [6, 6, 3]);
+  assert.deepEqual(batches.flat(), ids(5, 3));
+  assert.deepEqual(own.cursors, [2, 4, 5]);
+  await own.queue.add(counted(5, 2));
+  await eventually(() => delivery.counts.sent === 17); // woken without being asked
+  assert.deepEqual(delivery.waiting(), { events: 0, bytes: 0, oldestStartMs: null });
+});
+
+Deno.test("a sink that hangs or is away holds up nobody else", async () => {
+  await using own = await desk();
+  const away = own.deliver("away", () => Promise.reject(new Error("nobody there")));
+  const hanging = own.deliver(
+    "hanging",
+    (_, signal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  );
+  const got: string[] = [];
+  own.deliver("good", (events) => {
+    got.push(...events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  });
+  for (let i = 0; i < 4; i++) await own.queue.add(counted(i, 2));
+  await eventually(() => got.length === 8);
+  assert.deepEqual(got, ids(4, 2));
+  await eventually(() => away.counts.failures > 3 && hanging.counts.failures > 0);
+  assert.deepEqual([away.waiting().events, hanging.waiting().events], [8, 8]);
+  assert.equal(away.problem, "nobody there");
+});
+
+Deno.test("of a batch that is refused only the poisoned one is put aside, with the reason", async () => {
+  await using own = await desk();
+  for (let i = 0; i < 4; i++) await own.queue.add(counted(i, 5));
+  const got = new Set<string>();
+  const delivery = own.deliver("picky", (events) => {
+    if (events.some(({ id }) => id === "2-3")) {
+      throw new SinkError("400: mapping", { blames: true });
+    }
+    for (const { id } of events) got.add(id);
+    return Promise.resolve(ALL_TAKEN);
+  });
+  await eventually(() => own.cursors.at(-1) === 4);
+  assert.deepEqual([...got].sort(), ids(4, 5).filter((id) => id !== "2-3").sort());
+  assert.deepEqual([delivery.counts.deadLetters, delivery.counts.failures], [1, 0]);
+  const letters = (await Deno.readTextFile(own.folder.join("refused", "picky.jsonl"))).trim();
+  const { reason, id, body } = JSON.parse(letters);
+  assert.deepEqual([reason, id, JSON.parse(body).count], ["400: mapping", "2-3", 2]);
+});
+
+Deno.test("a damaged entry is counted as lost, and the rest goes on", async () => {
+  await using own = await desk();
+  for (let i = 0; i < 3; i++) await own.queue.add(counted(i, 2));
+  await Deno.truncate(
+    own.folder.join("windows", "000000000002.windows.logs.1795370410000.1.2.zst"),
+    5,
+  );
+  const got: string[] = [];
+  const delivery = own.deliver("a", (events) => {
+    got.push(...events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  });
+  await eventually(() => own.cursors.at(-1) === 3);
+  assert.deepEqual(got, ["0-0", "0-1", "2-0", "2-1"]);
+  assert.equal(delivery.counts.lost, 2);
+});
+
+/** What a sink does with one batch. */
+type Mood = "take" | "fail" | "half" | "lose the answer" | "reject one";
+
+Deno.test("whatever a sink's moods, and wherever a delivery ends, it has everything in the end", async () => {
+  const moods = fc.array(
+    fc.constantFrom<Mood>("take", "fail", "half", "lose the answer", "reject one"),
+    { maxLength: 12 },
+  );
+  await fc.assert(
+    fc.asyncProperty(moods, fc.integer({ min: 1, max: 9 }), async (plan, batchMax) => {
+      await using own = await desk();
+      for (let i = 0; i < 4; i++) await own.queue.add(counted(i, 3));
+      const got = new Set<string>();
+      const rejected = new Set<string>();
+      let step = 0;
+      const take = (events: readonly Outgoing[]) => events.forEach(({ id }) => got.add(id));
+      const delivery = own.deliver("moody", (events) => {
+        const middle = Math.ceil(events.length / 2);
+        const mood = plan[step++] ?? "take";
+        if (mood === "fail") return Promise.reject(new Error("503"));
+        if (mood === "reject one") {
+          const [event] = events;
+          take(events.slice(1));
+          rejected.add(event!.id);
+          return Promise.resolve({ rejected: [{ event: event!, reason: "422" }], again: [] });
+        }
+        take(mood === "half" ? events.slice(0, middle) : events);
+        if (mood === "lose the answer") return Promise.reject(new Error("reset"));
+        return Promise.resolve(
+          mood === "half" ? { rejected: [], again: events.slice(middle) } : ALL_TAKEN,
+        );
+      }, { batchMax });
+      await eventually(() => own.cursors.at(-1) === 4);
+      assert.deepEqual([...got.union(rejected)].sort(), ids(4, 3).sort());
+      assert.equal(delivery.counts.deadLetters, rejected.size);
+    }),
+    { numRuns: Number(Deno.env.get("LOGVEND_TEST_RUNS") ?? 25) },
+  );
+});

@@ -1,0 +1,59 @@
+/** The MQTT sink against a real Mosquitto, which is killed and comes back. */
+import assert from "node:assert/strict";
+import mqtt from "mqtt";
+import { mqttSink } from "../../../../../agent/window/sinks/mqtt.ts";
+import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
+import type { Outgoing } from "../../../../../agent/window/sinks/sink.ts";
+import { eventually } from "../../../../harness/eventually.ts";
+import { MOSQUITTO_IS_MISSING, startMosquitto } from "../../../../harness/mosquitto.ts";
+import { freePort } from "../../../../harness/ports.ts";
+import { NO_END, outgoing } from "./documents.ts";
+
+const TOPIC = "fleet/windows";
+
+async function listener(url: string) {
+  const got: string[] = [];
+  const client = await mqtt.connectAsync(url);
+  client.on("message", (_, payload) => got.push(payload.toString()));
+  await client.subscribeAsync(TOPIC, { qos: 1 });
+  return { got, [Symbol.asyncDispose]: () => client.endAsync(true) };
+}
+
+Deno.test({
+  name: "each document is a message that the broker has acknowledged, also after it was killed",
+  ignore: MOSQUITTO_IS_MISSING,
+  fn: async () => {
+    const port = freePort();
+    await using sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC });
+    await assert.rejects(sink.send(outgoing(1), NO_END), SinkError);
+    {
+      await using broker = await startMosquitto({ port });
+      await using reader = await listener(broker.url);
+      const events = outgoing(50);
+      assert.deepEqual(await sink.send(events, NO_END), { rejected: [], again: [] });
+      await eventually(() => reader.got.length === 50);
+      assert.deepEqual(reader.got, events.map(({ body }) => body));
+      broker.program.kill("SIGKILL");
+      await broker.program.ended();
+    }
+    await assert.rejects(sink.send(outgoing(1), NO_END), SinkError);
+    await using broker = await startMosquitto({ port });
+    await using reader = await listener(broker.url);
+    await sink.send(outgoing(5), NO_END);
+    await eventually(() => reader.got.length === 5);
+  },
+});
+
+Deno.test({
+  name: "a message that no broker would take is put aside, the others go",
+  ignore: MOSQUITTO_IS_MISSING,
+  fn: async () => {
+    await using broker = await startMosquitto({ port: freePort() });
+    await using reader = await listener(broker.url);
+    await using sink = mqttSink({ url: broker.url, topic: TOPIC });
+    const long: Outgoing = { ...outgoing(1)[0]!, id: "long", body: "x".repeat(200_000) };
+    const { rejected } = await sink.send([...outgoing(2), long], NO_END);
+    assert.deepEqual(rejected.map(({ event }) => event.id), ["long"]);
+    await eventually(() => reader.got.length === 2);
+  },
+});

@@ -1,0 +1,186 @@
+/** Windows over a real store: closed by the clock, revised by late rows, the same after every stop. */
+import assert from "node:assert/strict";
+import { parseWindowList } from "../../../../queries/windows/header.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { START_MS } from "../store/scene.ts";
+import { countsOf, EVERY_MS, GRACE_MS, LATE_MS, PLAN, scene, sorted, truthOf } from "./scene.ts";
+import type { Hit } from "./scene.ts";
+
+/** Requests of a few addresses, `perSecond` a second, beginning at a second of its own. */
+function hits(fromSecond: number, seconds: number, perSecond: number, salt = 0): Hit[] {
+  return Array.from({ length: seconds * perSecond }, (_, i) => ({
+    atMs: START_MS + (fromSecond + Math.floor(i / perSecond)) * 1_000 + (i % perSecond),
+    address: `10.0.${salt}.${(i * 7 + salt) % 13}`,
+    status: i % 9 === 0 ? 404 : i % 31 === 0 ? 500 : 200,
+  }));
+}
+
+Deno.test("a window is counted when it is over and its grace too, from parts and from chunks alike", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  const written = [...hits(0, 10, 20), ...hits(10, 5, 20)];
+  await host.write(written);
+  host.setClock(START_MS + EVERY_MS + GRACE_MS - 1);
+  await host.count();
+  assert.equal(host.queue.end, 0);
+  host.setClock(START_MS + EVERY_MS + GRACE_MS);
+  await host.count();
+  assert.equal(host.queue.end, 1); // the second one is open
+  await host.store.sealAll();
+  host.setClock(START_MS + 2 * EVERY_MS + GRACE_MS);
+  await host.count();
+  assert.equal(host.queue.end, 2);
+  assert.deepEqual(
+    sorted(countsOf((await host.events()).values())),
+    sorted(truthOf(written)),
+  );
+  await host.count();
+  assert.equal(host.queue.end, 2); // once
+});
+
+Deno.test("late rows give the next revision of the same events, and only of those that they change", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  host.setClock(START_MS + 60_000);
+  const first = hits(0, 10, 20);
+  await host.write(first);
+  await host.count();
+  const before = await host.events();
+  const late: Hit[] = Array.from({ length: 3 }, () => ({
+    atMs: START_MS + 4_000,
+    address: "192.0.2.9",
+    status: 404,
+  }));
+  await host.write(late);
+  await host.count();
+  const after = await host.events();
+  assert.deepEqual(sorted(countsOf(after.values())), sorted(truthOf([...first, ...late])));
+  const revised = [...after.values()].filter(({ revision }) => revision === 2);
+  assert.ok(revised.every(({ id, group }) => before.has(id) || group.endsWith("address")));
+  const ok = [...after.values()].find(({ group, value }) => group === "status" && value === "200");
+  assert.equal(ok?.revision, 1); // nothing changed about it
+});
+
+Deno.test("what leaves its list says so: its last revision counts nothing", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  host.setClock(START_MS + 60_000);
+  const many = (address: string, count: number): Hit[] =>
+    Array.from({ length: count }, () => ({ atMs: START_MS, address, status: 200 }));
+  const first = Array.from({ length: 10 }, (_, i) => many(`10.0.0.${i}`, 10 + i)).flat();
+  await host.write(first);
+  await host.count();
+  await host.write(many("10.9.9.9", 50)); // 10.0.0.0 is the eleventh now
+  await host.count();
+  const events = [...(await host.events()).values()];
+  const gone = events.find(({ value }) => value === "10.0.0.0");
+  assert.deepEqual([gone?.count, gone?.revision], [0, 2]);
+  assert.deepEqual(
+    sorted(countsOf(events)),
+    sorted(truthOf([...first, ...many("10.9.9.9", 50)])),
+  );
+});
+
+Deno.test("a stop between counting and forgetting counts again, and says nothing twice", async () => {
+  await using folder = await TempFolder.make();
+  const written = hits(0, 30, 10);
+  {
+    await using host = await scene(folder.path);
+    host.setClock(START_MS + 60_000);
+    await host.write(written);
+    const kept = host.store.windowBook.touched();
+    await host.count();
+    assert.equal(host.queue.end, 3);
+    host.store.windowBook.settle([{ ...kept[0]!, seq: -1 }], kept); // as if it had not been settled
+  }
+  await using host = await scene(folder.path);
+  host.setClock(START_MS + 60_000);
+  assert.equal(host.store.windowBook.touched().length, 1);
+  await host.count();
+  assert.deepEqual([host.queue.end, host.store.windowBook.touched().length], [3, 0]);
+  assert.deepEqual(sorted(countsOf((await host.events()).values())), sorted(truthOf(written)));
+});
+
+Deno.test("a clock that jumps back closes no window twice, and one that jumps ahead revises them", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  host.setClock(START_MS + 3_000_000); // 50 minutes ahead: closed at once
+  const first = hits(0, 5, 10);
+  await host.write(first);
+  await host.count();
+  host.setClock(START_MS + 5_000); // and back: the window is open again by the clock
+  const more = hits(5, 5, 10, 1);
+  await host.write(more);
+  await host.count();
+  assert.equal(host.queue.end, 1);
+  host.setClock(START_MS + EVERY_MS + GRACE_MS);
+  await host.count();
+  assert.equal(host.queue.end, 2);
+  const truth = truthOf([...first, ...more]);
+  assert.deepEqual(sorted(countsOf((await host.events()).values())), sorted(truth));
+});
+
+Deno.test("rows that come too late are stored, and change no window; that is counted", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  host.setClock(START_MS + LATE_MS + 5 * EVERY_MS);
+  await host.write([...hits(0, 60, 1)]);
+  await host.count();
+  assert.equal(host.windows.counts.tooLate, 5);
+  const starts = new Set([...(await host.events()).values()].map(({ start }) => start));
+  assert.deepEqual([...starts], ["2026-11-22T18:00:50Z"]);
+});
+
+Deno.test("a backlog of an hour is counted newest first, and whole", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await scene(folder.path);
+  const written = hits(0, 600, 2);
+  await host.write(written);
+  host.setClock(START_MS + 700_000);
+  await host.count();
+  const [newest] = host.queue.after(0, "windows");
+  assert.equal(newest?.startMs, START_MS + 590_000);
+  assert.deepEqual(sorted(countsOf((await host.events()).values())), sorted(truthOf(written)));
+});
+
+Deno.test("rows that a sink wants come once each, also equal ones and late ones, up to a limit", async () => {
+  await using folder = await TempFolder.make();
+  const select = "SELECT remote_addr, status FROM logs WHERE status >= 500";
+  const rows = [{ name: "errors", select, rowsMax: 3 }];
+  await using host = await scene(folder.path, { ...PLAN, lists: [], rows });
+  host.setClock(START_MS + 60_000);
+  const error: Hit = { atMs: START_MS, address: "10.0.0.1", status: 503 };
+  await host.write([error, { ...error, status: 200 }]);
+  await host.count();
+  await host.write([error]);
+  await host.count();
+  const events = [...(await host.events("errors")).values()];
+  assert.deepEqual(events.map(({ row, revision }) => [row, revision]), [
+    [{ remote_addr: "10.0.0.1", status: 503 }, 1],
+    [{ remote_addr: "10.0.0.1", status: 503 }, 2],
+  ]);
+  await host.write([error, error, error]);
+  await host.count();
+  assert.equal((await host.events("errors")).size, 3);
+  assert.equal(host.windows.counts.cut, 1);
+});
+
+Deno.test("a list of a user that fails over a value leaves the others alone", async () => {
+  await using folder = await TempFolder.make();
+  const own = [
+    parseWindowList(
+      "bad.sql",
+      "-- group: bad\nSELECT remote_addr AS value, sum(CAST(request AS INTEGER)) AS count FROM logs GROUP BY 1",
+    ),
+    parseWindowList("good.sql", "-- group: good\nSELECT count(*) AS count FROM logs"),
+  ];
+  await using host = await scene(folder.path, { ...PLAN, own });
+  host.setClock(START_MS + 60_000);
+  const written = hits(0, 10, 5);
+  await host.write(written);
+  await host.count();
+  const events = [...(await host.events()).values()];
+  assert.deepEqual(sorted(countsOf(events)), sorted(truthOf(written)));
+  assert.deepEqual(events.filter(({ group }) => group === "good").map(({ count }) => count), [50]);
+  assert.ok(!events.some(({ group }) => group === "bad"));
+});
