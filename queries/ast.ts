@@ -18,8 +18,11 @@ export async function parseSelect(engine: Engine, sql: string): Promise<QueryNod
   if (parsed["error"] === true) throw parseFailure(sql, parsed);
   const statements = parsed["statements"];
   const [first, second] = Array.isArray(statements) ? statements : [];
-  if (!isNode(first) || second !== undefined) {
-    throw sqlError(sql, "Exactly one SELECT statement is allowed", null);
+  if (!isNode(first)) throw sqlError(sql, "There is no SQL: write one SELECT statement", null);
+  if (second !== undefined) {
+    const next = find(second, (part) => locationOf(part) !== null);
+    const place = next === undefined ? offsetOf(sql, /(?<=;\s*)[^\s;]/) : locationOf(next);
+    throw sqlError(sql, "Exactly one SELECT statement is allowed: ask one after the other", place);
   }
   return first["node"] as QueryNode; // DuckDB's serializer makes it
 }
@@ -52,10 +55,15 @@ function exactDouble(node: AstNode): AstNode | undefined {
 function parseFailure(sql: string, failure: AstNode): LogvendError {
   const message = String(failure["error_message"]);
   if (failure["error_type"] === "not implemented") {
-    return sqlError(sql, "Only SELECT is allowed: write one SELECT statement", null);
+    const isPivot = offsetOf(sql, /\bPIVOT\b/i) !== null;
+    const rule = isPivot
+      ? "PIVOT must name its values: PIVOT logs ON status IN (200, 404) USING count(*)"
+      : "Only SELECT is allowed: write one SELECT statement";
+    return sqlError(sql, rule, offsetOf(sql, isPivot ? /\bPIVOT\b/i : /[^\s;]/));
   }
   const position = failure["position"];
-  return sqlError(sql, message, typeof position === "string" ? Number(position) : null);
+  const place = typeof position === "string" ? Number(position) : offsetOf(sql, /\S/);
+  return sqlError(sql, message, place);
 }
 
 /** What DuckDB threw while binding `prefix + sql`, as bad_sql. It needs `errors_as_json = true`. */
@@ -97,6 +105,17 @@ export function sqlError(sql: string, message: string, location: number | null):
   const quote = characters.slice(start, start + QUOTE_CHARACTERS_MAX).join("");
   const caret = `${" ".repeat(column - 1 - start)}^`;
   return new LogvendError("bad_sql", `${message}\n  at ${line}:${column}\n  ${quote}\n  ${caret}`);
+}
+
+/**
+ * Where something stands in SQL first, outside of quotes and comments, as a byte offset of its UTF-8;
+ * null when it does not. For what the tree does not say the place of.
+ */
+export function offsetOf(sql: string, pattern: RegExp): number | null {
+  const blank = (text: string) => " ".repeat(text.length);
+  const bare = sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g, blank);
+  const at = bare.search(pattern);
+  return at < 0 ? null : new TextEncoder().encode(sql.slice(0, at)).length;
 }
 
 /** "line:column" of a byte offset of the SQL's UTF-8, both from 1; null without an offset. */

@@ -2,7 +2,7 @@
 import { SQL_BYTES_MAX } from "../protocol/claims.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { nearMiss } from "../protocol/near_miss.ts";
-import { parseSelect, sqlError } from "./ast.ts";
+import { offsetOf, parseSelect, sqlError } from "./ast.ts";
 import { isBaseTable, isExpression, isFunctionCall, isNode, locationOf } from "./ast_nodes.ts";
 import type { AstNode, AstValue, BaseTable, QueryNode } from "./ast_nodes.ts";
 import { CATALOG_VIEWS, qualifiedName } from "./catalog.ts";
@@ -96,6 +96,12 @@ const REFUSALS: Readonly<Record<string, string>> = {
   DEFAULT: "DEFAULT is not allowed: write the value itself",
 };
 
+/** Where what the tree says no place of stands. */
+const PLACES: Readonly<Record<string, RegExp>> = {
+  PARAMETER: /\$|\?/,
+  SHOW_REF: /\b(SHOW|SUMMARIZE|DESCRIBE|DESC)\b/i,
+};
+
 class Gate {
   readonly used = new Set<string>();
   private nodeCount = 0;
@@ -179,14 +185,16 @@ class Gate {
     if ((schema !== "" && schema !== "main") || node["catalog"] !== "") {
       this.refuse(node, `A function is called without schema and catalog: write ${name}(…)`);
     }
-    if (node["export_state"] === true) this.refuse(node, "EXPORT_STATE is not allowed");
+    if (node["export_state"] === true) {
+      this.refuse(node, "EXPORT_STATE is not allowed: select the aggregate itself");
+    }
     if (SCALARS.has(name) || AGGREGATES.has(name)) return;
     const reason = exclusionOf(name);
     this.refuse(
       node,
       reason === null
         ? `There is no function ${name}() here: use DuckDB's scalar and aggregate functions`
-        : `${name}() is not allowed: it ${reason}`,
+        : `${name}() is not allowed: it ${reason}${reason.includes(";") ? "" : "; leave it out"}`,
     );
   }
 
@@ -234,7 +242,10 @@ class Gate {
   }
 
   private refuse(node: AstNode, message: string): never {
-    throw sqlError(this.sql, message, locationOf(node));
+    const kind = String(isExpression(node) ? node.class : node["type"]);
+    const pattern = PLACES[kind];
+    const place = locationOf(node) ?? (pattern === undefined ? null : offsetOf(this.sql, pattern));
+    throw sqlError(this.sql, message, place);
   }
 }
 

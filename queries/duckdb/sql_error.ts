@@ -6,7 +6,7 @@ const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error|No magic 
 
 /** What DuckDB threw, with a code: mostly a defect of the SQL that shows on the data only. */
 export function sqlError(thrown: unknown): unknown {
-  const message = messageOf(thrown);
+  const message = messageOf(thrown).replace(/\n+LINE \d+: .*$/s, ""); // of SQL that nobody wrote
   if (thrown instanceof LogvendError || !/^[\w ]+ Error: /.test(message)) return thrown;
   return new LogvendError(OUR_FAULT.test(message) ? "internal" : "bad_sql", message, {
     cause: thrown,

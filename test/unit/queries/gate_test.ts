@@ -117,6 +117,9 @@ const ATTACKS: readonly (readonly [string, RegExp])[] = [
   ["SELECT list_transform([1], lambda x: getenv('HOME'))", /getenv/],
   ["SELECT $1", /Parameters are not allowed/],
   ["SELECT ?", /Parameters are not allowed/],
+  ["SELECT '?' || $1", /Parameters are not allowed.*\n  at 1:15\n/],
+  ["SELECT 'a;b'; -- x\nDROP VIEW logs", /Exactly one SELECT|Only SELECT/],
+  ["PIVOT logs ON status USING count(*)", /PIVOT must name its values/],
 ];
 
 Deno.test("every attack is refused, as bad SQL", async () => {
@@ -126,6 +129,7 @@ Deno.test("every attack is refused, as bad SQL", async () => {
       assert.ok(error instanceof LogvendError, `${sql}: ${error}`);
       assert.equal(error.code, "bad_sql");
       assert.match(error.message, expected, sql);
+      if (sql !== "") assert.match(error.message, /\n {2}at \d+:\d+\n/, `${sql}: where?`);
       return true;
     }, sql);
   }
