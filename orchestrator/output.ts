@@ -49,6 +49,14 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
   ].join(" · ");
 }
 
+/** Why an answer has nothing to go by, in a line of its own; none where hosts have read any row. */
+export function emptyLines({ mode, coverage, range }: AnswerEnd): string[] {
+  if (mode === "catalog" || coverage.answered === 0 || coverage.rows_scanned > 0) return [];
+  const isBounded = range.since !== null || range.until !== null;
+  const what = isBounded ? "of this range: --since all looks at all times" : "of what is asked for";
+  return [`  nothing ${coverage.answered}  no rows there ${what}`];
+}
+
 /** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps, losses. */
 export function coverageLines(coverage: Coverage): string[] {
   const groups = [...missingGroups(coverage.missing), ...behindGroups(coverage)];

@@ -7,7 +7,7 @@ import type { JsonValue } from "../../queries/answer/table.ts";
 import type { SignedQuestion } from "../access/sign.ts";
 import type { AnswerEnd } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
-import { coverageLines, explanationText, summaryLine } from "../output.ts";
+import { coverageLines, emptyLines, explanationText, summaryLine } from "../output.ts";
 import { ProgressLine } from "../progress.ts";
 import type { ApiClient } from "./client.ts";
 import { InterimView } from "./interim_view.ts";
@@ -168,7 +168,7 @@ function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number 
   const partial = end.coverage.missing.length > 0;
   if (!options.quiet) {
     terminal.error(summaryLine({ end, asked: options }));
-    for (const line of coverageLines(end.coverage)) terminal.error(line);
+    for (const line of [...emptyLines(end), ...coverageLines(end.coverage)]) terminal.error(line);
     if (partial) {
       const exit = options.allowPartial ? "" : "exit 75 unless --allow-partial · ";
       terminal.error(`${exit}details: logvend queries ${end.query_id}`);

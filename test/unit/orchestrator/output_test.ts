@@ -5,6 +5,7 @@ import type { Coverage, Missing } from "../../../orchestrator/fanout/coverage.ts
 import { coverageOf, silence } from "../../../orchestrator/fanout/coverage.ts";
 import {
   coverageLines,
+  emptyLines,
   explanationText,
   hostsTable,
   summaryLine,
@@ -45,6 +46,19 @@ Deno.test("the summary of a complete answer is one line", () => {
     "complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c",
   );
   assert.deepEqual(coverageLines(COMPLETE), []);
+});
+
+Deno.test("an answer for which no row was read says so, and how to look further", () => {
+  const nothing = { ...COMPLETE, rows_scanned: 0, chunks: 0, bytes_read: 0 };
+  assert.deepEqual(emptyLines(end(COMPLETE)), []);
+  assert.deepEqual(emptyLines(end(nothing)), [
+    "  nothing 3  no rows there of this range: --since all looks at all times",
+  ]);
+  const range = { since: null, until: null };
+  assert.deepEqual(emptyLines(end(nothing, { range })), [
+    "  nothing 3  no rows there of what is asked for",
+  ]);
+  assert.deepEqual(emptyLines(end(nothing, { mode: "catalog" })), []);
 });
 
 Deno.test("an answer from the catalog speaks of no host's rows", () => {
