@@ -3,6 +3,10 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { VERSION } from "../protocol/version.ts";
 import type { AgentConfig } from "./config.ts";
+import type { Archive } from "./archive/archive.ts";
+import { archiveState, archiveStats } from "./archive/condition.ts";
+import { lateness } from "./archive/lateness.ts";
+import { openArchive } from "./archive/open_archive.ts";
 import { drain } from "./drain.ts";
 import { openGeo } from "./geo/open_geo.ts";
 import { serveHealth } from "./health/server.ts";
@@ -53,6 +57,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const watching = { observer: metrics, watcher: live, windowed };
   await using store = await openStore(config, signal, watching);
   await using workers = await openWorkers(config);
+  await using archive = await openArchive(config, store, metrics);
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
     dataDir,
@@ -73,23 +78,36 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     compute: (computation, ends) => compute(parts, computation, ends),
     locate: (address) => geo?.locate(address) ?? null,
   });
-  await using link = openLink({ config, store, tail, live, metrics, parts });
-  await using _health = openHealth({ config, store, tail, inputs, metrics, link, windows });
+  await using link = openLink({ config, store, tail, live, metrics, parts, archive });
+  await using _health = openHealth({
+    config,
+    store,
+    tail,
+    inputs,
+    metrics,
+    link,
+    windows,
+    archive,
+  });
   log.info("Agent {host} reads {streams} into {folder}", {
     host,
     streams: config.streams.map((stream) => stream.name).join(", "),
     folder: dataDir,
   });
-  const maintained = maintain(maintenanceOf({ config, store, tail, windows, signal: askedOrEnd }));
+  const kept = { config, store, tail, windows, archive, signal: askedOrEnd };
+  const maintained = maintain(maintenanceOf(kept));
+  const archived = archive?.run(askedOrEnd);
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
-    if (timeoutMs !== undefined) await drain({ tail, store, maintained, end, timeoutMs, windows });
+    if (timeoutMs !== undefined) {
+      await drain({ tail, store, archive, maintained, archived, end, timeoutMs, windows });
+    }
     await Promise.all([maintained, tail.finished]);
     await store.flush(); // before the goodbyes, which may take seconds
   } finally {
     end.abort();
-    await maintained;
+    await Promise.all([maintained, archived]);
   }
   log.info("Agent {host} stops", { host });
 }
@@ -110,16 +128,23 @@ interface MaintenanceParts {
   store: Store;
   tail: Tail;
   windows: RunningWindows | null;
+  archive: Archive | null;
   signal: AbortSignal;
 }
 
+/** Retention asks the archive first, unless it may remove what is not there. */
 function maintenanceOf(parts: MaintenanceParts): MaintenanceOptions {
-  const { config, store, tail, windows, signal } = parts;
+  const { config, store, tail, windows, archive, signal } = parts;
+  const isAsked = archive !== null && config.archive?.unarchived === "keep";
   return {
     store,
     ...windows?.marks ?? { flushEveryMs: config.flush_every },
     flushed: () => windows?.flushed(),
-    retention: { ageMs: config.retention?.age, bytes: config.retention?.bytes },
+    retention: {
+      ageMs: config.retention?.age,
+      bytes: config.retention?.bytes,
+      confirm: isAsked ? (ids) => archive.confirm(ids, signal) : undefined,
+    },
     scrubEveryMs: config.scrub_every,
     isCaughtUp: () => tail.isCaughtUp(),
     signal,
@@ -144,10 +169,11 @@ interface LinkParts {
   live: LiveRows;
   metrics: Metrics | null;
   parts: FleetParts;
+  archive: Archive | null;
 }
 
 /** Null without a broker: the agent then answers locally only. */
-function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Link | null {
+function openLink({ config, store, tail, live, metrics, parts, archive }: LinkParts): Link | null {
   if (config.broker === undefined) return null;
   const rate = new LineRate(() => tail.linesTotal());
   const answer: HostAnswerer = (query, signal) => answerQuery(parts, query, signal);
@@ -187,6 +213,7 @@ function openLink({ config, store, tail, live, metrics, parts }: LinkParts): Lin
         stored_bytes: storedBytes,
         open_rows: open.rows,
         open_bytes: open.bytes,
+        archive: archive === null ? null : archiveStats(archive.condition()),
       };
     },
   });
@@ -200,10 +227,13 @@ interface HealthPieces {
   metrics: Metrics | null;
   link: Link | null;
   windows: RunningWindows | null;
+  archive: Archive | null;
 }
 
 /** Null unless the configuration says where. */
-function openHealth({ config, store, tail, inputs, metrics, link, windows }: HealthPieces) {
+function openHealth(
+  { config, store, tail, inputs, metrics, link, windows, archive }: HealthPieces,
+) {
   if (config.http === undefined || metrics === null) return null;
   return serveHealth({
     address: config.http,
@@ -212,6 +242,9 @@ function openHealth({ config, store, tail, inputs, metrics, link, windows }: Hea
       readingStoodMs: tail.stoodMs(),
       flushEveryMs: config.flush_every,
       hasCaughtUp: tail.hasCaughtUp,
+      lateUpload: archive === null || config.archive === undefined
+        ? null
+        : lateness(archive.condition(), { everyMs: config.archive.every, nowMs: Date.now() }),
     }),
     metrics: () =>
       metrics.page({
@@ -221,6 +254,7 @@ function openHealth({ config, store, tail, inputs, metrics, link, windows }: Hea
         inputs: inputs.counts,
         link: link && { connected: link.connected, refused: link.counts.refused },
         windows: windows?.state() ?? null,
+        archive: archive && archiveState(archive, store),
       }),
   });
 }

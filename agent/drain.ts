@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../protocol/errors.ts";
 import { formatDurationMs } from "../protocol/units.ts";
+import type { Archive } from "./archive/archive.ts";
 import type { Tail } from "./ingest/tail.ts";
 import type { RunningWindows } from "./open_windows.ts";
 import type { Store } from "./store/store.ts";
@@ -9,8 +10,12 @@ import type { Store } from "./store/store.ts";
 export interface DrainOptions {
   tail: Tail;
   store: Store;
+  /** Null: nobody takes what is sealed. */
+  archive: Archive | null;
   /** Flushes and sealings on the clock: two must not seal the same hour. */
   maintained: Promise<void>;
+  /** Uploads on the clock: two must not upload the same chunk. */
+  archived: Promise<void> | undefined;
   /** Ends tail and sealing; aborted when the drain is over, or took `timeoutMs`. */
   end: AbortController;
   timeoutMs: number;
@@ -20,7 +25,7 @@ export interface DrainOptions {
 
 /** Never throws: what could not be sealed in time stays in the data folder as parts, and is said. */
 export async function drain(options: DrainOptions) {
-  const { tail, store, maintained, end, timeoutMs, windows } = options;
+  const { tail, store, archive, maintained, archived, end, timeoutMs, windows } = options;
   const log = getLogger(["agent", "drain"]);
   const within = formatDurationMs(timeoutMs);
   log.info("Draining: reads to the ends of the files and seals everything, within {within}", {
@@ -28,14 +33,16 @@ export async function drain(options: DrainOptions) {
   });
   const timer = setTimeout(() => end.abort(), timeoutMs);
   try {
-    await Promise.all([maintained, tail.idle()]);
+    await Promise.all([maintained, archived, tail.idle()]);
     await store.flush();
     await windows?.finish(end.signal);
     const chunks = await store.sealAll();
     const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
     log.info("Drained: sealed {rows} rows in {chunks} chunks", { rows, chunks: chunks.length });
+    await archive?.uploadAll(end.signal);
   } catch (error) {
-    log.error("Not everything is sealed ({error}): what is left stays in the data folder", {
+    const wanted = archive === null ? "sealed" : "sealed and archived";
+    log.error(`Not everything is ${wanted} ({error}): what is left stays in the data folder`, {
       error: end.signal.aborted ? `it took longer than ${within}` : messageOf(error),
     });
   } finally {

@@ -30,6 +30,7 @@ export function openStore(
     quota: config.quota === undefined
       ? undefined
       : { bytes: config.quota, whenFull: quotaPolicy ?? config.on_quota },
+    keepsUnarchived: config.archive?.unarchived === "keep",
     ...(observer === null || observer === undefined ? {} : { observer }),
     ...rest,
     signal,

@@ -5,6 +5,7 @@ import type { RangeText } from "../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
 import { NO_HOST_YET } from "./fanout/unanswered.ts";
+import { uploadText } from "./upload_text.ts";
 import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
 
 /** A tail that is less behind than this is no news: logs are read in blocks. */
@@ -94,7 +95,17 @@ export function hostsTable(
   if (known.length === 0) return `${NO_HOST_YET}\n`;
   const hosts = known.filter(({ retired_at }) => retired || retired_at === null);
   const hidden = known.length - hosts.length;
-  const header = ["HOST", "REGION", "STATE", "SEEN", "VERSION", "LINES/S", "BEHIND", "REJECTS"];
+  const header = [
+    "HOST",
+    "REGION",
+    "STATE",
+    "SEEN",
+    "VERSION",
+    "LINES/S",
+    "BEHIND",
+    "REJECTS",
+    "UPLOAD",
+  ];
   const rightAligned = new Set(["LINES/S", "REJECTS"]);
   const rows = hosts.map((host) => hostCells(host, nowMs));
   const widths = header.map((name, i) =>
@@ -198,6 +209,7 @@ function hostCells(host: HostRecord, nowMs: number): string[] {
     online && host.lines_per_s !== null ? String(Math.round(host.lines_per_s)) : "-",
     online && host.behind_ms !== null ? behindText(host.behind_ms) : "-",
     host.rejects === null ? "-" : String(host.rejects),
+    oneLine(uploadText(host, nowMs)),
   ];
 }
 

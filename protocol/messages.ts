@@ -180,6 +180,18 @@ export const TailMessage = z.object({
 });
 export type TailMessage = z.infer<typeof TailMessage>;
 
+/** How a host's uploads to the archive go. */
+export const HostArchive = z.object({
+  waiting_chunks: z.number().int(),
+  waiting_bytes: z.number().int(),
+  /** What the last one failed of, in a few words: `S3 403`; null when it did not. */
+  failure: z.string().max(100).nullable(),
+  failing_since: z.iso.datetime().nullable(),
+  /** Until when the archive has everything. */
+  archived_to: z.iso.datetime().nullable(),
+});
+export type HostArchive = z.infer<typeof HostArchive>;
+
 /** Retained on `a/{host}/state`: on connecting, at every heartbeat, and (offline) as last will. */
 export const Presence = z.object({
   host: HostName,
@@ -207,6 +219,8 @@ export const Presence = z.object({
     /** Of those rows and bytes what is in no chunk yet; hosts of older versions do not say. */
     open_rows: z.number().int().default(0),
     open_bytes: z.number().int().default(0),
+    /** Null without an archive, and from hosts of older versions. */
+    archive: HostArchive.nullable().default(null),
   }).optional(),
 });
 export type Presence = z.infer<typeof Presence>;

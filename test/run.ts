@@ -30,6 +30,7 @@ async function main(): Promise<number> {
   if (!await ensureDebianPackage("mosquitto", hasMosquitto)) {
     console.log("Mosquitto is missing: the tests that need it are skipped");
   }
+  if (!await ensureCeph()) console.log("Ceph is missing: the tests that need it are skipped");
   const args = Deno.args.filter((arg) => arg !== "--");
   const paths = args.some((arg) => !arg.startsWith("-")) ? [] : ["test"];
   const { code, tail } = await denoTest([...args, ...paths]);
@@ -38,6 +39,18 @@ async function main(): Promise<number> {
   if (isSkipFailure) console.log("With CI=true, a skipped test is a failure");
   console.log(closingLine(counts));
   return code === 0 && !isSkipFailure ? 0 : 1;
+}
+
+/** Whether the tests' S3 store is there, after unpacking it where that is possible. */
+async function ensureCeph(): Promise<boolean> {
+  const path = fileURLToPath(new URL("./harness/ceph/install.ts", import.meta.url));
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", path],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  return code === 0;
 }
 
 /** Runs `deno test` with its output shown as it comes; returns the output's end. */

@@ -67,7 +67,7 @@ export class Metrics implements StoreObserver {
   private state: AgentState | null = null;
 
   constructor({ host, region, version }: { host: string; region: string; version: string }) {
-    for (const work of ["flush", "seal"]) this.failures.inc({ work }, 0);
+    for (const work of ["flush", "seal", "upload"]) this.failures.inc({ work }, 0);
     addProcess(this.registry);
     addGauge(this.registry, {
       name: "logvend_agent_info",
@@ -97,7 +97,7 @@ export class Metrics implements StoreObserver {
     this.deliveries.observe({ sink }, seconds);
   }
 
-  failed(work: "flush" | "seal") {
+  failed(work: "flush" | "seal" | "upload") {
     this.failures.inc({ work });
   }
 

@@ -19,6 +19,14 @@ export interface AgentState {
   link: { connected: boolean; refused: number } | null;
   /** Null without windows and sinks. */
   windows: WindowState | null;
+  /** Null without an archive. */
+  archive: {
+    waiting: { chunks: number; bytes: number };
+    /** How long the oldest of them has waited. */
+    oldestMs: number;
+    total: { chunks: number; bytes: number };
+    isFailing: boolean;
+  } | null;
 }
 
 /**
@@ -32,6 +40,7 @@ export function addSources(registry: Registry, state: () => AgentState) {
   addLink(registry, state);
   addInputs(registry, state);
   addWindows(registry, () => state().windows);
+  addArchive(registry, state);
   addGauge(registry, {
     name: "logvend_behind_bytes",
     help: "Bytes in log files that have not been read",
@@ -153,6 +162,39 @@ function addLink(registry: Registry, state: () => AgentState) {
     help: "Queries that were not run: unsigned, expired, seen before, not for this host",
     collect: (report) => report(state().link?.refused ?? 0),
   });
+}
+
+/** All absent without an archive. */
+function addArchive(registry: Registry, state: () => AgentState) {
+  const gauge = (
+    name: string,
+    help: string,
+    of: (archive: NonNullable<AgentState["archive"]>) => number,
+    add = addGauge,
+  ) =>
+    add(registry, {
+      name,
+      help,
+      collect: (report) => {
+        const { archive } = state();
+        if (archive !== null) report(of(archive));
+      },
+    });
+  gauge("logvend_archive_waiting_chunks", "Chunks not archived yet", (a) => a.waiting.chunks);
+  gauge("logvend_archive_waiting_bytes", "Bytes of these", (a) => a.waiting.bytes);
+  gauge(
+    "logvend_archive_waiting_seconds",
+    "How long the oldest of them has waited",
+    (a) => a.oldestMs / 1_000,
+  );
+  gauge(
+    "logvend_archive_failing",
+    "1 while the last upload failed: it is tried again",
+    (a) => a.isFailing ? 1 : 0,
+  );
+  const total = "logvend_archived";
+  gauge(`${total}_chunks_total`, "Chunks archived", (a) => a.total.chunks, addCounter);
+  gauge(`${total}_bytes_total`, "Bytes of these objects", (a) => a.total.bytes, addCounter);
 }
 
 /** Since the start. */

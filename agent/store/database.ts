@@ -5,6 +5,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING_TABLE } from "../account/book.ts";
 import { QUERY_LOG_TABLE } from "../query_log/query_log.ts";
+import { ARCHIVED_TABLE } from "./archive_book.ts";
 import { DENIED_TABLE } from "./denied.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { GAPS_TABLE } from "./gaps.ts";
@@ -14,7 +15,7 @@ import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 9;
+const FORMAT_VERSION = 10;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -53,6 +54,7 @@ const TABLES = `
   ${QUERY_LOG_TABLE}
   ${DENIED_TABLE}
   ${WINDOWS_TABLES}
+  ${ARCHIVED_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -75,6 +77,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   6: QUERY_LOG_TABLE,
   7: DENIED_TABLE,
   8: WINDOWS_TABLES,
+  9: ARCHIVED_TABLE,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

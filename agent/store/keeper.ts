@@ -27,6 +27,8 @@ export interface KeeperOptions {
   leases: Leases;
   /** For removals on a full disk. */
   reserve: Reserve;
+  /** Chunks that the archive does not have stay, whatever retention and quota say. */
+  onlyArchived: boolean;
   clock: () => number;
 }
 
@@ -48,6 +50,20 @@ export class Keeper {
     } finally {
       await release();
     }
+  }
+
+  /** Hashes a file whatever it looks like; null: it is not what was written, and is set aside. */
+  async verifyNow({ id }: StoredFile): Promise<StoredFile | null> {
+    const { catalog } = this.options;
+    const file = catalog.file(id);
+    if (file === undefined) return null;
+    const release = this.options.leases.take([this.pathOf(file)]);
+    try {
+      await this.checkOne(file);
+    } finally {
+      await release();
+    }
+    return catalog.file(id) ?? null;
   }
 
   /** Verifies the file that was verified longest ago, if that is `everyMs` ago; takes its time. */
@@ -78,15 +94,17 @@ export class Keeper {
 
   /** Removes the chunks that are older or more than may stay, and what could not go before. */
   async retire(retention: Retention): Promise<void> {
-    const { database, reserve, clock } = this.options;
-    this.remove(expiredChunks(database, retention, clock()), "retention");
+    const { database, reserve, onlyArchived, clock } = this.options;
+    const expired = expiredChunks(database, retention, { nowMs: clock(), onlyArchived });
+    this.remove(await retention.confirm?.(expired) ?? expired, "retention");
     await this.finishRemovals();
     reserve.fill();
   }
 
   /** Removes the oldest chunks, so many bytes of them. False: there is none left to remove. */
   async dropOldest(bytes: number): Promise<boolean> {
-    const ids = oldestChunks(this.options.database, bytes);
+    const { database, onlyArchived } = this.options;
+    const ids = oldestChunks(database, bytes, onlyArchived);
     this.remove(ids, "quota");
     await this.finishRemovals();
     return ids.length > 0;

@@ -7,7 +7,7 @@ export interface StoreObserver {
   /** One hour was sealed. */
   sealed(seconds: number): void;
   /** Work that will be tried again has failed. */
-  failed(work: "flush" | "seal"): void;
+  failed(work: "flush" | "seal" | "upload"): void;
 }
 
 /** How the store is. */

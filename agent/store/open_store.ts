@@ -1,6 +1,7 @@
 /** Opens what a store is made of: the lock, agent.db, what a crash left behind, memory. */
 import type { DatabaseSync } from "node:sqlite";
 import { QueryLog } from "../query_log/query_log.ts";
+import { ArchiveBook } from "./archive_book.ts";
 import { Catalog } from "./catalog.ts";
 import { openSoundDatabase } from "./database.ts";
 import { Keeper } from "./keeper.ts";
@@ -25,6 +26,7 @@ export interface StoreParts {
   windowBook: WindowBook;
   leases: Leases;
   keeper: Keeper;
+  archiveBook: ArchiveBook;
   memory: MemoryRows;
   /** Null: the folder may grow. */
   quota: Quota | null;
@@ -42,15 +44,25 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
     const { database } = sound;
     const catalog = new Catalog(database, options.windowed);
     const leases = new Leases();
-    const keeper = new Keeper({ database, catalog, dataDir, leases, reserve, clock });
+    const { keepsUnarchived: onlyArchived = false } = options;
+    const keeper = new Keeper({
+      database,
+      catalog,
+      dataDir,
+      leases,
+      reserve,
+      onlyArchived,
+      clock,
+    });
+    const archiveBook = new ArchiveBook({ database, catalog, reserve, clock });
     await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
     const queryLog = new QueryLog(database);
     const windowBook = new WindowBook(database);
     const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
     const quota = quotaOf(options, database, keeper);
     await quota?.check(); // a start takes no more than a flush would
-    const own = { lock, database, catalog, queryLog, windowBook, leases, keeper, memory, quota };
-    return { options, ...own };
+    const kept = { database, catalog, queryLog, windowBook, archiveBook };
+    return { options, lock, ...kept, leases, keeper, memory, quota };
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;

@@ -12,6 +12,7 @@ import { Tally } from "../account/tally.ts";
 import { readQueryLog } from "../query_log/query_log.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import { writeQueryLogFile } from "../query_log/query_log_file.ts";
+import type { ArchiveBook } from "./archive_book.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
 import type { Origin, StoredFile } from "./catalog.ts";
 import { denialOf, deny } from "./denied.ts";
@@ -144,6 +145,11 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Of what windows have still to count, and how far sinks have got. */
   get windowBook(): WindowBook {
     return this.parts.windowBook;
+  }
+
+  /** Which chunks the archive has. */
+  get archiveBook(): ArchiveBook {
+    return this.parts.archiveBook;
   }
 
   /** Seals every hour that has parts. */

@@ -21,6 +21,8 @@ export interface StoreOptions {
   limits?: StoreLimits;
   /** @default none */
   quota?: QuotaPolicy | undefined;
+  /** Retention and quota leave chunks alone that the archive does not have. @default false */
+  keepsUnarchived?: boolean;
   observer?: StoreObserver;
   watcher?: RowWatcher;
   /** Seal in this process, and not in one beside it: for what ends with that. @default false */

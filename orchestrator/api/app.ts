@@ -73,5 +73,6 @@ function record({ presence, state, seenMs, retiredMs }: Host): HostRecord {
     behind_ms: stats?.behind_ms ?? null,
     rejects: stats?.rejects ?? null,
     stored_bytes: stats?.stored_bytes ?? null,
+    archive: stats?.archive ?? null,
   };
 }

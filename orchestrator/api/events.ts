@@ -1,6 +1,6 @@
 /** The lines of a streamed answer, and its other shapes over HTTP. Field names are API contract. */
 import { z } from "zod";
-import { Column, WireError } from "../../protocol/messages.ts";
+import { Column, HostArchive, WireError } from "../../protocol/messages.ts";
 import { Coverage, Missing } from "../fanout/coverage.ts";
 
 const Mode = z.enum(["host_complete", "aggregate", "top_k", "rows", "catalog"]);
@@ -139,6 +139,8 @@ export const HostRecord = z.object({
   behind_ms: z.number().nullable(),
   rejects: z.number().nullable(),
   stored_bytes: z.number().nullable(),
+  /** Null without an archive. */
+  archive: HostArchive.nullable(),
 });
 export type HostRecord = z.infer<typeof HostRecord>;
 

@@ -1,5 +1,4 @@
 /** Ends a call that does not get on: a line that swallows everything never says so. */
-import { LogvendError } from "../errors.ts";
 
 /** A call that has to get on. */
 export interface Patience extends Disposable {
@@ -14,8 +13,7 @@ export interface Patience extends Disposable {
 /** @param stallMs how long nothing may happen */
 export function patience(signal: AbortSignal, stallMs: number): Patience {
   const stalled = new AbortController();
-  const give = () =>
-    stalled.abort(new LogvendError("timeout", `nothing moved for ${stallMs / 1_000} s`));
+  const give = () => stalled.abort(new Error(`nothing moved for ${stallMs / 1_000} s`));
   let timer = setTimeout(give, stallMs);
   const either = AbortSignal.any([signal, stalled.signal]);
   return {

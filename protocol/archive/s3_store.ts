@@ -41,6 +41,8 @@ const ATTEMPTS_MAX = 3;
 
 const CONNECT_MS = 10_000;
 
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
 type S3Place = Extract<ArchivePlace, { kind: "s3" }>;
 
 /** What speed and patience tests change. */
@@ -83,6 +85,7 @@ export class S3Store implements ObjectStore {
       credentials: credentialsOf(archive.credentials),
       maxAttempts: attemptsMax,
       expectContinueHeader: false,
+      logger: SILENT, // what goes wrong is thrown, and said by who catches it
       requestHandler: {
         connectionTimeout: CONNECT_MS,
         httpsAgent: new Agent({ keepAlive: true, ...await authorityOf(archive.ca) }),

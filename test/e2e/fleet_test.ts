@@ -154,7 +154,10 @@ Deno.test("embedded: selectors, refusals and bad SQL have their exit codes and w
 
   const hosts = await fleet.cli("hosts");
   assert.equal(hosts.code, 0);
-  assert.match(hosts.stdout, /^HOST +REGION +STATE +SEEN +VERSION +LINES\/S +BEHIND +REJECTS/);
+  assert.match(
+    hosts.stdout,
+    /^HOST +REGION +STATE +SEEN +VERSION +LINES\/S +BEHIND +REJECTS +UPLOAD/,
+  );
   assert.match(hosts.stdout, /3 hosts: 3 online, 0 offline/);
 });
 

@@ -234,15 +234,42 @@ function record(host: string, more: Partial<HostRecord>): HostRecord {
     behind_ms: null,
     rejects: null,
     stored_bytes: null,
+    archive: null,
     ...more,
   };
 }
 
+const WELL_ARCHIVED = {
+  waiting_chunks: 0,
+  waiting_bytes: 0,
+  failure: null,
+  failing_since: null,
+  archived_to: "2026-11-22T02:00:00.000Z",
+};
+
 Deno.test("hosts are a table with their state at a glance", () => {
   const seen = (agoMs: number) => new Date(NOW_MS - agoMs).toISOString();
   const hosts = [
-    record("web-1", { seen_at: seen(2_000), lines_per_s: 9_812, behind_ms: 400, rejects: 0 }),
-    record("web-2", { seen_at: seen(4_000), lines_per_s: 9_790, behind_ms: 200, rejects: 12 }),
+    record("web-1", {
+      seen_at: seen(2_000),
+      lines_per_s: 9_812,
+      behind_ms: 400,
+      rejects: 0,
+      archive: WELL_ARCHIVED,
+    }),
+    record("web-2", {
+      seen_at: seen(4_000),
+      lines_per_s: 9_790,
+      behind_ms: 200,
+      rejects: 12,
+      archive: {
+        ...WELL_ARCHIVED,
+        waiting_chunks: 3,
+        failure: "S3 403",
+        failing_since: "2026-11-22T01:12:33.000Z",
+      },
+    }),
+    record("web-3", { seen_at: seen(4_000) }),
     record("web-17", {
       state: "offline",
       seen_at: seen(41 * 60_000),
@@ -250,16 +277,18 @@ Deno.test("hosts are a table with their state at a glance", () => {
       lines_per_s: 1,
       behind_ms: 1,
       rejects: 0,
+      archive: WELL_ARCHIVED,
     }),
   ];
   assert.equal(
     hostsTable(hosts, NOW_MS),
     `
-HOST    REGION     STATE    SEEN  VERSION  LINES/S  BEHIND  REJECTS
-web-1   eu-west-1  online   2 s   0.3.1       9812  0.4 s         0
-web-2   eu-west-1  online   4 s   0.3.1       9790  0.2 s        12
-web-17  eu-west-1  offline  41 m  0.3.0          -  -             0
-3 hosts: 2 online, 1 offline
+HOST    REGION     STATE    SEEN  VERSION  LINES/S  BEHIND  REJECTS  UPLOAD
+web-1   eu-west-1  online   2 s   0.3.1       9812  0.4 s         0  ok
+web-2   eu-west-1  online   4 s   0.3.1       9790  0.2 s        12  S3 403 since 01:12, 3 chunks wait
+web-3   eu-west-1  online   4 s   0.3.1          -  -             -  -
+web-17  eu-west-1  offline  41 m  0.3.0          -  -             0  archived to 02:00
+4 hosts: 3 online, 1 offline
 `.slice(1),
   );
 });

@@ -67,6 +67,7 @@ export const STATS = {
   stored_bytes: 5,
   open_rows: 6,
   open_bytes: 7,
+  archive: null,
 };
 
 /** Holdings of one chunk, that never change. */

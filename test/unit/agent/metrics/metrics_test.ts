@@ -32,6 +32,12 @@ async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>)
         waiting: () => ({ events: 6, bytes: 55, oldestStartMs: Date.now() - 20_000 }),
       }],
     },
+    archive: {
+      waiting: { chunks: 3, bytes: 12 },
+      oldestMs: 7_200_000,
+      total: { chunks: 40, bytes: 900 },
+      isFailing: true,
+    },
   });
   return text;
 }
@@ -74,6 +80,12 @@ Deno.test("what was read and stored is counted on over restarts; what waits is n
       'logvend_sink_failures_total{sink="search"} 2',
       'logvend_sink_up{sink="search"} 0',
       'logvend_sink_waiting_events{sink="search"} 6',
+      "logvend_archive_waiting_chunks 3",
+      "logvend_archive_waiting_bytes 12",
+      "logvend_archive_waiting_seconds 7200",
+      "logvend_archive_failing 1",
+      "logvend_archived_chunks_total 40",
+      "logvend_archived_bytes_total 900",
     ]
   ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
   const lag = Number(/^logvend_sink_lag_seconds\{sink="search"\} (.+)$/m.exec(text)?.[1]);

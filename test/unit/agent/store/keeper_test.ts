@@ -178,7 +178,7 @@ async function killedWhileRetiring(path: string): Promise<string[]> {
   using database = new DatabaseSync(databasePath(path));
   database.exec("UPDATE removed SET on_disk = 1");
   assert.equal(removedTotals(database)[0]?.rows, 4);
-  assert.deepEqual(expiredChunks(database, { bytes: 0 }, 0), []);
+  assert.deepEqual(expiredChunks(database, { bytes: 0 }, { nowMs: 0, onlyArchived: false }), []);
   return paths;
 }
 

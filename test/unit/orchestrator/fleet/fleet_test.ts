@@ -146,6 +146,7 @@ Deno.test("an offline host keeps the figures it sent last", () => {
     stored_bytes: 5,
     open_rows: 3,
     open_bytes: 4,
+    archive: null,
   };
   scene.say(presence("web-1", { stats }));
   scene.say(presence("web-1", { state: "offline" }));
