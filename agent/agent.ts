@@ -94,9 +94,15 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     streams: config.streams.map((stream) => stream.name).join(", "),
     folder: dataDir,
   });
-  const kept = { config, store, tail, windows, archive, signal: askedOrEnd };
-  const maintained = maintain(maintenanceOf(kept));
-  const archived = archive?.run(askedOrEnd);
+  await workUntil(asked, end, { config, store, tail, windows, archive, signal: askedOrEnd });
+  log.info("Agent {host} stops", { host });
+}
+
+/** Reads, keeps and uploads until `asked`, then drains if the configuration says so, and flushes. */
+async function workUntil(asked: AbortSignal, end: AbortController, parts: MaintenanceParts) {
+  const { config, store, tail, archive, windows, signal } = parts;
+  const maintained = maintain(maintenanceOf(parts));
+  const archived = archive?.run(signal);
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
@@ -109,7 +115,6 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     end.abort();
     await Promise.all([maintained, archived]);
   }
-  log.info("Agent {host} stops", { host });
 }
 
 function openWorkers({ data_dir: dataDir, limits, policy }: AgentConfig): Promise<WorkerPool> {
