@@ -79,7 +79,9 @@ const Mqtt = z.strictObject({
   type: z.literal("mqtt").describe("a message a document, QoS 1"),
   ...common,
   url: BrokerUrl.describe("the broker"),
-  topic: z.string().regex(/^[^#+\u0000]{1,1000}$/, "a topic without # and +").describe("the topic"),
+  topic: z.string().regex(/^[^#+\p{Cc}]{1,1000}$/u, "a topic without # and +").describe(
+    "the topic",
+  ),
   username: z.string().min(1).optional().describe("of the account"),
   password: Secret.optional().describe("of the account"),
 });

@@ -117,7 +117,7 @@ const ATTACKS: readonly (readonly [string, RegExp])[] = [
   ["SELECT list_transform([1], lambda x: getenv('HOME'))", /getenv/],
   ["SELECT $1", /Parameters are not allowed/],
   ["SELECT ?", /Parameters are not allowed/],
-  ["SELECT '?' || $1", /Parameters are not allowed.*\n  at 1:15\n/],
+  ["SELECT '?' || $1", /Parameters are not allowed.*\n {2}at 1:15\n/],
   ["SELECT 'a;b'; -- x\nDROP VIEW logs", /Exactly one SELECT|Only SELECT/],
   ["PIVOT logs ON status USING count(*)", /PIVOT must name its values/],
 ];

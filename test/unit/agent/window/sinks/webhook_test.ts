@@ -8,7 +8,7 @@ import { NO_END, outgoing } from "./documents.ts";
 const SECRET = "a secret of both sides";
 
 /** Answers as it is told, and says what is wrong with a request. */
-async function receiver() {
+function receiver() {
   const got: string[] = [];
   const wrong: string[] = [];
   let answer: () => Response | Promise<Response> = () => new Response(null, { status: 204 });
