@@ -39,7 +39,7 @@ export interface SplitOptions {
 }
 
 /** Says whether the answer is made of groups, rather than of rows. */
-export function aggregates({ select }: SingleTable): boolean {
+export function aggregates({ select }: Pick<SingleTable, "select">): boolean {
   return select.group_expressions.length > 0 || select.having !== null ||
     select.aggregate_handling === "FORCE_AGGREGATES" ||
     some([select.select_list, select.qualify, select.modifiers], isAggregate);

@@ -8,6 +8,7 @@ import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { splitAggregate } from "./aggregate.ts";
 import { JOINED_TABLE } from "./joined.ts";
+import { hasWindow } from "./local.ts";
 import type { Partial } from "./plan.ts";
 import { withTables } from "./relations.ts";
 import { isObstacle } from "./shape.ts";
@@ -19,7 +20,7 @@ export interface Source {
   single: SingleTable;
   /** Of its table, in lower case. */
   columns: readonly string[];
-  /** What its table stands for, where that is a join with tables of the asker. */
+  /** What its table stands for, where that is a join with tables of the asker or has windows. */
   join: SelectNode | null;
 }
 
@@ -30,7 +31,8 @@ export interface Groups {
   /** The merge as text, and what it gives. */
   mergeSql: string;
   columns: Column[];
-  isHostComplete: boolean;
+  /** Of a plan that is nothing but this. */
+  mode: "aggregate" | "host_complete" | "top_k" | "rows";
 }
 
 export interface GroupsRequest {
@@ -92,7 +94,9 @@ export class GroupSplitter {
       const partial = { table, sql, columns: shipped };
       const merged = withTables([[table, emptySelect(shipped)]], mergeSql);
       const given = await this.engine.describe(merged);
-      return { result: { partial, merge, mergeSql, columns: given, isHostComplete }, assumed };
+      const isOwn = isHostComplete || (join !== null && hasWindow(join));
+      const mode = isOwn ? "host_complete" : "aggregate";
+      return { result: { partial, merge, mergeSql, columns: given, mode }, assumed };
     } catch {
       return useless; // it does not bind: an aggregate of another type than it is split for
     }

@@ -26,7 +26,8 @@ export interface JoinTables {
   own(table: string): readonly string[] | null;
 }
 
-interface Source {
+/** A table of a FROM. */
+export interface JoinSource {
   qualifier: string;
   columns: readonly string[];
   isFleet: boolean;
@@ -64,19 +65,19 @@ export function joinedTable(node: QueryNode, tables: JoinTables): Joined | null 
   };
 }
 
-function listOf(source: Source): Expression[] {
+function listOf(source: JoinSource): Expression[] {
   return source.columns.map((column) =>
     named(columnRef(source.qualifier, column), nameIn(source, column))
   );
 }
 
-function nameIn({ qualifier, isFleet }: Source, column: string): string {
+function nameIn({ qualifier, isFleet }: JoinSource, column: string): string {
   return isFleet ? column : `${qualifier}.${column}`;
 }
 
 /** One table of the fleet and others of the asker, each by a name of its own. */
-function sourcesOf(from: AstNode, tables: JoinTables): Source[] | null {
-  const sources: Source[] = [];
+export function sourcesOf(from: AstNode, tables: JoinTables): JoinSource[] | null {
+  const sources: JoinSource[] = [];
   for (const table of baseTablesOf(from)) {
     const name = table.table_name.toLowerCase();
     const fleet = tables.fleet(name);
@@ -97,7 +98,7 @@ function sourcesOf(from: AstNode, tables: JoinTables): Source[] | null {
 }
 
 /** Whether the join of all rows is the joins of each host's rows together. */
-function distributes(from: AstNode, tables: JoinTables): boolean {
+export function distributes(from: AstNode, tables: JoinTables): boolean {
   const isFleet = (part: AstNode) =>
     isBaseTable(part) && tables.fleet(part.table_name.toLowerCase()) !== null;
   if (isBaseTable(from)) return true;
@@ -115,7 +116,7 @@ function distributes(from: AstNode, tables: JoinTables): boolean {
 }
 
 /** HAVING and QUALIFY must not name a column which is also another one's alias. */
-function aliasesAreClear(node: SelectNode, sources: readonly Source[]): boolean {
+function aliasesAreClear(node: SelectNode, sources: readonly JoinSource[]): boolean {
   return node.select_list.every((item) => {
     const alias = item.alias.toLowerCase();
     if (!sources.some(({ columns }) => columns.includes(alias))) return true;
@@ -138,7 +139,7 @@ class Names {
   unclear = false;
 
   constructor(
-    private readonly sources: readonly Source[],
+    private readonly sources: readonly JoinSource[],
     private readonly using: readonly string[],
   ) {}
 

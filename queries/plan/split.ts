@@ -17,20 +17,22 @@ import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, grouped } from "./aggregate.ts";
 import { conformed } from "./answer_columns.ts";
+import { splitCarried } from "./carried.ts";
 import { flattened } from "./flatten.ts";
 import { GroupSplitter } from "./groups.ts";
-import type { Groups, Source } from "./groups.ts";
-import { joinedTable } from "./joined.ts";
+import type { Groups, GroupsRequest, Source } from "./groups.ts";
+import { JOINED_TABLE, joinedTable } from "./joined.ts";
+import type { JoinTables } from "./joined.ts";
+import { hasWindow, innerOf, isLocal, keepsHost, withLocalsInline } from "./local.ts";
 import { namesOf } from "./plan.ts";
 import type { Frame, Partial, Plan, Shown } from "./plan.ts";
 import { withTables } from "./relations.ts";
 import { neededColumns, shipRows } from "./rows.ts";
 import { isObstacle, singleTable, stringsOf } from "./shape.ts";
-import type { Obstacle, SingleTable } from "./shape.ts";
+import type { Obstacle } from "./shape.ts";
 import { PARTIAL_TABLE } from "./shipped.ts";
 import type { Templates } from "./templates.ts";
-import { splitTopK } from "./top_k.ts";
-import { splitWindows } from "./windows.ts";
+import { rowsWanted, splitTopK } from "./top_k.ts";
 
 /** Of one request. */
 export interface SplitRequest {
@@ -62,9 +64,11 @@ export class PlanSplitter {
       const known = request.frame.tables.find((name) => name === table.toLowerCase());
       return known === undefined ? null : lowerNames(request.shown(known));
     });
-    if (flat === node) return await this.divide(node, request);
+    const tables = joinTablesOf(request);
+    const inline = request.version < 6 ? flat : withLocalsInline(flat, tables);
+    if (inline === node) return await this.divide(node, request);
     try {
-      return await this.divide(flat, request);
+      return await this.divide(inline, request);
     } catch (thrown) {
       if (isBadSql(thrown)) return await this.divide(node, request);
       throw thrown;
@@ -73,14 +77,15 @@ export class PlanSplitter {
 
   private async divide(node: QueryNode, request: SplitRequest): Promise<Plan> {
     const { frame } = request;
-    const source = sourceOf(node, request);
+    const carried = await this.carriedPlan(node, request);
+    if (carried !== null) return carried;
+    const source = await this.sourceOf(node, request);
     const obstacle = isObstacle(source) ? source : await this.divideSource(node, source, request);
     if (!("why" in obstacle)) return obstacle;
     const rest = await this.inner(node, request);
     const tables = frame.tables.filter((table) => some(rest.node, (part) => names(part, table)));
-    const isAggregate = rest.groups.length > 0 && tables.length === 0;
-    const mode = isAggregate ? "aggregate" : "rows";
-    const reason = isAggregate ? null : await this.reasonText(request.sql, obstacle);
+    const mode = rest.groups.length > 0 && tables.length === 0 ? modeOf(rest.groups) : "rows";
+    const reason = mode !== "rows" ? null : await this.reasonText(request.sql, obstacle);
     return await this.planRows(
       rest,
       { mode, reason, ...frame },
@@ -104,7 +109,7 @@ export class PlanSplitter {
       });
       if ("why" in split) return split;
       return {
-        mode: split.isHostComplete ? "host_complete" : "aggregate",
+        mode: split.mode,
         reason: null,
         ...frame,
         partials: [split.partial],
@@ -112,8 +117,6 @@ export class PlanSplitter {
       };
     }
     if (join !== null) return { subject: "the join", node: null, why: "needs the rows themselves" };
-    const windows = await this.windows(single, frame);
-    if (windows !== null) return windows;
     const needed = neededColumns(node, namesOf(frame.columnsRead[single.table] ?? []));
     const first = splitTopK(single, needed, rowsMax);
     if (isObstacle(first)) return first;
@@ -121,22 +124,38 @@ export class PlanSplitter {
     return await this.planRows({ node, groups: [] }, outline, () => first);
   }
 
-  /** Rows of windows that each host has all rows for. */
-  private async windows(single: SingleTable, frame: Frame): Promise<Plan | null> {
-    const split = splitWindows(single, namesOf(frame.columns));
+  /** The rows of a SELECT that each host can run over its own; null: it is none, or rows do as well. */
+  private async carriedPlan(node: QueryNode, request: SplitRequest): Promise<Plan | null> {
+    const { frame, rowsMax, version } = request;
+    if (!isSelect(node) || !isWorthCarrying(node, request)) return null;
+    const names = namesOf(frame.columns);
+    const split = await this.carried(node, { names, table: PARTIAL_TABLE, version });
     if (split === null) return null;
-    const [sql = "", mergeSql = ""] = await printSql(this.engine, [split.partial, split.merge]);
+    const isFew = Number(rowsWanted(node) ?? Infinity) <= rowsMax;
+    const mode = split.mode === "rows" && isFew ? "top_k" : split.mode;
+    return {
+      mode,
+      reason: mode === "rows" ? NO_LIMIT : null,
+      ...frame,
+      partials: [split.partial],
+      mergeSql: conformed(split.mergeSql, split.columns, frame.columns),
+    };
+  }
+
+  private async carried(
+    node: SelectNode,
+    { names, table, version }: GroupsRequest,
+  ): Promise<Groups | null> {
+    const split = splitCarried(node, { names, table, carriesOrder: version >= 6 });
+    if (split === null) return null;
+    const { merge } = split;
+    const [sql = "", mergeSql = ""] = await printSql(this.engine, [split.partial, merge]);
     const columns = await this.engine.describe(sql);
     if (columns.some(({ type }) => carrierOf(type) === null)) return null;
-    const merged = withTables([[PARTIAL_TABLE, emptySelect(columns)]], mergeSql);
-    const given = await this.engine.describe(merged);
-    return {
-      mode: "host_complete",
-      reason: null,
-      ...frame,
-      partials: [{ table: PARTIAL_TABLE, sql, columns }],
-      mergeSql: conformed(mergeSql, given, frame.columns),
-    };
+    const given = await this.engine.describe(withTables([[table, emptySelect(columns)]], mergeSql));
+    const partial = { table, sql, columns };
+    const mode = hasWindow(node) ? "host_complete" : "rows";
+    return { partial, merge, mergeSql, columns: given, mode };
   }
 
   /** The aggregated parts of a query, each replaced by its merge. */
@@ -149,22 +168,51 @@ export class PlanSplitter {
       )
     );
     const groups = new Map<AstNode, Groups>();
+    const replaced = new Set<AstNode>();
     if (hidden) return { node, groups: [] };
     for (const part of walk(node)) {
       if (!isSelect(part) || part === node) continue;
-      const source = sourceOf(part, request);
-      if (isObstacle(source)) continue;
-      const single = grouped(source.single);
-      if (!aggregates(single)) continue;
+      if (replaced.has(part)) continue;
       const table = `${PARTIAL_TABLE}_${groups.size}`;
       if (taken.has(table)) continue;
-      const names = await this.namesAlone(part);
-      if (names === null) continue;
-      const { version } = request;
-      const split = await this.groups.split({ ...source, single }, { names, table, version });
-      if (!("why" in split)) groups.set(part, split);
+      const split = await this.part(part, table, request);
+      if (split === null) continue;
+      groups.set(part, split);
+      for (const inside of walk(part)) replaced.add(inside);
     }
     return { node: rewrite(node, (part) => groups.get(part)?.merge), groups: [...groups.values()] };
+  }
+
+  /** One SELECT in a query, if hosts can do its work. */
+  private async part(part: SelectNode, table: string, request: SplitRequest) {
+    const source = await this.sourceOf(part, request);
+    const single = isObstacle(source) ? null : grouped(source.single);
+    const isGrouped = single !== null && aggregates(single);
+    if (!isGrouped && !isPart(part, request)) return null;
+    const names = await this.namesAlone(part);
+    if (names === null) return null;
+    const { version } = request;
+    if (!isGrouped || isObstacle(source)) {
+      const isClear = new Set(names.map((name) => name.toLowerCase())).size === names.length;
+      return isClear ? await this.carried(part, { names, table, version }) : null;
+    }
+    const split = await this.groups.split({ ...source, single }, { names, table, version });
+    return "why" in split ? null : split;
+  }
+
+  /** The node as one SELECT over one of the tables, or over what hosts make of one. */
+  private async sourceOf(node: QueryNode, request: SplitRequest): Promise<Source | Obstacle> {
+    const inner = isSelect(node) ? innerOf(node) : null;
+    if (inner === null || !isSelect(node) || !isPart(inner, request)) {
+      return plainSourceOf(node, request);
+    }
+    const names = (await this.namesAlone(inner))?.map((name) => name.toLowerCase()) ?? [];
+    const isClear = names.length > 0 && new Set(names).size === names.length &&
+      keepsHost(inner, names, joinTablesOf(request));
+    if (!isClear) return plainSourceOf(node, request);
+    const from = { ...baseTable(JOINED_TABLE), alias: node.from_table.alias };
+    const single = singleTable({ ...node, from_table: from });
+    return isObstacle(single) ? single : { single, columns: names, join: inner };
   }
 
   /** The names of a SELECT's columns; null when it does not stand alone: others' names are in it. */
@@ -231,18 +279,43 @@ export class PlanSplitter {
   }
 }
 
-/** The node as one SELECT over one of the tables, or over one joined with the asker's. */
-function sourceOf(node: QueryNode, request: SplitRequest): Source | Obstacle {
-  const { frame, shown, own } = request;
-  if (frame.tables.length === 0) return { subject: "", node: null, why: "it reads no table" };
-  const joined = own.length === 0 ? null : joinedTable(node, {
+const NO_LIMIT = "it asks for rows without a LIMIT";
+
+/** Of a query of which nothing but these parts is left. */
+function modeOf(parts: readonly Groups[]): Plan["mode"] {
+  const modes = parts.map(({ mode }) => mode);
+  return modes.find((mode) => mode === "rows") ??
+    modes.find((mode) => mode === "host_complete") ?? "aggregate";
+}
+
+/** Whether hosts can run it, and more than a choice of rows is gained by that. */
+function isWorthCarrying(node: SelectNode, request: SplitRequest): boolean {
+  if (!isLocal(node, joinTablesOf(request))) return false;
+  if (request.version < 6) return isBaseTable(node.from_table) && hasWindow(node);
+  return hasWindow(node) || node.from_table.type === "JOIN";
+}
+
+/** Whether it is such a SELECT in a query, whose rows are not cut before they are used. */
+function isPart(node: SelectNode, request: SplitRequest): boolean {
+  return request.version >= 6 && node.modifiers.length === 0 && isWorthCarrying(node, request);
+}
+
+function joinTablesOf({ frame, own }: SplitRequest): JoinTables {
+  return {
     fleet: (table) =>
       frame.tables.includes(table) ? lowerNames(frame.columnsRead[table] ?? []) : null,
     own: (name) => {
       const table = own.find((one) => one.name === name);
       return table === undefined ? null : lowerNames(table.columns);
     },
-  });
+  };
+}
+
+/** The node as one SELECT over one of the tables, or over one joined with the asker's. */
+function plainSourceOf(node: QueryNode, request: SplitRequest): Source | Obstacle {
+  const { frame, shown, own } = request;
+  if (frame.tables.length === 0) return { subject: "", node: null, why: "it reads no table" };
+  const joined = own.length === 0 ? null : joinedTable(node, joinTablesOf(request));
   const single = singleTable(joined?.select ?? node);
   if (isObstacle(single)) return single;
   if (joined !== null) return { single, columns: joined.columns, join: joined.source };

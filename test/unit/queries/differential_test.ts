@@ -6,6 +6,7 @@ import { check, SAMPLE_LOGS, SAMPLES } from "./compared.ts";
 import { DEALS, Fleet } from "./fleet.ts";
 import { dealMixed } from "./mixed_hosts.ts";
 import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
+import type { RandomQuery } from "./random_query.ts";
 
 const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 2_000);
 const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
@@ -77,6 +78,26 @@ const JOINS = [
   "logs CROSS JOIN users",
 ];
 
+/** The first rows of a join, or all. */
+function joinedRows(dice: Dice, join: string): RandomQuery {
+  const list = dice.pick([
+    "*",
+    "users.*, line",
+    "team, line, status",
+    "upper(team) AS t, ts, login",
+    "weight + coalesce(status, 0) AS s, line AS team",
+  ]);
+  const where = dice.pick(["", " WHERE status > 200", " WHERE weight <> 3 OR http_method = 'GET'"]);
+  const order = dice.pick([
+    "",
+    " ORDER BY ALL",
+    " ORDER BY ts DESC, line, weight",
+    " ORDER BY ts, line, code",
+  ]);
+  const limit = order === "" ? "" : dice.pick(["", " LIMIT 5", " LIMIT 8 OFFSET 3"]);
+  return { sql: `SELECT ${list} FROM ${join}${where}${order}${limit}`, ordered: order !== "" };
+}
+
 Deno.test("random queries over joins with the asker's table equal one DuckDB, and hosts join", async () => {
   await using fleet = await Fleet.open(SAMPLES);
   await using planner = await Planner.open();
@@ -85,9 +106,14 @@ Deno.test("random queries over joins with the asker's table equal one DuckDB, an
   const rounds = Math.ceil(COUNT / 40);
   let grouped = 0;
   let pushed = 0;
+  let rows = 0;
   for (const [i, join] of JOINS.entries()) {
     await fleet.deal(Object.values(DEALS)[i % 3] ?? "0");
     for (let round = 0; round < rounds; round++) {
+      if (dice.chance(0.3)) {
+        if (await check(fleet, planner, joinedRows(dice, join)) !== null) rows++;
+        continue;
+      }
       const { sql, ...rest } = groupedQuery(dice);
       const column = dice.pick(["team", "login", "users.team", "http_method"]);
       const joined = sql.replace("FROM logs", `FROM ${join}`).replaceAll("http_method", column);
@@ -97,7 +123,8 @@ Deno.test("random queries over joins with the asker's table equal one DuckDB, an
       if (plan.mode !== "rows") pushed++;
     }
   }
-  assert.ok(grouped > rounds * 2, `${grouped} of ${rounds * JOINS.length} ran`);
+  assert.ok(rows > rounds, `${rows} of rows`);
+  assert.ok(grouped > rounds * 1.5, `${grouped} of ${rounds * JOINS.length} ran`);
   assert.ok(pushed > grouped * 0.4, `hosts joined ${pushed} of ${grouped}`);
 });
 
@@ -133,6 +160,41 @@ Deno.test("what a join with the asker's table means is kept, where hosts join an
     [
       "aggregate",
       "SELECT max(n) FROM (SELECT team, count(*) AS n FROM logs JOIN users ON remote_user = login GROUP BY team)",
+    ],
+    [
+      "top_k",
+      "SELECT l.ts, team, line FROM logs l JOIN users ON remote_user = login ORDER BY ts DESC, team, line LIMIT 7 OFFSET 1",
+    ],
+    ["top_k", "SELECT * FROM logs JOIN users ON remote_user = login ORDER BY ALL LIMIT 5"],
+    [
+      "top_k",
+      "SELECT line AS l FROM logs LEFT JOIN users ON remote_user = login ORDER BY weight NULLS FIRST, users.weight + status DESC, ts, line LIMIT 9",
+    ],
+    ["top_k", "SELECT team FROM logs JOIN users ON remote_user = login LIMIT 0"],
+    ["rows", "SELECT line, u.* FROM logs JOIN users u ON remote_user = login WHERE weight > 2"],
+    [
+      "rows",
+      "SELECT team, ts FROM logs, users WHERE login = remote_user ORDER BY length(line), ts, team",
+    ],
+    [
+      "aggregate",
+      "SELECT count(*), max(line) FROM (SELECT l.host, line, team FROM logs l JOIN users u ON l.remote_user = u.login) AS j WHERE j.team = 'red'",
+    ],
+    [
+      "aggregate",
+      "WITH j AS (SELECT upper(team) AS t, status FROM logs JOIN users ON remote_user = login) SELECT t, median(status), count(*) FROM j GROUP BY ALL",
+    ],
+    [
+      "rows",
+      "WITH j AS (SELECT team, status FROM logs JOIN users ON remote_user = login) SELECT a.team, count(*) FROM j a JOIN j b USING (status) GROUP BY 1",
+    ],
+    [
+      "rows",
+      "SELECT DISTINCT ON (team) team, line FROM logs JOIN users ON remote_user = login ORDER BY team, ts, line, weight",
+    ],
+    [
+      "host_complete",
+      "SELECT team, row_number() OVER (PARTITION BY host ORDER BY ts, line, weight) FROM logs JOIN users ON remote_user = login",
     ],
     ["rows", "SELECT count(*) FROM users LEFT JOIN logs ON login = remote_user"],
     ["rows", "SELECT count(*), count(ts) FROM logs FULL JOIN users ON login = remote_user"],

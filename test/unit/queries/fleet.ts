@@ -107,9 +107,10 @@ export class Fleet implements AsyncDisposable {
     const now = sql.replaceAll("now()", NOW_SQL);
     await this.engine.run(
       `USE ${sql.includes("line_bytes") ? "whole" : "shown"};
-        CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA;
-        CREATE OR REPLACE TABLE whole.answer AS ${now}`,
+        CREATE OR REPLACE TABLE whole.shape AS ${sql} WITH NO DATA`,
     );
+    // Not with the statement before: names of windows would be there twice.
+    await this.engine.run(`CREATE OR REPLACE TABLE whole.answer AS ${now}`);
   }
 
   /** Creates `merge.answer`, as orchestrator and agents do. */
@@ -163,6 +164,7 @@ export class Fleet implements AsyncDisposable {
     if (!/\*(,| FROM)/.test(sql)) return host;
     const schema = `${host} read`;
     await this.engine.run(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+    await this.show(schema);
     for (const [table, columns] of Object.entries(columnsRead)) {
       const list = columns.map(({ name }) => identifier(name)).join(", ");
       await this.engine.run(

@@ -355,6 +355,18 @@ export function rowsQuery(dice: Dice): RandomQuery {
         QUALIFY row_number() OVER (PARTITION BY host ORDER BY ts, line) <= 2`,
       ...unordered,
     }),
+    () => ({
+      sql: `SELECT n, count(*) AS c, max(line) FROM (SELECT line, status,
+          row_number() OVER (PARTITION BY host ORDER BY ts, line) AS n FROM logs${condition})
+        WHERE n < 9 GROUP BY 1`,
+      ...unordered,
+    }),
+    () => ({
+      sql: `WITH w AS (SELECT host, line, lag(status) OVER (PARTITION BY host, http_method
+          ORDER BY ts, line) AS before FROM logs${condition})
+        SELECT * FROM w WHERE before IS DISTINCT FROM 200 ORDER BY ALL ${limit}`,
+      ordered: true,
+    }),
     () => ({ sql: "SELECT logs, rejects.host FROM logs, rejects WHERE length > 20", ...unordered }),
     () => ({ sql: "SELECT count(*) FROM rejects", ...unordered }),
     () => ({ sql: "SELECT sum(i) FROM range(10) t(i)", ...unordered }),

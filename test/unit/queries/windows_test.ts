@@ -24,7 +24,55 @@ const CASES: [mode: Plan["mode"], sql: string][] = [
     "SELECT lower(host) AS host, rank() OVER w AS r FROM logs WINDOW w AS (PARTITION BY host ORDER BY ts) ORDER BY host, 2",
   ],
   ["host_complete", `SELECT line AS a, line AS a, row_number() ${OF_HOST} FROM logs ORDER BY 1`],
-  ["rows", `SELECT line, row_number() ${OF_HOST} AS n FROM logs ORDER BY ts, line`],
+  ["host_complete", `SELECT line, row_number() ${OF_HOST} AS n FROM logs ORDER BY ts, line`],
+  [
+    "host_complete",
+    `SELECT * FROM (SELECT *, row_number() ${OF_HOST} AS n FROM logs) WHERE n <= 2`,
+  ],
+  [
+    "host_complete",
+    `SELECT host, line FROM (SELECT host, line, status, row_number() ${OF_HOST} AS n FROM logs) AS s
+     WHERE n <= 5 AND status > 200 ORDER BY n, host LIMIT 4`,
+  ],
+  [
+    "host_complete",
+    `WITH gaps AS (SELECT host, date_diff('second', lag(ts) ${OF_HOST}, ts) AS gap FROM logs)
+     SELECT host, gap FROM gaps WHERE gap > 20 ORDER BY ALL LIMIT 7`,
+  ],
+  [
+    "host_complete",
+    `WITH gaps AS (SELECT host, status, date_diff('second', lag(ts) ${OF_HOST}, ts) AS gap FROM logs)
+     SELECT status, max(gap) AS gap, median(gap), count(*) FROM gaps GROUP BY 1 ORDER BY 1`,
+  ],
+  [
+    "host_complete",
+    `SELECT host, list(n ORDER BY n) FROM (SELECT host, row_number() ${OF_HOST} AS n FROM logs)
+     WHERE n < 4 GROUP BY host`,
+  ],
+  [
+    "host_complete", // but for the list, which is made of all
+    `SELECT host, list(n ORDER BY n) FROM
+     (SELECT status AS host, row_number() ${OF_HOST} AS n FROM logs) WHERE n < 4 GROUP BY host`,
+  ],
+  [
+    "host_complete",
+    `WITH w AS (SELECT host, ts, row_number() ${OF_HOST} AS n FROM logs)
+     SELECT a.host, count(*) FROM w AS a JOIN w AS b ON a.host = b.host AND a.n = b.n + 1 GROUP BY 1`,
+  ],
+  [
+    "host_complete",
+    `SELECT count(*) FROM (SELECT host, rank() ${OF_HOST} AS r FROM logs) AS w
+     WHERE r > (SELECT min(status) // 100 FROM logs)`,
+  ],
+  [
+    "rows",
+    `SELECT status, sum(n) OVER (PARTITION BY host) FROM
+     (SELECT status, lower(host) AS host, row_number() ${OF_HOST} AS n FROM logs LIMIT 5)`,
+  ],
+  [
+    "host_complete",
+    `SELECT upper(host) AS host, line FROM logs QUALIFY row_number() ${OF_HOST} = 1 ORDER BY length(line), ts`,
+  ],
   ["rows", `SELECT DISTINCT host, count(*) OVER (PARTITION BY host) FROM logs`],
   ["rows", "SELECT line, count(*) OVER (PARTITION BY status) FROM logs"],
   ["rows", "SELECT line, count(*) OVER () FROM logs"],

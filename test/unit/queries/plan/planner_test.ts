@@ -34,7 +34,7 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
         logs: [{ name: "status", type: "INTEGER" }, { name: "request_time", type: "DOUBLE" }],
       },
       range: { since: SINCE, until: null },
-      reach: { since: null, until: null, hosts: null, regions: null, words: {} },
+      reach: { since: null, until: null, hosts: null, regions: null, lines: {} },
       partials: [{
         table: "partial",
         sql: "SELECT status AS __k0, count_star() AS __p0, sum(request_time) AS __p1, " +
