@@ -17,7 +17,7 @@ export function openStore(
   { observer, quotaPolicy, limits = storeLimits(config.limits), ...rest }: {
     observer?: StoreObserver | null;
     quotaPolicy?: QuotaPolicy["whenFull"];
-  } & Partial<Pick<StoreOptions, "limits" | "sealsHere" | "watcher" | "windowed">> = {},
+  } & Partial<Pick<StoreOptions, "limits" | "isBulk" | "watcher" | "windowed">> = {},
 ): Promise<Store> {
   return Store.open({
     dataDir: config.data_dir,

@@ -11,17 +11,12 @@ import { fileKey } from "../ingest/identity.ts";
 import { readFile } from "../ingest/read_file.ts";
 import { lineForm } from "../ingest/line_form.ts";
 import type { FileId } from "../ingest/read_file.ts";
-import { storeLimits } from "../store/limits.ts";
+import { bulkLimits } from "../store/limits.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { formatName } from "../stream_format.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { stdinFile } from "./stdin_file.ts";
 import { chosenStream } from "./streams.ts";
-
-/**
- * Until it seals, which takes 450 MB. Fewer rows at a time take longer: each flush waits for the disk.
- */
-const MEMORY_BYTES = 350e6;
 
 export interface ImportOptions {
   config: string;
@@ -38,8 +33,8 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
   await using geo = await openGeo(config);
   await using store = await openStore(config, signal, {
     quotaPolicy: "fail",
-    sealsHere: true,
-    limits: storeLimits({ ...config.limits, memory: MEMORY_BYTES }),
+    isBulk: true,
+    limits: bulkLimits(config.limits.nice),
   });
   await using sink = await dropping(store, [stream], config);
   const form = lineForm(stream, store.shape(stream.name), geo);

@@ -1,8 +1,9 @@
-/** Merges parts into one chunk: a Parquet file of an hour's rows, and its SHA-256. */
+/** Makes one chunk of parts: a Parquet file of an hour's rows, and its SHA-256. */
 import { z } from "zod";
 import { Column } from "../../protocol/messages.ts";
 import { emptySelect, literal, parquetFiles } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { joinParts } from "./join_parts.ts";
 import { hashFile } from "./verify.ts";
 
 /** Rows of a row group: larger ones compress better and need more memory (451 MB at 500,000). */
@@ -63,7 +64,7 @@ export class ChunkWriter implements Sealer {
     const interrupt = () => engine.interrupt();
     signal.addEventListener("abort", interrupt);
     try {
-      return await writeChunk(engine, job);
+      return await joinParts(engine, job) ?? await mergeParts(engine, job);
     } finally {
       signal.removeEventListener("abort", interrupt);
     }
@@ -83,8 +84,8 @@ async function damagedSources({ sources }: SealJob): Promise<string[]> {
   return damaged;
 }
 
-/** Merges parts into one file and hashes it. */
-async function writeChunk(
+/** Reads parts and writes their rows anew, then hashes that. */
+async function mergeParts(
   engine: Engine,
   { columns, sources, target, metadata }: SealJob,
 ): Promise<SealResult> {

@@ -11,7 +11,7 @@ import type { Generation } from "./batch.ts";
 import type { StoredFile } from "./catalog.ts";
 
 /** The key it lies under. */
-const METADATA_KEY = "logvend";
+export const METADATA_KEY = "logvend";
 
 const Run = z.object({ generation: z.string(), start: z.number(), end: z.number() });
 

@@ -1,6 +1,6 @@
 /** The newest rows, in memory until a flush makes them durable parts; DuckDB writes those. */
 import { hourOf } from "../../protocol/chunk_path.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { ACCESS, REJECTS } from "../../protocol/streams.ts";
 import { literal } from "../../protocol/table_sql.ts";
 import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
@@ -9,11 +9,26 @@ import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
 import { RejectTable, StreamTable } from "./memory_table.ts";
 
+/** How rows are written as Parquet, in pages of version 2. */
+interface Form {
+  compression: "uncompressed" | "lz4" | "zstd";
+  rowGroupRows: number;
+}
+
 /**
- * Rows of a row group in parts. DuckDB's own 122,880 hold all rows of a flush a second time while
- * they are written (31 MB of 50,000 rows, 8 MB with these); parts are small and soon sealed anyway.
+ * Parts that are merged within the hour. LZ4: zstd would make them a third smaller, for 6 % more CPU
+ * from the log to the chunk. DuckDB's own row groups of 122,880 rows hold all rows of a flush a second
+ * time while they are written (31 MB of 50,000 rows, 8 MB with these).
  */
-const ROW_GROUP_ROWS = 10_240;
+const PART: Form = { compression: "lz4", rowGroupRows: 10_240 };
+
+/** Parts as chunks are, in one row group: sealing copies them. */
+const BULK_PART: Form = { compression: "zstd", rowGroupRows: 2 ** 24 };
+/** What DuckDB may use for those; a row group of an import takes half of it. */
+const BULK_MEMORY_BYTES = 600 * 2 ** 20;
+
+/** Copies for queries: quick, and soon gone. */
+const COPY: Form = { compression: "uncompressed", rowGroupRows: PART.rowGroupRows };
 
 const HOUR_MS = 3_600_000;
 
@@ -32,7 +47,7 @@ interface Copy {
   /** A WHERE clause, or nothing. */
   where: string;
   path: string;
-  compression: "lz4" | "uncompressed";
+  form: Form;
   /** JSON. */
   metadata: string;
 }
@@ -55,18 +70,21 @@ export class MemoryRows implements AsyncDisposable {
     private readonly engine: Engine,
     private readonly host: string,
     shapes: ReadonlyMap<string, StreamShape>,
+    private readonly partForm: Form,
   ) {
     this.streams = new Map([...shapes].map(([stream, shape]) => [stream, new StreamTable(shape)]));
     for (const stream of shapes.keys()) this.unsaved.add(stream);
     for (const [name] of this.tables()) this.addSource(name);
   }
 
-  /** @param shapes of the streams, by name */
+  /** @param shapes of the streams, by name; isBulk: see StoreOptions */
   static async open(
     host: string,
     shapes: ReadonlyMap<string, StreamShape>,
+    isBulk = false,
   ): Promise<MemoryRows> {
-    return new MemoryRows(await Engine.open(), host, shapes);
+    const engine = await Engine.open(isBulk ? { memoryBytes: BULK_MEMORY_BYTES } : {});
+    return new MemoryRows(engine, host, shapes, isBulk ? BULK_PART : PART);
   }
 
   /** What a stream's rows are made of, here and before. */
@@ -81,6 +99,13 @@ export class MemoryRows implements AsyncDisposable {
 
   get rows(): number {
     return this.tables().reduce((sum, [, { store }]) => sum + store.rows, 0);
+  }
+
+  /** What rows take of memory, in rows of access logs: those of more columns count as more. */
+  get load(): number {
+    return this.tables().reduce((sum, [, { store: { rows, columns } }]) => {
+      return sum + rows * Math.max(1, columns.length / ACCESS.physical.length);
+    }, 0);
   }
 
   rowCount(table: string): number {
@@ -127,23 +152,26 @@ export class MemoryRows implements AsyncDisposable {
     return this.table(table)?.runs() ?? [];
   }
 
-  /**
-   * Writes one hour of a stream as Parquet, in the order the rows came. LZ4, as parts live for an
-   * hour: zstd would make them a third smaller, for 6 % more CPU from the log to the chunk. Pages of
-   * version 2 make them a sixth smaller, for a tenth less CPU to write and to merge them.
-   */
+  /** Writes one hour of a stream as Parquet, in the order the rows came. */
   async copyHour(entry: HourInMemory, path: string, metadata: string): Promise<void> {
-    const { stream: table, hour, rows } = entry;
+    const { stream: table, hour, rows, tsMinUs, tsMaxUs } = entry;
+    const store = this.table(table)?.store;
+    if (store === undefined || rows === store.rows) {
+      return await this.copy({ table, where: "", path, form: this.partForm, metadata });
+    }
     const start = `${literal(`${hour.replace("T", " ")}:00:00`)}::TIMESTAMP`;
-    const where = rows === this.rowCount(table)
-      ? ""
-      : `WHERE ts >= ${start} AND ts < ${start} + INTERVAL 1 HOUR`;
-    await this.copy({ table, where, path, compression: "lz4", metadata });
+    const where = `WHERE ts >= ${start} AND ts < ${start} + INTERVAL 1 HOUR`;
+    store.shown = { minUs: tsMinUs, maxUs: tsMaxUs };
+    try {
+      await this.copy({ table, where, path, form: this.partForm, metadata });
+    } finally {
+      store.shown = null;
+    }
   }
 
   /** Writes all waiting rows of a table as Parquet, for queries: quick, not synced. */
   async copyAll(table: string, path: string): Promise<void> {
-    await this.copy({ table, where: "", path, compression: "uncompressed", metadata: "{}" });
+    await this.copy({ table, where: "", path, form: COPY, metadata: "{}" });
   }
 
   /** Forgets everything: the rows have become durable. */
@@ -158,12 +186,12 @@ export class MemoryRows implements AsyncDisposable {
     await this.engine[Symbol.asyncDispose]();
   }
 
-  private async copy({ table, where, path, compression, metadata }: Copy) {
+  private async copy({ table, where, path, form, metadata }: Copy) {
     await this.engine.run(
       `COPY (SELECT * REPLACE (${literal(this.host)} AS host)
          FROM ${this.sources.get(table)}() ${where})
-       TO ${literal(path)} (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION ${compression},
-         ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, KV_METADATA {logvend: $metadata})`,
+       TO ${literal(path)} (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION ${form.compression},
+         ROW_GROUP_SIZE ${form.rowGroupRows}, KV_METADATA {logvend: $metadata})`,
       { metadata },
     );
   }

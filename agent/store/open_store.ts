@@ -58,7 +58,8 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
     await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
     const queryLog = new QueryLog(database);
     const windowBook = new WindowBook(database);
-    const memory = await MemoryRows.open(options.host, shapesOf(options, catalog));
+    const { host, isBulk } = options;
+    const memory = await MemoryRows.open(host, shapesOf(options, catalog), isBulk);
     const quota = quotaOf(options, database, keeper);
     await quota?.check(); // a start takes no more than a flush would
     const kept = { database, catalog, queryLog, windowBook, archiveBook };

@@ -2,17 +2,23 @@
 import type { Column } from "../../protocol/messages.ts";
 import type { RowSource, TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
-import type { RowRange, TypedColumn } from "../../queries/duckdb/typed_columns.ts";
+import type { RowRange, TypedColumn, WideColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { Rows } from "./rows.ts";
 
 type AnyColumns = Readonly<Record<string, TypedColumn>>;
+type TimedColumns = AnyColumns & { readonly ts: WideColumn };
 
 /** SQL reads it as a table with the columns `columns`. */
-export class RowStore<Columns extends AnyColumns> implements RowSource {
+export class RowStore<Columns extends TimedColumns> implements RowSource {
   /** The first `used` of them hold rows. */
   private readonly chunks: Rows<Columns>[] = [];
   private used = 0;
   rows = 0;
+  /**
+   * Only chunks that may have rows of these times, both inclusive, are shown to SQL: with rows of many
+   * hours each hour would be looked for in all of them. Null: all are.
+   */
+  shown: { minUs: number; maxUs: number } | null = null;
 
   /** @param newChunk makes an empty chunk, of DuckDB's size for one */
   constructor(
@@ -69,20 +75,32 @@ export class RowStore<Columns extends AnyColumns> implements RowSource {
 
   *typedChunks(): Generator<TypedChunk> {
     for (const { columns, count } of this.chunks.slice(0, this.used)) {
+      if (!mayHave(columns.ts, count, this.shown)) continue;
       yield { columns: this.columns.map(({ name }) => columns[name] ?? null), rows: count };
     }
   }
 }
 
+function mayHave(ts: WideColumn, count: number, shown: RowStore<TimedColumns>["shown"]): boolean {
+  if (shown === null) return true;
+  for (let row = 0; row < count; row++) {
+    const at = ts.number(row);
+    if (at >= shown.minUs && at <= shown.maxUs) return true;
+  }
+  return false;
+}
+
 /** Appends a range of rows to a chunk that has room for it. */
 function copyRows(from: Rows<AnyColumns>, range: RowRange, to: Rows<AnyColumns>) {
   const texts = Object.values(from.columns).filter((column) => column instanceof TextColumn);
-  const { block, added, addedLength } = from.heap;
-  const { first, end } = extent(texts, block.length, range);
-  // One copy for all texts that lie in the block, which is mostly nothing but they.
+  const { block, added } = from.heap;
+  const used = extents(texts, block.length, range);
+  // One copy for all texts that lie in the block, which is mostly nothing but they; one for the others.
   const shift = {
-    block: to.heap.addBytes(block.subarray(first, end)) - first,
-    added: to.heap.addBytes(added.subarray(0, addedLength)) - block.length,
+    block: to.heap.addBytes(block.subarray(used.block.first, used.block.end)) - used.block.first,
+    added: to.heap.addBytes(
+      added.subarray(used.added.first - block.length, used.added.end - block.length),
+    ) - used.added.first,
   };
   for (const [name, column] of Object.entries(to.columns)) {
     const source = from.columns[name];
@@ -92,18 +110,21 @@ function copyRows(from: Rows<AnyColumns>, range: RowRange, to: Rows<AnyColumns>)
   to.count += range.count;
 }
 
-/** The part of the block that texts lie in. */
-function extent(texts: readonly TextColumn[], blockLength: number, { start, count }: RowRange) {
-  let first = blockLength;
-  let end = 0;
+/** The parts of the block, and of what lies behind it, that texts are in. */
+function extents(texts: readonly TextColumn[], blockLength: number, { start, count }: RowRange) {
+  const block = { first: blockLength, end: 0 };
+  const added = { first: Infinity, end: 0 };
   for (const { start: starts, length: lengths } of texts) {
     for (let row = start; row < start + count; row++) {
       const at = starts[row]!;
       const length = lengths[row]!;
-      if (length < 0 || at >= blockLength) continue;
-      if (at < first) first = at;
-      if (at + length > end) end = at + length;
+      if (length < 0) continue;
+      const extent = at < blockLength ? block : added;
+      if (at < extent.first) extent.first = at;
+      if (at + length > extent.end) extent.end = at + length;
     }
   }
-  return { first: Math.min(first, end), end };
+  if (block.end === 0) block.first = 0;
+  if (added.end === 0) added.first = added.end = blockLength;
+  return { block, added };
 }

@@ -367,7 +367,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private async flushWhileFull() {
     const { memory, options: { signal, limits: { rowsMax, lineBytesMax } = DEFAULT_LIMITS } } =
       this.parts;
-    const isFull = () => memory.rows >= rowsMax || memory.lineBytes >= lineBytesMax;
+    const isFull = () => memory.load >= rowsMax || memory.lineBytes >= lineBytesMax;
     for (let tries = 0; isFull(); tries++) {
       try {
         await this.flush();
@@ -386,10 +386,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private get sealContext(): SealContext {
     const { catalog, leases, keeper, options: { limits = DEFAULT_LIMITS, ...options } } =
       this.parts;
-    const { dataDir, host, region, observer, signal, sealsHere = false } = options;
+    const { dataDir, host, region, observer, signal, isBulk = false } = options;
     const { clock } = this;
     const newSealer = () =>
-      sealsHere ? new ChunkWriter(signal) : new SealProcess({ dataDir, nice: limits.nice, signal });
+      isBulk ? new ChunkWriter(signal) : new SealProcess({ dataDir, nice: limits.nice, signal });
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
     return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
   }

@@ -25,8 +25,11 @@ export interface StoreOptions {
   keepsUnarchived?: boolean;
   observer?: StoreObserver;
   watcher?: RowWatcher;
-  /** Seal in this process, and not in one beside it: for what ends with that. @default false */
-  sealsHere?: boolean;
+  /**
+   * For what writes much and ends with that: parts are written as chunks are, so that sealing copies
+   * them, and sealed in this process, not in one beside it. @default false
+   */
+  isBulk?: boolean;
   clock?: () => number;
   /** Ends waits and seal processes. */
   signal: AbortSignal;

@@ -26,3 +26,19 @@ Deno.test("chunks are used again, but for those that only a burst took", () => {
   fill(10);
   assert.equal(made, 8);
 });
+
+Deno.test("chunks without a row of the times that are asked for are not shown", () => {
+  const store = new RowStore(physical, () => newStreamRows(physical, 2));
+  for (const at of [1, 9, 5, 6, 8, 2, 20]) {
+    store.addRow(({ columns }, row) => columns.ts.setNumber(row, at));
+  }
+  const shown = (minUs: number, maxUs: number) => {
+    store.shown = { minUs, maxUs };
+    return [...store.typedChunks()].map(({ rows }) => rows);
+  };
+  assert.deepEqual(shown(3, 4), []);
+  assert.deepEqual(shown(6, 8), [2, 2]);
+  assert.deepEqual(shown(20, 20), [1]);
+  store.shown = null;
+  assert.equal([...store.typedChunks()].length, 4);
+});

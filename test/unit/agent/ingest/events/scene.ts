@@ -28,7 +28,7 @@ export async function openStream(dataDir: string, { name, format }: StreamConfig
     streams: [name],
     shapes: new Map([[name, shapeOfFormat(format)]]),
     sealAfterMs: 120_000,
-    sealsHere: true,
+    isBulk: true,
     clock: () => NOW_MS,
     signal: new AbortController().signal,
   });
