@@ -57,7 +57,7 @@ export async function makeHost(
     region: "eu",
     streams: ["logs"],
     sealAfterMs: 120_000,
-    sealsHere: true,
+    isBulk: true,
     keepsUnarchived,
     clock,
     signal,

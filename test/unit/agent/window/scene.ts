@@ -53,7 +53,7 @@ export async function scene(folder: string, plan: StreamPlan = PLAN): Promise<Sc
       streams: ["logs"],
       windowed: new Set(["logs"]),
       sealAfterMs: 120_000,
-      sealsHere: true,
+      isBulk: true,
       clock,
       signal: new AbortController().signal,
     }),
