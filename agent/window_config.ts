@@ -86,8 +86,78 @@ const Mqtt = z.strictObject({
   password: Secret.optional().describe("of the account"),
 });
 
-export const SinkConfig = z.discriminatedUnion("type", [File, Stdout, Webhook, Mqtt], {
-  error: () => "type: one of file, stdout, webhook, mqtt",
+const AwsAuth = z.strictObject({
+  region: z.string().min(1).describe("AWS region: requests are signed with the host's credentials"),
+  service: z.enum(["es", "aoss"]).default("es")
+    .describe("es: OpenSearch Service; aoss: OpenSearch Serverless"),
+});
+
+const OpenSearch = z.strictObject({
+  type: z.literal("opensearch")
+    .describe("OpenSearch or Elasticsearch: a document of each id, an index a day"),
+  ...common,
+  url: HttpUrl.describe("the cluster"),
+  index: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,60}$/, "a-z, 0-9, _ and -").default("logvend")
+    .describe("what names of indices begin with: INDEX-windows-2026.11.28, INDEX-rows-2026.11.28"),
+  username: z.string().min(1).optional().describe("of the account"),
+  password: Secret.optional().describe("of the account"),
+  aws: AwsAuth.optional(),
+});
+
+const Kafka = z.strictObject({
+  type: z.literal("kafka").describe("a message a document, its id as key, acks of all replicas"),
+  ...common,
+  brokers: z.array(z.string().regex(/^.+:\d{1,5}$/, "host:port")).min(1)
+    .describe("some brokers of the cluster, host:port"),
+  topic: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, "letters, digits, . _ -").describe(
+    "the topic",
+  ),
+  tls: z.boolean().default(false).describe("whether connections are encrypted"),
+  sasl: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]).optional()
+    .describe("how the account is said"),
+  username: z.string().min(1).optional().describe("of the account"),
+  password: Secret.optional().describe("of the account"),
+});
+
+const Splunk = z.strictObject({
+  type: z.literal("splunk").describe("Splunk's HTTP Event Collector"),
+  ...common,
+  url: HttpUrl.describe("the collector, e.g. https://splunk.example:8088"),
+  token: Secret.describe("of the collector"),
+  index: z.string().min(1).optional().describe("the index; none: that of the token"),
+  sourcetype: z.string().min(1).default("logvend").describe("the source type"),
+  ack: z.boolean().default(true)
+    .describe("whether the token has acknowledgements: events are taken when they are indexed"),
+});
+
+const Kinesis = z.strictObject({
+  type: z.literal("kinesis").describe("Kinesis Data Streams, the id as partition key"),
+  ...common,
+  stream: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, "letters, digits, . _ -")
+    .describe("the stream"),
+  region: z.string().min(1).describe("AWS region: requests are signed with the host's credentials"),
+  url: HttpUrl.optional().describe("where it is; none: AWS"),
+});
+
+const KINDS = [File, Stdout, Webhook, Mqtt, OpenSearch, Kafka, Splunk, Kinesis] as const;
+
+const KIND_NAMES = KINDS.map((kind) => kind.shape.type.value);
+
+export const SinkConfig = z.discriminatedUnion("type", KINDS, {
+  error: () => KIND_NAMES.join(", "),
+}).superRefine((sink, context) => {
+  const needs = (holds: boolean, key: string, message: string) => {
+    if (!holds) context.addIssue({ code: "custom", message, path: [key], input: undefined });
+  };
+  if (sink.type !== "mqtt" && sink.type !== "kafka" && sink.type !== "opensearch") return;
+  const { username, password } = sink;
+  needs((username === undefined) === (password === undefined), "username", "username and password");
+  if (sink.type === "kafka") {
+    needs((sink.sasl === undefined) === (username === undefined), "sasl", "sasl with an account");
+  }
+  if (sink.type === "opensearch") {
+    needs(sink.aws === undefined || username === undefined, "aws", "an account or aws, not both");
+  }
 });
 
 /** A sink as configured. */
@@ -100,6 +170,7 @@ export const WINDOW_PATHS: readonly (readonly string[])[] = [
   ["sinks", "*", "path"],
   ["sinks", "*", "secret", "file"],
   ["sinks", "*", "password", "file"],
+  ["sinks", "*", "token", "file"],
 ];
 
 /** What is counted; null: nothing, for nobody asks for it. */

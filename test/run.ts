@@ -5,6 +5,7 @@
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
+import { hasKafkaHeader } from "./harness/sinks/kafka_cluster.ts";
 
 interface Counts {
   passed: number;
@@ -31,6 +32,9 @@ async function main(): Promise<number> {
     console.log("Mosquitto is missing: the tests that need it are skipped");
   }
   if (!await ensureCeph()) console.log("Ceph is missing: the tests that need it are skipped");
+  if (!await ensureDebianPackage("librdkafka-dev", () => Promise.resolve(hasKafkaHeader()))) {
+    console.log("librdkafka-dev is missing: the tests that need Kafka are skipped");
+  }
   const args = Deno.args.filter((arg) => arg !== "--");
   const paths = args.some((arg) => !arg.startsWith("-")) ? [] : ["test"];
   const { code, tail } = await denoTest([...args, ...paths]);

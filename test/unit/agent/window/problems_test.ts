@@ -51,7 +51,18 @@ Deno.test("a bad window, list, select or sink is said with its place and what to
     "-- group: a\nSELECT count(*) AS count FROM read_csv('/x')",
   );
   await refuses("windows: { own: [ ./none.sql ] }", /a list that can be made/);
-  await refuses("sinks: [ { name: a, type: kaftka } ]", /type: one of file, stdout, webhook/);
+  await refuses(
+    "sinks: [ { name: a, type: kaftka } ]",
+    /sinks\[0\]\.type: found .*"kaftka".*; wanted file, stdout, webhook, mqtt, opensearch, kafka/,
+  );
+  const kafka = "name: a, type: kafka, brokers: [ 'b:9092' ], topic: t";
+  await refuses(`sinks: [ { ${kafka}, username: u } ]`, /wanted username and password/);
+  await refuses(`sinks: [ { ${kafka}, sasl: PLAIN } ]`, /sasl with an account/);
+  await refuses("sinks: [ { name: a, type: kafka, brokers: [ b ], topic: t } ]", /host:port/);
+  const search = "name: a, type: opensearch, url: 'https://s.example:9200'";
+  await refuses(`sinks: [ { ${search}, index: Logs } ]`, /found "Logs"; wanted a-z, 0-9/);
+  await refuses(`sinks: [ { ${search}, aws: {} } ]`, /sinks\[0\]\.aws\.region: missing/);
+  await refuses("sinks: [ { name: a, type: splunk, url: x } ]", /token: missing/);
   await refuses("sinks: [ { name: a, type: webhook } ]", /sinks\[0\]\.url: missing; wanted a URL/);
   await refuses("sinks: [ { name: A, type: stdout } ]", /found "A"; wanted a-z, 0-9/);
   await refuses("sinks: [ { name: windows, type: stdout } ]", /any name but windows/);

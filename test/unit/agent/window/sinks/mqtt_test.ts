@@ -8,6 +8,7 @@ import { eventually } from "../../../../harness/eventually.ts";
 import { MOSQUITTO_IS_MISSING, startMosquitto } from "../../../../harness/mosquitto.ts";
 import { freePort } from "../../../../harness/ports.ts";
 import { NO_END, outgoing } from "./documents.ts";
+import { holdsTheTruth } from "./scenario.ts";
 
 const TOPIC = "fleet/windows";
 
@@ -55,5 +56,45 @@ Deno.test({
     const { rejected } = await sink.send([...outgoing(2), long], NO_END);
     assert.deepEqual(rejected.map(({ event }) => event.id), ["long"]);
     await eventually(() => reader.got.length === 2);
+  },
+});
+
+Deno.test({
+  name:
+    "after late rows, a broker that is killed and comes back, and restarts the newest is the truth",
+  ignore: MOSQUITTO_IS_MISSING,
+  fn: async () => {
+    const port = freePort();
+    const got: string[] = [];
+    let broker = await startMosquitto({ port });
+    let reader = await listener(broker.url);
+    let isHeard = true;
+    const end = async (signal: Deno.Signal) => {
+      isHeard = false;
+      got.push(...reader.got);
+      await reader[Symbol.asyncDispose]();
+      broker.program.kill(signal);
+      await broker[Symbol.asyncDispose]();
+    };
+    await holdsTheTruth({
+      open: () => {
+        const sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC });
+        return {
+          // A broker without persistence forgets what nobody listens to.
+          send: (events, signal) =>
+            isHeard ? sink.send(events, signal) : Promise.reject(new Error("nobody listens")),
+          [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+        };
+      },
+      disturb: async (round) => {
+        if (round === 1) await end("SIGKILL");
+        if (round !== 3) return;
+        broker = await startMosquitto({ port });
+        reader = await listener(broker.url);
+        isHeard = true;
+      },
+      contents: () => [...got, ...reader.got].map((text) => JSON.parse(text)),
+    });
+    await end("SIGTERM");
   },
 });

@@ -4,6 +4,7 @@ import { createHmac } from "node:crypto";
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { webhookSink } from "../../../../../agent/window/sinks/webhook.ts";
 import { NO_END, outgoing } from "./documents.ts";
+import { holdsTheTruth } from "./scenario.ts";
 
 const SECRET = "a secret of both sides";
 
@@ -84,4 +85,20 @@ Deno.test("a server that does not answer, or is not there, is an error within th
   await assert.rejects(sinkTo(server.url).send(outgoing(1), AbortSignal.timeout(100)), /time/i);
   open.resolve(new Response());
   await assert.rejects(sinkTo("http://127.0.0.1:1/").send(outgoing(1), NO_END), TypeError);
+});
+
+Deno.test("after late rows, refusals, lost answers and restarts the newest of each id is the truth", async () => {
+  await using server = await receiver();
+  let plan: number[] = [];
+  server.answers(() => new Response("", { status: plan.shift() ?? 200 }));
+  await holdsTheTruth({
+    open: () => sinkTo(server.url),
+    disturb: (round) => {
+      if (round === 0) plan = [503, 500];
+      if (round === 2) plan = [413, 413];
+      if (round === 4) plan = [502, 429];
+    },
+    contents: () => server.got.map((line) => JSON.parse(line)),
+  });
+  assert.deepEqual(server.wrong, []);
 });

@@ -1,0 +1,93 @@
+/**
+ * OpenSearch and Elasticsearch: bulk requests, an index a day, the revision as external version, so
+ * that there is one document of each id, the newest.
+ * https://docs.opensearch.org/latest/api-reference/document-apis/bulk/
+ */
+import { z } from "zod";
+import type { Schema } from "../documents.ts";
+import type { SignRequest } from "./aws.ts";
+import { httpError, SinkError, withoutClosing } from "./sink.ts";
+import type { Outgoing, Rejected, Sent, Sink } from "./sink.ts";
+
+export interface OpenSearchOptions {
+  url: string;
+  /** Of our own schema: `<index>-windows-2026.11.28`, `<index>-rows-2026.11.28`. */
+  index: string;
+  schema: Schema;
+  /** Headers of a request: of an account, of a signature. */
+  authorize: SignRequest;
+}
+
+/** Another host's document with the same or a newer version is there: there is nothing left to do. */
+const HAS_NEWER = 409;
+
+/** No room now; everything else that is no success will not be taken later either. */
+const BUSY = new Set([429, 502, 503, 504]);
+
+const BulkAnswer = z.object({
+  items: z.array(z.object({
+    index: z.object({
+      status: z.number(),
+      error: z.object({ type: z.string(), reason: z.string().nullish() }).optional(),
+    }),
+  })),
+});
+
+/** Nothing is kept between requests. */
+export function openSearchSink(options: OpenSearchOptions): Sink {
+  const url = new URL("_bulk", options.url.endsWith("/") ? options.url : `${options.url}/`);
+  return withoutClosing(async (events, signal) => {
+    const body = events.map((event) => `${actionOf(event, options)}\n${event.body}\n`).join("");
+    const headers = { "content-type": "application/x-ndjson" };
+    const response = await fetch(url, {
+      method: "POST",
+      headers: await options.authorize({ url, headers, body }),
+      body,
+      signal,
+      redirect: "error",
+    });
+    if (!response.ok) throw await httpError(response, url.host);
+    const { data, error } = BulkAnswer.safeParse(await response.json());
+    if (data === undefined || data.items.length !== events.length) {
+      throw new SinkError(`${url.host} answered something else than a bulk request has: ${error}`);
+    }
+    return sentOf(events, data.items.map(({ index }) => index));
+  });
+}
+
+type Item = z.infer<typeof BulkAnswer>["items"][number]["index"];
+
+function sentOf(events: readonly Outgoing[], items: readonly Item[]): Sent {
+  const rejected: Rejected[] = [];
+  const again: Outgoing[] = [];
+  for (const [i, event] of events.entries()) {
+    const { status = 0, error } = items[i] ?? {};
+    if (status === HAS_NEWER || (status >= 200 && status < 300)) continue;
+    if (BUSY.has(status)) again.push(event);
+    else rejected.push({ event, reason: `${status} ${error?.type}: ${error?.reason}` });
+  }
+  return { rejected, again };
+}
+
+function actionOf(event: Outgoing, options: OpenSearchOptions): string {
+  const { id, revision } = event;
+  return JSON.stringify({
+    index: {
+      _index: indexOf(event, options),
+      _id: id,
+      version: revision,
+      version_type: "external",
+    },
+  });
+}
+
+/** By the day of the window, UTC; those of the reference have its names. */
+function indexOf(
+  { kind, at }: Outgoing,
+  { index, schema }: Pick<OpenSearchOptions, "index" | "schema">,
+): string {
+  const day = at.slice(0, 10).replaceAll("-", ".");
+  if (kind === "row") return `${index}-rows-${day}`;
+  if (schema === "logvend") return `${index}-windows-${day}`;
+  return kind === "place" ? `aggregated-geoip-${day}` : `aggregated-stats-${day}`;
+}
