@@ -8,6 +8,7 @@ import { baseTable, isColumnRef, isSelect, select, some, walk } from "./ast_node
 import type { QueryNode, SelectNode } from "./ast_nodes.ts";
 import { Engine } from "./duckdb/engine.ts";
 import { admit } from "./gate.ts";
+import { checkLight } from "./light.ts";
 import { freezeClock, readsClock } from "./plan/freeze.ts";
 
 /** Stands for the clock where nothing reads it. */
@@ -24,6 +25,8 @@ export interface PredicateRequest {
   isOpen?: boolean;
   /** The instant that now() and the like stand for: ISO 8601, UTC; null: they are refused. */
   now: string | null;
+  /** Whether it is asked where nothing could end it, and has to be light. @default false */
+  isLight?: boolean;
 }
 
 /** A condition that may be asked. */
@@ -38,7 +41,7 @@ export interface Predicate {
  * @throws {LogvendError} bad_sql, with the position in the condition's SELECT
  */
 export async function admitPredicate(request: PredicateRequest): Promise<Predicate> {
-  const { condition, table, columns, isOpen = false, now } = request;
+  const { condition, table, columns, isOpen = false, now, isLight = false } = request;
   await using engine = await Engine.open();
   await engine.run("SET errors_as_json = true");
   const sql = `SELECT * FROM ${identifier(table)} WHERE (${condition}\n)`;
@@ -49,6 +52,7 @@ export async function admitPredicate(request: PredicateRequest): Promise<Predica
   if (now === null && readsClock(node)) {
     throw new LogvendError("bad_sql", "now() and the like have no place in a condition that stays");
   }
+  if (isLight) checkLight(sql, node);
   const where = conditionOf(freezeClock(sql, node, now ?? NO_TIME));
   if (where === null) {
     throw new LogvendError(

@@ -142,6 +142,7 @@ export class LiveTail implements AsyncDisposable {
       table: request.stream,
       schema,
       isOpen,
+      isLight: true,
       source,
       place,
     });

@@ -21,6 +21,8 @@ export interface ConditionRows {
   /** The function that gives the physical rows. */
   source: string;
   place: Place;
+  /** Whether they are somebody else's, and have to be light. @default false */
+  isLight?: boolean;
   /** A column of the function that is to stay beside the table's own. */
   index?: string;
 }
@@ -36,12 +38,12 @@ export interface Conditions {
 /** @throws {LogvendError} bad_sql, for a condition that is none */
 export async function conditionsOver(
   conditions: readonly string[],
-  { table, schema, isOpen, source, place, index }: ConditionRows,
+  { table, schema, isOpen, source, place, index, isLight = false }: ConditionRows,
 ): Promise<Conditions> {
   const tests: string[] = [];
   const more: Column[] = [];
   for (const condition of conditions) {
-    const request = { condition, table, columns: schema.logical, isOpen, now: null };
+    const request = { condition, table, columns: schema.logical, isOpen, isLight, now: null };
     const { sql, unknown } = await admitPredicate(request);
     more.push(...unknown);
     // A value that cannot be computed is not true.
