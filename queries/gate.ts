@@ -3,8 +3,15 @@ import { SQL_BYTES_MAX } from "../protocol/claims.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { nearMiss } from "../protocol/near_miss.ts";
 import { offsetOf, parseSelect, sqlError } from "./ast.ts";
-import { isBaseTable, isExpression, isFunctionCall, isNode, locationOf } from "./ast_nodes.ts";
-import type { AstNode, AstValue, BaseTable, QueryNode } from "./ast_nodes.ts";
+import {
+  isBaseTable,
+  isColumnRef,
+  isExpression,
+  isFunctionCall,
+  isNode,
+  locationOf,
+} from "./ast_nodes.ts";
+import type { AstNode, AstValue, BaseTable, ColumnRef, QueryNode } from "./ast_nodes.ts";
 import { CATALOG_VIEWS, qualifiedName } from "./catalog.ts";
 import type { Engine } from "./duckdb/engine.ts";
 import { AGGREGATES, exclusionOf, SCALARS, TABLE_FUNCTIONS } from "./gate_functions.ts";
@@ -91,6 +98,11 @@ const PARTS = new Set([
   "ORDER_DEFAULT",
 ]);
 
+/** Not `user`: logs have columns of that name. */
+const SESSION_WORDS = new Set(
+  ["current_catalog", "current_role", "current_schema", "current_user", "session_user"],
+);
+
 const REFUSALS: Readonly<Record<string, string>> = {
   PARAMETER: "Parameters are not allowed: write the value itself",
   DEFAULT: "DEFAULT is not allowed: write the value itself",
@@ -151,6 +163,7 @@ class Gate {
     }
     if (isBaseTable(node)) this.checkTable(node, scope);
     if (isFunctionCall(node) || kind === "WINDOW") this.checkFunction(node);
+    if (isColumnRef(node)) this.checkWord(node);
   }
 
   private checkTable(table: BaseTable, scope: Scope) {
@@ -196,6 +209,13 @@ class Gate {
         ? `There is no function ${name}() here: use DuckDB's scalar and aggregate functions`
         : `${name}() is not allowed: it ${reason}${reason.includes(";") ? "" : "; leave it out"}`,
     );
+  }
+
+  /** SQL's words without parentheses look like columns, and are functions. */
+  private checkWord(node: ColumnRef) {
+    const [name = "", ...more] = node.column_names;
+    if (more.length > 0 || !SESSION_WORDS.has(name.toLowerCase())) return;
+    this.refuse(node, `${name} is not allowed: it ${exclusionOf(name.toLowerCase())}`);
   }
 
   private descend(node: AstNode, scope: Scope) {
