@@ -110,6 +110,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 
 /** Where what the tree says no place of stands. */
 const PLACES: Readonly<Record<string, RegExp>> = {
+  DEFAULT: /\bDEFAULT\b/i,
   PARAMETER: /\$|\?/,
   SHOW_REF: /\b(SHOW|SUMMARIZE|DESCRIBE|DESC)\b/i,
 };
