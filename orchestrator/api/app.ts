@@ -20,18 +20,24 @@ export interface AppParts {
   tails: Tails;
   /** Says whether queries can be sent to hosts at all. */
   brokerReady: () => boolean;
+  /** A client that takes nothing of its answer for so long has gone. @default 5 minutes */
+  stallMs?: number;
 }
 
-export function createApp({ authority, fleet, queries, tails, brokerReady }: AppParts): Hono {
+/** Long answers take one of few places while they are read: with `less`, people may stop for a while. */
+const STALL_MS = 5 * 60_000;
+
+export function createApp(parts: AppParts): Hono {
+  const { authority, fleet, queries, tails, brokerReady, stallMs = STALL_MS } = parts;
   const app = new Hono();
-  app.post("/v1/query", (context) => answerQuery(queries, context.req.raw));
+  app.post("/v1/query", (context) => answerQuery(queries, context.req.raw, stallMs));
   app.get("/v1/queries", (context) => listQueries(queries, context.req.raw));
   app.get("/v1/queries/:id", (context) => Response.json(queries.find(context.req.param("id"))));
   app.post(
     "/v1/queries/:id/cancel",
     (context) => cancelQuery(queries, context.req.param("id"), context.req.raw),
   );
-  app.post("/v1/tail", (context) => answerTail(tails, context.req.raw));
+  app.post("/v1/tail", (context) => answerTail(tails, context.req.raw, stallMs));
   app.get("/v1/hosts", () => Response.json({ hosts: fleet.list().map(record) }));
   app.post("/v1/hosts/retire", async (context) => {
     const { sql: names, token } = await signedText(context.req.raw);

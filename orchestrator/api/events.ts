@@ -44,6 +44,9 @@ const Data = z.object({
   columns: z.array(Column).optional(),
 });
 
+/** The same, where the piece itself follows the line. */
+const RawData = Data.omit({ base64: true }).extend({ length: z.number().int().nonnegative() });
+
 /** Everything about an answer but its rows. */
 export const AnswerEnd = z.object({
   type: z.literal("end"),
@@ -60,16 +63,21 @@ export type AnswerEnd = z.infer<typeof AnswerEnd>;
 export const ApiError = WireError.extend({ coverage: Coverage.optional() });
 export type ApiError = z.infer<typeof ApiError>;
 
-/** The last line is `end` or `error`; without one the answer is cut off. */
-export const QueryEvent = z.discriminatedUnion("type", [
+const OTHERS = [
   Accepted,
   Progress,
   InterimEvent,
-  Data,
   AnswerEnd,
   ApiError.extend({ type: z.literal("error") }),
-]);
+] as const;
+
+/** The last line is `end` or `error`; without one the answer is cut off. */
+export const QueryEvent = z.discriminatedUnion("type", [Data, ...OTHERS]);
 export type QueryEvent = z.infer<typeof QueryEvent>;
+
+/** Events of the raw kind (event_stream.ts). */
+export const RawQueryEvent = z.discriminatedUnion("type", [RawData, ...OTHERS]);
+export type RawQueryEvent = z.infer<typeof RawQueryEvent>;
 
 /** What a tail tells, as it happens: it has no end of its own, so without `error` it is cut off. */
 export const TailEvent = z.discriminatedUnion("type", [

@@ -5,11 +5,13 @@ import type { RowFormat } from "../../queries/answer/format.ts";
 import type { Answer } from "../fanout/answer.ts";
 import type { Coverage } from "../fanout/coverage.ts";
 import type { Queries, Question } from "../fanout/queries.ts";
-import { eventStream } from "./event_stream.ts";
-import type { AnswerEnd, Explanation, QueryEvent } from "./events.ts";
+import { streamed } from "./client_stream.ts";
+import { eventStream, LINES_TYPE, RAW_TYPE } from "./event_stream.ts";
+import type { Send } from "./event_stream.ts";
+import type { AnswerEnd, Explanation, QueryEvent, RawQueryEvent } from "./events.ts";
 import { signedText } from "./signed_text.ts";
 
-/** Rows travel base64-coded in lines of about this size. */
+/** Rows of base64-coded lines of about this size. */
 const DATA_BYTES = 48 * 1024;
 
 /** Missing hosts named in the header of a plain answer; servers limit the size of headers. */
@@ -23,18 +25,36 @@ const CONTENT_TYPES: Readonly<Record<RowFormat, string>> = {
   arrow: "application/vnd.apache.arrow.stream",
 };
 
-/** Answers one request. @throws {LogvendError} for what fails before the first byte of the answer */
-export async function answerQuery(queries: Queries, request: Request): Promise<Response> {
+/**
+ * Answers one request.
+ * @param stallMs a client that takes nothing for so long has gone
+ * @throws {LogvendError} for what fails before the first byte of the answer
+ */
+export async function answerQuery(
+  queries: Queries,
+  request: Request,
+  stallMs: number,
+): Promise<Response> {
   const parameters = new URL(request.url).searchParams;
   const format = formatOf(parameters.get("format") ?? "json");
   const question = await signedText(request);
   if (parameters.has("explain")) return await explain(queries, question);
-  if (request.headers.get("accept")?.includes("application/x-ndjson")) {
-    return eventStream<QueryEvent>((send, signal) =>
-      streamAnswer(queries, { question, format, interim: parameters.has("interim"), signal, send })
+  const wanted = { question, format, interim: parameters.has("interim") };
+  const accept = request.headers.get("accept") ?? "";
+  if (accept.includes(RAW_TYPE)) {
+    return eventStream<RawQueryEvent>(
+      (send, signal) => streamAnswer(queries, { ...wanted, signal, send, sendRows: rawRows(send) }),
+      { contentType: RAW_TYPE, stallMs },
     );
   }
-  return await plain(queries, { question, format }, request.signal);
+  if (accept.includes(LINES_TYPE)) {
+    return eventStream<QueryEvent>(
+      (send, signal) =>
+        streamAnswer(queries, { ...wanted, signal, send, sendRows: rowLines(send) }),
+      { contentType: LINES_TYPE, stallMs },
+    );
+  }
+  return await plain(queries, { question, format, stallMs }, request.signal);
 }
 
 interface Wanted {
@@ -75,11 +95,11 @@ async function explain(queries: Queries, question: Question): Promise<Response> 
  */
 async function plain(
   queries: Queries,
-  { question, format }: Wanted,
+  { question, format, stallMs }: Wanted & { stallMs: number },
   signal: AbortSignal,
 ): Promise<Response> {
   const answer = await queries.ask(question, { signal });
-  return new Response(ReadableStream.from(plainBody(answer, format)), {
+  return new Response(streamed(plainBody(answer, format), stallMs), {
     headers: {
       "content-type": CONTENT_TYPES[format],
       "logvend-answer": answer.complete ? "complete" : "partial",
@@ -117,33 +137,49 @@ interface Streamed extends Wanted {
   /** Whether the answer is wanted before it is whole. */
   interim: boolean;
   signal: AbortSignal;
-  send(event: QueryEvent): Promise<void>;
+  send(event: Exclude<QueryEvent, { type: "data" }>): Promise<void>;
+  sendRows: SendRows;
+}
+
+/** @param first what the first piece says beside the rows */
+type SendRows = (rows: Uint8Array, first: Pick<QueryData, "columns">) => Promise<void>;
+type QueryData = Extract<QueryEvent, { type: "data" }>;
+
+function rawRows(send: Send<RawQueryEvent>): SendRows {
+  return (rows, first) => send({ type: "data", length: rows.length, ...first }, rows);
+}
+
+function rowLines(send: Send<QueryEvent>): SendRows {
+  return async (rows, first) => {
+    for (let at = 0; at < rows.length; at += DATA_BYTES) {
+      const base64 = rows.subarray(at, at + DATA_BYTES).toBase64();
+      await send({ type: "data", base64, ...(at === 0 ? first : {}) });
+    }
+  };
 }
 
 async function streamAnswer(queries: Queries, streamed: Streamed) {
-  const { question, format, interim, signal, send } = streamed;
+  const { question, format, interim, signal, send, sendRows } = streamed;
   let accepted = false;
-  const tell = (event: QueryEvent) => void send(event).catch(() => {}); // `closed` has seen it
+  const tell = (event: Parameters<Streamed["send"]>[0]) => void send(event).catch(() => {}); // `closed` has seen it
   await using answer = await queries.ask(question, {
     signal,
     onProgress: ({ queryId, mode, asked, answered, rowsScanned }) => {
-      const event: QueryEvent = accepted
-        ? { type: "progress", answered, asked, rows_scanned: rowsScanned }
-        : { type: "accepted", query_id: queryId, mode, asked };
+      tell(
+        accepted
+          ? { type: "progress", answered, asked, rows_scanned: rowsScanned }
+          : { type: "accepted", query_id: queryId, mode, asked },
+      );
       accepted = true;
-      tell(event);
     },
     onInterim: interim
       ? ({ columns, ...rest }) => tell({ type: "interim", columns: [...columns], ...rest })
       : undefined,
   });
-  let first: Pick<AnswerEnd, "columns"> | null = { columns: answer.facts.columns };
+  let first: Pick<QueryData, "columns"> = { columns: answer.facts.columns };
   for await (const bytes of answer.rows(format)) {
-    for (let at = 0; at < bytes.length; at += DATA_BYTES) {
-      const base64 = bytes.subarray(at, at + DATA_BYTES).toBase64();
-      await send({ type: "data", base64, ...first });
-      first = null;
-    }
+    await sendRows(bytes, first);
+    first = {};
   }
   await send(endOf(answer));
 }

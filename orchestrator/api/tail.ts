@@ -1,15 +1,23 @@
 /** `POST /v1/tail`: a condition in, new lines of the fleet out, as they come. */
 import type { HostLine } from "../fanout/line_merger.ts";
 import type { Tails } from "../fanout/tails.ts";
-import { eventStream } from "./event_stream.ts";
+import { eventStream, LINES_TYPE } from "./event_stream.ts";
 import type { TailEvent } from "./events.ts";
 import { signedText } from "./signed_text.ts";
 
 /** Lines of one event: a line of JSON that nobody minds to parse. */
 const EVENT_LINES_MAX = 500;
 
-/** Streams TailEvents until the client goes away. @throws {LogvendError} without a signature */
-export async function answerTail(tails: Tails, request: Request): Promise<Response> {
+/**
+ * Streams TailEvents until the client goes away.
+ * @param stallMs one that takes nothing for so long has gone
+ * @throws {LogvendError} without a signature
+ */
+export async function answerTail(
+  tails: Tails,
+  request: Request,
+  stallMs: number,
+): Promise<Response> {
   const { sql: condition, token } = await signedText(request);
   return eventStream<TailEvent>((send, signal) =>
     tails.tail({ condition, token }, {
@@ -24,8 +32,7 @@ export async function answerTail(tails: Tails, request: Request): Promise<Respon
       joined: (hosts) => send({ type: "joined", hosts: [...hosts] }),
       missing: (missing) => send({ type: "missing", missing: [...missing] }),
       leftOut: ({ leftOut, unchecked }) => send({ type: "left_out", left_out: leftOut, unchecked }),
-    })
-  );
+    }), { contentType: LINES_TYPE, stallMs });
 }
 
 function shown({ host, tsUs, line }: HostLine) {

@@ -2,16 +2,21 @@
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
+import type { Column } from "../../protocol/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
-import { ErrorBody, Explanation, HostList, QueryEvent, TailEvent } from "../api/events.ts";
+import { LINES_TYPE, RAW_TYPE } from "../api/event_stream.ts";
+import { ErrorBody, Explanation, HostList, RawQueryEvent, TailEvent } from "../api/events.ts";
 import type { ApiError, HostRecord } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import { QueryRecord } from "../state/queries.ts";
+import { EventReader } from "./event_reader.ts";
 
 const QueryList = z.object({ queries: z.array(QueryRecord) });
 
-/** Longer than any line of an answer: rows come in pieces, a coverage may name every host. */
-const LINE_LENGTH_MAX = 64 * 2 ** 20;
+/** What is said of a query but that it failed; `data` with the rows themselves. */
+export type ClientEvent =
+  | Exclude<RawQueryEvent, { type: "error" | "data" }>
+  | { type: "data"; bytes: Uint8Array<ArrayBuffer>; columns?: Column[] | undefined };
 
 export interface QueryRequest {
   sql: string;
@@ -69,14 +74,22 @@ export class ApiClient {
   }
 
   /** The events of a query; ends with `end`. @throws {LogvendError} the orchestrator's */
-  async *query(request: QueryRequest): AsyncGenerator<Exclude<QueryEvent, { type: "error" }>> {
+  async *query(request: QueryRequest): AsyncGenerator<ClientEvent> {
     const path = `/v1/query?format=${request.format}${request.interim ? "&interim=1" : ""}`;
-    const response = await this.post(path, request, "application/x-ndjson");
-    for await (const line of this.lines(response, request.signal)) {
-      const event = this.parse(QueryEvent, JSON.parse(line));
+    const response = await this.post(path, request, RAW_TYPE);
+    for await (const { line, reader } of this.lines(response, request.signal)) {
+      const event = this.parse(RawQueryEvent, JSON.parse(line));
       if (event.type === "error") throw errorOf(event);
-      yield event;
-      if (event.type === "end") return;
+      if (event.type !== "data") {
+        yield event;
+        if (event.type === "end") return;
+        continue;
+      }
+      let { columns } = event;
+      for await (const bytes of reader.bytes(event.length)) {
+        yield { type: "data", bytes, columns };
+        columns = undefined;
+      }
     }
     throw new LogvendError("unavailable", "The answer was cut off: the orchestrator went away");
   }
@@ -85,8 +98,8 @@ export class ApiClient {
   async *tail(
     request: Omit<QueryRequest, "format">,
   ): AsyncGenerator<Exclude<TailEvent, { type: "error" }>> {
-    const response = await this.post("/v1/tail", request, "application/x-ndjson");
-    for await (const line of this.lines(response, request.signal)) {
+    const response = await this.post("/v1/tail", request, LINES_TYPE);
+    for await (const { line } of this.lines(response, request.signal)) {
       const event = this.parse(TailEvent, JSON.parse(line));
       if (event.type === "error") throw errorOf(event);
       yield event;
@@ -129,15 +142,18 @@ export class ApiClient {
     throw new LogvendError("unavailable", `${this.url} answers ${response.status}: no logvend`);
   }
 
-  private async *lines(response: Response, signal: AbortSignal): AsyncGenerator<string> {
-    let rest = "";
+  /** Lines, and what reads on behind them. */
+  private async *lines(response: Response, signal: AbortSignal) {
+    await using reader = new EventReader(
+      this.whole(response.body ?? ReadableStream.from([]), signal),
+    );
+    for (let line; (line = await reader.line()) !== null;) yield { line, reader };
+  }
+
+  /** What comes. @throws {LogvendError} unavailable, when it is cut off */
+  private async *whole<T>(body: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
     try {
-      for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop() ?? "";
-        if (rest.length > LINE_LENGTH_MAX) throw new Error("a line without an end");
-        yield* lines;
-      }
+      yield* body;
     } catch (cause) {
       signal.throwIfAborted();
       throw new LogvendError("unavailable", `The answer was cut off: ${messageOf(cause)}`, {

@@ -140,7 +140,7 @@ async function receive(receiving: Receiving): Promise<Received> {
           await view.show(event);
           break;
         case "data": {
-          const bytes = Uint8Array.fromBase64(event.base64);
+          const { bytes } = event;
           byteCount += bytes.length;
           if (terminal.stdoutIsTerminal) progress.clear();
           else progress.show(`${formatBytes(byteCount)} received`);

@@ -34,7 +34,7 @@ async function count(fleet: Fleet, table: string): Promise<number> {
   let text = "";
   for await (const event of events) {
     if (event.type === "data") {
-      text += new TextDecoder().decode(Uint8Array.fromBase64(event.base64));
+      text += new TextDecoder().decode(event.bytes);
     }
   }
   const { n } = JSON.parse(text);

@@ -118,7 +118,7 @@ export class Shell {
     const { sql, token, broadcast } = await signedQuestion(CATALOG_SQL, options, now());
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for await (const event of client.query({ sql, token, broadcast, format: "jsonl", signal })) {
-      if (event.type === "data") pieces.push(Uint8Array.fromBase64(event.base64));
+      if (event.type === "data") pieces.push(event.bytes);
     }
     const rows = (await new Blob(pieces).text()).split("\n").filter((line) => line !== "")
       .map((line): { table_name: string; column_name: string } => JSON.parse(line));

@@ -43,7 +43,7 @@ export class HttpAsker {
     const signal = AbortSignal.timeout(20_000);
     const blocks: Uint8Array<ArrayBuffer>[] = [];
     for await (const event of this.client.query({ sql, token, format: "jsonl", signal })) {
-      if (event.type === "data") blocks.push(Uint8Array.fromBase64(event.base64));
+      if (event.type === "data") blocks.push(event.bytes);
       if (event.type === "end" && event.coverage.missing.length !== missing) {
         throw new Error(JSON.stringify(event.coverage.missing).slice(0, 500));
       }

@@ -104,7 +104,7 @@ export class Scene implements AsyncDisposable {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     let end: AnswerEnd | undefined;
     for await (const event of client.query({ sql: ask.sql, token, format, signal })) {
-      if (event.type === "data") pieces.push(Uint8Array.fromBase64(event.base64));
+      if (event.type === "data") pieces.push(event.bytes);
       if (event.type === "end") end = event;
     }
     if (end === undefined) throw new Error("No end came");

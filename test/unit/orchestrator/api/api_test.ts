@@ -1,6 +1,8 @@
 /** api/: what curl sees. */
 import assert from "node:assert/strict";
 import { logsWith, Scene } from "../scene.ts";
+import { EventReader } from "../../../../orchestrator/cli/event_reader.ts";
+import { RawQueryEvent } from "../../../../orchestrator/api/events.ts";
 import { eventually } from "../../../harness/eventually.ts";
 
 const SQL = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 1";
@@ -75,6 +77,25 @@ Deno.test("events come as lines, from accepted to end", async () => {
   assert.equal(events[0].asked, 1);
   assert.deepEqual(events[2].columns, events[3].columns);
   assert.deepEqual(events[1], { type: "progress", answered: 1, asked: 1, rows_scanned: 10 });
+});
+
+Deno.test("raw events have the rows behind them as they are", async () => {
+  await using scene = await Scene.start();
+  await scene.agent({ host: "web-1", logs: logsWith([200]) });
+  const accept = { accept: "application/vnd.logvend.events" };
+  const response = await post(scene, "/v1/query?format=parquet", SQL, accept);
+  assert.equal(response.headers.get("content-type"), accept.accept);
+  await using reader = new EventReader(response.body ?? ReadableStream.from([]));
+  const types: string[] = [];
+  for (let line; (line = await reader.line()) !== null;) {
+    const event = RawQueryEvent.parse(JSON.parse(line));
+    types.push(event.type);
+    if (event.type !== "data") continue;
+    const bytes = await new Blob(await Array.fromAsync(reader.bytes(event.length))).bytes();
+    assert.equal(new TextDecoder().decode(bytes.slice(0, 4)), "PAR1");
+    assert.equal(new TextDecoder().decode(bytes.slice(-4)), "PAR1");
+  }
+  assert.deepEqual(types, ["accepted", "progress", "data", "end"]);
 });
 
 Deno.test("errors are JSON with a code and a status that fits", async () => {

@@ -29,7 +29,7 @@ Deno.test("what the answer would be by now is told while a host is at work, and 
   const seen: unknown[] = [];
   for await (const event of client.query({ ...request, interim: true })) {
     if (event.type === "data") {
-      seen.push(new TextDecoder().decode(Uint8Array.fromBase64(event.base64)));
+      seen.push(new TextDecoder().decode(event.bytes));
     }
     if (event.type !== "interim") continue;
     seen.push(event);
