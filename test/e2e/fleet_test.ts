@@ -54,6 +54,8 @@ async function killAndRotate(broker: "embedded" | "mosquitto") {
     return Number(row?.rows) + Number(row?.rejects) >= lines ? row : undefined;
   }, 30_000);
   assert.deepEqual(stored, { rows: lines - 1, rejects: 1, distinct_lines: lines - 1 });
+  const { stdout } = await fleet.cli("query", COUNT, "-o", "json"); // the command itself
+  assert.deepEqual(JSON.parse(stdout).rows, [stored]);
 
   const { code, answer } = await fleet.query(
     "SELECT host, region, count(*) AS requests, sum(body_bytes_sent) AS bytes FROM logs " +

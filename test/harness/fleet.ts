@@ -1,5 +1,11 @@
 /** A whole fleet of real processes: a broker, an orchestrator, agents, and the command line. */
+import { Command } from "commander";
+import { ApiClient } from "../../orchestrator/cli/client.ts";
+import { queryCommand } from "../../orchestrator/cli/query.ts";
+import { addQuestionOptions } from "../../orchestrator/cli/question.ts";
+import type { QuestionOptions } from "../../orchestrator/cli/question.ts";
 import { newOperatorKey } from "../../protocol/signature.ts";
+import { CapturedTerminal } from "./captured_terminal.ts";
 import { eventually } from "./eventually.ts";
 import { startMosquitto } from "./mosquitto.ts";
 import { freePorts } from "./ports.ts";
@@ -144,7 +150,7 @@ trust: [ "${publicKey}" ]
   }
 
   /** What the environment of this fleet's operator holds. */
-  get env(): Record<string, string> {
+  get env(): Record<"LOGVEND_URL" | "LOGVEND_KEY" | "NO_COLOR", string> {
     return {
       LOGVEND_URL: this.url,
       LOGVEND_KEY: this.parts.folder.join("operator.key"),
@@ -179,11 +185,27 @@ trust: [ "${publicKey}" ]
     return startProgram({ command: "python3", args: ["-c", spawn, ...ours], env, stdin: "piped" });
   }
 
-  /** `logvend query … -o json` and its answer. @throws when it printed none */
+  /**
+   * What `logvend query … -o json` prints, asked by this process: another one takes half a second to
+   * start, and most questions only wait for something. @throws when it printed no answer
+   */
   async query(sql: string, ...flags: string[]): Promise<{ code: number; answer: JsonAnswer }> {
-    const { code, stdout, stderr } = await this.cli("query", sql, "-o", "json", ...flags);
-    if (stdout === "") throw new Error(`exit ${code}: ${stderr}`);
-    return { code, answer: JSON.parse(stdout) };
+    const parsed = addQuestionOptions(new Command()).option("--allow-partial")
+      .exitOverride().parse(flags, { from: "user" });
+    const terminal = new CapturedTerminal();
+    const code = await queryCommand({
+      sql,
+      options: {
+        ...parsed.opts<QuestionOptions>(),
+        key: this.env.LOGVEND_KEY,
+        output: "json",
+        source: "auto",
+      },
+      client: new ApiClient(this.url),
+      terminal,
+    });
+    if (terminal.stdout === "") throw new Error(`exit ${code}: ${terminal.stderr}`);
+    return { code, answer: JSON.parse(terminal.stdout) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
