@@ -30,6 +30,7 @@ const ENTRIES = [
   "agent/main.ts",
   "orchestrator/main.ts",
   "deploy/build/main.ts",
+  "deploy/dashboards/generate.ts",
   "docs/generate.ts",
   "test/run.ts",
   "test/bench/main.ts",

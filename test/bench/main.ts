@@ -5,11 +5,13 @@
 import { benchIngest } from "./ingest.ts";
 import { benchQuery } from "./query/query.ts";
 import { benchStore } from "./store.ts";
+import { benchWindows } from "./windows.ts";
 
 const BENCHMARKS: Readonly<Record<string, (parts: readonly string[]) => Promise<void>>> = {
   query: benchQuery,
   ingest: benchIngest,
   store: benchStore,
+  windows: benchWindows,
 };
 
 const [name = "", ...parts] = Deno.args.filter((argument) => argument !== "--");
