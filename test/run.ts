@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
 import { hasKafkaHeader } from "./harness/sinks/kafka_cluster.ts";
+import { ensureCeph } from "./harness/ceph/root.ts";
 
 interface Counts {
   passed: number;
@@ -43,18 +44,6 @@ async function main(): Promise<number> {
   if (isSkipFailure) console.log("With CI=true, a skipped test is a failure");
   console.log(closingLine(counts));
   return code === 0 && !isSkipFailure ? 0 : 1;
-}
-
-/** Whether the tests' S3 store is there, after unpacking it where that is possible. */
-async function ensureCeph(): Promise<boolean> {
-  const path = fileURLToPath(new URL("./harness/ceph/install.ts", import.meta.url));
-  const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", path],
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn().status;
-  return code === 0;
 }
 
 /** Runs `deno test` with its output shown as it comes; returns the output's end. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { StoredFile } from "./catalog.ts";
+import type { Reserve } from "./reserve.ts";
 
 /**
  * How files looked when they were last found right; in agent.db from format version 4 on.
@@ -27,6 +28,8 @@ export class Verifier {
       database: DatabaseSync;
       dataDir: string;
       readOnly: boolean;
+      /** Of who writes: on a full disk too, what is right has to be known to leave it. */
+      reserve?: Reserve;
       clock: () => number;
     },
   ) {}
@@ -78,12 +81,15 @@ export class Verifier {
   }
 
   private note({ id }: StoredFile, { bytes, modifiedMs }: Look) {
-    const { database, readOnly, clock } = this.options;
+    const { database, readOnly, reserve, clock } = this.options;
     if (readOnly) return;
-    database.prepare( // of a file that has just been removed nothing is noted
+    const put = database.prepare( // of a file that has just been removed nothing is noted
       `INSERT OR REPLACE INTO verified SELECT id, $bytes, $modifiedMs, $nowMs FROM files
        WHERE id = $id`,
-    ).run({ id, bytes, modifiedMs, nowMs: clock() });
+    );
+    const write = () => put.run({ id, bytes, modifiedMs, nowMs: clock() });
+    if (reserve === undefined) write();
+    else reserve.spend(write);
   }
 
   private pathOf({ path }: StoredFile): string {

@@ -5,7 +5,7 @@ import { reasonOf } from "../file_error.ts";
 import type { ArchiveStore, SecretReference } from "./archive_config.ts";
 
 /** The SDK asks again five minutes before what it has expires: so it does every half a minute. */
-const EXPIRES_AFTER_MS = 330_000;
+const CHAIN_EXPIRES_MS = 330_000;
 
 /** As the SDK takes them. */
 export interface Keys {
@@ -20,17 +20,17 @@ export function credentialsOf(
   configured: ArchiveStore["credentials"],
 ): () => Promise<Keys> {
   return async () => {
-    const expiration = new Date(Date.now() + EXPIRES_AFTER_MS);
     if (configured === undefined) {
       const found = await defaultProvider({ ignoreCache: true })();
-      return found.expiration === undefined ? { ...found, expiration } : found;
+      const expiration = found.expiration ?? new Date(Date.now() + CHAIN_EXPIRES_MS);
+      return { ...found, expiration };
     }
     const { access_key_id, secret_access_key, session_token } = configured;
     return {
       accessKeyId: await secret(access_key_id),
       secretAccessKey: await secret(secret_access_key),
       ...(session_token === undefined ? {} : { sessionToken: await secret(session_token) }),
-      expiration,
+      expiration: new Date(), // they are read for every request
     };
   };
 }

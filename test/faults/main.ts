@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { ensureDebianPackage } from "../../deploy/build/debian_package.ts";
+import { ensureCeph } from "../harness/ceph/root.ts";
 import { faketimeLibrary } from "./faketime.ts";
 import { Random } from "./random.ts";
 import { missingNeeds } from "./scenario.ts";
@@ -30,6 +31,7 @@ async function main(args: string[]): Promise<number> {
     },
   });
   await ensureDebianPackage("libfaketime", () => Promise.resolve(faketimeLibrary() !== null));
+  await ensureCeph();
   console.log(`seed ${values.seed}`);
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const scenario of SCENARIOS.filter(({ name }) => name.includes(values.only))) {

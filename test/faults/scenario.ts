@@ -1,5 +1,6 @@
 /** What a fault scenario is, what it needs of the machine, and what it says in the end. */
 import { findProgram } from "../../deploy/build/debian_package.ts";
+import { isCephThere } from "../harness/ceph/root.ts";
 import { faketimeLibrary } from "./faketime.ts";
 import type { Random } from "./random.ts";
 
@@ -20,7 +21,7 @@ export interface Outcome {
   details?: readonly string[];
 }
 
-export type Need = "root" | "libfaketime" | "prlimit";
+export type Need = "root" | "libfaketime" | "prlimit" | "ceph";
 
 export interface Scenario {
   /** Two digits of the fault, and what it is: `03 rename rotation`. */
@@ -34,6 +35,7 @@ export interface Scenario {
 const IS_MET: Readonly<Record<Need, () => boolean>> = {
   root: () => Deno.uid() === 0,
   libfaketime: () => faketimeLibrary() !== null,
+  ceph: isCephThere,
   prlimit: () => findProgram("prlimit") !== null,
 };
 

@@ -18,6 +18,7 @@ import { scenarios as diskFull } from "./15_disk_full.ts";
 import { scenario as fullStart } from "./15_full_start.ts";
 import { scenarios as agentDb } from "./16_agent_db.ts";
 import { scenario as corruptChunk } from "./17_corrupt_chunk.ts";
+import { scenarios as archive } from "./18_archive.ts";
 import { scenarios as handles } from "./26_handles.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -39,5 +40,6 @@ export const SCENARIOS: readonly Scenario[] = [
   fullStart,
   ...agentDb,
   corruptChunk,
+  ...archive,
   ...handles,
 ];

@@ -18,8 +18,11 @@ export async function storedLines(dataDir: string): Promise<StoredLines> {
   return await linesOf(dataDir, files);
 }
 
+/** A file and whose lines are in it. */
+type NamedLines = Pick<NamedFile, "stream" | "path">;
+
 /** The numbers of the lines of some files. */
-export async function linesOf(dataDir: string, files: readonly NamedFile[]): Promise<StoredLines> {
+export async function linesOf(dataDir: string, files: readonly NamedLines[]): Promise<StoredLines> {
   const stored = new Map<number, number>();
   await using engine = await Engine.open({ memoryBytes: 2 ** 30 });
   for (const [stream, ofStream] of Map.groupBy(files, (file) => file.stream)) {
@@ -56,7 +59,7 @@ export async function storedBytes(dataDir: string): Promise<string[]> {
   return texts;
 }
 
-function linesSelect(dataDir: string, stream: string, files: readonly NamedFile[]): string {
+function linesSelect(dataDir: string, stream: string, files: readonly NamedLines[]): string {
   return tableSelect(schemaOf(stream), {
     files: files.map(({ path }) => join(dataDir, path)),
     region: REGION,

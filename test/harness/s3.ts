@@ -1,6 +1,6 @@
 /** Buckets in the tests' S3 store, and configurations that reach them. */
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { AgentArchive } from "../../protocol/archive/archive_config.ts";
+import { AgentArchive, parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
 import { S3Store } from "../../protocol/archive/s3_store.ts";
 import type { S3StoreOptions } from "../../protocol/archive/s3_store.ts";
 import type { Ceph } from "./ceph/cluster.ts";
@@ -53,7 +53,11 @@ export async function makeBucket(ceph: Ceph, folder: TempFolder): Promise<Bucket
     keyFile,
     secretFile,
     archive,
-    open: (more, options) =>
-      S3Store.open({ kind: "s3", bucket: name, prefix: "logs" }, archive(more), options),
+    open: (more, options) => {
+      const configured = archive(more);
+      const place = parseArchiveUrl(configured.url);
+      if (place?.kind !== "s3") throw new Error(`no bucket: ${configured.url}`);
+      return S3Store.open(place, configured, options);
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** Where the tests' Ceph lies, once install.ts has put it there. */
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** Kept between runs. */
 export const CEPH_ROOT = join(
@@ -19,3 +20,15 @@ export function isCephThere(): boolean {
 
 /** For tests that need it: `Deno.test({ ignore: CEPH_IS_MISSING, … })`. */
 export const CEPH_IS_MISSING = !isCephThere();
+
+/** Whether it is there, after unpacking it where that is possible. */
+export async function ensureCeph(): Promise<boolean> {
+  const path = fileURLToPath(new URL("./install.ts", import.meta.url));
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", path],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  return code === 0;
+}
