@@ -153,11 +153,16 @@ function named(argument: string, names: string): Record<string, string> {
 }
 
 Deno.test("every aggregate there is equals one DuckDB's over NULLs, no rows, a filter and one group", async () => {
+  const names = [...NAMES].filter((name) => !ELSEWHERE.has(name));
+  const half = Math.ceil(names.length / 2); // a DuckDB for each, so that two processors are at work
+  await Promise.all([names.slice(0, half), names.slice(half)].map(compareAll));
+});
+
+async function compareAll(names: readonly string[]) {
   await using fleet = await Fleet.open(SAMPLES);
   await using planner = await Planner.open();
   await fleet.deal(DEALS["at random"] ?? "0");
-  for (const name of NAMES) {
-    if (ELSEWHERE.has(name)) continue;
+  for (const name of names) {
     let ran = 0;
     for (const argument of ["request_time", "NULL::INTEGER"]) {
       const call = `${name}(${(ARGUMENTS[name] ?? "X").replaceAll("X", argument)})`;
@@ -174,4 +179,4 @@ Deno.test("every aggregate there is equals one DuckDB's over NULLs, no rows, a f
     }
     assert.ok(ran >= 1, `${name}: ${ran} ran`);
   }
-});
+}
