@@ -7,7 +7,7 @@ import { LogvendError, messageOf } from "../protocol/errors.ts";
 import { reasonOf } from "../protocol/file_error.ts";
 import type { ListenAddress } from "../protocol/listen_address.ts";
 import { orchestratorTopics, parseTopic } from "../protocol/topics.ts";
-import { Planner } from "../queries/plan/planner.ts";
+import { WatchedPlanner } from "./fanout/watched_planner.ts";
 import { Authority } from "./access/authority.ts";
 import { createApp } from "./api/app.ts";
 import { startEmbeddedBroker } from "./broker/embedded.ts";
@@ -43,7 +43,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const database = openDatabase(config.data_dir);
   stack.defer(() => database.close());
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
-  const planner = stack.use(await Planner.open());
+  const planner = stack.use(await WatchedPlanner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
   const brokerUrl = await brokerUrlOf(config, stack);
   // Two processes of one name would take each other's results: every start has its own.

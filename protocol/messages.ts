@@ -104,17 +104,17 @@ export type LostTotal = z.infer<typeof LostTotal>;
 /** What a host read for its part of an answer. */
 export const HostCoverage = z.object({
   /** Parts and chunks opened. */
-  chunks: z.number().int(),
-  rows_scanned: z.number().int(),
-  bytes_read: z.number().int(),
+  chunks: z.number().int().nonnegative(),
+  rows_scanned: z.number().int().nonnegative(),
+  bytes_read: z.number().int().nonnegative(),
   /** Rejected lines in the asked range. */
-  rejects: z.number().int(),
+  rejects: z.number().int().nonnegative(),
   /** Seen in the asked range; a host of an older version does not say. */
   gaps: GapTotal.default({ count: 0, bytes: 0 }),
   /** Of the asked tables and range: not in the answer. */
   lost: LostTotal.default({ files: 0, rows: 0 }),
   /** Bytes in the log files that the tail has not read yet. */
-  behind_bytes: z.number().int(),
+  behind_bytes: z.number().int().nonnegative(),
 });
 export type HostCoverage = z.infer<typeof HostCoverage>;
 

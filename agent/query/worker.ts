@@ -11,7 +11,7 @@ import type { Exported } from "../../queries/transfer/export.ts";
 import { createBroadcastTable } from "../../queries/transfer/import.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import { Planner } from "../../queries/plan/planner.ts";
-import { confine } from "./confinement.ts";
+import { confine } from "../../protocol/confinement.ts";
 import { resultFile, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 

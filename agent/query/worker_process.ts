@@ -14,7 +14,7 @@ import { spareFolder } from "../store/spare_folder.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
-import { libraryPath } from "./confinement.ts";
+import { libraryPath } from "../../protocol/confinement.ts";
 import { makeOwnFolder, pathForWorker } from "./worker_folders.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";

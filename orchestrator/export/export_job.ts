@@ -15,6 +15,8 @@ export const ExportJob = z.object({
   select: z.string(),
   columns: z.array(Column),
   format: z.enum(ROW_FORMATS),
+  /** The C library, by which the process limits itself; null: there is none. */
+  library: z.string().nullable(),
   /** Where DuckDB may spill; it need not be there. */
   spill_folder: z.string(),
 });

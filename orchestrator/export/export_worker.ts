@@ -1,4 +1,5 @@
 /** The child that writes one long answer to its stdout, as fast as it is read. */
+import { confine } from "../../protocol/confinement.ts";
 import { readJsonLines } from "../../protocol/json_lines.ts";
 import { toWireError } from "../../protocol/wire_error.ts";
 import { STDOUT, writeRows } from "../../queries/answer/format.ts";
@@ -9,6 +10,10 @@ import { ExportJob } from "./export_job.ts";
 
 /** Of DuckDB; sorts of more spill. */
 const MEMORY_BYTES = 512 * 2 ** 20;
+/** With what DuckDB does not count: texts and lists that it is at work on. */
+const MEMORY_BYTES_MAX = 1.5 * 2 ** 30;
+/** Of a file that it spills into, or of the answer, where that goes into a file. */
+const FILE_BYTES_MAX = 2 ** 40;
 const THREADS_MAX = 2;
 
 /** Takes one job from stdin. @returns the exit code; after 1, stderr ends with a WireError as JSON */
@@ -26,7 +31,7 @@ export async function exportWorker(): Promise<number> {
 }
 
 async function write(job: ExportJob) {
-  const { broadcast, views, files, select, columns, format, spill_folder } = job;
+  const { broadcast, views, files, select, columns, format, spill_folder, library } = job;
   await using engine = await Engine.open({
     threads: Math.min(THREADS_MAX, navigator.hardwareConcurrency),
     memoryBytes: MEMORY_BYTES,
@@ -35,5 +40,6 @@ async function write(job: ExportJob) {
   await engine.freeOrder();
   await engine.lockDown([...files, STDOUT.path], views);
   for (const table of broadcast) await createBroadcastTable(engine, table);
+  confine(library, { memoryBytes: MEMORY_BYTES_MAX, fileBytes: FILE_BYTES_MAX, user: null });
   await writeRows(engine, { from: `(${select})`, columns }, format, STDOUT);
 }

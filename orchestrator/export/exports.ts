@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
+import { libraryPath } from "../../protocol/confinement.ts";
 import { writeJsonLine } from "../../protocol/json_lines.ts";
 import { WireError } from "../../protocol/messages.ts";
 import {
@@ -54,7 +55,7 @@ export class Exports {
    * @throws {LogvendError} bad_sql, timeout, cancelled or internal
    */
   async *write(
-    job: Omit<ExportJob, "spill_folder">,
+    job: Omit<ExportJob, "spill_folder" | "library">,
     options: ExportOptions,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const { folder, signal, timeoutMs } = options;
@@ -66,9 +67,10 @@ export class Exports {
     const firstRows = new AbortController();
     const timer = setTimeout(() => firstRows.abort(late), timeoutMs);
     const until = AbortSignal.any([signal, firstRows.signal, this.stopping.signal]);
-    await using child = new ExportProcess(folder, until);
+    const library = libraryPath();
+    await using child = new ExportProcess({ folder, library, until });
     try {
-      await child.start({ ...job, spill_folder: join(folder, "spill") });
+      await child.start({ ...job, library, spill_folder: join(folder, "spill") });
       for await (const bytes of child.rows) {
         clearTimeout(timer);
         yield bytes;
@@ -90,12 +92,18 @@ class ExportProcess implements AsyncDisposable {
   private readonly input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   private readonly said: Promise<string>;
 
-  /** @param until kills it */
-  constructor(folder: string, private readonly until: AbortSignal) {
+  private readonly until: AbortSignal;
+
+  /** @param options `until` kills it */
+  constructor(
+    { folder, library, until }: { folder: string; library: string | null; until: AbortSignal },
+  ) {
+    this.until = until;
+    const libraries = [PROGRAM_FOLDER, ...(library === null ? [] : [library])];
     const self = logvendCommand([EXPORT_COMMAND], [
       `--allow-read=${pathList(PROGRAM_FOLDER, folder)}`,
       `--allow-write=${pathList(folder)}`,
-      `--allow-ffi=${pathList(PROGRAM_FOLDER)}`,
+      `--allow-ffi=${pathList(...libraries)}`,
     ]);
     this.child = new Deno.Command(self.command, {
       args: self.args,

@@ -13,6 +13,9 @@ import type { TablePart } from "./host_inbox.ts";
  */
 const UNACKNOWLEDGED_MAX = 400;
 
+/** Of a reason that a host's own words are part of. */
+const REASON_LENGTH_MAX = 500;
+
 /** Everything one host shipped: its rows count only when they are as many as it says. */
 export interface HostAnswer {
   host: string;
@@ -140,6 +143,11 @@ export class Collector implements Disposable {
     } catch (error) {
       this.miss(host, "failed", messageOf(error));
     }
+  }
+
+  /** A message of the host's that is none of ours. */
+  receiveMalformed(host: string, reason: string): void {
+    this.miss(host, "failed", reason.slice(0, REASON_LENGTH_MAX));
   }
 
   /** The host went away, or came back as a new process that knows nothing of this query. */

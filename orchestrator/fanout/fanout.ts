@@ -42,7 +42,7 @@ export interface FanoutParts {
   broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
   fleet: Fleet;
   catalog: ChunkCatalog;
-  planner: Planner;
+  planner: Pick<Planner, "start">;
   workspaces: WorkspacePool;
   exports: Exports;
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
@@ -186,6 +186,9 @@ export class Fanout {
       }
     } catch (error) {
       const { host } = received;
+      if (received.kind === "result") {
+        this.running.get(received.request)?.receiveMalformed(host, messageOf(error));
+      }
       log.warning("Ignored a message of {host}: {reason}.", { host, reason: messageOf(error) });
     }
   }

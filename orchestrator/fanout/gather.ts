@@ -31,7 +31,7 @@ export interface GatherRequest {
   /** The query's own. */
   workspace: Workspace;
   signal: AbortSignal;
-  /** Called once, when the answer is known to be long. What it throws ends the query. */
+  /** Called once, when the answer is known to be long, or to be heavy to make. What it throws ends the query. */
   onLong: () => void;
   onProgress?: (progress: Progress) => void;
   onInterim?: OnInterim | undefined;
@@ -103,7 +103,10 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     });
   progress();
   const { onInterim } = request;
-  const interims = onInterim === undefined ? null : new Interims(received.merge, onInterim);
+  if (plan.isHeavy) beginLong(request, received.merge);
+  const interims = onInterim === undefined || plan.isHeavy
+    ? null
+    : new Interims(received.merge, onInterim);
   const batches = collector.batches();
   for await (const batch of interims === null ? batches : withPauses(batches)) {
     await interims?.look({ answered: answered(), asked });
@@ -149,8 +152,7 @@ async function takeAnswers(
   if (received.tooMany) return; // only counted by now
   const { merge } = received;
   if (rowCount > HELD_ROWS_MAX && merge.left === null) {
-    request.onLong();
-    merge.left = [];
+    beginLong(request, merge);
   }
   const rejected = await addAnswers(merge, answers);
   for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
@@ -159,6 +161,12 @@ async function takeAnswers(
     const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
     received.answered.push({ host, coverage, behindMs });
   }
+}
+
+/** The merge will run in a process of its own, from the files that hosts send. */
+function beginLong(request: GatherRequest, merge: Merge) {
+  request.onLong();
+  merge.left = [];
 }
 
 /** The answer would be too large: waits a moment for what the others would ship, for the message. */

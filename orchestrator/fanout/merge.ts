@@ -53,7 +53,7 @@ interface HostFile {
 export type Merged = { kind: "held"; table: FinishedTable } | { kind: "long"; merge: LongMerge };
 
 /** A merge that is still to be run. */
-export type LongMerge = Omit<ExportJob, "format" | "spill_folder">;
+export type LongMerge = Omit<ExportJob, "format" | "spill_folder" | "library">;
 
 /** Creates the empty tables. It is done while the hosts are at work. */
 export async function prepareMerge(
@@ -145,10 +145,14 @@ async function addTable(
         checkText(part, columns);
         came += part.values[0]?.length ?? 0;
         texts.push(part);
-      } else if (merge.left === null) came += await importPart(engine, table, columns, part);
-      else {
-        came += await checkParquet(engine, columns, part.file);
-        left.push({ table, file: part.file });
+        continue;
+      }
+      const held = await checkParquet(engine, columns, part.file);
+      came += held;
+      if (came > (rows[table] ?? 0)) break; // not even unpacked
+      if (merge.left !== null) left.push({ table, file: part.file });
+      else if (await importPart(engine, table, columns, part) !== held) {
+        throw new LogvendError("usage", `sent a file that says it has ${held} rows, and has not`);
       }
     }
     merge.rowCount += came;

@@ -33,12 +33,17 @@ export interface Plan {
   partials: Partial[];
   /** Runs over the partial tables, each holding the rows of all hosts. */
   mergeSql: string;
+  /** Whether the merge may be at work for long without heeding an interrupt (heavy.ts). */
+  isHeavy: boolean;
   /** Names and types of the answer: those that one DuckDB holding every row would give. */
   columns: Column[];
 }
 
 /** What every plan of one request has in common. */
-export type Frame = Pick<Plan, "tables" | "columnsRead" | "range" | "reach" | "columns">;
+export type Frame = Pick<
+  Plan,
+  "tables" | "columnsRead" | "range" | "reach" | "columns" | "isHeavy"
+>;
 
 /** The columns that the SQL sees of a table. */
 export type Shown = (table: string) => readonly Column[];

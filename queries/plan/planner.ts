@@ -8,6 +8,7 @@ import { bindFailure, bindFailureIn, printSql } from "../ast.ts";
 import type { QueryNode } from "../ast_nodes.ts";
 import { Engine } from "../duckdb/engine.ts";
 import { admit } from "../gate.ts";
+import { isHeavy } from "../heavy.ts";
 import { conformed, distinctNames } from "./answer_columns.ts";
 import { catalogQuery, emptied, withRelations } from "./catalog.ts";
 import type { Relations } from "./catalog.ts";
@@ -162,7 +163,7 @@ export class Planner implements AsyncDisposable {
         return [table, shown(table).filter(({ name }) => needed.includes(name))];
       }),
     );
-    const frame = { tables, columnsRead, columns, range, reach };
+    const frame = { tables, columnsRead, columns, range, reach, isHeavy: isHeavy(node) };
     const { rowsMax, version = PLAN_VERSION } = request;
     const plan = await this.splitter.split(frozen, { sql, frame, shown, own, rowsMax, version });
     if (!readsClock(node)) this.cache.add(request, { plan, sqlBoundsTime });
@@ -204,6 +205,7 @@ export class Planner implements AsyncDisposable {
       columnsRead: {},
       range: { since: null, until: null },
       reach: EVERYWHERE,
+      isHeavy: isHeavy(node),
       partials: [],
       mergeSql: conformed(withRelations(merge, relations), merged, columns),
       columns,

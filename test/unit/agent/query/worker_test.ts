@@ -7,7 +7,7 @@ import { resultFile } from "../../../../agent/query/worker_protocol.ts";
 import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker_protocol.ts";
 import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
 import { accessTables } from "../../../harness/tables.ts";
-import { libraryPath } from "../../../../agent/query/confinement.ts";
+import { libraryPath } from "../../../../protocol/confinement.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
 import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";

@@ -30,6 +30,7 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
       mode: "aggregate",
       reason: null,
       tables: ["logs"],
+      isHeavy: false,
       columnsRead: {
         logs: [{ name: "status", type: "INTEGER" }, { name: "request_time", type: "DOUBLE" }],
       },

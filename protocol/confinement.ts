@@ -1,5 +1,5 @@
 /** What a process gives up for good before it runs the SQL of others: memory, files, its user. */
-import { LogvendError } from "../../protocol/errors.ts";
+import { LogvendError } from "./errors.ts";
 
 /** Bounds of a process that runs one query at a time. */
 export interface Confinement {
