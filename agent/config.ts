@@ -6,7 +6,7 @@ import { HostName, Labels, RegionName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
-import { AgentArchive, ARCHIVE_PATHS } from "../protocol/archive/archive_config.ts";
+import { AgentArchive, archivePaths } from "../protocol/archive/archive_config.ts";
 import { loopback } from "../protocol/listen_address.ts";
 import { geoProblems } from "./geo/geo_shape.ts";
 import { ruleProblems } from "./rules/problems.ts";
@@ -112,7 +112,7 @@ export async function readAgentConfig(
       paths: [
         ["data_dir"],
         ["geo", "database"],
-        ...ARCHIVE_PATHS,
+        ...archivePaths("archive"),
         ["streams", "*", "files", "*"],
         ["streams", "*", "redact", "*", "key", "file"],
         ...WINDOW_PATHS,

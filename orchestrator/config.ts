@@ -1,6 +1,7 @@
 /** orchestrator.yaml: one schema with its defaults; paths are relative to the file's folder. */
 import { hostname } from "node:os";
 import { z } from "zod";
+import { archivePaths, ArchiveStore } from "../protocol/archive/archive_config.ts";
 import { BrokerUrl, readConfig } from "../protocol/config_file.ts";
 import { loopback } from "../protocol/listen_address.ts";
 import { HostName } from "../protocol/names.ts";
@@ -33,6 +34,8 @@ export const OrchestratorConfig = z.strictObject({
     .describe("first level of every MQTT topic; the same on every agent"),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys that may ask; none: nobody may"),
+  archives: z.array(ArchiveStore).default([])
+    .describe("object stores that logvend archive reads, each with keys of the operator's own"),
 });
 
 export type OrchestratorConfig = z.infer<typeof OrchestratorConfig>;
@@ -41,6 +44,6 @@ export type OrchestratorConfig = z.infer<typeof OrchestratorConfig>;
 export async function readOrchestratorConfig(path: string): Promise<OrchestratorConfig> {
   return await readConfig(path, OrchestratorConfig, {
     environment: { LOGVEND_HTTP: ["http"], LOGVEND_BROKER: ["broker"] },
-    paths: [["data_dir"]],
+    paths: [["data_dir"], ...archivePaths("archives", "*")],
   });
 }

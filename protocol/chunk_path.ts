@@ -17,6 +17,19 @@ export function chunkPath(place: ChunkPlace): string {
     `${place.host}.${place.chunk}.parquet`;
 }
 
+const CHUNK_PATH = new RegExp(
+  "^stream=([a-z][a-z0-9_]{0,62})/region=([A-Za-z0-9][A-Za-z0-9._-]{0,127})" +
+    "/date=(\\d{4}-\\d\\d-\\d\\d)/hour=(\\d\\d)/" +
+    "([A-Za-z0-9][A-Za-z0-9._-]{0,127})\\.([0-9a-f]{16})\\.parquet$",
+);
+
+/** What a path says; null: it is no chunk's. */
+export function parseChunkPath(path: string): ChunkPlace | null {
+  const [, stream, region, date, hour, host, chunk] = CHUNK_PATH.exec(path) ?? [];
+  if (stream === undefined || region === undefined || host === undefined) return null;
+  return { stream, region, host, hour: `${date}T${hour}`, chunk: chunk ?? "" };
+}
+
 /** The UTC hour of an instant, `2026-11-22T19`. */
 export function hourOf(epochMs: number): string {
   return new Date(epochMs).toISOString().slice(0, 13);

@@ -29,6 +29,7 @@ const AGENT_PARTS: ReadonlySet<string> = new Set([
 const ENTRIES = [
   "agent/main.ts",
   "orchestrator/main.ts",
+  "deploy/archive/generate.ts",
   "deploy/build/main.ts",
   "deploy/dashboards/generate.ts",
   "docs/generate.ts",

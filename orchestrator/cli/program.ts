@@ -7,6 +7,7 @@ import { TERMINAL_ROWS_MAX } from "../../queries/answer/table_look.ts";
 import { createKeyFile } from "../access/key_file.ts";
 import { signAction } from "../access/sign.ts";
 import { hostsTable } from "../output.ts";
+import { addArchive } from "./archive_program.ts";
 import { ApiClient } from "./client.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
@@ -69,6 +70,7 @@ export function logvendProgram(): Command {
   addLibrary(program);
   addQueries(program);
   addHosts(program);
+  addArchive(program);
   addServe(program);
   addInit(program);
   addKey(program);

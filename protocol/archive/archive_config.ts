@@ -69,12 +69,10 @@ export const AgentArchive = z.strictObject({
 
 export type AgentArchive = z.infer<typeof AgentArchive>;
 
-/** Keys of a configuration with an `archive` that hold paths. */
-export const ARCHIVE_PATHS: readonly (readonly string[])[] = [
-  ["archive", "url"],
-  ["archive", "ca"],
-  ["archive", "credentials", "*", "file"],
-];
+/** Keys that hold paths, of an archive that stands under `keys`. */
+export function archivePaths(...keys: readonly string[]): string[][] {
+  return [["url"], ["ca"], ["credentials", "*", "file"]].map((path) => [...keys, ...path]);
+}
 
 /** The parts of an archive's URL. */
 export type ArchivePlace =

@@ -2,6 +2,7 @@
  * The benchmarks: `deno task bench NAME`, of the queries' also some parts, `bench query planning
  * chunks`. Each prints its figures; none of them judges.
  */
+import { benchArchive } from "./archive/archive.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchQuery } from "./query/query.ts";
 import { benchStore } from "./store.ts";
@@ -12,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, (parts: readonly string[]) => Promise<
   ingest: benchIngest,
   store: benchStore,
   windows: benchWindows,
+  archive: benchArchive,
 };
 
 const [name = "", ...parts] = Deno.args.filter((argument) => argument !== "--");

@@ -1,5 +1,5 @@
 /** Buckets in the tests' S3 store, and configurations that reach them. */
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from "@aws-sdk/client-s3";
 import { AgentArchive, parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
 import { S3Store } from "../../protocol/archive/s3_store.ts";
 import type { S3StoreOptions } from "../../protocol/archive/s3_store.ts";
@@ -14,6 +14,8 @@ export interface Bucket {
   secretFile: string;
   /** The `archive` part of a configuration. */
   archive(more?: Readonly<Record<string, unknown>>): AgentArchive;
+  /** Gives a user of the store, by name, the rights of an IAM policy on the bucket. */
+  allow(user: string, policy: { Statement: readonly object[] }): Promise<void>;
   /** A store below the prefix `logs`. */
   open(
     more?: Readonly<Record<string, unknown>>,
@@ -53,6 +55,14 @@ export async function makeBucket(ceph: Ceph, folder: TempFolder): Promise<Bucket
     keyFile,
     secretFile,
     archive,
+    async allow(user, { Statement }) {
+      const Principal = { AWS: [`arn:aws:iam:::user/${user}`] };
+      const statements = Statement.map((statement) => ({ ...statement, Principal }));
+      const Policy = JSON.stringify({ Version: "2012-10-17", Statement: statements });
+      const client = adminClient(ceph);
+      await client.send(new PutBucketPolicyCommand({ Bucket: name, Policy }));
+      client.destroy();
+    },
     open: (more, options) => {
       const configured = archive(more);
       const place = parseArchiveUrl(configured.url);

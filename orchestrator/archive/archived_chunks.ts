@@ -1,0 +1,57 @@
+/** What lies in archives: the chunks of hosts, streams, regions and hours, told from listings. */
+import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import type { ChunkPlace } from "../../protocol/chunk_path.ts";
+import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
+
+/** Which chunks; absent: all. */
+export interface ChunkFilter {
+  stream?: string | undefined;
+  region?: string | undefined;
+  hosts?: readonly string[] | undefined;
+  /** Half-open, over whole hours that touch it; ISO 8601, null is unbounded. */
+  range: { since: string | null; until: string | null };
+}
+
+/** A chunk in an archive. */
+export interface ArchivedChunk {
+  store: ObjectStore;
+  object: ListedObject;
+  place: ChunkPlace;
+}
+
+/** What is under `stream=` and is no chunk's name: nobody of ours put it there. */
+export interface Stranger {
+  store: ObjectStore;
+  object: ListedObject;
+  place: null;
+}
+
+/** In the order of keys, archive by archive. Only the wanted stream and region are listed. */
+export async function* listArchive(
+  stores: readonly ObjectStore[],
+  filter: ChunkFilter,
+  signal: AbortSignal,
+): AsyncGenerator<ArchivedChunk | Stranger> {
+  const { stream, region } = filter;
+  const prefix = stream === undefined
+    ? "stream="
+    : region === undefined
+    ? `stream=${stream}/`
+    : `stream=${stream}/region=${region}/`;
+  for (const store of stores) {
+    for await (const object of store.list(prefix, signal)) {
+      const place = parseChunkPath(object.key);
+      if (place === null) yield { store, object, place };
+      else if (isWanted(place, filter)) yield { store, object, place };
+    }
+  }
+}
+
+function isWanted(place: ChunkPlace, { stream, region, hosts, range }: ChunkFilter): boolean {
+  const { since, until } = range;
+  return (stream === undefined || place.stream === stream) &&
+    (region === undefined || place.region === region) &&
+    (hosts === undefined || hosts.includes(place.host)) &&
+    (since === null || place.hour >= since.slice(0, 13)) &&
+    (until === null || `${place.hour}:00:00.000Z` < until);
+}

@@ -1,0 +1,148 @@
+/** `logvend archive ls|stat|verify|policy`: what lies in object stores, read from them directly. */
+import type { ArchiveStore } from "../../protocol/archive/archive_config.ts";
+import { parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
+import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
+import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import { parseRange } from "../../protocol/range.ts";
+import { counted, formatBytes } from "../../protocol/units.ts";
+import { renderTable } from "../../queries/answer/table.ts";
+import { listArchive } from "../archive/archived_chunks.ts";
+import type { ChunkFilter } from "../archive/archived_chunks.ts";
+import { agentPolicy, lifecycle } from "../archive/policy.ts";
+import { summarize } from "../archive/summary.ts";
+import type { ArchiveSummary, ChunkSum } from "../archive/summary.ts";
+import { verifyChunk } from "../archive/verify.ts";
+import { readOrchestratorConfig } from "../config.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What all of them take. */
+export interface ArchiveOptions {
+  config: string;
+  stream?: string;
+  region?: string;
+  host?: string;
+  since: string;
+  until?: string;
+  output: "table" | "json";
+}
+
+/** `archive ls`: by day; `archive stat`: in all. @throws {LogvendError} */
+export async function listCommand(
+  options: ArchiveOptions,
+  terminal: Terminal,
+  byDay: boolean,
+): Promise<void> {
+  await using stores = await openArchives(options);
+  const found = listArchive(stores.all, filterOf(options, terminal), terminal.signal);
+  const summary = await summarize(found, byDay);
+  if (options.output === "json") {
+    return await terminal.write(`${JSON.stringify(summary, null, 2)}\n`);
+  }
+  await terminal.write(
+    summary.sums.length === 0 ? "Nothing is archived of that\n" : renderTable(
+      columnsOf(byDay),
+      summary.sums.map(shown),
+      terminal.tableLook,
+    ),
+  );
+  sayStrangers(summary, terminal);
+}
+
+/** @returns the exit code: 75 when something is wrong @throws {LogvendError} */
+export async function verifyCommand(
+  options: ArchiveOptions & { content?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  await using stores = await openArchives(options);
+  const sum = { chunks: 0, rows: 0, bytes: 0, wrong: 0, unsummed: 0 };
+  const content = options.content ?? false;
+  for await (
+    const chunk of listArchive(stores.all, filterOf(options, terminal), terminal.signal)
+  ) {
+    if (chunk.place === null) {
+      sum.wrong++;
+      await terminal.write(`${chunk.object.key}: no chunk of ours\n`);
+      continue;
+    }
+    const { key, rows, bytes, problem, hasChecksum } = await verifyChunk(
+      chunk,
+      { content },
+      terminal.signal,
+    );
+    sum.chunks++;
+    sum.rows += rows;
+    sum.bytes += bytes;
+    if (!hasChecksum) sum.unsummed++;
+    if (problem === null) continue;
+    sum.wrong++;
+    await terminal.write(`${key}: ${problem}\n`);
+  }
+  const read = content ? "checksums and footers" : "footers (--content reads every byte)";
+  const bare = content && sum.unsummed > 0 ? `, ${sum.unsummed} without a checksum` : "";
+  const amount = `${counted(sum.chunks, "chunk")}, ${counted(sum.rows, "row")}`;
+  terminal.error(
+    `${sum.wrong === 0 ? "all right" : `${sum.wrong} wrong`}: ${amount}, ` +
+      `${formatBytes(sum.bytes)}${bare}; read ${read}`,
+  );
+  return sum.wrong === 0 ? 0 : EXIT_CODES.partial;
+}
+
+/** `archive policy`. @throws {LogvendError} usage, of what is no bucket */
+export async function policyCommand(
+  { url, region, host, only }: { url: string; region?: string; host?: string; only?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const place = parseArchiveUrl(url);
+  if (place?.kind !== "s3") {
+    throw new LogvendError("usage", `${url}: wanted s3://BUCKET/PREFIX; folders need no policy`);
+  }
+  const request = { ...place, region: region ?? null, host: host ?? null };
+  const both = { policy: agentPolicy(request), lifecycle: lifecycle(request) };
+  const shown = only === "policy" ? both.policy : only === "lifecycle" ? both.lifecycle : both;
+  await terminal.write(`${JSON.stringify(shown, null, 2)}\n`);
+}
+
+/** @throws {LogvendError} bad_config without any */
+async function openArchives({ config }: { config: string }) {
+  const { archives } = await readOrchestratorConfig(config);
+  if (archives.length === 0) {
+    throw new LogvendError(
+      "bad_config",
+      `${config} names no archive: add archives: [ { url: "s3://BUCKET/PREFIX" } ]`,
+    );
+  }
+  const stack = new AsyncDisposableStack();
+  const all: ObjectStore[] = [];
+  for (const archive of archives satisfies ArchiveStore[]) {
+    all.push(stack.use(await openObjectStore(archive)));
+  }
+  return { all, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+function filterOf(options: ArchiveOptions, terminal: Terminal): ChunkFilter {
+  const { stream, region, host, since, until } = options;
+  return {
+    stream,
+    region,
+    hosts: host?.split(",").map((name) => name.trim()),
+    range: parseRange({ since, until }, terminal.now()),
+  };
+}
+
+function columnsOf(byDay: boolean) {
+  const names = ["stream", "region", ...(byDay ? ["date"] : []), "hosts", "chunks", "bytes"];
+  const numbers = new Set(["hosts", "chunks"]);
+  return [...names, "first_hour", "last_hour"]
+    .map((name) => ({ name, type: numbers.has(name) ? "BIGINT" : "VARCHAR" }));
+}
+
+function shown(sum: ChunkSum) {
+  return { ...sum, bytes: formatBytes(sum.bytes) };
+}
+
+function sayStrangers({ strangers: { count, examples } }: ArchiveSummary, terminal: Terminal) {
+  if (count === 0) return;
+  terminal.error(`${counted(count, "object")} that no agent of ours wrote, left out:`);
+  for (const example of examples) terminal.error(`  ${example}`);
+}

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
+import { startCeph } from "../harness/ceph/cluster.ts";
+import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
+import { ourProgram, runProgram } from "../harness/program.ts";
+import { makeBucket } from "../harness/s3.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+import { makeHost } from "./scene.ts";
+
+const { signal } = new AbortController();
+const logvend = (...args: string[]) =>
+  runProgram({ args: ourProgram("orchestrator/main.ts", "archive", ...args) });
+
+/** An archive of three hours in a folder, and a configuration that names it. */
+async function scene(folder: TempFolder) {
+  await using host = await makeHost(folder);
+  await host.seal(3);
+  const objects = new FolderStore(folder.join("archive"));
+  await host.archive(objects).uploadAll(signal);
+  const config = await folder.write(
+    "orchestrator.yaml",
+    'data_dir: ./o\narchives: [ { url: "file:./archive" } ]\n',
+  );
+  return { config, objects };
+}
+
+Deno.test("archive ls and stat say what there is, and what is no chunk", async () => {
+  await using folder = await TempFolder.make();
+  const { config, objects } = await scene(folder);
+  const stat = await logvend("stat", "-c", config, "-o", "json");
+  assert.equal(stat.code, 0, stat.stderr);
+  const { sums: [sum], strangers } = JSON.parse(stat.stdout);
+  assert.deepEqual({ ...sum, bytes: 0 }, {
+    stream: "logs",
+    region: "eu",
+    date: null,
+    hosts: 1,
+    chunks: 3,
+    bytes: 0,
+    first_hour: "2026-11-22T18",
+    last_hour: "2026-11-22T20",
+  });
+  assert.deepEqual(strangers, { count: 0, examples: [] });
+  const body = new TextEncoder().encode("x");
+  await objects.put({ key: "stream=logs/mine.csv", body, sha256: sha256Hex(body) }, signal);
+  const ls = await logvend("ls", "-c", config, "--since", "2026-11-22T19:30:00Z");
+  assert.match(
+    ls.stdout,
+    /logs +│ eu +│ 2026-11-22 +│ +1 │ +2 │ .* │ 2026-11-22T19 │ 2026-11-22T20/,
+  );
+  assert.match(ls.stderr, /1 object that no agent .*left out:\n +file:.*\/stream=logs\/mine\.csv/);
+  const none = await logvend("ls", "-c", config, "--region", "us");
+  assert.match(none.stdout, /^Nothing is archived of that/);
+});
+
+Deno.test("archive verify names what is wrong: cut, overwritten, misplaced", async () => {
+  await using folder = await TempFolder.make();
+  const { config, objects } = await scene(folder);
+  const right = await logvend("verify", "-c", config);
+  assert.equal(right.code, 0, right.stderr);
+  assert.match(right.stderr, /all right: 3 chunks, 9 rows, .*; read footers/);
+  const keys = (await Array.fromAsync(objects.list("stream=", signal))).map(({ key }) => key);
+  const [cut = "", overwritten = "", good = ""] = keys;
+  await Deno.truncate(folder.join("archive", cut), 1_500);
+  const garbage = new TextEncoder().encode("no Parquet at all, and not at all short either");
+  await objects.put({ key: overwritten, body: garbage, sha256: sha256Hex(garbage) }, signal);
+  const misplaced = good.replace(/[0-9a-f]{16}/, "0123456789abcdef");
+  await Deno.copyFile(folder.join("archive", good), folder.join("archive", misplaced));
+  const wrong = await logvend("verify", "-c", config);
+  assert.equal(wrong.code, 75);
+  const lines = wrong.stdout.trimEnd().split("\n");
+  assert.equal(lines.length, 3, wrong.stdout);
+  assert.match(wrong.stdout, new RegExp(`${cut}: no chunk`));
+  assert.match(wrong.stdout, new RegExp(`${overwritten}: (no chunk|it has no footer)`));
+  assert.match(wrong.stdout, new RegExp(`${misplaced}: it says that it is chunk `));
+  assert.match(wrong.stderr, /^3 wrong: 4 chunks/m);
+});
+
+Deno.test("without an archive in the configuration the commands say how to name one", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write("orchestrator.yaml", "data_dir: ./o\n");
+  const { code, stderr } = await logvend("ls", "-c", config);
+  assert.equal(code, 78);
+  assert.match(stderr, /names no archive: add archives: \[ \{ url: "s3:\/\/BUCKET\/PREFIX" \} \]/);
+});
+
+Deno.test({
+  name: "archive policy is enough for an agent, which cannot delete; verify reads checksums",
+  ignore: CEPH_IS_MISSING,
+  async fn() {
+    await using folder = await TempFolder.make();
+    await using ceph = await startCeph();
+    const bucket = await makeBucket(ceph, folder);
+    await using host = await makeHost(folder);
+    await host.seal(2);
+    const url = `s3://${bucket.name}/logs`;
+    const printed = await logvend("policy", url, "--region", "eu", "--only", "policy");
+    assert.equal(printed.code, 0, printed.stderr);
+    const file = await folder.write("policy.json", printed.stdout);
+    await ceph.admin(
+      ...["user", "create", "--uid=agent", "--display-name=agent"],
+      ...["--access-key=agent-key", "--secret=agent-secret"],
+    );
+    await bucket.allow("agent", JSON.parse(await Deno.readTextFile(file)));
+    await Deno.writeTextFile(bucket.keyFile, "agent-key");
+    await Deno.writeTextFile(bucket.secretFile, "agent-secret");
+    await using objects = await bucket.open();
+    await host.archive(objects).uploadAll(AbortSignal.timeout(20_000));
+    assert.equal(host.store.archiveBook.backlog().chunks, 0);
+    const [chunk] = await Array.fromAsync(objects.list("stream=", signal));
+    await assert.rejects(objects.remove(chunk?.key ?? "", signal), /access denied/);
+    const body = new Uint8Array(1);
+    const elsewhere = { key: "elsewhere", body, sha256: sha256Hex(body) };
+    await assert.rejects(objects.put(elsewhere, signal), /access denied/);
+    const config = await folder.write(
+      "orchestrator.yaml",
+      `data_dir: ./o
+archives:
+  - url: ${url}
+    endpoint: ${ceph.endpoint}
+    path_style: true
+    credentials: { access_key_id: { file: ${bucket.keyFile} }, secret_access_key: { file: ${bucket.secretFile} } }
+`,
+    );
+    const verified = await logvend("verify", "--content", "-c", config);
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    assert.match(verified.stderr, /all right: 2 chunks, 6 rows, .*; read checksums and footers/);
+  },
+});

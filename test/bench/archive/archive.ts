@@ -1,0 +1,11 @@
+/** What the archive costs: `deno task bench archive`, or some parts, `bench archive drain`. */
+import { benchDrain } from "./drain.ts";
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = { drain: benchDrain };
+
+/** @param parts which of them; none: all */
+export async function benchArchive(parts: readonly string[]): Promise<void> {
+  for (const [name, run] of Object.entries(PARTS)) {
+    if (parts.length === 0 || parts.includes(name)) await run();
+  }
+}

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { ObjectStoreError } from "../../../../protocol/archive/object_store.ts";
+import { s3Error } from "../../../../protocol/archive/s3_errors.ts";
+
+const TARGET = {
+  url: "s3://acme-logs/prod",
+  bucket: "acme-logs",
+  region: "eu-west-1",
+  endpoint: undefined,
+};
+
+/** An error as the SDK throws it. */
+function thrown(name: string, status: number | undefined, more: object = {}) {
+  const error = Object.assign(new Error(`${name}: as S3 says it`), more);
+  error.name = name;
+  return Object.assign(error, { $metadata: { httpStatusCode: status } });
+}
+
+Deno.test("what S3 refuses is said with what to do about it", () => {
+  const check = (error: Error, short: string, code: string, expected: RegExp) => {
+    const mapped = s3Error("store x", error, TARGET);
+    assert.ok(mapped instanceof ObjectStoreError);
+    assert.match(mapped.message, /^Cannot store x in s3:\/\/acme-logs\/prod: /);
+    assert.match(mapped.message, expected);
+    assert.deepEqual([mapped.short, mapped.code], [short, code]);
+  };
+  check(
+    thrown("NoSuchBucket", 404),
+    "S3 404",
+    "bad_config",
+    /there is no bucket acme-logs; make it, or correct archive\.url/,
+  );
+  check(
+    thrown("PermanentRedirect", 301, {
+      $response: { headers: { "x-amz-bucket-region": "us-west-2" } },
+    }),
+    "S3 301",
+    "bad_config",
+    /the bucket is not in eu-west-1; set archive\.region to us-west-2/,
+  );
+  check(
+    thrown("AuthorizationHeaderMalformed", 400, { Region: "us-east-2" }),
+    "S3 400",
+    "bad_config",
+    /set archive\.region to us-east-2/,
+  );
+  check(
+    thrown("AccessDenied", 403),
+    "S3 403",
+    "not_permitted",
+    /access denied \(AccessDenied\); the rights it takes: logvend archive policy/,
+  );
+  check(
+    thrown("ExpiredToken", 400),
+    "S3 400",
+    "not_permitted",
+    /the credentials expired \(ExpiredToken\); renew what archive\.credentials names/,
+  );
+  check(
+    thrown("InvalidAccessKeyId", 403),
+    "S3 403",
+    "not_permitted",
+    /the credentials are wrong \(InvalidAccessKeyId\); renew/,
+  );
+  check(
+    thrown("CredentialsProviderError", undefined),
+    "no credentials",
+    "not_permitted",
+    /no credentials \(CredentialsProviderError\); renew/,
+  );
+  check(
+    thrown("RequestTimeTooSkewed", 403),
+    "S3 403",
+    "not_permitted",
+    /the clock of this machine is too far off; set it \(NTP\)/,
+  );
+  check(thrown("SlowDown", 503), "S3 503", "unavailable", /the store is busy \(SlowDown\)/);
+  check(
+    thrown("Error", undefined),
+    "no answer",
+    "unavailable",
+    /no answer from S3 in eu-west-1 \(.*\); is it up, and archive\.endpoint right\?/,
+  );
+  check(
+    thrown("EntityTooLarge", 400),
+    "S3 400",
+    "unavailable",
+    /EntityTooLarge: as S3 says it/,
+  );
+});
