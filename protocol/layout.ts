@@ -17,6 +17,8 @@ import { identifier, literal } from "./table_sql.ts";
  */
 export type ValueKind = string;
 
+const NUMBER = /^(whole|decimal|fixed\d)$/;
+
 const Piece = z.union([z.string(), z.tuple([z.string(), z.string()])]);
 /** A text, or the name of a column and how its value is written. */
 export type LayoutPiece = z.infer<typeof Piece>;
@@ -38,6 +40,12 @@ export function layoutSql(text: string): string {
   const pieces = layoutPieces(text) ?? [];
   const parts = pieces.map((piece) => typeof piece === "string" ? textSql(piece) : valueSql(piece));
   return `concat(${["''", ...parts].join(", ")})`;
+}
+
+/** By column, how a layout writes numbers that are stored as such. */
+export function numberKinds(text: string): Map<string, ValueKind> {
+  const values = (layoutPieces(text) ?? []).filter((piece) => typeof piece !== "string");
+  return new Map(values.filter(([, kind]) => NUMBER.test(kind)));
 }
 
 /** SQL ends at a zero byte. */

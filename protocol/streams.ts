@@ -2,11 +2,11 @@
  * The tables of SQL: what users see (logical columns) and what Parquet files hold (physical).
  * Files differ between versions: readers take columns by name, an absent one is NULL.
  */
-import { layoutSql } from "./layout.ts";
+import { layoutSql, numberKinds, valueSql } from "./layout.ts";
 import type { Column, Table } from "./messages.ts";
 import { ACCESS_SHAPE, uniteColumns } from "./stream_shape.ts";
 import type { StreamShape } from "./stream_shape.ts";
-import { literal } from "./table_sql.ts";
+import { identifier, literal } from "./table_sql.ts";
 
 /** Written into every part and chunk; raised when the meaning of a physical column changes. */
 export const SCHEMA_VERSION = 1;
@@ -35,6 +35,8 @@ export interface StreamSchema {
   logical: readonly Column[];
   /** SQL over physical columns, by logical column; absent: the physical column of that name. */
   expressions: Readonly<Record<string, string>>;
+  /** The same where a column is asked for as VARCHAR: numbers are written as their lines have them. */
+  texts: Readonly<Record<string, string>>;
 }
 
 /** Ends the layout of rows whose line a rule changed: their length is still that of the original. */
@@ -47,6 +49,8 @@ export function redactedLayout(layout: string | null): string {
 
 /** SQL over physical columns: whether a rule changed the line. */
 export const IS_REDACTED = `coalesce(ends_with(layout, '${REDACTED}'), false)`;
+
+const LAYOUT = `if(${IS_REDACTED}, left(layout, -${REDACTED.length}), layout)`;
 
 /**
  * Lines are not stored: `layout` says how their columns make them up again. The ingest tries that
@@ -73,8 +77,27 @@ const ACCESS_LINES = `
 
 /** The line as SQL. @param cases `WHEN layout THEN text`, for the layouts that there are */
 function lineOf(cases: string): string {
-  const layout = `if(${IS_REDACTED}, left(layout, -${REDACTED.length}), layout)`;
-  return cases === "" ? "line_text" : `coalesce(line_text, CASE ${layout}${cases} END)`;
+  return cases === "" ? "line_text" : `coalesce(line_text, CASE ${LAYOUT}${cases} END)`;
+}
+
+/**
+ * Columns that hold a number, or a text that was a number before the column became wider, as texts.
+ * Of lines that are kept whole a number reads as DuckDB writes it, but for a `.0` that the line lacks.
+ */
+function textsOf(fields: readonly Column[], layouts: readonly string[]): Record<string, string> {
+  const kinds = layouts.map((layout) => [layout, numberKinds(layout)] as const);
+  return Object.fromEntries(fields.flatMap(({ name, type }) => {
+    if (type !== "VARCHAR" && type !== "DOUBLE") return [];
+    const cases = kinds.flatMap(([layout, of]) => {
+      const kind = of.get(name);
+      return kind === undefined ? [] : [`WHEN ${literal(layout)} THEN ${valueSql([name, kind])}`];
+    });
+    if (cases.length === 0) return [];
+    const text = `${identifier(name)}::VARCHAR`;
+    const isShorter = `ends_with(${text}, '.0') AND NOT contains(line_text, ${text})`;
+    const ofWhole = `if(${isShorter}, left(${text}, -2), ${text})`;
+    return [[name, `CASE ${LAYOUT} ${cases.join(" ")} ELSE ${ofWhole} END`]];
+  }));
 }
 
 /** What every row of a stream has, before the columns of its own and behind them. */
@@ -140,6 +163,7 @@ export function streamSchema({ access, fields, layouts }: StreamShape): StreamSc
       line,
       line_bytes: `coalesce(line_raw, encode(${line}))`,
     },
+    texts: textsOf(fields, layouts),
   };
 }
 
@@ -172,6 +196,7 @@ export const REJECTS_SCHEMA: StreamSchema = {
     { name: "line", type: "BLOB" },
   ],
   expressions: {},
+  texts: {},
 };
 
 /**
@@ -204,6 +229,7 @@ const ACCOUNTING_SCHEMA: StreamSchema = {
     { name: "bytes", type: "BIGINT" },
   ],
   expressions: { hour: "ts" },
+  texts: {},
 };
 
 /** What a query took of the host. */
@@ -243,6 +269,7 @@ const QUERY_LOG_SCHEMA: StreamSchema = {
     ...QUERY_COSTS,
   ],
   expressions: {},
+  texts: {},
 };
 
 /** Columns that `*` leaves out: they are there for SQL that names them. */

@@ -57,7 +57,8 @@ export function logicalColumns(
       ? literal(region)
       : own === undefined
       ? "NULL"
-      : schema.expressions[own] ?? identifier(own);
+      : (type === "VARCHAR" ? schema.texts[own] : undefined) ?? schema.expressions[own] ??
+        identifier(own);
     const value = own === "line" && lineSql !== null ? lineSql(expression) : expression;
     return `CAST(${value} AS ${type}) AS ${identifier(name)}`;
   }).join(", ");

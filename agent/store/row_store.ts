@@ -1,7 +1,7 @@
 /** Rows of one table in memory: copies of what came in batches, in chunks that are used again. */
 import type { Column } from "../../protocol/messages.ts";
 import type { RowSource, TypedChunk } from "../../queries/duckdb/row_source.ts";
-import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
+import { DoubleColumn, TextColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { RowRange, TypedColumn, WideColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { Rows } from "./rows.ts";
 
@@ -107,7 +107,22 @@ function copyRows(from: Rows<AnyColumns>, range: RowRange, to: Rows<AnyColumns>)
     if (source === undefined) column.clear(to.count, range.count);
     else column.copy(source, range, to.count, shift);
   }
+  for (const [name, column] of Object.entries(to.columns)) {
+    const isWider = column instanceof TextColumn && from.columns[name] instanceof DoubleColumn;
+    if (isWider) writeAsInLines(column, to, range.count);
+  }
   to.count += range.count;
+}
+
+/** `3` and `3.0` are one number, and two texts: where the line is kept, it says which it was. */
+function writeAsInLines(column: TextColumn, { columns, count }: Rows<AnyColumns>, added: number) {
+  const lines = columns.line_text;
+  if (!(lines instanceof TextColumn)) return;
+  for (let row = count; row < count + added; row++) {
+    const [text, line] = [column.text(row), lines.text(row)];
+    if (text === null || line === null || !text.endsWith(".0") || line.includes(text)) continue;
+    column.set(row, text.slice(0, -2));
+  }
 }
 
 /** The parts of the block, and of what lies behind it, that texts are in. */

@@ -81,10 +81,18 @@ export class TextColumn {
   }
 }
 
-/** A value as a text that DuckDB casts to it again. */
+/** A value as the text that DuckDB casts it to. */
 function valueText(column: Exclude<TypedColumn, TextColumn>, value: number | bigint): string {
-  if (Object.is(value, -0)) return "-0.0";
+  if (column instanceof DoubleColumn) return doubleText(Number(value));
   return String(column.values instanceof Int8Array ? value === 1 : value);
+}
+
+/** Of numbers of 15 digits at most. */
+function doubleText(value: number): string {
+  if (Object.is(value, -0)) return "-0.0";
+  if (Number.isInteger(value)) return `${value}.0`;
+  if (Math.abs(value) >= 1e-4) return String(value);
+  return value.toExponential().replace(/e-(\d)$/, "e-0$1");
 }
 
 /** Whole numbers of up to 32 bits; of 8 bits, 1 for true and 0 for false. */
