@@ -85,5 +85,7 @@ export function fillerOf(form: LineForm, nowMs: () => number): RowFiller {
   const { learner, time } = events ?? { learner: new Learner(shapeOfFormat(format)), time: null };
   const options = { format, time, nowMs };
   const parse = createEventParser(options);
-  return new EventFiller({ parse, learner, redactor, nowMs, grammar: scanGrammar(options) });
+  const isJson = format === "json" || format === "docker";
+  const grammar = scanGrammar(options);
+  return new EventFiller({ parse, learner, redactor, nowMs, isJson, grammar });
 }

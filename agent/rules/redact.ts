@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { LogvendError } from "../../protocol/errors.ts";
 import { secretText } from "../secret.ts";
 import type { Secret } from "../secret.ts";
+import { behindEscapes } from "./behind_escapes.ts";
 
 /** Columns that a rule can replace: texts that a client or user can be known by. */
 export const REDACTABLE = [
@@ -27,7 +28,7 @@ export interface RedactRule {
 
 /** What the rules of a stream do. */
 export interface Redactor {
-  /** A line with every match of a pattern replaced. */
+  /** A line with every match of a pattern replaced, of quoted strings with escapes too. */
   text(line: string): string;
   /** By field, in lower case, what its values become. */
   fields: ReadonlyMap<string, (value: string) => string>;
@@ -62,7 +63,8 @@ export function createRedactor(rules: readonly RedactRule[]): Redactor | null {
   }
   const text = (line: string) =>
     patterns.reduce(
-      (redacted, { pattern, replace }) => redacted.replaceAll(pattern, (match) => replace(match)),
+      (redacted, { pattern, replace }) =>
+        behindEscapes(redacted, (part) => part.replaceAll(pattern, (match) => replace(match))),
       line,
     );
   return { text, fields };

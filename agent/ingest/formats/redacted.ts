@@ -4,6 +4,7 @@ import type { RedactableField, Redactor } from "../../rules/redact.ts";
 import { createLineParser, isJson } from "./format.ts";
 import type { Format } from "./format.ts";
 import type { AccessRow, RejectReason } from "./row.ts";
+import { soundJson } from "./sound_json.ts";
 
 /** A line that was read. */
 export interface ReadLine {
@@ -26,7 +27,11 @@ export function createLineReader(format: Format, redactor: Redactor | null): Lin
   };
   if (redactor === null) return read;
   return (text) => {
-    const found = read(redactor.text(text));
+    const redacted = redactor.text(text);
+    let found = read(redacted);
+    if (found === "bad_json" && redacted !== text && typeof read(text) !== "string") {
+      found = read(soundJson(redacted));
+    }
     if (typeof found === "string") return found;
     const { row, line } = found;
     const changes = changesOf(row, redactor);

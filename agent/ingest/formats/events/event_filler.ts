@@ -12,9 +12,10 @@ import { ARRIVAL, newStreamRows } from "../../../store/rows.ts";
 import type { StreamRows } from "../../../store/rows.ts";
 import type { FilledLine, RowFiller, RowScanner } from "../filler.ts";
 import type { RejectReason } from "../row.ts";
+import { soundJson } from "../sound_json.ts";
 import type { Event, EventParser, Field } from "./event.ts";
 import type { Learner } from "./learner.ts";
-import { rendered } from "./render.ts";
+import { quoted, rendered } from "./render.ts";
 import { LayoutScanner } from "./scan/layout_scanner.ts";
 import type { ScanGrammar } from "./scan/template.ts";
 
@@ -24,6 +25,8 @@ export interface EventFillerOptions {
   redactor: Redactor | null;
   /** Null: lines of this format are not read from their bytes. */
   grammar: ScanGrammar | null;
+  /** Whether lines are JSON, and stay that when values are replaced. */
+  isJson: boolean;
   nowMs: () => number;
 }
 
@@ -55,11 +58,10 @@ export class EventFiller implements RowFiller {
   }
 
   read(original: string, isExact: boolean): FilledLine | RejectReason {
-    const { parse, learner, redactor, nowMs } = this.options;
-    const text = redactor?.text(original) ?? original;
-    const event = parse(text);
+    const { learner, redactor, nowMs } = this.options;
+    const { text, event } = this.parsed(original);
     if (typeof event === "string") return event;
-    const isReplaced = redactor !== null && replaceFields(event, redactor);
+    const isReplaced = redactor !== null && this.replaceFields(event, redactor);
     if (event.time === null) event.fields.push({ name: ARRIVAL, type: "BOOLEAN", value: true });
     const { physical } = learner;
     learner.learn(event.fields);
@@ -76,6 +78,25 @@ export class EventFiller implements RowFiller {
       layout: isRedacted ? redactedLayout(layout) : layout,
       set: (rows) => setFields(rows, ts, event),
     };
+  }
+
+  /** The line as it may be kept, taken apart. */
+  private parsed(original: string): { text: string; event: Event | RejectReason } {
+    const { parse, redactor, isJson } = this.options;
+    const text = redactor?.text(original) ?? original;
+    const event = parse(text);
+    const isBroken = event === "bad_json" && text !== original && isJson;
+    if (!isBroken || typeof parse(original) === "string") return { text, event };
+    const sound = soundJson(text);
+    return { text: sound, event: parse(sound) };
+  }
+
+  private replaceFields(event: Event, redactor: Redactor): boolean {
+    const names = replacedFields(event, redactor);
+    const isUnnamed = event.unnamed.some((name) => redactor.fields.has(name));
+    if (isUnnamed) event.pieces = null; // they have the value
+    if (event.pieces !== null && this.options.isJson) event.pieces = quoted(event.pieces, names);
+    return isUnnamed || names.size > 0;
   }
 
   /** Null: the line is kept whole. @param text null where the line is no text */
@@ -99,10 +120,9 @@ export class EventFiller implements RowFiller {
   }
 }
 
-/** Replaces what rules are for; true: there was something. */
-function replaceFields(event: Event, redactor: Redactor): boolean {
-  let isReplaced = event.unnamed.some((name) => redactor.fields.has(name));
-  if (isReplaced) event.pieces = null; // they have the value
+/** Replaces what rules are for; the names of what there was. */
+function replacedFields(event: Event, redactor: Redactor): Set<string> {
+  const names = new Set<string>();
   for (const field of event.fields) {
     const replace = redactor.fields.get(field.name.toLowerCase());
     const text = field.type === "VARCHAR" ? String(field.value) : field.raw ?? String(field.value);
@@ -111,16 +131,16 @@ function replaceFields(event: Event, redactor: Redactor): boolean {
     field.value = value;
     field.type = "VARCHAR";
     delete field.raw;
-    isReplaced = true;
+    names.add(field.name);
   }
-  return isReplaced;
+  return names;
 }
 
 /** What may be kept of a line in which values were replaced. */
 function replacedLine(event: Event): string {
-  return event.pieces === null
-    ? JSON.stringify(Object.fromEntries(event.fields.map(({ name, value }) => [name, value])))
-    : rendered(event.pieces, event);
+  if (event.pieces !== null) return rendered(event.pieces, event);
+  const own = event.fields.filter(({ name }) => name !== ARRIVAL);
+  return JSON.stringify(Object.fromEntries(own.map(({ name, value }) => [name, value])));
 }
 
 function setFields(rows: StreamRows, ts: bigint, { time, fields }: Event) {

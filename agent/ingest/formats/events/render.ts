@@ -14,6 +14,26 @@ export function rendered(pieces: readonly LayoutPiece[], { fields, time }: Event
   }).join("");
 }
 
+/** JSON's pieces with quotes around the values of these fields, which have become texts. */
+export function quoted(
+  pieces: readonly LayoutPiece[],
+  names: ReadonlySet<string>,
+): LayoutPiece[] {
+  let isOpen = false;
+  return pieces.map((piece, i) => {
+    if (typeof piece !== "string") return isBare(pieces, i, names) ? [piece[0], "json"] : piece;
+    const front = isOpen ? '"' : "";
+    isOpen = isBare(pieces, i + 1, names);
+    return `${front}${piece}${isOpen ? '"' : ""}`;
+  });
+}
+
+function isBare(pieces: readonly LayoutPiece[], index: number, names: ReadonlySet<string>) {
+  const [piece, before] = [pieces[index], pieces[index - 1]];
+  const isNamed = piece !== undefined && typeof piece !== "string" && names.has(piece[0]);
+  return isNamed && typeof before === "string" && !before.endsWith('"');
+}
+
 function valueText(
   fields: ReadonlyMap<string, Field>,
   [name, kind]: readonly [string, string],

@@ -38,3 +38,28 @@ Deno.test("a pattern that is none, or matches nothing at all, is named", () => {
   assert.match(patternProblem("a(") ?? "", /^a JavaScript regular expression \(.*[Uu]nterminated/);
   assert.equal(patternProblem("a*"), "a pattern that does not match an empty text");
 });
+
+Deno.test("a pattern sees what JSON's escapes hide, and changes no line without it", () => {
+  const text = (pattern: string, line: string) =>
+    createRedactor([{ pattern, by: "mask" }])?.text(line);
+  const check = (pattern: string, line: string, wanted = line) =>
+    assert.equal(text(pattern, line), wanted, line);
+  const r = String.raw;
+  check("secret", r`{"a":"se\u0063ret","b":"x\/y"}`, '{"a":"***","b":"x/y"}');
+  check("secret", r`{"a":"c\/d \u0061nd"}`);
+  check('(?<="pin":")[^"]+', r`{"p\u0069n":"47\u00311"}`, '{"pin":"***"}');
+  check('a"b', r`{"k":"x a\"b \\ y"}`, r`{"k":"x *** \\ y"}`);
+  check("token-\\w+", r`{"log":"{\"t\":\"tok\\u0065n-x1\"}\n"}`, r`{"log":"{\"t\":\"***\"}\n"}`);
+  check("token-\\w+", r`msg="a tok\u0065n-x1" n=1`, 'msg="a ***" n=1');
+  check(r`M\\u00fcller`, r`{"a":"M\u00fcller \n"}`, r`{"a":"*** \n"}`);
+  check("secret", r`{"a":"bad \x escape"} and "se\u0063ret`);
+  check("secret", r`"se\u0063ret" "\q"`, r`"***" "\q"`);
+});
+
+Deno.test("what a pattern has hashed is not hashed again behind an escape", async () => {
+  await using folder = await TempFolder.make();
+  const key = { file: await folder.write("key", `${KEY}\n`) };
+  const redactor = createRedactor([{ pattern: '(?<=token=)[^& "]+', by: "hash", key }]);
+  const hashOf = (line: string) => /token=(\w+)/.exec(redactor?.text(line) ?? "")?.[1];
+  assert.equal(hashOf(String.raw`{"u":"\"x\" ?token=abc"}`), hashOf("GET /?token=abc HTTP/1.1"));
+});

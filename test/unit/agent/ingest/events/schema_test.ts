@@ -269,6 +269,44 @@ Deno.test("a redacted field is nowhere: its name in any case, twice in a line, n
   assert.equal(rows[0]?.[0], '{"userName":"***","a":1}');
 });
 
+Deno.test("JSON stays JSON where a number, a flag or a nested value was replaced", async () => {
+  const stream = configured({
+    format: "json",
+    redact: [
+      { field: "pin", by: "mask" },
+      { field: "who", by: "mask" },
+      { pattern: "47\\d+", by: "mask" },
+    ],
+  });
+  await using scene = await Scene.make(stream);
+  const lines = [
+    '{"pin":11,"a":1}',
+    '{ "pin" : 1.50 , "who":{"is":["x"]}}',
+    '{"pin":true,"who":"name"}',
+    '{"n":4711,"list":[1,4712,{"m":-4713}],"text":"a 4714"}',
+    '{"pin":12,"pin":13,"n":null}',
+  ];
+  await scene.addLines([...lines, ...lines, ...lines]);
+  await scene.store.flush();
+  const { rows } = await scene.rows("line");
+  const kept = rows.map(([line]) => String(line));
+  assert.deepEqual(kept.slice(0, 5).map((line) => JSON.parse(line)), [
+    { pin: "***", a: 1 },
+    { pin: "***", who: "***" },
+    { pin: "***", who: "***" },
+    { n: "***", list: [1, "***", { m: "-***" }], text: "a ***" },
+    { pin: "***" },
+  ]);
+  assert.equal(kept[1], '{ "pin" : "***" , "who":"***"}');
+  assert.deepEqual(kept.slice(5), [...kept.slice(0, 5), ...kept.slice(0, 5)]);
+  const { rows: [[rejects] = []] } = await ask(
+    scene.store,
+    "SELECT count(*)::INT FROM rejects",
+    "rejects",
+  );
+  assert.equal(rejects, 0);
+});
+
 Deno.test("a stream of another format than before keeps the columns, the rows and the lines of before", async () => {
   await using folder = await TempFolder.make();
   const dataDir = folder.join("data");
