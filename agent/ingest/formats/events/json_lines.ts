@@ -2,6 +2,7 @@
 import { EventBuilder } from "./builder.ts";
 import { unescaped } from "./escapes.ts";
 import type { EventParser } from "./event.ts";
+import type { ReadTime } from "./event_time.ts";
 import type { TimeRule } from "./time_rule.ts";
 import { isNumber, typedValue } from "./values.ts";
 
@@ -24,7 +25,13 @@ export function jsonLines(rule: TimeRule, inner: InnerLine | null = null): Event
     const members = membersOf(line);
     if (members === null) return "bad_json";
     if (inner !== null && !members.some(({ key }) => key === inner.key)) return "no_format";
-    const timeKey = rule.keyOf(members.map(({ key }) => key));
+    const timeKey = rule.keyOf(
+      members.map(({ key }) => key),
+      (wanted) =>
+        members.some(({ key, start, end }) =>
+          key === wanted && timeOf(rule, line.slice(start, end)) !== null
+        ),
+    );
     const builder = new EventBuilder();
     let at = 0;
     for (const { key, start, end } of members) {
@@ -43,15 +50,24 @@ export function jsonLines(rule: TimeRule, inner: InnerLine | null = null): Event
 
 /** Whether the member was a time, and has been added. */
 function readTime(builder: EventBuilder, rule: TimeRule, raw: string): boolean {
-  const isText = raw.startsWith('"');
-  if (!isText && !isNumber(raw)) return false;
-  const text = isText ? raw.slice(1, -1) : raw;
-  const time = text.includes("\\") ? null : rule.parse(text);
+  const time = timeOf(rule, raw);
   if (time === null) return false;
-  builder.literal(isText ? '"' : "");
-  builder.time(time, text);
-  builder.literal(isText ? '"' : "");
+  const quote = raw.startsWith('"') ? '"' : "";
+  builder.literal(quote);
+  builder.time(time, textIn(raw));
+  builder.literal(quote);
   return true;
+}
+
+/** The time that a member is. */
+function timeOf(rule: TimeRule, raw: string): ReadTime | null {
+  const isPlain = raw.startsWith('"') ? !raw.includes("\\") : isNumber(raw);
+  return isPlain ? rule.parse(textIn(raw)) : null;
+}
+
+/** A member without its quotes. */
+function textIn(raw: string): string {
+  return raw.startsWith('"') ? raw.slice(1, -1) : raw;
 }
 
 function addInner(builder: EventBuilder, column: string, raw: string) {

@@ -2,6 +2,7 @@
 import { EventBuilder } from "./builder.ts";
 import { hasOddEscapes, unescaped } from "./escapes.ts";
 import type { EventParser } from "./event.ts";
+import type { ReadTime } from "./event_time.ts";
 import type { TimeRule } from "./time_rule.ts";
 
 /** A key, and behind `=` a text in quotes or a word. */
@@ -12,7 +13,10 @@ export function logfmt(rule: TimeRule): EventParser {
   return (line) => {
     const pairs = pairsOf(line);
     if (pairs === null) return "no_format";
-    const timeKey = rule.keyOf(pairs.map(({ key }) => key));
+    const timeKey = rule.keyOf(
+      pairs.map(({ key }) => key),
+      (wanted) => pairs.some((pair) => pair.key === wanted && timeOf(rule, pair) !== null),
+    );
     const builder = new EventBuilder();
     for (const pair of pairs) {
       builder.literal(pair.before);
@@ -65,7 +69,7 @@ function addPair(
   }
   const value = quoted ?? word ?? "";
   const quote = quoted === undefined ? "" : '"';
-  const time = isTime && !value.includes("\\") ? rule.parse(value) : null;
+  const time = isTime ? timeOf(rule, { quoted, word }) : null;
   builder.literal(`=${quote}`);
   if (time !== null) builder.time(time, value);
   else if (quoted === undefined) {
@@ -77,6 +81,12 @@ function addPair(
     builder.text(key, text, isPlain ? "json" : null, quoted);
   }
   builder.literal(quote);
+}
+
+/** The time that a pair's value is. */
+function timeOf(rule: TimeRule, { quoted, word }: Pick<Pair, "quoted" | "word">): ReadTime | null {
+  const value = quoted ?? word ?? "";
+  return value.includes("\\") ? null : rule.parse(value);
 }
 
 /** JSON takes no control characters as they are. */

@@ -24,7 +24,10 @@ export function regexLines(pattern: string, rule: TimeRule): EventParser {
     const found = Object.entries(indices).flatMap(([name, place]) =>
       place === undefined ? [] : [{ name, start: place[0], end: place[1] }]
     ).sort((a, b) => a.start - b.start || a.end - b.end);
-    const timeKey = rule.keyOf(found.map(({ name }) => name));
+    const timeKey = rule.keyOf(
+      found.map(({ name }) => name),
+      (wanted) => rule.parse(match.groups?.[wanted] ?? "") !== null,
+    );
     const builder = new EventBuilder();
     let at = 0;
     for (const { name, start, end } of found) {

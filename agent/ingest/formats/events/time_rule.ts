@@ -3,7 +3,7 @@ import { anyTime, bsdTime, epochText, isoTime, nginxTime, TIME_FORMATS } from ".
 import type { EventTimeParser } from "./event_time.ts";
 import { patternTime, timePatternProblem } from "./time_pattern.ts";
 
-/** Of these the first that a line has is its time. */
+/** Of these the first that is a time is that of the line: a duration may be called `time` too. */
 const TIME_KEYS = ["ts", "time", "timestamp", "@timestamp"];
 
 /** A stream's `time` as configured. */
@@ -16,8 +16,8 @@ export interface TimeConfig {
 export interface TimeRule {
   /** Whether lines without a time are rejects. */
   isRequired: boolean;
-  /** The key that holds the time; undefined: none does. */
-  keyOf(keys: readonly string[]): string | undefined;
+  /** The key that holds the time; undefined: none does. `isTime`: whether a key's value is one. */
+  keyOf(keys: readonly string[], isTime: (key: string) => boolean): string | undefined;
   parse: EventTimeParser;
 }
 
@@ -31,7 +31,7 @@ export function timeRule(config: TimeConfig | null, nowMs: () => number): TimeRu
   const wanted = config?.field;
   return {
     isRequired: config !== null,
-    keyOf: (keys) => wanted ?? TIME_KEYS.find((key) => keys.includes(key)),
+    keyOf: (keys, isTime) => wanted ?? TIME_KEYS.find((key) => keys.includes(key) && isTime(key)),
     parse: remembered(parserOf(config?.format, nowMs)),
   };
 }

@@ -63,6 +63,8 @@ export const ENDS = 1;
 export const NEVER = 2;
 
 const LINE_END = 0x0a;
+/** The key before a value of JSON or logfmt. */
+const KEY = /([^\s"=,{]+)"?\s*[:=]\s*"?$/;
 /** A field of a reserved name. */
 const RENAMED = /^log_/;
 const FORMS: Readonly<Record<string, ValueForm>> = {
@@ -113,9 +115,14 @@ export function templateFrom(
 
 /** Whether lines of a layout have their time at the same key, or none can have one. */
 export function isTimeSure(pieces: readonly LayoutPiece[], rule: TimeRule): boolean {
-  const names = placed(pieces).map(({ name }) => name.toLowerCase());
-  if (names.includes("ts") || names.includes(TIME_TEXT)) return true;
-  return rule.keyOf([...names, ...names.map((name) => name.replace(RENAMED, ""))]) === undefined;
+  const found = placed(pieces);
+  const time = found.find(({ name }) => name === "ts" || name === TIME_TEXT);
+  const timeKey = time === undefined ? undefined : KEY.exec(time.before)?.[1];
+  if (time !== undefined && timeKey === undefined) return false;
+  const names = found.filter((piece) => piece !== time).map(({ name }) => name.toLowerCase());
+  const keys = [...names, ...names.map((name) => name.replace(RENAMED, ""))];
+  // Whatever might be a time before that one in other lines of the layout.
+  return rule.keyOf([...keys, ...timeKey === undefined ? [] : [timeKey]], () => true) === timeKey;
 }
 
 function literalAt(pieces: readonly LayoutPiece[], index: number): string {

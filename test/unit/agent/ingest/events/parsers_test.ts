@@ -235,6 +235,19 @@ Deno.test("escapes of JSON say what they stand for, a backslash's own among them
 Deno.test("a small number at the key of a time says how long something took", () => {
   check("json", '{"time":0.035,"a":1}', { time: 0.035, a: 1 });
   check("logfmt", "time=35 a=1", { time: 35, a: 1 });
+  const ts = "2026-11-23T09:59:01.000Z";
+  check("json", `{"time":0.035,"@timestamp":"${ts}"}`, { ts, time: 0.035 });
+  check("json", `{"@timestamp":"${ts}","ts":{"a":1},"time":"soon"}`, {
+    ts,
+    log_ts: '{"a":1}',
+    time: "soon",
+  });
+  check("logfmt", `time=35 ts=soon timestamp=${ts} @timestamp=x`, {
+    ts,
+    time: 35,
+    log_ts: "soon",
+    "@timestamp": "x",
+  });
   check("json", '{"ts":1795427941.500,"a":1}', { ts: "2026-11-23T09:59:01.500Z", a: 1 });
   check("json", '{"ts":100000000,"a":1}', { ts: "1973-03-03T09:46:40.000Z", a: 1 });
 });
