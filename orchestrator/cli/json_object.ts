@@ -20,7 +20,9 @@ export class JsonObject {
   async end({ columns, coverage, mode, query_id, elapsed_ms }: AnswerEnd): Promise<void> {
     if (!this.hasBegun) await this.begin(columns);
     const rest = JSON.stringify({ coverage, mode, query_id, elapsed_ms }).slice(1);
-    await this.write(`${new TextDecoder().decode(this.last).trimEnd()},${rest}\n`);
+    const end = this.last.findLastIndex((byte) => byte !== NEWLINE) + 1;
+    await this.write(this.last.subarray(0, end)); // it may begin within a character
+    await this.write(`,${rest}\n`);
   }
 
   private async begin(columns: readonly Column[]) {
@@ -28,3 +30,5 @@ export class JsonObject {
     await this.write(`{"columns":${JSON.stringify(columns)},"rows":`);
   }
 }
+
+const NEWLINE = 10;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { identifier, literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
+import { jsonCopyList } from "./json_copy.ts";
 import { jsonList, jsonPages, pagesOf } from "./json_rows.ts";
 import type { FinishedTable, JsonRow, Page } from "./json_rows.ts";
 
@@ -59,6 +60,11 @@ export async function writeRows(
   target: RowTarget,
 ): Promise<number> {
   if (isCopied(format)) return await copyRows(engine, table, format, target.path);
+  const list = format === "arrow" ? null : jsonCopyList(table.columns);
+  if (list !== null) {
+    const options = `FORMAT json, ARRAY ${format === "json"}`;
+    return await copyList(engine, { list, from: table.from, path: target.path, options });
+  }
   let rowCount = 0;
   const blocks = formatted(engine, table, format, (rows) => rowCount += rows);
   await ReadableStream.from(blocks).pipeTo(await target.open());
@@ -76,8 +82,19 @@ async function copyRows(
   path: string,
 ): Promise<number> {
   const list = format === "parquet" ? parquetList(table) : "*";
+  return await copyList(engine, { list, from: table.from, path, options: COPY_OPTIONS[format] });
+}
+
+interface Copy {
+  list: string;
+  from: string;
+  path: string;
+  options: string;
+}
+
+async function copyList(engine: Engine, { list, from, path, options }: Copy): Promise<number> {
   const { rows } = await engine.read(
-    `COPY (SELECT ${list} FROM ${table.from}) TO ${literal(path)} (${COPY_OPTIONS[format]})`,
+    `COPY (SELECT ${list} FROM ${from}) TO ${literal(path)} (${options})`,
   );
   return Number(rows[0]?.[0]);
 }

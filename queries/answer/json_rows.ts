@@ -130,7 +130,7 @@ function readingOf(type: string): Reading {
 const AS_IS: Reading = {
   sql: (column) => column,
   toJson: (value) => {
-    if (typeof value === "bigint") return numberOf(String(value));
+    if (typeof value === "bigint") return isSafe(value) ? Number(value) : String(value);
     if (typeof value === "number") return Number.isFinite(value) ? value : nameOf(value);
     return value as boolean | null; // nothing else is in such columns
   },
@@ -167,6 +167,10 @@ function numberOf(digits: string): number | string {
   if (!Number.isFinite(value)) return digits;
   const significant = digits.replace(/e.*$/i, "").replace(/\D/g, "").replace(/^0+/, "").length;
   return significant <= DOUBLE_DIGITS || String(value) === digits ? value : digits;
+}
+
+function isSafe(value: bigint): boolean {
+  return Number.isSafeInteger(Number(value)); // rounding makes none safe that is not
 }
 
 /** As DuckDB writes it. */

@@ -14,6 +14,8 @@ export interface Question {
   sql: (round: number) => string;
   /** @default 100 */
   rounds?: number;
+  /** What it is compared with: done between two rounds, as the machine is then for both. */
+  beside?: () => Promise<void>;
 }
 
 /** What one round took. */
@@ -23,13 +25,15 @@ export interface Round extends Observed {
 }
 
 export async function ask(question: Question): Promise<Round[]> {
-  const { asker, observer, sql, rounds = 100 } = question;
+  const { asker, observer, sql, rounds = 100, beside } = question;
   const measured: Round[] = [];
   for (let round = 0; round < WARM_UP + rounds; round++) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     const { id, elapsedMs } = await asker.ask(sql(round));
     const observed = observer.of(id);
-    if (round >= WARM_UP) measured.push({ ...observed, answerMs: elapsedMs });
+    if (round < WARM_UP) continue;
+    measured.push({ ...observed, answerMs: elapsedMs });
+    await beside?.();
   }
   return measured;
 }

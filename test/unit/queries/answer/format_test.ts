@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
-import { formatRows } from "../../../../queries/answer/format.ts";
+import { fileTarget, formatRows, writeRows } from "../../../../queries/answer/format.ts";
 import type { RowFormat } from "../../../../queries/answer/format.ts";
+import { jsonCopyList } from "../../../../queries/answer/json_copy.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { columnsOf } from "../../../../queries/transfer/export.ts";
 
@@ -73,6 +74,33 @@ Deno.test("JSON rows hold numbers where a double is exact, and text where it is 
     assert.deepEqual({ ...row, odd: ["nan"] }, expected);
     assert.match(JSON.stringify(odd), /nan/i);
     assert.deepEqual(JSON.parse(await text("jsonl")).nested, expected.nested);
+  });
+});
+
+Deno.test("JSON that DuckDB writes has the same values", async () => {
+  const plain = `SELECT * EXCLUDE (precise, list, nested, odd, json),
+      9007199254740991 AS largest, -9007199254740992 AS beyond,
+      1e300::DOUBLE AS far, 123456789.12345679::DOUBLE AS long, 'inf'::FLOAT AS endless,
+      3.4e38::FLOAT AS wide, 99999999999.9999::DECIMAL(15, 4) AS price_long, 255::UTINYINT AS tiny,
+      18446744073709551615::UBIGINT AS unsigned, 'a"b\\c' || chr(1) || chr(10) || chr(8232) AS "odd name"
+    FROM (${SAMPLE})`;
+  await answer(`(${plain}) UNION ALL (${plain})`, async (scene) => {
+    const { engine, folder, text } = scene;
+    const columns = await columnsOf(engine, "answer");
+    assert.notEqual(jsonCopyList(columns), null);
+    for (const format of ["json", "jsonl"] as const) {
+      const file = join(folder, format);
+      const count = await writeRows(engine, { from: "answer", columns }, format, fileTarget(file));
+      assert.equal(count, 2);
+      const parse = (rows: string) =>
+        format === "json"
+          ? JSON.parse(rows)
+          : rows.trimEnd().split("\n").map((row) => JSON.parse(row));
+      assert.deepEqual(parse(await Deno.readTextFile(file)), parse(await text(format)));
+      await Deno.remove(file);
+    }
+    const nested = [{ name: "list", type: "BIGINT[]" }, { name: "json", type: "JSON" }];
+    assert.deepEqual(nested.map((column) => jsonCopyList([column])), [null, null]);
   });
 });
 
