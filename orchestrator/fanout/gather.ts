@@ -148,7 +148,7 @@ async function takeAnswers(
     received.amounts.push({ region: regionOf(request, host), rows: rowCount, bytes });
   }
   const rowCount = received.amounts.reduce((sum, { rows }) => sum + rows, 0);
-  if (plan.mode === "rows" && rowCount > claims.limits.rows_max) giveUp(request, received);
+  if (plan.reason !== null && rowCount > claims.limits.rows_max) giveUp(request, received);
   if (received.tooMany) return; // only counted by now
   const { merge } = received;
   if (rowCount > HELD_ROWS_MAX && merge.left === null) {

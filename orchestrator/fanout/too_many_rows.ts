@@ -32,10 +32,9 @@ const NARROWER_MS = [720, 360, 180, 60, 15, 5, 1].map((minutes) => minutes * MIN
 
 /** Why a plan's hosts ship many rows; null where its size says it. */
 export function whyRows({ mode, reason }: Pick<Plan, "mode" | "reason">): string | null {
-  return mode === "aggregate" || mode === "host_complete"
-    ? "each group, and each value that exact distinct counts and quantiles need, is one " +
-      "(approx_count_distinct and approx_quantile need few)"
-    : reason;
+  if (reason !== null || (mode !== "aggregate" && mode !== "host_complete")) return reason;
+  return "each group, and each value that exact distinct counts and quantiles need, is one " +
+    "(approx_count_distinct and approx_quantile need few)";
 }
 
 /** The error with the whole message. Figures are estimates: rounded, and said to be so. */

@@ -32,7 +32,9 @@ export interface Groups {
   mergeSql: string;
   columns: Column[];
   /** Of a plan that is nothing but this. */
-  mode: "aggregate" | "host_complete" | "top_k" | "rows";
+  mode: "aggregate" | "host_complete" | "rows";
+  /** Why rows, where it ships those that come out of windows; rows of joins are a mode. */
+  reason: string | null;
 }
 
 export interface GroupsRequest {
@@ -96,7 +98,7 @@ export class GroupSplitter {
       const given = await this.engine.describe(merged);
       const isOwn = isHostComplete || (join !== null && hasWindow(join));
       const mode = isOwn ? "host_complete" : "aggregate";
-      return { result: { partial, merge, mergeSql, columns: given, mode }, assumed };
+      return { result: { partial, merge, mergeSql, columns: given, mode, reason: null }, assumed };
     } catch {
       return useless; // it does not bind: an aggregate of another type than it is split for
     }

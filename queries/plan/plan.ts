@@ -20,7 +20,10 @@ export interface Plan {
    * the answer.
    */
   mode: "host_complete" | "aggregate" | "top_k" | "rows" | "catalog";
-  /** Why rows: "string_agg(request) at 1:8 cannot be merged from partial results". */
+  /**
+   * Why rows: "string_agg(request) at 1:8 cannot be merged from partial results". Null where the size
+   * does not grow with the data.
+   */
   reason: string | null;
   /** Base tables that the SQL reads. */
   tables: string[];

@@ -85,7 +85,9 @@ export class PlanSplitter {
     const rest = await this.inner(node, request);
     const tables = frame.tables.filter((table) => some(rest.node, (part) => names(part, table)));
     const mode = rest.groups.length > 0 && tables.length === 0 ? modeOf(rest.groups) : "rows";
-    const reason = mode !== "rows" ? null : await this.reasonText(request.sql, obstacle);
+    const reason = mode === "rows"
+      ? await this.reasonText(request.sql, obstacle)
+      : rest.groups.find((part) => part.reason !== null)?.reason ?? null;
     return await this.planRows(
       rest,
       { mode, reason, ...frame },
@@ -135,7 +137,7 @@ export class PlanSplitter {
     const mode = split.mode === "rows" && isFew ? "top_k" : split.mode;
     return {
       mode,
-      reason: mode === "rows" ? NO_LIMIT : null,
+      reason: mode === "rows" ? NO_LIMIT : isFew ? null : split.reason,
       ...frame,
       partials: [split.partial],
       mergeSql: conformed(split.mergeSql, split.columns, frame.columns),
@@ -154,8 +156,10 @@ export class PlanSplitter {
     if (columns.some(({ type }) => carrierOf(type) === null)) return null;
     const given = await this.engine.describe(withTables([[table, emptySelect(columns)]], mergeSql));
     const partial = { table, sql, columns };
-    const mode = hasWindow(node) ? "host_complete" : "rows";
-    return { partial, merge, mergeSql, columns: given, mode };
+    const kind = hasWindow(node)
+      ? { mode: "host_complete", reason: WINDOW_ROWS } as const
+      : { mode: "rows", reason: null } as const;
+    return { partial, merge, mergeSql, columns: given, ...kind };
   }
 
   /** The aggregated parts of a query, each replaced by its merge. */
@@ -280,6 +284,7 @@ export class PlanSplitter {
 }
 
 const NO_LIMIT = "it asks for rows without a LIMIT";
+const WINDOW_ROWS = "each row that comes out of its windows is one";
 
 /** Of a query of which nothing but these parts is left. */
 function modeOf(parts: readonly Groups[]): Plan["mode"] {

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { Planner } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
+import { accessTables } from "../../harness/tables.ts";
 import { check, SAMPLES } from "./compared.ts";
-import { DEALS, Fleet } from "./fleet.ts";
+import { DEALS, Fleet, NOW } from "./fleet.ts";
 
 const OF_HOST = "OVER (PARTITION BY host ORDER BY ts, line)";
 
@@ -93,4 +94,29 @@ Deno.test("windows equal one DuckDB's, and those over hosts run there", async ()
       assert.equal(plan?.mode, mode, sql);
     }
   }
+});
+
+Deno.test("windows whose rows travel say so: their number is capped", async () => {
+  await using planner = await Planner.open();
+  const check = async (sql: string, reason: string | null) => {
+    const range = { since: null, until: null, implied: false };
+    const plan = await planner.plan({
+      sql,
+      tables: accessTables("logs"),
+      now: NOW,
+      range,
+      rowsMax: 100,
+    });
+    assert.deepEqual([plan.mode, plan.reason], ["host_complete", reason], sql);
+  };
+  const rows = "each row that comes out of its windows is one";
+  const ranked = `SELECT host, status, row_number() ${OF_HOST} AS n FROM logs`;
+  await check(ranked, rows);
+  await check(`${ranked} ORDER BY n LIMIT 101`, rows);
+  await check(`${ranked} ORDER BY n LIMIT 100`, null);
+  await check(`SELECT status, max(n) FROM (${ranked}) GROUP BY 1`, null);
+  await check(
+    `SELECT a.n, max(b.n) FROM (${ranked}) AS a JOIN (${ranked}) AS b USING (n) GROUP BY 1`,
+    rows,
+  );
 });
