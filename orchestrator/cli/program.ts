@@ -30,6 +30,7 @@ import {
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
 import { shellCommand } from "./shell.ts";
+import { TABLE_ROWS_MAX } from "./table_rows.ts";
 import { addTailOptions, EVERY_LINE, tailCommand, tailToken } from "./tail.ts";
 import type { TailOptions, TailSignOptions } from "./tail.ts";
 import { processTerminal, stopSignal } from "./terminal.ts";
@@ -352,7 +353,7 @@ function addCompletion(program: Command) {
 function outputOption(): Option {
   return new Option(
     "-o, --output <format>",
-    `how rows are printed; a table at a terminal ends after ${TERMINAL_ROWS_MAX} rows`,
+    `how rows are printed; a table ends after ${TABLE_ROWS_MAX} rows, ${TERMINAL_ROWS_MAX} at a terminal`,
   ).choices(["table", ...ROW_FORMATS]).default("table");
 }
 

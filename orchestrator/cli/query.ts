@@ -2,8 +2,6 @@
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { counted, formatBytes, parseDurationMs } from "../../protocol/units.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
-import { renderTable } from "../../queries/answer/table.ts";
-import type { JsonValue } from "../../queries/answer/table.ts";
 import type { SignedQuestion } from "../access/sign.ts";
 import type { AnswerEnd } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
@@ -15,6 +13,7 @@ import { signedQuestion, sqlText } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { JsonObject } from "./json_object.ts";
 import { Silence } from "./silence.ts";
+import { TableRows } from "./table_rows.ts";
 import type { Terminal } from "./terminal.ts";
 import { watch } from "./watch.ts";
 
@@ -64,14 +63,7 @@ async function once(command: QueryCommand): Promise<number> {
   const signal = AbortSignal.any([terminal.signal, silence.signal]);
   try {
     if (options.explain) return await explain(command, question, signal);
-    const { end, rows } = await receive({ ...command, question, signal, silence });
-    if (options.output === "table") {
-      const text = await new Blob([...rows]).text();
-      const lines = text.split("\n").filter((line) => line !== "");
-      const values = lines.map((line): Record<string, JsonValue> => JSON.parse(line));
-      await terminal.write(renderTable(end.columns, values, terminal.tableLook));
-    }
-    return summarize(command, end);
+    return summarize(command, await receive({ ...command, question, signal, silence }));
   } catch (error) {
     if (error instanceof UnansweredError) {
       terminal.error(`${error.message}: exit ${error.exitCode}`);
@@ -99,25 +91,20 @@ async function explain(
   return 0;
 }
 
-interface Received {
-  end: AnswerEnd;
-  /** The bytes of a table, whose widths need all rows; all else is printed already. */
-  rows: Uint8Array<ArrayBuffer>[];
-}
-
 interface Receiving extends QueryCommand {
   question: SignedQuestion;
   signal: AbortSignal;
   silence: Silence;
 }
 
-async function receive(receiving: Receiving): Promise<Received> {
+/** Prints the rows as they come, those of a table at the end. */
+async function receive(receiving: Receiving): Promise<AnswerEnd> {
   const { options, client, terminal, question, signal, silence } = receiving;
   const { sql, token, broadcast } = question;
   const format = options.output === "table" ? "jsonl" : options.output;
   const json = options.output === "json" ? new JsonObject((text) => terminal.write(text)) : null;
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
-  const rows: Uint8Array<ArrayBuffer>[] = [];
+  const table = options.output === "table" ? new TableRows(terminal.tableLook) : null;
   let byteCount = 0;
   const interim = options.output === "table" && terminal.stdoutIsTerminal && !options.quiet;
   const view = new InterimView(terminal);
@@ -145,14 +132,16 @@ async function receive(receiving: Receiving): Promise<Received> {
           if (terminal.stdoutIsTerminal) progress.clear();
           else progress.show(`${formatBytes(byteCount)} received`);
           if (json !== null) await json.rows(bytes, event.columns);
-          else if (options.output === "table") rows.push(bytes);
+          else if (table !== null) table.add(bytes);
           else await terminal.write(bytes);
           break;
         }
         case "end":
           progress.clear();
+          await view.clear();
           await json?.end(event);
-          return { end: event, rows };
+          if (table !== null) await terminal.write(table.drawn(event.columns));
+          return event;
         default:
           event satisfies never;
       }
