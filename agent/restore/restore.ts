@@ -4,12 +4,12 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { REJECTS, schemaOf } from "../../protocol/streams.ts";
 import type { WorkerPool } from "../query/worker_pool.ts";
 import { resultFile } from "../query/worker_protocol.ts";
-import type { Piece } from "../query/worker_protocol.ts";
 import type { Books } from "../account/report.ts";
 import type { Snapshot } from "../store/snapshot.ts";
-import { linesSelect } from "./restore_sql.ts";
-import { portionsOf } from "./slices.ts";
-import type { Portion, RunFile, Source } from "./slices.ts";
+import { linesSelect } from "../../queries/restore/restore_sql.ts";
+import type { Restored } from "../../queries/restore/restored_text.ts";
+import { portionsOf } from "../../queries/restore/slices.ts";
+import type { Portion, RunFile, Source } from "../../queries/restore/slices.ts";
 
 /** What is restored. */
 export interface RestoreRequest {
@@ -29,17 +29,6 @@ export interface RestoreParts {
   workers: WorkerPool;
   dataDir: string;
   region: string;
-}
-
-/** Text of one file generation; of each there may be several, one behind the other. */
-export interface RestoredPiece extends Omit<Piece, "piece"> {
-  source: Source;
-}
-
-/** A file with the text of some pieces, one behind the other; it is gone with the next portion. */
-export interface Restored {
-  file: string;
-  pieces: RestoredPiece[];
 }
 
 /**

@@ -6,16 +6,12 @@ import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
 import { StreamShape, uniteShapes } from "../../protocol/stream_shape.ts";
 import { addTouched } from "./touched.ts";
+import type { Run } from "../../queries/restore/slices.ts";
 import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
 import type { SeenRange } from "./gaps.ts";
 
-/** A stretch of one generation whose lines a file holds (those of its stream and hour). */
-export interface Run {
-  generation: string;
-  start: number;
-  end: number;
-}
+export type { Run };
 
 /** A Parquet file of the store: a part (one flush) or a chunk (one sealed hour). */
 export interface StoredFile {

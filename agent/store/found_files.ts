@@ -8,7 +8,7 @@ import { literal } from "../../protocol/table_sql.ts";
 import type { Engine } from "../../queries/duckdb/engine.ts";
 import type { StoredFile } from "./catalog.ts";
 import { readMetadata } from "./file_metadata.ts";
-import { shapeOfFile } from "./file_shape.ts";
+import { shapeOfFile } from "../../queries/restore/file_shape.ts";
 import type { FileMetadata } from "./file_metadata.ts";
 import type { FoundFile } from "./reconcile.ts";
 

@@ -1,14 +1,8 @@
 /** Whether archived chunks are what was written: their footers, and on request every byte. */
-import { parquetMetadata } from "hyparquet";
-import { hashObject, ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
+import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
-
-/** Most footers are smaller; the others take a second read. */
-const FOOTER_BYTES = 65_536;
-
-/** Length of the footer, and PAR1. */
-const TRAILER_BYTES = 8;
+import { readFooter } from "./footer.ts";
 
 /** What was found out about one chunk. */
 export interface Verdict {
@@ -35,7 +29,7 @@ export async function verifyChunk(
   const facts = await store.head(key, signal);
   const verdict = { key, bytes, rows: 0, problem: null, hasChecksum: facts?.sha256 !== null };
   if (facts === null) return { ...verdict, problem: "it is gone" };
-  const read = await attempt(() => footerOf({ store, object, place }, facts.etag, signal));
+  const read = await attempt(() => readFooter({ store, object }, facts.etag, signal));
   if (typeof read === "string") return { ...verdict, problem: read };
   const problem = read.id === place.chunk ? null : `it says that it is chunk ${read.id}`;
   if (problem !== null || !content || facts.sha256 === null) {
@@ -48,32 +42,6 @@ export async function verifyChunk(
     rows: read.rows,
     problem: isSame ? null : "its bytes are not its checksum's",
   };
-}
-
-/** The id and the rows that a footer says. @throws when it is none */
-async function footerOf(
-  { store, object: { key, bytes } }: ArchivedChunk,
-  etag: string,
-  signal: AbortSignal,
-): Promise<{ id: string; rows: number }> {
-  if (bytes < 2 * TRAILER_BYTES) throw new Error("it is too short");
-  const tail = async (length: number) =>
-    await readObject(
-      store,
-      key,
-      { range: { start: Math.max(0, bytes - length), end: bytes }, ifMatch: etag },
-      signal,
-    );
-  let end = await tail(FOOTER_BYTES);
-  const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
-  const length = view.getUint32(end.length - TRAILER_BYTES, true) + TRAILER_BYTES;
-  if (length > bytes) throw new Error("it has no footer");
-  if (length > end.length) end = await tail(length);
-  const metadata = parquetMetadata(new Uint8Array(end).buffer);
-  const text = metadata.key_value_metadata?.find((entry) => entry.key === "logvend")?.value;
-  if (text === undefined) throw new Error("nothing of logvend's is in its footer");
-  const { id } = JSON.parse(text) as { id?: unknown }; // whatever it says
-  return { id: String(id), rows: Number(metadata.num_rows) };
 }
 
 /** What is wrong with an object, as text; what is wrong with the store is thrown. */

@@ -103,8 +103,8 @@ export async function policyCommand(
   await terminal.write(`${JSON.stringify(shown, null, 2)}\n`);
 }
 
-/** @throws {LogvendError} bad_config without any */
-async function openArchives({ config }: { config: string }) {
+/** The archives of a configuration. @throws {LogvendError} bad_config without any */
+export async function openArchives({ config }: { config: string }) {
   const { archives } = await readOrchestratorConfig(config);
   if (archives.length === 0) {
     throw new LogvendError(
@@ -120,7 +120,8 @@ async function openArchives({ config }: { config: string }) {
   return { all, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-function filterOf(options: ArchiveOptions, terminal: Terminal): ChunkFilter {
+/** Which chunks are meant. @throws {LogvendError} usage */
+export function filterOf(options: Omit<ArchiveOptions, "output">, terminal: Terminal): ChunkFilter {
   const { stream, region, host, since, until } = options;
   return {
     stream,

@@ -2,6 +2,8 @@
 import { Command, Option } from "commander";
 import { listCommand, policyCommand, verifyCommand } from "./archive.ts";
 import type { ArchiveOptions } from "./archive.ts";
+import { restoreCommand } from "./archive_restore.ts";
+import type { RestoreOptions } from "./archive_restore.ts";
 import { processTerminal } from "./terminal.ts";
 
 /** Adds `archive` to a program. */
@@ -30,6 +32,7 @@ export function addArchive(program: Command) {
     .action(async (options: ArchiveOptions & { content?: boolean }) => {
       Deno.exitCode = await verifyCommand(options, processTerminal());
     });
+  addRestore(archive);
   archive.command("policy")
     .description("print the least IAM policy of an agent, and the bucket's lifecycle rules")
     .argument("<url>", "s3://BUCKET/PREFIX")
@@ -45,13 +48,34 @@ export function addArchive(program: Command) {
     );
 }
 
+function addRestore(archive: Command) {
+  withPlace(
+    archive.command("restore").description("print the original lines of hosts, file by file"),
+  )
+    .option("--stream <stream>", "whose lines", "logs")
+    .option(
+      "--where <condition>",
+      "SQL over the stream's columns: these lines alone, without rejects",
+    )
+    .option("--out <folder>", "into a folder for each host, a file for each log file")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  logvend archive restore --host web-1 --since 2026-11-22 --until 2026-11-23 > web-1.log" +
+        "\n  logvend archive restore --where 'status >= 500' --since 7d",
+    )
+    .action(async (options: RestoreOptions) => await restoreCommand(options, processTerminal()));
+}
+
 function filtered(command: Command): Command {
+  return withPlace(command).option("--stream <stream>", "of one stream");
+}
+
+function withPlace(command: Command): Command {
   return command
     .addOption(
       new Option("-c, --config <file>", "whose archives are read")
         .env("LOGVEND_CONFIG").default("orchestrator.yaml"),
     )
-    .option("--stream <stream>", "of one stream")
     .option("--region <region>", "of one region")
     .option("--host <hosts>", "of hosts, e.g. web-1,web-2")
     .option("--since <time>", "15m, 24h, 2026-11-22, 2026-11-22T19:00Z or all", "all")

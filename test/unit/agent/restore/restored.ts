@@ -1,8 +1,8 @@
 /** What the restoring SQL makes of a data folder. */
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { linesSelect } from "../../../../agent/restore/restore_sql.ts";
-import { PORTION_BYTES_MAX, portionsOf } from "../../../../agent/restore/slices.ts";
+import { linesSelect } from "../../../../queries/restore/restore_sql.ts";
+import { PORTION_BYTES_MAX, portionsOf } from "../../../../queries/restore/slices.ts";
 import { Catalog } from "../../../../agent/store/catalog.ts";
 import { openDatabase } from "../../../../agent/store/database.ts";
 import { readBooks } from "../../../../agent/store/stored_files.ts";

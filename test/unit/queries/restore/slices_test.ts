@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { portionsOf } from "../../../../agent/restore/slices.ts";
+import { portionsOf } from "../../../../queries/restore/slices.ts";
 
 const source = (id: string, bytes: number) => ({ id, path: `/logs/${id}`, bytes });
 

@@ -3,7 +3,7 @@ import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { ACCESS, streamSchema } from "../../protocol/streams.ts";
 import { literal } from "../../protocol/table_sql.ts";
-import type { Engine } from "../../queries/duckdb/engine.ts";
+import type { Engine } from "../duckdb/engine.ts";
 
 /** Only access logs have this one. */
 const ACCESS_MARK = "request_time_ms";

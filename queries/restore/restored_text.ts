@@ -2,8 +2,22 @@
 import { basename, join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
-import type { Restored } from "./restore.ts";
 import type { Source } from "./slices.ts";
+
+/** Text of one file generation; of each there may be several, one behind the other. */
+export interface RestoredPiece {
+  source: Source;
+  lines: number;
+  bytes: number;
+  /** Lines that are not whole. */
+  cut: number;
+}
+
+/** A file with the text of some pieces, one behind the other; it is gone with the next portion. */
+export interface Restored {
+  file: string;
+  pieces: RestoredPiece[];
+}
 
 /** Takes restored text in its order. */
 export type TextSink = (restored: Restored) => Promise<void>;

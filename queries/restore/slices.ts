@@ -1,10 +1,16 @@
 /** In what portions a stream is restored: each fits one worker, however much there is. Pure. */
-import type { Run } from "../store/catalog.ts";
 
 /** More text in one portion takes the worker more memory and spill space; less reads chunks twice. */
 export const PORTION_BYTES_MAX = 128 * 2 ** 20;
 /** Each slice is a line of SQL. */
 const PORTION_SLICES_MAX = 500;
+
+/** A stretch of one generation whose lines a file holds (those of its stream and hour). */
+export interface Run {
+  generation: string;
+  start: number;
+  end: number;
+}
 
 /** A file generation, in the order that it is restored in. */
 export interface Source {

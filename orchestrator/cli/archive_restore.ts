@@ -1,0 +1,86 @@
+/** `logvend archive restore`: the original lines of hosts, from object stores alone. */
+import { join } from "node:path";
+import { LogvendError } from "../../protocol/errors.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import { counted, formatBytes } from "../../protocol/units.ts";
+import { intoFolder, toStdout } from "../../queries/restore/restored_text.ts";
+import type { RestoredPiece } from "../../queries/restore/restored_text.ts";
+import { listArchive } from "../archive/archived_chunks.ts";
+import type { ArchivedChunk, ChunkFilter } from "../archive/archived_chunks.ts";
+import { restoreHost } from "../archive/restore.ts";
+import { filterOf, openArchives } from "./archive.ts";
+import type { ArchiveOptions } from "./archive.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What is restored, and where to. */
+export interface RestoreOptions extends Omit<ArchiveOptions, "output"> {
+  stream: string;
+  where?: string;
+  /** A folder: one below it for each host, with a file for each log file. */
+  out?: string;
+}
+
+/** Host by host, in the order of their names. @throws {LogvendError} */
+export async function restoreCommand(options: RestoreOptions, terminal: Terminal): Promise<void> {
+  await using stores = await openArchives(options);
+  const { signal } = terminal;
+  const filter = filterOf(options, terminal);
+  const chunks = await chunksOf(stores.all, options, filter, signal);
+  const hosts = Map.groupBy(chunks, ({ place }) => `${place.host}\n${place.region}`);
+  const names = [...hosts.keys()].sort();
+  const pieces: RestoredPiece[] = [];
+  for (const name of names) {
+    const ofHost = hosts.get(name) ?? [];
+    const [host = "", region = ""] = name.split("\n");
+    const scratchFolder = await Deno.makeTempDir({ prefix: "logvend-restore-" });
+    try {
+      const out = options.out === undefined ? null : await intoFolder(join(options.out, host));
+      await using _out = out;
+      const request = {
+        stream: options.stream,
+        region,
+        chunks: ofHost,
+        range: filter.range,
+        where: options.where ?? null,
+        scratchFolder,
+        nowIso: new Date(terminal.now()).toISOString(),
+      };
+      for await (const restored of restoreHost(request, signal)) {
+        await (out ?? toStdout)(restored);
+        pieces.push(...restored.pieces);
+      }
+    } finally {
+      await Deno.remove(scratchFolder, { recursive: true });
+    }
+  }
+  const sum = (key: "lines" | "bytes" | "cut") =>
+    pieces.reduce((total, piece) => total + piece[key], 0);
+  terminal.error(
+    `${counted(sum("lines"), "line")}, ${formatBytes(sum("bytes"))} of ` +
+      `${counted(names.length, "host")} from ${counted(chunks.length, "chunk")}`,
+  );
+  if (sum("cut") > 0) {
+    const cut = counted(sum("cut"), "line");
+    terminal.error(`not as they were: ${cut} over the line limit, kept cut or not at all`);
+  }
+  if (options.where !== undefined) terminal.error("with --where, rejected lines are left out");
+}
+
+/** Of the stream, and the rejects between its lines. @throws {LogvendError} usage, of a stream that is none */
+async function chunksOf(
+  stores: Parameters<typeof listArchive>[0],
+  { stream, where }: RestoreOptions,
+  filter: ChunkFilter,
+  signal: AbortSignal,
+): Promise<ArchivedChunk[]> {
+  if (stream === REJECTS) {
+    throw new LogvendError("usage", "--stream rejects: they come with the lines of their streams");
+  }
+  const chunks: ArchivedChunk[] = [];
+  for (const name of where === undefined ? [stream, REJECTS] : [stream]) {
+    for await (const chunk of listArchive(stores, { ...filter, stream: name }, signal)) {
+      if (chunk.place !== null) chunks.push(chunk);
+    }
+  }
+  return chunks;
+}
