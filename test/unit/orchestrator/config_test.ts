@@ -24,6 +24,7 @@ Deno.test("a data folder is all that an orchestrator must be told", () => {
   assert.deepEqual({ ...config, name: "" }, {
     name: "",
     http: { hostname: "127.0.0.1", port: 8080 },
+    archives: [],
     broker: "embedded",
     broker_listen: { hostname: "127.0.0.1", port: 1883 },
     data_dir: "x",
