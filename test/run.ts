@@ -25,6 +25,9 @@ const FREE_NATIVE = [
 /** The summary is deno test's last line but for an empty one. */
 const TAIL_LENGTH = 2_000;
 
+/** Run side by side: both wait more than they compute, and they are about as long. */
+const HALVES = [["test/unit"], ["test", "--ignore=test/unit"]] as const;
+
 if (import.meta.main) Deno.exit(await main());
 
 async function main(): Promise<number> {
@@ -37,28 +40,53 @@ async function main(): Promise<number> {
     console.log("librdkafka-dev is missing: the tests that need Kafka are skipped");
   }
   const args = Deno.args.filter((arg) => arg !== "--");
-  const paths = args.some((arg) => !arg.startsWith("-")) ? [] : ["test"];
-  const { code, tail } = await denoTest([...args, ...paths]);
-  const counts = readCounts(tail, code);
+  const isAll = args.every((arg) => arg.startsWith("-"));
+  const runs = (isAll ? HALVES : [[]]).map((paths) => denoTest([...args, ...paths]));
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  let isFailed = false;
+  for (const run of runs) { // the first one's output as it comes, then the other's
+    const { code, tail } = await run.shown();
+    const found = readCounts(tail, code);
+    isFailed ||= code !== 0;
+    counts.passed += found.passed;
+    counts.failed += found.failed;
+    counts.skipped += found.skipped;
+  }
   const isSkipFailure = Deno.env.get("CI") === "true" && counts.skipped > 0;
   if (isSkipFailure) console.log("With CI=true, a skipped test is a failure");
   console.log(closingLine(counts));
-  return code === 0 && !isSkipFailure ? 0 : 1;
+  return isFailed || isSkipFailure ? 1 : 0;
 }
 
-/** Runs `deno test` with its output shown as it comes; returns the output's end. */
-async function denoTest(args: readonly string[]): Promise<{ code: number; tail: string }> {
+/** Starts `deno test`; `shown` writes what it printed and prints, and returns the output's end. */
+function denoTest(args: readonly string[]) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", ...FREE_NATIVE, ...args],
     stdout: "piped",
+    stderr: "piped",
   }).spawn();
+  const waiting: Uint8Array[] = [];
+  let write = (bytes: Uint8Array) => void waiting.push(bytes);
   let tail = "";
   const decoder = new TextDecoder();
-  for await (const bytes of child.stdout) {
-    Deno.stdout.writeSync(bytes);
-    tail = (tail + decoder.decode(bytes, { stream: true })).slice(-TAIL_LENGTH);
-  }
-  return { code: (await child.status).code, tail };
+  const reading = async () => {
+    for await (const bytes of child.stdout) {
+      write(bytes);
+      tail = (tail + decoder.decode(bytes, { stream: true })).slice(-TAIL_LENGTH);
+    }
+  };
+  const readingErrors = async () => {
+    for await (const bytes of child.stderr) write(bytes);
+  };
+  const ended = Promise.all([child.status, reading(), readingErrors()]);
+  return {
+    async shown(): Promise<{ code: number; tail: string }> {
+      write = (bytes) => void Deno.stdout.writeSync(bytes);
+      for (const bytes of waiting.splice(0)) write(bytes);
+      const [{ code }] = await ended;
+      return { code, tail };
+    },
+  };
 }
 
 /** A run that failed without a failed test (a type error, say) counts as one failure. */
