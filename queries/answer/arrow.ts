@@ -2,15 +2,16 @@
 import * as arrow from "apache-arrow";
 import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../../protocol/table_sql.ts";
-import type { Page } from "./json_rows.ts";
-
-type Values = readonly unknown[];
+import type { RawChunk, RawVector } from "../duckdb/raw_vector.ts";
 
 /** How a column is read from DuckDB and laid out in Arrow. */
 interface Encoding {
   type: arrow.DataType;
   sql: (column: string) => string;
-  data: (values: Values) => arrow.Data;
+  /** Of a value in DuckDB, in bytes; null: texts or blobs. */
+  width: number | null;
+  /** What Arrow has, of bytes that DuckDB has. */
+  data: (bytes: Uint8Array<ArrayBuffer>) => ArrayBufferView;
 }
 
 /** What to select for Arrow. */
@@ -18,25 +19,60 @@ export function arrowList(columns: readonly Column[]): string {
   return columns.map(({ name, type }) => encodingOf(type).sql(identifier(name))).join(", ");
 }
 
-/** Batches of rows, one after another, after the schema. `pages` are of `arrowList`. */
+/** The widths of what `arrowList` selects. */
+export function arrowWidths(columns: readonly Column[]): (number | null)[] {
+  return columns.map(({ type }) => encodingOf(type).width);
+}
+
+/** Batches of rows, one after another, after the schema. `chunks` are of `arrowList`. */
 export async function* arrowStream(
   columns: readonly Column[],
-  pages: AsyncIterable<Page>,
+  chunks: AsyncIterable<RawChunk>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const encodings = columns.map(({ type }) => encodingOf(type));
   const fields = columns.map(({ name }, i) => new arrow.Field(name, typeAt(encodings, i), true));
   const schema = new arrow.Schema(fields);
+  const type = new arrow.Struct(fields);
+  const batchOf = ({ rows, columns: vectors }: RawChunk) => {
+    const children = vectors.flatMap((vector, i) => {
+      const encoding = encodings[i];
+      return encoding === undefined ? [] : [laidOut(encoding, vector, rows)];
+    });
+    const data = arrow.makeData({ type, length: rows, nullCount: 0, children });
+    return new arrow.RecordBatch(schema, data);
+  };
   async function* batches() {
-    for await (const rows of pages) {
-      const children = encodings.map(({ data }, i) => data(rows.map((row) => row[i])));
-      const type = new arrow.Struct(fields);
-      const data = arrow.makeData({ type, length: rows.length, nullCount: 0, children });
-      yield new arrow.RecordBatch(schema, data);
+    let isEmpty = true;
+    for await (const chunk of chunks) {
+      isEmpty = false;
+      yield batchOf(chunk);
     }
+    if (isEmpty) yield batchOf({ rows: 0, columns: columns.map(() => NOTHING) });
   }
   for await (const bytes of await arrow.RecordBatchStreamWriter.writeAll(batches())) {
     yield new Uint8Array(bytes);
   }
+}
+
+/** No value of any width. */
+const NOTHING: RawVector = {
+  validity: null,
+  nullCount: 0,
+  bytes: new Uint8Array(),
+  offsets: new Int32Array(1),
+};
+
+function laidOut({ type, width, data }: Encoding, vector: RawVector, rows: number): arrow.Data {
+  const { validity, nullCount, bytes, offsets } = vector;
+  const layout = {
+    type,
+    length: rows,
+    nullCount,
+    ...(validity === null ? {} : { nullBitmap: validity }),
+    ...(width === null ? { valueOffsets: offsets } : {}),
+    data: data(bytes),
+  };
+  return arrow.makeData(layout as Parameters<typeof arrow.makeData>[0]); // data fits its type
 }
 
 function typeAt(encodings: readonly Encoding[], i: number): arrow.DataType {
@@ -47,117 +83,57 @@ function encodingOf(type: string): Encoding {
   const known = ENCODINGS[type];
   if (known !== undefined) return known;
   const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
-  return decimal === null ? TEXT : decimalEncoding(Number(decimal[1]), Number(decimal[2]));
+  return decimal === null ? TEXT : decimalOf(Number(decimal[1]), Number(decimal[2]));
 }
-
-type Fixed =
-  | Int8ArrayConstructor
-  | Int16ArrayConstructor
-  | Int32ArrayConstructor
-  | Uint8ArrayConstructor
-  | Uint16ArrayConstructor
-  | Uint32ArrayConstructor
-  | Float32ArrayConstructor
-  | Float64ArrayConstructor;
 
 const bare = (column: string) => column;
 
-/** Values that are numbers of fixed width. */
-function fixed(type: arrow.DataType, Layout: Fixed, sql = bare): Encoding {
-  const data = (values: Values) =>
-    laidOut(type, values, Layout.from(values.map((value) => Number(value ?? 0))));
-  return { type, sql, data };
-}
+type Layout = new (buffer: ArrayBuffer) => ArrayBufferView;
 
-/** Values that are 64-bit integers. */
-function wide(
+/** Numbers that lie in DuckDB as in Arrow. */
+function fixed(
   type: arrow.DataType,
-  Layout: BigInt64ArrayConstructor | BigUint64ArrayConstructor,
+  Values: Layout & { BYTES_PER_ELEMENT: number },
   sql = bare,
 ): Encoding {
-  const data = (values: Values) =>
-    laidOut(type, values, Layout.from(values.map((value) => BigInt(value as bigint ?? 0))));
-  return { type, sql, data };
+  const data = ({ buffer }: Uint8Array<ArrayBuffer>) => new Values(buffer);
+  return { type, sql, width: Values.BYTES_PER_ELEMENT, data };
 }
 
-/** Decimals are whole numbers of 128 bits, two's complement, low word first. */
-function decimalEncoding(precision: number, scale: number): Encoding {
-  const type = new arrow.Decimal(scale, precision);
-  const data = (values: Values) => {
-    const words = new BigUint64Array(values.length * 2);
-    for (const [i, value] of values.entries()) {
-      const whole = BigInt(String(value ?? 0).replace(".", ""));
-      words[2 * i] = BigInt.asUintN(64, whole);
-      words[2 * i + 1] = BigInt.asUintN(64, whole >> 64n);
-    }
-    return laidOut(type, values, new Uint32Array(words.buffer));
-  };
-  return { type, sql: (column) => `${column}::VARCHAR`, data };
+/** Whole numbers of 128 bits, two's complement, low word first. */
+function decimalEncoding(precision: number, scale: number, sql: Encoding["sql"]): Encoding {
+  const data = ({ buffer }: Uint8Array<ArrayBuffer>) => new Uint32Array(buffer);
+  return { type: new arrow.Decimal(scale, precision), sql, width: DECIMAL_BYTES, data };
 }
 
-function laidOut(type: arrow.DataType, values: Values, data: ArrayBufferView): arrow.Data {
-  const layout = { type, length: values.length, ...validityOf(values), data };
-  return arrow.makeData(layout as Parameters<typeof arrow.makeData>[0]); // data fits its type
-}
+const DECIMAL_BYTES = 16;
 
-/** A bit for every value that is there. */
-function validityOf(values: Values) {
-  const nullBitmap = new Uint8Array(Math.ceil(values.length / 8));
-  let nullCount = 0;
-  for (const [i, value] of values.entries()) {
-    if (value === null) nullCount++;
-    else nullBitmap[i >> 3] = (nullBitmap[i >> 3] ?? 0) | (1 << (i & 7));
-  }
-  return { nullCount, nullBitmap };
+/** DuckDB has those of fewer digits in fewer bytes. */
+function decimalOf(precision: number, scale: number): Encoding {
+  return decimalEncoding(precision, scale, (column) => `${column}::DECIMAL(38, ${scale})`);
 }
 
 const TEXT: Encoding = {
   type: new arrow.Utf8(),
   sql: (column) => `${column}::VARCHAR`,
-  data: (values) => textData(values as readonly (string | null)[]), // VARCHAR gives nothing else
+  width: null,
+  data: (bytes) => bytes,
 };
 
-/** In one piece, when it can be: an encoder's call for each value takes three times as long. */
-function textData(values: readonly (string | null)[]): arrow.Data {
-  const encoder = new TextEncoder();
-  const whole = values.join(""); // null gives nothing
-  const data = encoder.encode(whole);
-  const valueOffsets = new Int32Array(values.length + 1);
-  const isAscii = data.length === whole.length;
-  let end = 0;
-  for (const [i, value] of values.entries()) {
-    if (value !== null) end += isAscii ? value.length : encoder.encode(value).length;
-    valueOffsets[i + 1] = end;
-  }
-  const validity = validityOf(values);
-  return arrow.makeData({
-    type: new arrow.Utf8(),
-    length: values.length,
-    ...validity,
-    valueOffsets,
-    data,
-  });
-}
-
-const BYTES: Encoding = {
-  type: new arrow.Binary(),
-  sql: (column) => `hex(${column})`,
-  data: (values) =>
-    onlyChunk(arrow.vectorFromArray(
-      values.map((value) => value === null ? null : Uint8Array.fromHex(String(value))),
-      new arrow.Binary(),
-    )),
-};
+const BYTES: Encoding = { ...TEXT, type: new arrow.Binary(), sql: bare };
 
 const FLAG: Encoding = {
   type: new arrow.Bool(),
   sql: bare,
-  data: (values) => onlyChunk(arrow.vectorFromArray(values, new arrow.Bool())),
+  width: 1,
+  data: (bytes) => {
+    const bits = new Uint8Array(Math.ceil(bytes.length / 8));
+    for (const [i, byte] of bytes.entries()) {
+      if (byte !== 0) bits[i >> 3]! |= 1 << (i & 7);
+    }
+    return bits;
+  },
 };
-
-function onlyChunk(vector: arrow.Vector): arrow.Data {
-  return vector.data[0] ?? arrow.makeData({ type: vector.type });
-}
 
 /** Microseconds since 1970; Arrow has no infinity. */
 const micros = (column: string) => `if(isfinite(${column}), epoch_us(${column}), NULL)`;
@@ -167,21 +143,21 @@ const ENCODINGS: Readonly<Record<string, Encoding>> = {
   TINYINT: fixed(new arrow.Int8(), Int8Array),
   SMALLINT: fixed(new arrow.Int16(), Int16Array),
   INTEGER: fixed(new arrow.Int32(), Int32Array),
-  BIGINT: wide(new arrow.Int64(), BigInt64Array),
+  BIGINT: fixed(new arrow.Int64(), BigInt64Array),
   UTINYINT: fixed(new arrow.Uint8(), Uint8Array),
   USMALLINT: fixed(new arrow.Uint16(), Uint16Array),
   UINTEGER: fixed(new arrow.Uint32(), Uint32Array),
-  UBIGINT: wide(new arrow.Uint64(), BigUint64Array),
-  HUGEINT: decimalEncoding(38, 0),
+  UBIGINT: fixed(new arrow.Uint64(), BigUint64Array),
+  HUGEINT: decimalEncoding(38, 0, bare),
   FLOAT: fixed(new arrow.Float32(), Float32Array),
   DOUBLE: fixed(new arrow.Float64(), Float64Array),
   BLOB: BYTES,
   DATE: fixed(
     new arrow.DateDay(),
     Int32Array,
-    (column) => `if(isfinite(${column}), ${column} - DATE '1970-01-01', NULL)`,
+    (column) => `if(isfinite(${column}), ${column} - DATE '1970-01-01', NULL)::INTEGER`,
   ),
-  TIME: wide(new arrow.TimeMicrosecond(), BigInt64Array, (column) => `epoch_us(${column})`),
-  TIMESTAMP: wide(new arrow.TimestampMicrosecond(), BigInt64Array, micros),
-  "TIMESTAMP WITH TIME ZONE": wide(new arrow.TimestampMicrosecond("UTC"), BigInt64Array, micros),
+  TIME: fixed(new arrow.TimeMicrosecond(), BigInt64Array, (column) => `epoch_us(${column})`),
+  TIMESTAMP: fixed(new arrow.TimestampMicrosecond(), BigInt64Array, micros),
+  "TIMESTAMP WITH TIME ZONE": fixed(new arrow.TimestampMicrosecond("UTC"), BigInt64Array, micros),
 };

@@ -5,7 +5,7 @@ import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { jsonCopyList } from "./json_copy.ts";
 import { jsonList, jsonPages, pagesOf } from "./json_rows.ts";
-import type { FinishedTable, JsonRow, Page } from "./json_rows.ts";
+import type { FinishedTable, JsonRow } from "./json_rows.ts";
 
 export const ROW_FORMATS = ["json", "jsonl", "csv", "parquet", "arrow"] as const;
 /** json: an array of row objects; jsonl: one row object a line; csv: with a header. */
@@ -131,18 +131,23 @@ async function* formatted(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const { columns, firstPage } = table;
   if (format === "arrow") { // loaded when it is wanted: it costs a program's start 55 ms and more
-    const { arrowList, arrowStream } = await import("./arrow.ts");
-    yield* arrowStream(columns, counted(pagesOf(engine, table, arrowList(columns)), onRows));
+    const { arrowList, arrowStream, arrowWidths } = await import("./arrow.ts");
+    const select = `SELECT ${arrowList(columns)} FROM ${table.from}`;
+    const chunks = engine.streamRaw(select, arrowWidths(columns));
+    yield* arrowStream(columns, counted(chunks, ({ rows }) => onRows(rows)));
     return;
   }
-  const pages = counted(pagesOf(engine, table, jsonList(columns), firstPage), onRows);
+  const pages = counted(
+    pagesOf(engine, table, jsonList(columns), firstPage),
+    (page) => onRows(page.length),
+  );
   const rows = jsonPages(columns, pages);
   yield* format === "json" ? jsonArray(rows) : jsonLines(rows);
 }
 
-async function* counted(pages: AsyncIterable<Page>, onRows: (count: number) => void) {
+async function* counted<T>(pages: AsyncIterable<T>, count: (page: T) => void) {
   for await (const page of pages) {
-    onRows(page.length);
+    count(page);
     yield page;
   }
 }

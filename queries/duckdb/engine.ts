@@ -10,6 +10,8 @@ import type {
 import type { Column } from "../../protocol/messages.ts";
 import { identifier } from "../../protocol/table_sql.ts";
 import { canPoint } from "./raw_chunk.ts";
+import { rawChunk } from "./raw_vector.ts";
+import type { RawChunk } from "./raw_vector.ts";
 import { tableFunction } from "./row_source.ts";
 import type { RowSource } from "./row_source.ts";
 import { CHUNK_ROWS } from "./types.ts";
@@ -98,6 +100,19 @@ export class Engine implements AsyncDisposable {
       rows = [];
     }
     if (rows.length > 0) yield rows;
+  }
+
+  /**
+   * Runs one SELECT and gives its rows as they come, as columns that lie as in DuckDB's memory.
+   * @param widths of the values (raw_vector.ts)
+   */
+  async *streamRaw(sql: string, widths: readonly (number | null)[]): AsyncGenerator<RawChunk> {
+    const result = await this.connection.stream(sql);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      yield rawChunk(chunk, widths);
+    }
   }
 
   /**

@@ -186,3 +186,42 @@ Deno.test("Arrow columns have the types and values of the answer", async () => {
     assert.equal(BigInt.asIntN(128, (high << 64n) | low), -12345678901234567890n);
   });
 });
+
+Deno.test("Arrow has the values of every row, of several chunks and among NULLs", async () => {
+  const sql = `SELECT * REPLACE (if(i % 7 = 0, NULL, t) AS t, if(i % 5 < 3, NULL, yes) AS yes,
+      if(i % 3 = 0, NULL, price) AS price, if(i % 2 = 0, NULL, raw) AS raw, if(i < 2500, NULL, day) AS day)
+    FROM (SELECT i, CASE WHEN i % 4 = 0 THEN '' WHEN i % 4 = 1 THEN 'short é' ELSE
+        'a longer text ' || i END AS t, i % 3 = 0 AS yes, (i / 7)::DECIMAL(9, 3) - 300 AS price,
+      encode('bytes of row ' || i) AS raw, DATE '2026-11-22' - i::INTEGER AS day, -i::HUGEINT AS huge,
+      i / 3.0::DOUBLE AS share, (i % 100)::TINYINT AS tiny
+    FROM range(5000) r(i))`;
+  await answer(sql, async ({ engine, bytes }) => {
+    const table = tableFromIPC(await bytes("arrow"));
+    const { rows } = await engine.read(
+      `SELECT i, t, yes, price::VARCHAR, decode(raw), epoch_ms(day::TIMESTAMP), huge, share, tiny
+       FROM answer ORDER BY i`,
+    );
+    const decode = (value: Uint8Array | null) => value && new TextDecoder().decode(value);
+    const readings: Readonly<Record<string, (value: unknown) => unknown>> = {
+      price: (value) => value && (Number(wholeOf(value)) / 1_000).toFixed(3),
+      raw: (value) => decode(value as Uint8Array | null),
+      day: (value) => value && BigInt(Number(value)),
+      huge: (value) => wholeOf(value),
+    };
+    for (const [column, { name }] of table.schema.fields.entries()) {
+      const read = readings[name] ?? ((value) => value);
+      const found = [...table.getChild(name) ?? []].map((value) => read(value));
+      const expected = rows.map((row) => row[column]);
+      assert.deepEqual(found, expected, name);
+    }
+  });
+});
+
+/** Of a decimal's four words. */
+function wholeOf(words: unknown): bigint {
+  const [a = 0, b = 0, c = 0, d = 0] = words as Uint32Array;
+  return BigInt.asIntN(
+    128,
+    BigInt(a) | BigInt(b) << 32n | BigInt(c) << 64n | BigInt(d) << 96n,
+  );
+}
