@@ -4,8 +4,8 @@
 export interface Patience extends Disposable {
   /** Aborted by the caller's signal, or when nothing happened for too long. */
   signal: AbortSignal;
-  /** Something happened. */
-  touch(): void;
+  /** Something happened; what comes next may take `moreMs` longer. @default 0 */
+  touch(moreMs?: number): void;
   /** The caller's reason, or that nothing happened. */
   throwIfAborted(): void;
 }
@@ -18,9 +18,9 @@ export function patience(signal: AbortSignal, stallMs: number): Patience {
   const either = AbortSignal.any([signal, stalled.signal]);
   return {
     signal: either,
-    touch() {
+    touch(moreMs = 0) {
       clearTimeout(timer);
-      timer = setTimeout(give, stallMs);
+      timer = setTimeout(give, stallMs + moreMs);
     },
     throwIfAborted: () => either.throwIfAborted(),
     [Symbol.dispose]: () => clearTimeout(timer),

@@ -1,7 +1,8 @@
 /** An archive in any store with an S3 API: Amazon's, Ceph's, and others. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { Agent } from "node:https";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
@@ -36,10 +37,20 @@ import { signBodies, signedBody } from "./signed_body.ts";
 /** How long nothing may move; the smallest bandwidth sends a block in a quarter of it. */
 const STALL_MS = 30_000;
 
+/** A line that takes longer for what is sent at once counts as one on which nothing moves. */
+const SLOWEST_BYTES_PER_S = 20_000;
+
 /** Of one request by the SDK: what takes longer to heal is for the caller to try again. */
 const ATTEMPTS_MAX = 3;
 
 const CONNECT_MS = 10_000;
+
+const DEFAULTS: Required<S3StoreOptions> = {
+  stallMs: STALL_MS,
+  attemptsMax: ATTEMPTS_MAX,
+  partBytes: PART_BYTES,
+  slowestBytesPerS: SLOWEST_BYTES_PER_S,
+};
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -53,6 +64,8 @@ export interface S3StoreOptions {
   attemptsMax?: number;
   /** Larger objects are sent in parts of this size. @default 8 MiB */
   partBytes?: number;
+  /** @default 20 KB */
+  slowestBytesPerS?: number;
 }
 
 /** Objects of one bucket, below a prefix. */
@@ -78,23 +91,26 @@ export class S3Store implements ObjectStore {
     archive: ArchiveStore & Partial<AgentArchive>,
     options: S3StoreOptions = {},
   ): Promise<S3Store> {
-    const { stallMs = STALL_MS, attemptsMax = ATTEMPTS_MAX, partBytes = PART_BYTES } = options;
+    const all = { ...DEFAULTS, ...options };
+    // Deno 2.9.5: what follows on a stream on the same TLS connection is never answered.
+    const keepAlive = archive.bandwidth === undefined;
     const client = new S3Client({
       region: archive.region,
       forcePathStyle: archive.path_style,
       credentials: credentialsOf(archive.credentials),
-      maxAttempts: attemptsMax,
+      maxAttempts: all.attemptsMax,
       expectContinueHeader: false,
       logger: SILENT, // what goes wrong is thrown, and said by who catches it
       requestHandler: {
         connectionTimeout: CONNECT_MS,
-        httpsAgent: new Agent({ keepAlive: true, ...await authorityOf(archive.ca) }),
+        httpAgent: new HttpAgent({ keepAlive }),
+        httpsAgent: new HttpsAgent({ keepAlive, ...await authorityOf(archive.ca) }),
       },
       ...checksumsOf(archive.checksums),
       ...(archive.endpoint === undefined ? {} : { endpoint: archive.endpoint }),
     });
     signBodies(client);
-    return new S3Store(client, place, archive, { stallMs, attemptsMax, partBytes });
+    return new S3Store(client, place, archive, all);
   }
 
   async put(object: NewObject, signal: AbortSignal): Promise<"stored" | "exists"> {
@@ -157,7 +173,8 @@ export class S3Store implements ObjectStore {
     const base = place === "" ? "" : `${place}/`;
     let token: string | undefined;
     do {
-      const page = await this.attempt(`list ${prefix}`, signal, async ({ signal: abortSignal }) => {
+      const what = prefix === "" ? "list objects" : `list ${prefix}`;
+      const page = await this.attempt(what, signal, async ({ signal: abortSignal }) => {
         const command = new ListObjectsV2Command({
           Bucket: bucket,
           Prefix: base + prefix,
@@ -199,7 +216,7 @@ export class S3Store implements ObjectStore {
     const sender = {
       client: this.client,
       hasChecksums: this.archive.checksums === "full",
-      stream: (bytes: Uint8Array) => this.stream(bytes, patient),
+      carry: (bytes: Uint8Array) => this.carry(bytes, patient),
       signal: patient.signal,
     };
     const corrupt = (found: string) =>
@@ -230,8 +247,12 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  /** A body that is paced, and shows that the call gets on. */
-  private stream(bytes: Uint8Array, patient: Patience): Readable {
+  /** At once where that is allowed, else paced: then it shows that the call gets on. */
+  private carry(bytes: Uint8Array, patient: Patience): Buffer | Readable {
+    if (this.archive.bandwidth === undefined) {
+      patient.touch(bytes.length * 1_000 / this.options.slowestBytesPerS);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
     const pace = this.bandwidth.pace(bytes, patient.signal);
     return Readable.from((async function* () {
       for await (const block of pace) {

@@ -8,7 +8,8 @@ export interface Sender {
   client: S3Client;
   /** Whether the store knows x-amz-checksum-sha256. */
   hasChecksums: boolean;
-  stream: (bytes: Uint8Array) => Readable;
+  /** What carries bytes in a request. */
+  carry: (bytes: Uint8Array) => Buffer | Readable;
   /** Aborts what was begun. */
   signal: AbortSignal;
 }
@@ -32,11 +33,11 @@ export function signBodies(client: S3Client) {
  * @param sha256 of the bytes, lower-case hex
  */
 export function signedBody(
-  { hasChecksums, stream }: Pick<Sender, "hasChecksums" | "stream">,
+  { hasChecksums, carry }: Pick<Sender, "hasChecksums" | "carry">,
   bytes: Uint8Array,
   sha256: string,
 ) {
-  const Body = stream(bytes);
+  const Body = carry(bytes);
   SHA256_OF.set(Body, sha256);
   return {
     Body,

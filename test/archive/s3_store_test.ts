@@ -30,7 +30,7 @@ Deno.test({
     await using proxy = FaultProxy.start({ port: ceph.port });
     await using store = await bucket.open(
       { endpoint: proxy.endpoint },
-      { stallMs: 1_000, attemptsMax: 1, partBytes: 5_242_880 },
+      { stallMs: 1_000, attemptsMax: 1, partBytes: 5_242_880, slowestBytesPerS: 1e8 },
     );
     const body = crypto.getRandomValues(new Uint8Array(60_000));
     const large = { path: await folder.write("large", new Uint8Array(12_000_000).fill(7)) };
@@ -53,7 +53,9 @@ Deno.test({
 
     await t.step("the reply got lost: the object is there, once", async () => {
       proxy.rule = { fault: { kind: "lost_reply" }, only: /^PUT/, times: 1 };
-      await fails(put("lost"), "unreachable");
+      // The client may try again by itself, and finds it.
+      const outcome = await put("lost").catch((error) => error.problem);
+      assert.ok(["unreachable", "exists"].includes(outcome), outcome);
       assert.equal(await put("lost"), "exists");
       assert.deepEqual(await readObject(store, "lost", {}, signal), body);
     });

@@ -1,4 +1,5 @@
 /** Buckets in the tests' S3 store, and configurations that reach them. */
+import { Agent } from "node:https";
 import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from "@aws-sdk/client-s3";
 import { AgentArchive, parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
 import { S3Store } from "../../protocol/archive/s3_store.ts";
@@ -24,9 +25,13 @@ export interface Bucket {
 }
 
 /** As the AWS tools would make it. */
-export function adminClient({ endpoint, accessKey, secretKey }: Ceph, region = "us-east-1") {
+export function adminClient(
+  { endpoint, accessKey, secretKey, authority }: Ceph,
+  region = "us-east-1",
+) {
   return new S3Client({
     endpoint,
+    requestHandler: { httpsAgent: new Agent(authority === undefined ? {} : { ca: authority }) },
     region,
     forcePathStyle: true,
     credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
@@ -34,9 +39,13 @@ export function adminClient({ endpoint, accessKey, secretKey }: Ceph, region = "
 }
 
 /** Makes a bucket, and files with the keys in a folder. */
-export async function makeBucket(ceph: Ceph, folder: TempFolder): Promise<Bucket> {
+export async function makeBucket(
+  ceph: Ceph,
+  folder: TempFolder,
+  region = "us-east-1",
+): Promise<Bucket> {
   const name = `logs-${crypto.randomUUID()}`;
-  const client = adminClient(ceph);
+  const client = adminClient(ceph, region);
   await client.send(new CreateBucketCommand({ Bucket: name }));
   client.destroy();
   const keyFile = await folder.write(`${name}.key`, `${ceph.accessKey}\n`);
@@ -45,7 +54,7 @@ export async function makeBucket(ceph: Ceph, folder: TempFolder): Promise<Bucket
     AgentArchive.parse({
       url: `s3://${name}/logs`,
       endpoint: ceph.endpoint,
-      region: "us-east-1",
+      region,
       path_style: true,
       credentials: { access_key_id: { file: keyFile }, secret_access_key: { file: secretFile } },
       ...more,

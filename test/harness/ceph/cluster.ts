@@ -1,5 +1,6 @@
 /** A real S3 store for tests: Ceph with one monitor, one disk in memory and one gateway, on loopback. */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CEPH_ROOT } from "./root.ts";
 import { eventually } from "../eventually.ts";
 import { freePorts } from "../ports.ts";
@@ -11,11 +12,16 @@ const LIBRARIES = join(CEPH_ROOT, "usr/lib/x86_64-linux-gnu");
 
 const START_MS = 60_000;
 
+const pem = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
+
+/** Who signed the certificate of a cluster with TLS. */
+export const AUTHORITY = pem("authority.pem");
+
 export interface CephOptions {
   /** Of its buckets. @default the gateway's own, which takes any */
   region?: string;
-  /** Its own address is then `https`; paths of PEM files. @default http */
-  tls?: { certificate: string; key: string } | undefined;
+  /** By `https`, with a certificate of an authority that nobody knows. @default false */
+  tls?: boolean;
 }
 
 /** A store and who may use it. */
@@ -25,6 +31,8 @@ export interface Ceph extends AsyncDisposable {
   port: number;
   accessKey: string;
   secretKey: string;
+  /** Who signed its certificate, as PEM; undefined without TLS. */
+  authority: string | undefined;
   /** Runs radosgw-admin; returns what it wrote. */
   admin(...args: readonly string[]): Promise<string>;
   /** Kills the gateway as a crash would, or starts it again. */
@@ -33,7 +41,7 @@ export interface Ceph extends AsyncDisposable {
 }
 
 /** Starts a cluster of its own, with one user; resolves when it answers. */
-export async function startCeph({ region, tls }: CephOptions = {}): Promise<Ceph> {
+export async function startCeph({ region, tls = false }: CephOptions = {}): Promise<Ceph> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
   const [port = 0, monitorPort = 0] = freePorts(2);
@@ -63,7 +71,7 @@ export async function startCeph({ region, tls }: CephOptions = {}): Promise<Ceph
     const group = ["--rgw-zonegroup=default", `--api-name=${region}`];
     await tools.run("radosgw-admin", "zonegroup", "modify", ...group);
   }
-  const endpoint = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  const endpoint = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
   let gateway = killed(await startGateway(tools, port));
   stack.defer(() => gateway[Symbol.asyncDispose]());
   const owned = stack.move();
@@ -72,6 +80,7 @@ export async function startCeph({ region, tls }: CephOptions = {}): Promise<Ceph
     port,
     accessKey,
     secretKey,
+    authority: tls ? await Deno.readTextFile(AUTHORITY) : undefined,
     admin: (...args) => tools.run("radosgw-admin", ...args),
     stopGateway: async () => await gateway[Symbol.asyncDispose](),
     startGateway: async () => void (gateway = killed(await startGateway(tools, port))),
@@ -156,7 +165,8 @@ class Tools {
   }
 }
 
-interface Settings extends Pick<CephOptions, "tls"> {
+interface Settings {
+  tls: boolean;
   folder: string;
   fsid: string;
   port: number;
@@ -165,9 +175,10 @@ interface Settings extends Pick<CephOptions, "tls"> {
 
 /** One copy of everything, and no waits for more that would make a quorum. */
 function configuration({ folder, fsid, port, monitorPort, tls }: Settings): string {
-  const front = tls === undefined
-    ? `beast endpoint=127.0.0.1:${port}`
-    : `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${tls.certificate} ssl_private_key=${tls.key}`;
+  const front = tls
+    ? `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${pem("server.pem")} ` +
+      `ssl_private_key=${pem("server.key")}`
+    : `beast endpoint=127.0.0.1:${port}`;
   const settings = {
     fsid,
     mon_host: `v2:127.0.0.1:${monitorPort}/0`,
