@@ -20,6 +20,7 @@ import { askable, checkTail } from "./policy/policy.ts";
 import { answerQuery } from "./query/answer_query.ts";
 import type { FleetParts } from "./query/answer_query.ts";
 import { compute } from "./query/compute.ts";
+import { KnownResults } from "./query/known_results.ts";
 import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
@@ -70,7 +71,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   const { policy } = config;
-  const parts: FleetParts = { store, workers, region, behindBytes, policy, denied: store };
+  const known = new KnownResults();
+  const parts: FleetParts = { store, workers, region, behindBytes, policy, denied: store, known };
   await using _socket = await serveSnapshots(dataDir, store);
   const counted = { config, plans, store, metrics };
   await using windows = await openWindows({

@@ -44,7 +44,8 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
     (coverage.pruned === 0 ? "" : ` (${coverage.pruned} not asked: nothing there)`),
     rangeInWords(asked, range),
     `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
-    `${formatBytes(coverage.bytes_read)} read`,
+    `${formatBytes(coverage.bytes_read)} read` +
+    (coverage.rows_known === undefined ? "" : `, ${coverage.rows_known} rows known from before`),
     formatDurationMs(end.elapsed_ms),
     end.query_id,
   ].join(" · ");

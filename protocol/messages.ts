@@ -106,6 +106,8 @@ export const HostCoverage = z.object({
   /** Parts and chunks opened. */
   chunks: z.number().int().nonnegative(),
   rows_scanned: z.number().int().nonnegative(),
+  /** Of these: known from the same question before, and not read again. */
+  rows_known: z.number().int().nonnegative().optional(),
   bytes_read: z.number().int().nonnegative(),
   /** Rejected lines in the asked range. */
   rejects: z.number().int().nonnegative(),

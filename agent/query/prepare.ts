@@ -2,18 +2,17 @@
 import type { HostCoverage } from "../../protocol/messages.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
-import { testedLine } from "../../protocol/line_texts.ts";
-import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
-import { schemaOf } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
 import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
 import type { WorkerPool } from "./worker_pool.ts";
-import { maskedSelect } from "../policy/masks.ts";
 import type { Policy } from "../policy/policy_config.ts";
 import type { Fate, WorkerProcess, WorkerResult } from "./worker_process.ts";
+import type { KnownResults } from "./known_results.ts";
+import { runReusing } from "./reuse.ts";
+import type { Reused } from "./reuse.ts";
+import { viewSelect } from "./views.ts";
 import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
 /** What queries need of the rest of the agent. */
@@ -24,6 +23,8 @@ export interface QueryParts {
   region: string;
   /** Bytes in log files that the tail has not read yet. */
   behindBytes: () => number;
+  /** Where results are kept for questions that come again. @default nowhere */
+  known?: KnownResults;
 }
 
 /** What a worker is asked. */
@@ -103,18 +104,34 @@ async function runOn(
   rules?.checkReading(coverage);
   const resultFolder = parts.workers.makeFolder("result-");
   try {
-    const query = workerQuery(parts, {
-      plan,
-      snapshot,
-      output: output(plan),
-      resultFolder,
-      mask: rules?.mask ?? {},
-    });
-    return { plan, result: await worker.run(query, signal), coverage, resultFolder };
+    const pieces = { plan, snapshot, output: output(plan), resultFolder, mask: rules?.mask ?? {} };
+    const { known, workers, region } = parts;
+    const reused = known === undefined
+      ? null
+      : await runReusing(worker, { ...pieces, known, workers, region }, signal);
+    if (reused !== null) {
+      return {
+        plan,
+        result: reused.result,
+        coverage: less(coverage, snapshot, reused),
+        resultFolder,
+      };
+    }
+    const result = await worker.run(workerQuery(parts, pieces), signal);
+    return { plan, result, coverage, resultFolder };
   } catch (error) {
     await Deno.remove(resultFolder, { recursive: true });
     throw error;
   }
+}
+
+/** What was not read again is said, and is not among the bytes read. */
+function less(coverage: HostCoverage, { tables }: Snapshot, { known }: Reused): HostCoverage {
+  const files = new Set(known.files);
+  const stored = [...tables.values()].flatMap((table) => table.stored ?? []);
+  const unread = stored.filter(({ path }) => files.has(path));
+  const sum = (key: "rows" | "bytes") => unread.reduce((total, file) => total + file[key], 0);
+  return { ...coverage, rows_known: sum("rows"), bytes_read: coverage.bytes_read - sum("bytes") };
 }
 
 function tookTooLong({ timeoutMs }: QuestionRules): LogvendError {
@@ -137,17 +154,12 @@ function workerQuery(
   { region, workers }: QueryParts,
   { plan, snapshot, output, resultFolder, mask }: WorkerQueryParts,
 ): WorkerQuery {
-  const { since, until } = plan.range;
   const read = (files: readonly string[]) => files.map((path) => workers.pathFor(path));
   return {
     views: plan.tables.map((table) => {
-      const { files = [], shape = ACCESS_SHAPE } = snapshot.tables.get(table) ?? {};
-      const columns = plan.columnsRead[table] ?? [];
-      const tests = plan.reach.lines[table];
-      const lineSql = tests === undefined ? null : testedLine(shape, tests);
-      const source = { files: read(files), region, since, until, columns, lineSql };
-      const select = tableSelect(schemaOf(table, shape), source);
-      return { table, sql: maskedSelect(select, columns, mask) };
+      const { files = [], shape } = snapshot.tables.get(table) ?? {};
+      const request = { plan, table, files: read(files), shape, region, mask };
+      return { table, sql: viewSelect(request) };
     }),
     files: read([...snapshot.tables.values()].flatMap((table) => table.files)),
     output,

@@ -22,6 +22,8 @@ export interface SnapshotTable {
   /** Rows in the files. */
   rows: number;
   bytes: number;
+  /** Those of the files that never change. */
+  stored?: StoredSpan[];
   /** Of a stream's rows in these files. */
   shape?: StreamShape | undefined;
 }
@@ -43,4 +45,15 @@ export interface SnapshotSource {
   tables(): Table[];
   /** Leases the files of the asked range, the newest rows among them. */
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
+}
+
+/** A part or chunk, and the times of its rows, microseconds since 1970, both inclusive. */
+export interface StoredSpan {
+  path: string;
+  kind: "part" | "chunk";
+  tsMinUs: number;
+  tsMaxUs: number;
+  rows: number;
+  bytes: number;
+  createdMs: number;
 }

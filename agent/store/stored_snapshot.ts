@@ -22,8 +22,12 @@ interface FilesRequest {
 export function filesOf(request: FilesRequest): SnapshotTable {
   const { catalog, dataDir, name, range, without } = request;
   const files = catalog.files(name, microseconds(range)).filter(({ id }) => !without?.has(id));
+  const stored = files.map(({ path, kind, tsMinUs, tsMaxUs, rows, bytes, createdMs }) => {
+    return { path: join(dataDir, path), kind, tsMinUs, tsMaxUs, rows, bytes, createdMs };
+  });
   return {
-    files: files.map((file) => join(dataDir, file.path)),
+    files: stored.map(({ path }) => path),
+    stored,
     rows: files.reduce((sum, file) => sum + file.rows, 0),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
     shape: catalog.shape(name) ?? undefined,

@@ -46,6 +46,8 @@ export const Coverage = z.object({
   /** Sums over the hosts that answered: parts and chunks opened, rows and bytes read. */
   chunks: z.number().int(),
   rows_scanned: z.number().int(),
+  /** Of these: known from the same question before, and not read again. */
+  rows_known: z.number().int().optional(),
   bytes_read: z.number().int(),
   /** Lines in the asked range that no format could read. */
   rejects: z.number().int(),
@@ -70,8 +72,8 @@ export function coverageOf(
   missing: readonly Missing[],
   pruned = 0,
 ): Coverage {
-  const total = (field: "chunks" | "rows_scanned" | "bytes_read" | "rejects") =>
-    answered.reduce((sum, { coverage }) => sum + coverage[field], 0);
+  const total = (field: "chunks" | "rows_scanned" | "rows_known" | "bytes_read" | "rejects") =>
+    answered.reduce((sum, { coverage }) => sum + (coverage[field] ?? 0), 0);
   return {
     asked: answered.length + pruned + missing.length,
     answered: answered.length + pruned,
@@ -79,6 +81,7 @@ export function coverageOf(
     missing: missing.toSorted(byHost),
     chunks: total("chunks"),
     rows_scanned: total("rows_scanned"),
+    ...(total("rows_known") > 0 ? { rows_known: total("rows_known") } : {}),
     bytes_read: total("bytes_read"),
     rejects: total("rejects"),
     gaps: {

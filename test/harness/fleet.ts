@@ -32,6 +32,7 @@ export interface JsonAnswer {
     missing: { host: string; reason: string }[];
     chunks: number;
     rows_scanned: number;
+    rows_known?: number;
     bytes_read: number;
     rejects: number;
   };

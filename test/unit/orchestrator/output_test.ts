@@ -46,6 +46,10 @@ Deno.test("the summary of a complete answer is one line", () => {
     "complete · 3/3 hosts · last 24 h · 57803 rows, 14 chunks, 0.4 MB read · 31 ms · q-7f3a2c",
   );
   assert.deepEqual(coverageLines(COMPLETE), []);
+  assert.match(
+    summaryLine({ end: end({ ...COMPLETE, rows_known: 57_210 }), asked: {} }),
+    / · 57803 rows, 14 chunks, 0\.4 MB read, 57210 rows known from before · 31 ms · /,
+  );
 });
 
 Deno.test("an answer for which no row was read says so, and how to look further", () => {
