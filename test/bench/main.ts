@@ -3,6 +3,7 @@
  * chunks`. Each prints its figures; none of them judges.
  */
 import { benchArchive } from "./archive/archive.ts";
+import { benchFootprint } from "./footprint.ts";
 import { benchIngest } from "./ingest.ts";
 import { benchQuery } from "./query/query.ts";
 import { benchStore } from "./store.ts";
@@ -14,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, (parts: readonly string[]) => Promise<
   store: benchStore,
   windows: benchWindows,
   archive: benchArchive,
+  footprint: benchFootprint,
 };
 
 const [name = "", ...parts] = Deno.args.filter((argument) => argument !== "--");
