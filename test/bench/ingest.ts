@@ -43,19 +43,32 @@ async function others(folder: TempFolder, bytes: number): Promise<Timed> {
   const ratio = (await Deno.stat(packed)).size / bytes;
   const awk = await timed(["awk", AWK_STATUS, log]);
   print("grep -c", grep);
-  await fluentBit(log);
+  await fluentBit(folder, log);
   print("zstd -3", zstd, `${ratio.toFixed(4)} of raw`);
   print("awk, by status", awk);
   return awk;
 }
 
-/** Reads the log and throws its lines away: less than an import does. */
-async function fluentBit(log: string) {
-  const tail = ["-i", "tail", "-p", `path=${log}`, "-p", "read_from_head=true"];
-  const command = ["fluent-bit", "-q", ...tail, "-p", "exit_on_eof=true", "-o", "null"];
-  const run = await timed(command).catch(() => null);
-  if (run === null) console.log("fluent-bit        not installed, or it failed");
-  else print("fluent-bit, null", run);
+/** The fields of a line, for fluent-bit. */
+const FLUENT_BIT_PARSER = String.raw`[PARSER]
+    Name        access
+    Format      regex
+    Regex       ^(?<address>\S+) - (?<user>\S+) \[(?<time>[^\]]+)\] "(?<request>[^"]*)" (?<status>\d+) (?<bytes>\S+) "(?<referer>[^"]*)" "(?<agent>[^"]*)" (?<took>\S+)$
+    Time_Key    time
+    Time_Format %d/%b/%Y:%H:%M:%S %z
+`;
+
+/** Reads the log, as it is and with its fields, and throws it away: less than an import does. */
+async function fluentBit(folder: TempFolder, log: string) {
+  const parsers = await folder.write("parsers.conf", FLUENT_BIT_PARSER);
+  for (const parsing of [[], ["-p", "parser=access"]]) {
+    const tail = ["-i", "tail", "-p", `path=${log}`, "-p", "read_from_head=true", ...parsing];
+    const output = ["-p", "exit_on_eof=true", "-o", "null"];
+    const run = await timed(["fluent-bit", "-q", "-R", parsers, ...tail, ...output])
+      .catch(() => null);
+    if (run === null) return console.log("fluent-bit        not installed, or it failed");
+    print(parsing.length === 0 ? "fluent-bit, null" : "… with fields", run);
+  }
 }
 
 /** The import, what comes back of it, and the same question asked of the log and of the chunks. */
