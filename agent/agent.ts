@@ -7,6 +7,7 @@ import type { Archive } from "./archive/archive.ts";
 import { archiveState, archiveStats } from "./archive/condition.ts";
 import { lateness } from "./archive/lateness.ts";
 import { openArchive } from "./archive/open_archive.ts";
+import { openQueryArchive } from "./archive/queries/open_query_archive.ts";
 import { drain } from "./drain.ts";
 import { openGeo } from "./geo/open_geo.ts";
 import { serveHealth } from "./health/server.ts";
@@ -70,9 +71,9 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using tail = Tail.start({ streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
-  const { policy } = config;
-  const known = new KnownResults();
-  const parts: FleetParts = { store, workers, region, behindBytes, policy, denied: store, known };
+  await using archived = await openQueryArchive(config);
+  const data = { store, archive: archived, denied: store, known: new KnownResults() };
+  const parts: FleetParts = { ...data, workers, region, behindBytes, policy: config.policy };
   await using _socket = await serveSnapshots(dataDir, store);
   const counted = { config, plans, store, metrics };
   await using windows = await openWindows({
@@ -80,17 +81,9 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     compute: (computation, ends) => compute(parts, computation, ends),
     locate: (address) => geo?.locate(address) ?? null,
   });
-  await using link = openLink({ config, store, tail, live, metrics, parts, archive });
-  await using _health = openHealth({
-    config,
-    store,
-    tail,
-    inputs,
-    metrics,
-    link,
-    windows,
-    archive,
-  });
+  const pieces = { config, store, tail, metrics, archive };
+  await using link = openLink({ ...pieces, live, parts });
+  await using _health = openHealth({ ...pieces, inputs, link, windows });
   log.info("Agent {host} reads {streams} into {folder}", {
     host,
     streams: config.streams.map((stream) => stream.name).join(", "),
@@ -197,6 +190,7 @@ function openLink({ config, store, tail, live, metrics, parts, archive }: LinkPa
     isRead: () => tail.hasCaughtUp && tail.behind().ms < BEHIND_MS,
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
+    hasArchive: config.archive !== undefined,
     openLive: async (request, reader) => {
       try {
         checkTail(config.policy, request.stream);

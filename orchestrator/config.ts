@@ -12,6 +12,13 @@ import { DEFAULT_PREFIX } from "../protocol/topics.ts";
 export const EMBEDDED = "embedded";
 const BROKER_WANTED = `${EMBEDDED} or a URL such as mqtts://broker.example:8883`;
 
+const Price = z.number().min(0);
+
+const ArchivePrices = z.strictObject({
+  requests_1000: Price.default(0.0004).describe("dollars for a thousand GET requests"),
+  gigabyte: Price.default(0).describe("dollars for 10^9 bytes that leave the object store"),
+});
+
 export const OrchestratorConfig = z.strictObject({
   name: HostName.default(() => hostname()).meta({
     description: "this orchestrator's name in MQTT topics",
@@ -36,6 +43,8 @@ export const OrchestratorConfig = z.strictObject({
     .default([]).describe("operator keys that may ask; none: nobody may"),
   archives: z.array(ArchiveStore).default([])
     .describe("object stores that logvend archive reads, each with keys of the operator's own"),
+  archive_prices: ArchivePrices.prefault({})
+    .describe("what --explain reckons with; the defaults are Amazon S3's within a region"),
 });
 
 export type OrchestratorConfig = z.infer<typeof OrchestratorConfig>;

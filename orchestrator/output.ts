@@ -46,6 +46,7 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
     `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
     `${formatBytes(coverage.bytes_read)} read` +
     (coverage.rows_known === undefined ? "" : `, ${coverage.rows_known} rows known from before`),
+    ...archiveText(coverage),
     formatDurationMs(end.elapsed_ms),
     end.query_id,
   ].join(" · ");
@@ -57,6 +58,15 @@ export function emptyLines({ mode, coverage, range }: AnswerEnd): string[] {
   const isBounded = range.since !== null || range.until !== null;
   const what = isBounded ? "of this range: --since all looks at all times" : "of what is asked for";
   return [`  nothing ${coverage.answered}  no rows there ${what}`];
+}
+
+/** `archive: 6 hosts, 288 requests, 3.2 MB` */
+function archiveText({ archive }: Coverage): string[] {
+  if (archive === undefined) return [];
+  const { hosts, requests, bytes } = archive;
+  return [
+    `archive: ${counted(hosts, "host")}, ${counted(requests, "request")}, ${formatBytes(bytes)}`,
+  ];
 }
 
 /** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps, losses. */
@@ -136,6 +146,7 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
     ...(pruned.length === 0 ? [] : [`       not asked: ${pruned.join(" ")}: nothing there`]),
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
     ...(mode === "catalog" ? [] : [`reads  ${estimateText(estimate)}`]),
+    ...(explanation.archive === undefined ? [] : archiveLines(explanation.archive)),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
     "",
     "merge:",
@@ -148,6 +159,17 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
 function estimateText({ chunks, rows, bytes, unknown_hosts: more }: Explanation["estimate"]) {
   const sums = `${counted(rows, "row")}, ${counted(chunks, "chunk")}, ${formatBytes(bytes)}`;
   return `about ${sums}${more === 0 ? "" : `; ${counted(more, "host")} may read more`}`;
+}
+
+/** `archive  144 objects, 288 requests, 3.2 MB: $0.0001` */
+function archiveLines(archive: NonNullable<Explanation["archive"]>): string[] {
+  const { objects, requests, bytes, dollars, unread } = archive;
+  const price = dollars < 0.0001 ? "less than $0.0001" : `$${dollars.toFixed(4)}`;
+  return [
+    `archive  ${counted(objects, "object")}, ${counted(requests, "request")}, ` +
+    `${formatBytes(bytes)} at most: ${price}`,
+    ...unread.map(({ region, reason }) => `         ${region}: ${oneLine(reason)}`),
+  ];
 }
 
 interface HostGroup {

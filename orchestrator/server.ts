@@ -71,7 +71,13 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const isOnline = (host: string) => fleet.get(host)?.state === "online";
   const catalog = stack.use(new ChunkCatalog({ ask, isOnline }));
   const asking = { broker: connection, fleet, catalog, name, topicPrefix, now: Date.now };
-  const fanout = new Fanout({ ...asking, planner, workspaces, exports: new Exports() });
+  const fanout = new Fanout({
+    ...asking,
+    planner,
+    workspaces,
+    exports: new Exports(),
+    prices: config.archive_prices,
+  });
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });

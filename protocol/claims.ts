@@ -41,6 +41,13 @@ export const Limits = z.object({
 });
 export type Limits = z.infer<typeof Limits>;
 
+/**
+ * Where rows may come from: what hosts hold, what is archived, or both, each row once. In a token
+ * without it: what hosts hold.
+ */
+export const Source = z.enum(["live", "archive", "auto"]);
+export type Source = z.infer<typeof Source>;
+
 /** The payload of the token. */
 export const QueryClaims = z.object({
   kind: z.literal("query"),
@@ -53,6 +60,7 @@ export const QueryClaims = z.object({
   /** Selector text (selector.ts); empty asks every host. Agents check that they match. */
   selector: z.string().max(4_096),
   range: Range,
+  source: Source.optional(),
   /** The literal that now(), today() and the like stand for, on every host. */
   now: Instant,
   limits: Limits,

@@ -1,5 +1,6 @@
 /** The bodies of the MQTT messages between orchestrator and agent. Field names are wire contract. */
 import { z } from "zod";
+import { ArchivePiece } from "./archive/archive_piece.ts";
 import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "./claims.ts";
 import { HostName, Labels, RegionName, StreamName } from "./names.ts";
 
@@ -37,6 +38,8 @@ export const QueryCommand = z.object({
   tables: z.array(Table).max(64).default([]),
   /** The asker's own tables, packed (broadcast.ts). */
   broadcast: z.string().max(BROADCAST_CHARACTERS_MAX).optional(),
+  /** A piece of a question to the archive; `request` is then that of the piece. */
+  archive: ArchivePiece.optional(),
 });
 export type QueryCommand = z.infer<typeof QueryCommand>;
 
@@ -101,6 +104,15 @@ export type GapTotal = z.infer<typeof GapTotal>;
 export const LostTotal = z.object({ files: z.number().int(), rows: z.number().int() });
 export type LostTotal = z.infer<typeof LostTotal>;
 
+/** What came from the archive's object store for an answer. */
+export const ArchiveUse = z.object({
+  /** Chunks that were looked at. */
+  chunks: z.number().int().nonnegative(),
+  requests: z.number().int().nonnegative(),
+  bytes: z.number().int().nonnegative(),
+});
+export type ArchiveUse = z.infer<typeof ArchiveUse>;
+
 /** What a host read for its part of an answer. */
 export const HostCoverage = z.object({
   /** Parts and chunks opened. */
@@ -117,6 +129,8 @@ export const HostCoverage = z.object({
   lost: LostTotal.default({ files: 0, rows: 0 }),
   /** Bytes in the log files that the tail has not read yet. */
   behind_bytes: z.number().int().nonnegative(),
+  /** Of the above what is in the archive; none: it was not asked. */
+  archive: ArchiveUse.optional(),
 });
 export type HostCoverage = z.infer<typeof HostCoverage>;
 

@@ -47,6 +47,27 @@ export function matches(selector: Selector, labels: Readonly<Record<string, stri
   }
 }
 
+/** The same where only some labels are known; null: it depends on the others. */
+export function matchesKnown(
+  selector: Selector,
+  known: Readonly<Record<string, string>>,
+): boolean | null {
+  switch (selector.kind) {
+    case "and":
+    case "or": {
+      const parts = selector.of.map((part) => matchesKnown(part, known));
+      const decisive = selector.kind === "or";
+      return parts.includes(decisive) ? decisive : parts.includes(null) ? null : !decisive;
+    }
+    case "not": {
+      const inner = matchesKnown(selector.of, known);
+      return inner === null ? null : !inner;
+    }
+    default:
+      return Object.hasOwn(known, selector.key) ? matches(selector, known) : null;
+  }
+}
+
 /**
  * The hosts that a selector asks for by name (`host = a`, `host in (a, b)`, alone or in an `and`):
  * one of them that the fleet does not know is missing, not merely unmatched.

@@ -31,6 +31,34 @@ export function tableSelect(schema: StreamSchema, source: TableSource): string {
     WHERE true${bounds}`;
 }
 
+/** Names of the physical columns that some logical ones are made of; a few more may be among them. */
+export function physicalNames(schema: StreamSchema, columns: readonly Column[]): Set<string> {
+  const known = new Map(schema.logical.map(({ name }) => [name.toLowerCase(), name]));
+  return new Set(columns.flatMap(({ name }) => {
+    const own = known.get(name.toLowerCase());
+    if (own === undefined || own === "region") return [];
+    const expression = schema.expressions[own];
+    if (expression === undefined) return [own];
+    return schema.physical.map((column) => column.name)
+      .filter((column) => expression.includes(column));
+  }));
+}
+
+/**
+ * Rows of which only the number and the first and last `ts` are known (microseconds), as a table:
+ * every one of them has one of these two times.
+ */
+export function countedSelect(
+  counted: { rows: number; firstUs: number; lastUs: number },
+  columns: readonly Column[],
+): string {
+  const ts = `make_timestamp(CASE range WHEN 0 THEN ${counted.firstUs} ELSE ${counted.lastUs} END)`;
+  const list = columns.map(({ name, type }) =>
+    `CAST(${name === "ts" ? ts : "NULL"} AS ${type}) AS ${identifier(name)}`
+  );
+  return `SELECT ${list.join(", ")} FROM range(${counted.rows})`;
+}
+
 /** The rows of files with all physical columns of a schema: files of older versions may lack some. */
 export function physicalRows(schema: StreamSchema, files: readonly string[]): string {
   return `${emptySelect(schema.physical)} UNION ALL BY NAME SELECT * FROM ${parquetFiles(files)}`;

@@ -27,17 +27,23 @@ export interface SignedRequest<Kind extends HostClaims> {
   nowMs: number;
   /** Until when it may begin, where that is not when the signature expires. */
   holdsUntilMs?: (claims: Kind) => number;
+  /** The id that was signed, of a piece of a question to the archive. It may be of other hosts. */
+  pieceOf?: string | undefined;
 }
 
 /** @throws {LogvendError} with the reason that the asker is told */
 export async function admitted<Kind extends HostClaims>(
   { labels, trust }: Admission,
-  { request, ...signed }: SignedRequest<Kind>,
+  { request, pieceOf, ...signed }: SignedRequest<Kind>,
 ): Promise<Verified<Kind>> {
   const verified = await verifyClaims({ ...signed, trust });
   const { claims } = verified;
-  if (claims.id !== request) {
+  if (claims.id !== (pieceOf ?? request)) {
     throw new LogvendError("not_permitted", "the signature is that of another request");
+  }
+  if (pieceOf !== undefined) {
+    if (claims.kind === "query" && (claims.source ?? "live") !== "live") return verified;
+    throw new LogvendError("not_permitted", "it was not signed for the archive");
   }
   if (!matches(parseSelector(claims.selector), labels)) {
     throw new LogvendError("not_permitted", `"${claims.selector}" does not select this host`);

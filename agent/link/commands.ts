@@ -35,8 +35,9 @@ import type { LiveOpener } from "./tails.ts";
 
 const log = getLogger(["agent", "link"]);
 
-/** Beside `query`. */
+/** Beside `query`, and pieces of questions to the archive where there is one. */
 export const MORE_COMMANDS = ["tail"];
+export const ARCHIVE_COMMAND = "archive";
 
 export interface CommandOptions extends Admission {
   answer: HostAnswerer;
@@ -168,9 +169,11 @@ export class Commands {
 
   /** @throws {LogvendError} with the reason that the asker is told */
   private async check(command: QueryCommand): Promise<Checked> {
-    const { token, sql, request, plan_version, broadcast } = command;
-    const signed = { schema: QueryClaims, request, token, sql, nowMs: this.now() };
-    const verified = await admitted(this.options, signed);
+    const { token, sql, request, plan_version, broadcast, archive } = command;
+    const verified = await admitted(this.options, {
+      ...{ schema: QueryClaims, request, token, sql, nowMs: this.now() },
+      ...(archive === undefined ? {} : { pieceOf: archive.of, holdsUntilMs: pieceHoldsUntilMs }),
+    });
     if (!PLAN_VERSIONS.includes(plan_version)) {
       const own = PLAN_VERSIONS.join(" and ");
       throw new LogvendError(
@@ -183,7 +186,7 @@ export class Commands {
 
   private async run(job: Job) {
     const { command, claims, broadcast, sender, signal, startMs } = job;
-    const { now, range, limits } = claims;
+    const { now, range, limits, selector, source } = claims;
     if (claims.force === true) {
       log.warning(
         "Query {id} of {operator} is forced: it runs even if it had to be killed before",
@@ -195,9 +198,11 @@ export class Commands {
     }
     const totalMs = () => performance.now() - startMs;
     try {
-      const { sql, tables, plan_version: version } = command;
+      const { sql, tables, plan_version: version, archive: piece } = command;
       const { force = false } = claims;
-      const query = { sql, tables, now, range, limits, version, broadcast, force };
+      const archive = piece && { piece, selector };
+      const asked = { sql, tables, now, range, limits, source, version };
+      const query = { ...asked, broadcast, force, archive };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(job),
@@ -205,20 +210,20 @@ export class Commands {
       await using answer = valueOf(answered);
       valueOf(remembered);
       await sender.send(answer.tables, () => endOf(answer, totalMs()), signal);
-      this.ended(claims.id, completed(answer, totalMs()));
+      this.ended(command.request, completed(answer, totalMs()));
     } catch (error) {
       sender.fail({ ok: false, error: toWireError(error) });
-      this.ended(claims.id, failed(error, totalMs()));
+      this.ended(command.request, failed(error, totalMs()));
     }
   }
 
   /** Says so, and remembers the request: while its query is at work in other threads already. */
-  private async accept({ command: { sql }, claims, publicKey }: Job) {
+  private async accept({ command: { request, sql }, claims, publicKey }: Job) {
     await setImmediate();
-    const { id, expires_at_ms, selector } = claims;
-    this.options.acknowledge({ request: id, accepted: true });
-    const query = { id, askedMs: this.now(), operator: publicKey, selector, sql };
-    this.options.remember(id, expires_at_ms, query);
+    const { selector } = claims;
+    this.options.acknowledge({ request, accepted: true });
+    const query = { id: request, askedMs: this.now(), operator: publicKey, selector, sql };
+    this.options.remember(request, pieceHoldsUntilMs(claims), query);
   }
 
   private ended(id: string, outcome: QueryOutcome) {
@@ -243,6 +248,11 @@ export class Commands {
 interface Checked extends Verified<QueryClaims> {
   /** The asker's own tables. */
   broadcast: BroadcastTable[];
+}
+
+/** Pieces of a question to the archive are asked for as long as the question may take. */
+function pieceHoldsUntilMs({ expires_at_ms, issued_at_ms, limits }: QueryClaims): number {
+  return Math.max(expires_at_ms, issued_at_ms + limits.timeout_ms);
 }
 
 interface Job extends Checked {

@@ -12,7 +12,7 @@ import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswerer } from "../store/answer.ts";
-import { Commands, MORE_COMMANDS } from "./commands.ts";
+import { ARCHIVE_COMMAND, Commands, MORE_COMMANDS } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
 import type { LiveOpener } from "./tails.ts";
 
@@ -48,6 +48,8 @@ export interface LinkOptions {
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
+  /** Whether it can be asked for archived chunks. @default false */
+  hasArchive?: boolean;
   openLive: LiveOpener;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
@@ -166,7 +168,7 @@ export class Link implements AsyncDisposable {
       labels,
       version,
       plan_versions: [...PLAN_VERSIONS],
-      commands: MORE_COMMANDS,
+      commands: [...MORE_COMMANDS, ...(this.options.hasArchive ? [ARCHIVE_COMMAND] : [])],
       streams: [...streams],
       state,
       boot: this.boot,

@@ -1,14 +1,18 @@
 /** Answers one question as this host's part of the fleet's answer. */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
+import { formatSelector } from "../../protocol/selector.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { checkPlan, checkReading, refusal, tightened, tooMuch } from "../policy/policy.ts";
 import type { Policy } from "../policy/policy_config.ts";
 import type { Denial } from "../store/denied.ts";
 import type { Store } from "../store/store.ts";
-import { runQuestion } from "./prepare.ts";
-import type { Finished, QueryParts, QuestionRules } from "./prepare.ts";
+import type { ArchiveScope } from "../store/query_archive.ts";
+import { listAnswer } from "./chunk_list.ts";
+import { planQuestion, requestOf, runOver, runQuestion } from "./prepare.ts";
+import type { Finished, QueryParts, Question, QuestionRules } from "./prepare.ts";
+import { reachesBefore, wholeHistory } from "./whole_history.ts";
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
 
@@ -30,7 +34,7 @@ export async function answerQuery(
   query: HostQuery,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
-  const { limits, broadcast = [], force = false, ...question } = query;
+  const { limits, broadcast = [], force = false, archive, source, ...question } = query;
   const { policy, denied } = parts;
   if (!force) checkDenied(denied.denialOf(query.sql));
   const caps = tightened(policy, limits);
@@ -46,12 +50,55 @@ export async function answerQuery(
     partials: partials.map(({ table, sql }) => ({ table, sql })),
     caps,
   });
-  const rules = rulesOf(parts, query);
+  const whole = { asked, output, rules: rulesOf(parts, query) };
   try {
-    return hostAnswer(await runQuestion(parts, { asked, output, rules }, until));
+    if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
+    const goneUntil = source === "auto" ? parts.store.goneUntil?.() ?? null : null;
+    const isGone = goneUntil !== null && parts.archive;
+    if (isGone) return await answerWithGone(parts, { ...whole, goneUntil }, until);
+    return hostAnswer(await runQuestion(parts, whole, until));
   } catch (error) {
     throw tooMuch(policy, limits, error) ?? error;
   }
+}
+
+/** Rows of this host may be in the archive alone. */
+async function answerWithGone(
+  parts: QueryParts,
+  question: Question & { goneUntil: string },
+  signal: AbortSignal,
+): Promise<HostAnswer> {
+  const { store, archive = null } = parts;
+  const plan = await planQuestion(parts, question, signal);
+  const own = formatSelector({ kind: "in", key: "host", values: [archive?.host ?? ""] });
+  const scope = scopeOf(plan, question, own);
+  const isNeeded = archive !== null && reachesBefore(question.goneUntil, scope.since);
+  const source = isNeeded ? wholeHistory({ store, archive, scope, signal }) : store;
+  return hostAnswer(await runOver({ ...parts, store: source }, { ...question, plan }, signal));
+}
+
+/** A piece of a question to the archive. */
+async function answerPiece(
+  parts: QueryParts,
+  { piece, selector }: NonNullable<HostQuery["archive"]>,
+  question: Question,
+  signal: AbortSignal,
+): Promise<HostAnswer> {
+  const archive = parts.archive ?? noArchive();
+  const plan = await planQuestion(parts, question, signal);
+  const scope = scopeOf(plan, question, selector);
+  if (piece.kind === "list") return listAnswer(await archive.list(scope, signal));
+  const { source: store, region } = archive.open(piece.chunks, scope, signal);
+  return hostAnswer(await runOver({ ...parts, store, region }, { ...question, plan }, signal));
+}
+
+function noArchive(): never {
+  throw new LogvendError("unavailable", "no archive is configured on this host");
+}
+
+function scopeOf(plan: Plan, { rules }: Question, selector: string): ArchiveScope {
+  const { hosts, regions } = plan.reach;
+  return { ...requestOf(plan, rules), selector, hosts, regions };
 }
 
 function rulesOf({ policy, denied }: FleetParts, { sql, now }: HostQuery): QuestionRules {

@@ -5,14 +5,15 @@ import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
-import type { Snapshot, SnapshotSource } from "../store/snapshot.ts";
+import type { Snapshot, SnapshotRequest, SnapshotSource, TableNeeds } from "../store/snapshot.ts";
+import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { Policy } from "../policy/policy_config.ts";
 import type { Fate, WorkerProcess, WorkerResult } from "./worker_process.ts";
 import type { KnownResults } from "./known_results.ts";
 import { runReusing } from "./reuse.ts";
 import type { Reused } from "./reuse.ts";
-import { viewSelect } from "./views.ts";
+import { lentSelect } from "./views.ts";
 import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
 /** What queries need of the rest of the agent. */
@@ -21,6 +22,8 @@ export interface QueryParts {
   workers: WorkerPool;
   /** This host's region: a column of every table. */
   region: string;
+  /** The region's archive; none: this host has none. */
+  archive?: QueryArchive | null;
   /** Bytes in log files that the tail has not read yet. */
   behindBytes: () => number;
   /** Where results are kept for questions that come again. @default nowhere */
@@ -33,7 +36,7 @@ export interface Question {
   /** What is wanted of the plan. */
   output(plan: Plan): Output;
   /** What holds for those who ask from elsewhere. @default nothing */
-  rules?: QuestionRules;
+  rules?: QuestionRules | undefined;
 }
 
 /** What a question may do. */
@@ -67,39 +70,114 @@ export async function runQuestion(
   question: Question,
   signal: AbortSignal,
 ): Promise<Finished> {
-  const { rules } = question;
-  return await parts.workers.use(signal, async (worker) => {
-    if (rules === undefined) return await runOn(worker, parts, question, signal);
-    const limit = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let isOver = false;
-    worker.started.then(() => {
-      if (!isOver) timer = setTimeout(() => limit.abort(tookTooLong(rules)), rules.timeoutMs);
-    });
-    const until = AbortSignal.any([signal, limit.signal]);
-    try {
-      return await runOn(worker, parts, question, until);
-    } catch (error) {
-      const gaveUp = until.aborted && until.reason !== limit.signal.reason;
-      if (worker.fate !== null && !gaveUp) rules.harmed(worker.fate);
-      throw error;
-    } finally {
-      isOver = true;
-      clearTimeout(timer);
-    }
-  });
+  const { asked, output, rules } = question;
+  return await parts.workers.use(
+    signal,
+    (worker) =>
+      ruled(worker, { rules, signal }, async (until) => {
+        const plan = await worker.plan(asked, until);
+        rules?.checkPlan(plan);
+        await using snapshot = await parts.store.snapshot(requestOf(plan, rules));
+        return await runOn({ parts, worker, plan, snapshot, output, rules }, until);
+      }),
+  );
 }
 
-async function runOn(
-  worker: WorkerProcess,
+/** Plans a question that is run later. @throws {LogvendError} like runQuestion */
+export async function planQuestion(
+  { workers }: QueryParts,
+  { asked, rules }: Question,
+  signal: AbortSignal,
+): Promise<Plan> {
+  return await workers.use(signal, (worker) =>
+    ruled(worker, { rules, signal }, async (until) => {
+      const plan = await worker.plan(asked, until);
+      rules?.checkPlan(plan);
+      return plan;
+    }));
+}
+
+/**
+ * Runs a plan over a source whose snapshots take long: no worker waits meanwhile.
+ * @throws {LogvendError} like runQuestion
+ */
+export async function runOver(
   parts: QueryParts,
-  { asked, output, rules }: Question,
+  { plan, output, rules }: Omit<Question, "asked"> & { plan: Plan },
   signal: AbortSignal,
 ): Promise<Finished> {
-  const plan = await worker.plan(asked, signal);
-  rules?.checkPlan(plan);
-  const reached = within(plan.range, plan.reach);
-  await using snapshot = await parts.store.snapshot({ tables: plan.tables, ...reached });
+  await using snapshot = await parts.store.snapshot(requestOf(plan, rules));
+  const { known: _, ...rest } = parts; // it knows files of the store
+  return await parts.workers.use(
+    signal,
+    (worker) =>
+      ruled(
+        worker,
+        { rules, signal },
+        (until) => runOn({ parts: rest, worker, plan, snapshot, output, rules }, until),
+      ),
+  );
+}
+
+/** What a plan needs of the store. What is masked is looked for by what is shown instead. */
+export function requestOf(
+  plan: Plan,
+  rules?: QuestionRules,
+): SnapshotRequest & Pick<ArchiveScope, "needs"> {
+  const { tables, columnsRead, reach } = plan;
+  const masked = new Set(Object.keys(rules?.mask ?? {}).map((name) => name.toLowerCase()));
+  const needs = tables.map((table): [string, TableNeeds] => {
+    const values = Object.entries(reach.values[table] ?? {})
+      .filter(([column]) => !masked.has(column.toLowerCase()));
+    return [table, {
+      columns: columnsRead[table] ?? [],
+      values: Object.fromEntries(values),
+      countsOnly: reach.countsOnly,
+    }];
+  });
+  return { ...within(plan.range, reach), tables, needs: Object.fromEntries(needs) };
+}
+
+interface Ruled {
+  rules: QuestionRules | undefined;
+  signal: AbortSignal;
+}
+
+/** Lets a worker work for as long as the rules say; what harms it is told to them. */
+async function ruled<T>(
+  worker: WorkerProcess,
+  { rules, signal }: Ruled,
+  work: (until: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (rules === undefined) return await work(signal);
+  const limit = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  worker.started.then(() => {
+    if (!isOver) timer = setTimeout(() => limit.abort(tookTooLong(rules)), rules.timeoutMs);
+  });
+  const until = AbortSignal.any([signal, limit.signal]);
+  try {
+    return await work(until);
+  } catch (error) {
+    const gaveUp = until.aborted && until.reason !== limit.signal.reason;
+    if (worker.fate !== null && !gaveUp) rules.harmed(worker.fate);
+    throw error;
+  } finally {
+    isOver = true;
+    clearTimeout(timer);
+  }
+}
+
+interface Run extends Omit<Question, "asked"> {
+  parts: QueryParts;
+  worker: WorkerProcess;
+  plan: Plan;
+  snapshot: Snapshot;
+}
+
+async function runOn(run: Run, signal: AbortSignal): Promise<Finished> {
+  const { parts, worker, plan, snapshot, output, rules } = run;
   const coverage = coverageOf(snapshot, parts.behindBytes());
   rules?.checkReading(coverage);
   const resultFolder = parts.workers.makeFolder("result-");
@@ -155,13 +233,18 @@ function workerQuery(
   { plan, snapshot, output, resultFolder, mask }: WorkerQueryParts,
 ): WorkerQuery {
   const read = (files: readonly string[]) => files.map((path) => workers.pathFor(path));
+  const lent = new Map(
+    [...snapshot.tables].map(([name, { files, wholeFiles = [], ...table }]) => {
+      return [name, { ...table, files: read(files), wholeFiles: read(wholeFiles) }] as const;
+    }),
+  );
+  const nothing = { files: [], rows: 0, bytes: 0 };
   return {
     views: plan.tables.map((table) => {
-      const { files = [], shape } = snapshot.tables.get(table) ?? {};
-      const request = { plan, table, files: read(files), shape, region, mask };
-      return { table, sql: viewSelect(request) };
+      const request = { ...lent.get(table) ?? nothing, plan, table, region, mask };
+      return { table, sql: lentSelect(request) };
     }),
-    files: read([...snapshot.tables.values()].flatMap((table) => table.files)),
+    files: [...lent.values()].flatMap(({ files, wholeFiles }) => [...files, ...wholeFiles]),
     output,
     result_folder: workers.pathFor(resultFolder),
   };
@@ -170,12 +253,15 @@ function workerQuery(
 function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
   const tables = [...snapshot.tables.values()];
   return {
-    chunks: tables.reduce((sum, table) => sum + table.files.length, 0),
+    chunks: tables.reduce((sum, { files, wholeFiles = [] }) => {
+      return sum + files.length + wholeFiles.length;
+    }, 0),
     rows_scanned: tables.reduce((sum, table) => sum + table.rows, 0),
     bytes_read: tables.reduce((sum, table) => sum + table.bytes, 0),
     rejects: snapshot.rejects,
     gaps: snapshot.gaps,
     lost: snapshot.lost,
     behind_bytes: behindBytes,
+    ...(snapshot.archive === undefined ? {} : { archive: snapshot.archive }),
   };
 }

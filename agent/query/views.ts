@@ -3,8 +3,9 @@ import { testedLine } from "../../protocol/line_texts.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { countedSelect, tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
+import type { SnapshotTable } from "../store/snapshot.ts";
 import { maskedSelect } from "../policy/masks.ts";
 import type { Policy } from "../policy/policy_config.ts";
 
@@ -19,6 +20,27 @@ export interface ViewRequest {
   mask: Policy["mask"];
   /** What the table is cut to. @default the plan's range */
   range?: Plan["range"];
+}
+
+/** What was lent of a table, with paths as the worker names them. */
+export type LentRequest =
+  & Omit<ViewRequest, "range" | "shape">
+  & Pick<SnapshotTable, "wholeFiles" | "counted" | "shape">;
+
+/** The SELECT of a view over all of it. */
+export function lentSelect(request: LentRequest): string {
+  const { plan, table, files, wholeFiles = [], counted, mask, shape } = request;
+  const isEmpty = files.length + wholeFiles.length === 0 && counted === undefined;
+  const view = { ...request, shape };
+  const whole = { since: null, until: null };
+  const columns = plan.columnsRead[table] ?? [];
+  return [
+    ...(files.length > 0 || isEmpty ? [viewSelect(view)] : []),
+    ...(wholeFiles.length > 0 ? [viewSelect({ ...view, files: wholeFiles, range: whole })] : []),
+    ...(counted === undefined
+      ? []
+      : [maskedSelect(countedSelect(counted, columns), columns, mask)]),
+  ].join(" UNION ALL ");
 }
 
 /** The SELECT of a view. */

@@ -1,6 +1,7 @@
 /** What the link asks of a host's query engine, and what comes back: the two meet here. */
+import type { ArchivePiece } from "../../protocol/archive/archive_piece.ts";
 import type { BroadcastTable } from "../../protocol/broadcast.ts";
-import type { Limits, Range } from "../../protocol/claims.ts";
+import type { Limits, Range, Source } from "../../protocol/claims.ts";
 import type { Column, HostCoverage, Table } from "../../protocol/messages.ts";
 
 /** One question to this host. Whether it may be asked has been checked. */
@@ -18,6 +19,10 @@ export interface HostQuery {
   force?: boolean;
   /** Tables of the asker's own, with their rows. @default none */
   broadcast?: BroadcastTable[];
+  /** Where rows may come from. @default what this host holds */
+  source?: Source | undefined;
+  /** A piece of a question to the archive, and the selector that was signed. @default none */
+  archive?: { piece: ArchivePiece; selector: string } | undefined;
 }
 
 /** One partial table as it leaves the host: its texts, or a Parquet file. */

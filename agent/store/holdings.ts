@@ -66,6 +66,7 @@ export class Holdings {
     this.saidUs = fromMs === null ? -Infinity : fromMs * 1_000;
     const said = {
       open_from: fromMs === null ? null : new Date(fromMs).toISOString(),
+      gone_until: this.goneUntil(),
       own_rows: this.ownRows,
       days: fromMs === null ? {} : days,
     };
@@ -136,6 +137,15 @@ export class Holdings {
       ...waitingGaps().map(({ seenMs }) => seenMs),
     );
     return fromMs < 0 ? null : Math.floor(fromMs / HOUR_MS) * HOUR_MS;
+  }
+
+  /** The end of the newest row that left for want of room, or of age; null: none did. */
+  goneUntil(): string | null {
+    const us = this.options.database.prepare(
+      "SELECT max(ts_max_us) AS us FROM removed WHERE reason IN ('retention', 'quota')",
+    ).get()?.us;
+    if (us === null || us === undefined) return null;
+    return new Date(Math.floor(Number(us) / 1_000) + 1).toISOString();
   }
 
   private memoryFromUs(): number {

@@ -1,7 +1,10 @@
 /** What the store lends to queries: the files that hold some tables, kept until given back. */
 
 import type { Table } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/messages.ts";
+import type { ArchiveUse } from "../../protocol/messages.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { ColumnTexts } from "../../queries/plan/reach.ts";
 
 /** Files that together hold the asked range of some tables; they stay until disposed (leases). */
 export interface Snapshot extends AsyncDisposable {
@@ -13,13 +16,21 @@ export interface Snapshot extends AsyncDisposable {
   gaps: { count: number; bytes: number };
   /** Files of the asked tables and range that are damaged or missing, and their rows. */
   lost: { files: number; rows: number };
+  /** What had to come from the archive. */
+  archive?: ArchiveUse | undefined;
 }
 
 /** The files of one table. They may hold rows outside the range too: the view cuts those off. */
 export interface SnapshotTable {
   /** Absolute paths of Parquet files; none: the table is empty. */
   files: string[];
-  /** Rows in the files. */
+  /** The same for files all of whose rows are in the range: they may lack `ts`. @default none */
+  wholeFiles?: string[] | undefined;
+  /** Rows in no file of which nothing matters but how many they are, and when (microseconds). */
+  counted?: { rows: number; firstUs: number; lastUs: number } | undefined;
+  /** Ids of the sealed chunks among the files. @default none */
+  chunkIds?: string[] | undefined;
+  /** Rows in the files, and those in none. */
   rows: number;
   bytes: number;
   /** Those of the files that never change. */
@@ -37,12 +48,26 @@ export interface SnapshotRequest {
   durable?: boolean | undefined;
   /** Only what is in parts and chunks by now: the newest rows are left out. @default false */
   committed?: boolean | undefined;
+  /** What is read of each table: what else is in the files need not be there. @default all */
+  needs?: Readonly<Record<string, TableNeeds>>;
+}
+
+/** What a query reads of one table. */
+export interface TableNeeds {
+  /** As SQL sees them. */
+  columns: readonly Column[];
+  /** Texts, one of which every row has that matters. */
+  values: ColumnTexts;
+  /** Whether it is enough how many rows there are, and when. */
+  countsOnly: boolean;
 }
 
 /** The part of the store that queries read from. */
 export interface SnapshotSource {
   /** All tables: the streams, and those that every host has. */
   tables(): Table[];
+  /** Rows from before may have left for the archive; null: none has. @default null */
+  goneUntil?(): string | null;
   /** Leases the files of the asked range, the newest rows among them. */
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
 }

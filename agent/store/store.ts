@@ -173,6 +173,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return tablesOf(streams, (stream) => memory.shape(stream));
   }
 
+  goneUntil(): string | null {
+    return this.holdings.goneUntil();
+  }
+
   shape(stream: string): StreamShape {
     return this.parts.memory.shape(stream);
   }

@@ -30,6 +30,7 @@ export function filesOf(request: FilesRequest): SnapshotTable {
     stored,
     rows: files.reduce((sum, file) => sum + file.rows, 0),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    chunkIds: files.flatMap(({ kind, id }) => kind === "chunk" ? [id] : []),
     shape: catalog.shape(name) ?? undefined,
   };
 }

@@ -2,7 +2,7 @@
 import { broadcastHash } from "../../protocol/broadcast.ts";
 import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX, TAIL_LASTS_MAX_MS } from "../../protocol/claims.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type { Limits, QueryClaims, Range, TailClaims } from "../../protocol/claims.ts";
+import type { Limits, QueryClaims, Range, Source, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";
 import { signClaims } from "../../protocol/signature.ts";
@@ -13,6 +13,8 @@ export interface SignRequest {
   /** Empty asks every host. */
   selector: string;
   range: Range;
+  /** @default what hosts hold */
+  source?: Source | undefined;
   limits: Limits;
   key: OperatorKey;
   nowMs: number;
@@ -31,12 +33,13 @@ export interface SignedQuestion {
 
 /** @throws {LogvendError} usage, for a selector or SQL that nobody would take */
 export async function signQuestion(request: SignRequest): Promise<SignedQuestion> {
-  const { sql, selector, range, limits, key, nowMs, broadcast, force = false } = request;
+  const { sql, selector, range, source, limits, key, nowMs, broadcast, force = false } = request;
   const claims: QueryClaims = {
     kind: "query",
     ...signedAlways({ sql, selector, nowMs }),
     ...broadcastHash(broadcast),
     range,
+    ...(source === undefined ? {} : { source }),
     now: new Date(nowMs).toISOString(),
     limits,
     ...(force ? { force } : {}),

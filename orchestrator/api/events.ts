@@ -16,12 +16,22 @@ const Accepted = z.object({
   asked: z.number().int(),
 });
 
+const ArchiveProgress = z.object({
+  chunks: z.number().int(),
+  chunks_total: z.number().int(),
+  bytes: z.number().int(),
+  bytes_total: z.number().int(),
+});
+export type ArchiveProgress = z.infer<typeof ArchiveProgress>;
+
 const Progress = z.object({
   type: z.literal("progress"),
   answered: z.number().int(),
   asked: z.number().int(),
   /** By the hosts that have answered. */
   rows_scanned: z.number().int().default(0),
+  /** How far the archive has been read, once it is known what of it has to be. */
+  archive: ArchiveProgress.optional(),
 });
 
 /** The first rows of what the answer would be by now; only where they were asked for. */
@@ -126,6 +136,16 @@ export const Explanation = z.object({
     /** Hosts that may read more. */
     unknown_hosts: z.number().int(),
   }),
+  /** What would be read in the archive, at most; none: nothing. */
+  archive: z.object({
+    objects: z.number().int(),
+    requests: z.number().int(),
+    bytes: z.number().int(),
+    /** At the configured prices. */
+    dollars: z.number(),
+    /** Regions that nobody could say it for, and why. */
+    unread: z.array(z.object({ region: z.string(), reason: z.string() })),
+  }).optional(),
   partials: z.array(z.object({ table: z.string(), sql: z.string() })),
   merge_sql: z.string(),
 });

@@ -3,6 +3,8 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { Answer } from "../fanout/answer.ts";
+import { archiveCost } from "../fanout/archive/archive_cost.ts";
+import type { ArchiveProgress } from "../fanout/archive/archive_work.ts";
 import type { Coverage } from "../fanout/coverage.ts";
 import type { Queries, Question } from "../fanout/queries.ts";
 import { streamed } from "./client_stream.ts";
@@ -71,7 +73,7 @@ function formatOf(text: string): RowFormat {
 }
 
 async function explain(queries: Queries, question: Question): Promise<Response> {
-  const { queryId, plan, audience, reading } = await queries.explain(question);
+  const { queryId, plan, audience, reading, archive, prices } = await queries.explain(question);
   const { unknownHosts, ...sums } = reading;
   const body: Explanation = {
     query_id: queryId,
@@ -83,6 +85,7 @@ async function explain(queries: Queries, question: Question): Promise<Response> 
     pruned: audience.pruned,
     missing: audience.missing,
     estimate: { ...sums, unknown_hosts: unknownHosts },
+    ...(archive === null ? {} : { archive: archiveCost(archive, prices) }),
     partials: plan.partials.map(({ table, sql }) => ({ table, sql })),
     merge_sql: plan.mergeSql,
   };
@@ -164,10 +167,10 @@ async function streamAnswer(queries: Queries, streamed: Streamed) {
   const tell = (event: Parameters<Streamed["send"]>[0]) => void send(event).catch(() => {}); // `closed` has seen it
   await using answer = await queries.ask(question, {
     signal,
-    onProgress: ({ queryId, mode, asked, answered, rowsScanned }) => {
+    onProgress: ({ queryId, mode, asked, answered, rowsScanned, archive }) => {
       tell(
         accepted
-          ? { type: "progress", answered, asked, rows_scanned: rowsScanned }
+          ? { type: "progress", answered, asked, rows_scanned: rowsScanned, ...progressOf(archive) }
           : { type: "accepted", query_id: queryId, mode, asked },
       );
       accepted = true;
@@ -182,6 +185,12 @@ async function streamAnswer(queries: Queries, streamed: Streamed) {
     first = {};
   }
   await send(endOf(answer));
+}
+
+function progressOf(archive: ArchiveProgress | null) {
+  if (archive === null) return {};
+  const { chunks, chunksTotal: chunks_total, bytes, bytesTotal: bytes_total } = archive;
+  return { archive: { chunks, chunks_total, bytes, bytes_total } };
 }
 
 function endOf({ facts }: Answer): AnswerEnd {

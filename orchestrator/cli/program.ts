@@ -92,10 +92,6 @@ function addQuery(program: Command) {
       (value: string, others: string[] = []) => [...others, value],
     )
     .addOption(outputOption())
-    .addOption(
-      new Option("--source <source>", "live: what hosts hold; auto: that and the archive")
-        .choices(["auto", "live", "archive"]).default("auto"),
-    )
     .option("--watch <interval>", "ask again and again, e.g. every 10s")
     .option("--explain", "show what would run where, and run nothing")
     .option("--allow-partial", "exit 0 although hosts are missing")
@@ -126,7 +122,7 @@ function addShell(program: Command) {
     .addOption(outputOption())
     .addOption(urlOption())
     .addHelpText("after", examples("logvend shell", "logvend shell < report.sql"))
-    .action(async (options: Omit<QueryOptions, "source"> & { url: string }) => {
+    .action(async (options: QueryOptions & { url: string }) => {
       const client = new ApiClient(options.url);
       Deno.exitCode = await shellCommand({ options, client, terminal: processTerminal() });
     });

@@ -1,9 +1,9 @@
 /** `logvend query`: one SQL statement to the fleet, the rows on stdout, the rest on stderr. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
-import { counted, formatBytes, parseDurationMs } from "../../protocol/units.ts";
+import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { SignedQuestion } from "../access/sign.ts";
-import type { AnswerEnd } from "../api/events.ts";
+import type { AnswerEnd, ArchiveProgress } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines, emptyLines, explanationText, summaryLine } from "../output.ts";
 import { ProgressLine } from "../progress.ts";
@@ -19,7 +19,6 @@ import { watch } from "./watch.ts";
 
 export interface QueryOptions extends QuestionOptions {
   output: RowFormat | "table";
-  source: "auto" | "live" | "archive";
   watch?: string;
   explain?: true;
   allowPartial?: true;
@@ -39,9 +38,6 @@ const GRACE_MS = 10_000;
 /** Runs it; under --watch until Ctrl-C. Returns the exit code. @throws {LogvendError} */
 export async function queryCommand(command: QueryCommand): Promise<number> {
   const { options, terminal } = command;
-  if (options.source === "archive") {
-    throw new LogvendError("unavailable", "No archive is configured; --source live asks the hosts");
-  }
   if ((options.output === "parquet" || options.output === "arrow") && terminal.stdoutIsTerminal) {
     throw new LogvendError("usage", `-o ${options.output} is binary: redirect it, > rows.parquet`);
   }
@@ -105,6 +101,7 @@ async function receive(receiving: Receiving): Promise<AnswerEnd> {
   const json = options.output === "json" ? new JsonObject((text) => terminal.write(text)) : null;
   const progress = new ProgressLine(terminal.progressOutput, !options.quiet);
   const table = options.output === "table" ? new TableRows(terminal.tableLook) : null;
+  const startedMs = performance.now();
   let byteCount = 0;
   const interim = options.output === "table" && terminal.stdoutIsTerminal && !options.quiet;
   const view = new InterimView(terminal);
@@ -119,7 +116,7 @@ async function receive(receiving: Receiving): Promise<AnswerEnd> {
         case "progress":
           progress.show(
             `${event.answered}/${counted(event.asked, "host")} · ` +
-              `${counted(event.rows_scanned, "row")} read`,
+              `${counted(event.rows_scanned, "row")} read${archiveText(event, startedMs)}`,
           );
           break;
         case "interim":
@@ -151,6 +148,20 @@ async function receive(receiving: Receiving): Promise<AnswerEnd> {
     await view.clear();
   }
   throw new LogvendError("unavailable", "The answer was cut off");
+}
+
+/** How far the archive is read, and how long the rest will take at that pace. */
+function archiveText(
+  { archive }: { archive?: ArchiveProgress | undefined },
+  startedMs: number,
+): string {
+  if (archive === undefined || archive.chunks_total === 0) return "";
+  const { chunks, chunks_total, bytes, bytes_total } = archive;
+  const share = bytes_total === 0 ? 1 : bytes / bytes_total;
+  const leftMs = share === 0 ? null : (performance.now() - startedMs) * (1 / share - 1);
+  const left = leftMs === null || leftMs < 1_000 ? "" : `, ${formatDurationMs(leftMs)} left`;
+  return ` · archive ${chunks}/${counted(chunks_total, "chunk")}, ` +
+    `${formatBytes(bytes)} of ${formatBytes(bytes_total)}${left}`;
 }
 
 function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number {

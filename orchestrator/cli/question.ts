@@ -3,6 +3,7 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { packBroadcast } from "../../protocol/broadcast.ts";
 import { Limits } from "../../protocol/claims.ts";
+import type { Source } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { parseRange } from "../../protocol/range.ts";
@@ -44,6 +45,7 @@ export interface QuestionOptions extends AudienceOptions {
   with?: string[];
   since?: string;
   until?: string;
+  source?: Source;
   timeout: string;
   maxRows?: string;
   maxBytes?: string;
@@ -81,6 +83,12 @@ export function addSettingOptions(command: Command): Command {
     )
     .option("--since <when>", "15m, 24h, 2026-11-22, 2026-11-22T19:00:00Z or all (default: 24h)")
     .option("--until <when>", "the end of the range, likewise (default: now)")
+    .addOption(
+      new Option(
+        "--source <source>",
+        "live: what hosts hold; archive: what is archived; auto: both, each row once",
+      ).choices(["auto", "live", "archive"]).default("auto"),
+    )
     .option(
       "--timeout <duration>",
       "wait this long for hosts, and as long again for the merge",
@@ -102,6 +110,7 @@ export async function signedQuestion(
     sql: await sqlText(sql, options),
     selector: selectorText(options),
     range: parseRange({ since: options.since, until: options.until }, nowMs),
+    source: options.source,
     limits: limitsOf(options),
     key,
     nowMs,

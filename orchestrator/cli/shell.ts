@@ -8,7 +8,7 @@ import { Shell } from "./shell/shell.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ShellCommand {
-  options: Omit<QueryOptions, "source">;
+  options: QueryOptions;
   client: ApiClient;
   terminal: Terminal;
 }
@@ -19,7 +19,7 @@ export interface ShellCommand {
  */
 export async function shellCommand({ options, client, terminal }: ShellCommand): Promise<number> {
   await keyOf(options); // without one no statement could be asked
-  const shell = new Shell(client, terminal, { ...options, source: "auto" });
+  const shell = new Shell(client, terminal, options);
   if (!Deno.stdin.isTerminal() || !terminal.stdoutIsTerminal) {
     await runPiped(shell);
     return shell.exitCode;

@@ -1,6 +1,6 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
-import { GapTotal, LostTotal } from "../../protocol/messages.ts";
+import { ArchiveUse, GapTotal, LostTotal } from "../../protocol/messages.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
 
 /** Why a host is missing from an answer. */
@@ -23,6 +23,8 @@ export const Missing = z.object({
   reason: z.string(),
   /** Of an offline host: when it was last there, if known. */
   since: z.iso.datetime().optional(),
+  /** Up to when its archived chunks are in the answer. */
+  archived_until: z.iso.datetime().optional(),
 });
 export type Missing = z.infer<typeof Missing>;
 
@@ -56,6 +58,8 @@ export const Coverage = z.object({
   /** What is damaged or missing on hosts that answered. */
   lost: LostTotal.default({ files: 0, rows: 0 }),
   behind: z.array(Behind),
+  /** What came from the archive, for how many hosts; none: it was not asked. */
+  archive: ArchiveUse.extend({ hosts: z.number().int() }).optional(),
 });
 export type Coverage = z.infer<typeof Coverage>;
 
@@ -66,17 +70,37 @@ export interface HostResultSummary {
   behindMs: number;
 }
 
+/** What came from the archive. */
+export interface Archived {
+  /** Of the agents that read it. */
+  coverage: readonly HostCoverage[];
+  /** Hosts with chunks that were read; those of `whole` are in the answer with all that was asked. */
+  hosts: number;
+  whole: readonly string[];
+}
+
+function archiveUse(all: readonly HostCoverage[], archived: Archived | null) {
+  const uses = all.flatMap(({ archive }) => archive ?? []);
+  if (archived === null && uses.length === 0) return {};
+  const total = (field: keyof ArchiveUse) => uses.reduce((sum, use) => sum + use[field], 0);
+  const archive = { chunks: total("chunks"), requests: total("requests"), bytes: total("bytes") };
+  return { archive: { ...archive, hosts: archived?.hosts ?? 0 } };
+}
+
 /** Sums up what hosts say; lists are in the order of host names. */
 export function coverageOf(
   answered: readonly HostResultSummary[],
   missing: readonly Missing[],
   pruned = 0,
+  archived: Archived | null = null,
 ): Coverage {
+  const all = [...answered.map(({ coverage }) => coverage), ...archived?.coverage ?? []];
   const total = (field: "chunks" | "rows_scanned" | "rows_known" | "bytes_read" | "rejects") =>
-    answered.reduce((sum, { coverage }) => sum + (coverage[field] ?? 0), 0);
+    all.reduce((sum, coverage) => sum + (coverage[field] ?? 0), 0);
+  const hosts = answered.length + pruned + (archived?.whole.length ?? 0);
   return {
-    asked: answered.length + pruned + missing.length,
-    answered: answered.length + pruned,
+    asked: hosts + missing.length,
+    answered: hosts,
     pruned,
     missing: missing.toSorted(byHost),
     chunks: total("chunks"),
@@ -99,6 +123,7 @@ export function coverageOf(
         ms: behindMs,
       }))
       .toSorted(byHost),
+    ...archiveUse(all, archived),
   };
 }
 

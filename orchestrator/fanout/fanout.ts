@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/broker_connection.ts";
 import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
-import { open, parseBody, seal } from "../../protocol/envelope.ts";
+import { MESSAGE_BYTES_MAX, open, parseBody, seal } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
 import type {
@@ -20,6 +20,11 @@ import type { Exports } from "../export/exports.ts";
 import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
+import { archivePart } from "./archive/archive_part.ts";
+import type { ArchivePart, ArchivePartOptions } from "./archive/archive_part.ts";
+import type { ArchiveList, ArchiveProgress } from "./archive/archive_work.ts";
+import type { ArchivePrices } from "./archive/archive_cost.ts";
+import { askPiece } from "./archive/ask_piece.ts";
 import type { AnswerFacts } from "./answer.ts";
 import { chooseAudience, planVersion } from "./audience.ts";
 import type { Audience } from "./audience.ts";
@@ -30,8 +35,12 @@ import type { OnInterim } from "./interim.ts";
 import { readingOf } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
+import { checkNames } from "./own_tables.ts";
 import { NO_HOST_YET } from "./unanswered.ts";
 import type { WorkspacePool } from "./workspace.ts";
+
+/** Of a command what is not its body: identities, times. */
+const ENVELOPE_BYTES = 1_000;
 
 /** Each running query holds a DuckDB of its own. */
 const ASKING_MAX = 16;
@@ -48,6 +57,8 @@ export interface FanoutParts {
   /** Unique among the orchestrators of the broker: results come to topics of this name. */
   name: string;
   topicPrefix: string;
+  /** Of what the archive is asked. */
+  prices: ArchivePrices;
   now: () => number;
 }
 
@@ -78,6 +89,8 @@ export interface Progress {
   answered: number;
   /** By the hosts that have answered. */
   rowsScanned: number;
+  /** How far the archive has been read; null: it is not, or not yet. */
+  archive: ArchiveProgress | null;
 }
 
 /** A question that hosts can be asked, though its merge may not be planned yet. */
@@ -98,6 +111,9 @@ export interface Explanation {
   plan: Plan;
   audience: Audience;
   reading: Reading;
+  /** What would be read in the archive; null: nothing. */
+  archive: ArchiveList | null;
+  prices: ArchivePrices;
 }
 
 export class Fanout {
@@ -108,9 +124,20 @@ export class Fanout {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: CheckedQuestion): Promise<Explanation> {
-    const { claims, planning, audience, read } = await this.prepare(question);
+    const prepared = await this.prepare(question);
+    const { claims, planning, audience, read } = prepared;
+    const { prices } = this.parts;
     const reading = readingOf(this.parts.catalog, audience.asked, read);
-    return { queryId: queryIdOf(claims.id), plan: await planning, audience, reading };
+    const signal = AbortSignal.timeout(claims.limits.timeout_ms);
+    const archive = await this.archiveOf(question, prepared, noFolder)?.find(signal) ?? null;
+    return {
+      queryId: queryIdOf(claims.id),
+      plan: await planning,
+      audience,
+      reading,
+      archive,
+      prices,
+    };
   }
 
   /**
@@ -146,6 +173,7 @@ export class Fanout {
       ask: this.asker(question, prepared),
       acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
     });
+    const archive = this.archiveOf(question, prepared, () => workspace.folder());
     this.running.set(claims.id, collector);
     try {
       collector.ask();
@@ -153,7 +181,14 @@ export class Fanout {
       reason = whyRows(plan);
       const request = { claims, plan, audience, broadcast: question.tables };
       const onLong = () => void owned.use(exports.enter());
-      const gathered = await gather({ ...request, ...options, collector, workspace, onLong });
+      const gathered = await gather({
+        ...request,
+        ...options,
+        archive,
+        collector,
+        workspace,
+        onLong,
+      });
       const { coverage, merged, rowCount: rowsShipped } = gathered;
       const elapsedMs = Math.round(performance.now() - startedMs);
       const costs = { elapsedMs, rowsShipped, bytesShipped: collector.byteCount };
@@ -218,7 +253,9 @@ export class Fanout {
     }
     const known = fleet.tables();
     checkNames(own, known);
-    const version = planVersion(fleet, claims.selector);
+    const { selector, source = "live" } = claims;
+    // Agents read archived chunks of others than are selected.
+    const version = planVersion(fleet, source === "live" ? selector : "");
     const { tables, readsCatalog, range, reach, plan } = await planner.start({
       sql,
       tables: known,
@@ -228,10 +265,9 @@ export class Fanout {
       rowsMax: claims.limits.rows_max,
       version,
     });
-    const { selector } = claims;
     const read = { tables, ...within(range, reach) };
     // The catalog is that of the whole fleet, whoever is selected: as SELECT * shows it.
-    const audience = readsCatalog || tables.length === 0
+    const audience = readsCatalog || tables.length === 0 || source === "archive"
       ? { asked: [], missing: [], pruned: [] }
       : chooseAudience({
         fleet,
@@ -247,11 +283,17 @@ export class Fanout {
   }
 
   /** What sends a query to a host. */
-  private asker(
+  private asker(question: CheckedQuestion, prepared: Prepared): (host: string) => void {
+    const command = this.commandOf(question, prepared);
+    const payload = this.seal("query", command, prepared.claims.expires_at_ms);
+    return (host) => this.publish(host, payload);
+  }
+
+  private commandOf(
     { sql, token, broadcast }: CheckedQuestion,
     { claims, tables, version }: Prepared,
-  ): (host: string) => void {
-    const command: QueryCommand = {
+  ): QueryCommand {
+    return {
       request: claims.id,
       orchestrator: this.parts.name,
       sql,
@@ -260,8 +302,40 @@ export class Fanout {
       tables,
       ...(broadcast === undefined ? {} : { broadcast }),
     };
-    const payload = this.seal("query", command, claims.expires_at_ms);
-    return (host) => this.publish(host, payload);
+  }
+
+  /** What the archive answers; null: nothing. @throws {LogvendError} usage */
+  private archiveOf(
+    question: CheckedQuestion,
+    prepared: Prepared,
+    folder: () => string,
+  ): ArchivePart | null {
+    const { fleet, catalog, now } = this.parts;
+    const { claims, audience, read } = prepared;
+    const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
+    const command = this.commandOf(question, prepared);
+    const deadlineMs = now() + timeoutMs;
+    const ask: ArchivePartOptions["ask"] = (agent, piece, signal) =>
+      askPiece({
+        agent,
+        folder,
+        timeoutMs: Math.max(1, deadlineMs - now()),
+        bytesMax,
+        overflow: () => tooManyBytes(prepared, null),
+        running: this.running,
+        send: (request, host) => {
+          const body = { ...command, request, archive: { ...piece, of } };
+          this.publish(host, this.seal("query", body));
+        },
+        acknowledge: (request, host, seq) => this.acknowledge(host, { request, seq }),
+        cancel: (request, host) => this.cancel(host, { request }),
+        signal,
+      });
+    const room = MESSAGE_BYTES_MAX - JSON.stringify(command).length - ENVELOPE_BYTES;
+    return archivePart({
+      ...{ fleet, catalog, claims, audience, read, ask, nowMs: now() },
+      referenceBytesMax: Math.max(0, room),
+    });
   }
 
   private acknowledge(host: string, command: ResultAckCommand) {
@@ -292,16 +366,9 @@ export class Fanout {
   }
 }
 
-/** Names that merges use. */
-const RESERVED = /^partial(_\d+)?$/;
-
-/** @throws {LogvendError} usage, where a table of the asker's has the name of another */
-function checkNames(own: readonly BroadcastTable[], known: readonly Table[]) {
-  const bad = own.find((table) =>
-    RESERVED.test(table.name) || known.some(({ name }) => name === table.name)
-  );
-  if (bad === undefined) return;
-  throw new LogvendError("usage", `--with ${bad.name}: that name is taken, choose another one`);
+/** Lists of chunks are texts. */
+function noFolder(): never {
+  throw new LogvendError("usage", "sent a file where a list was asked for");
 }
 
 function factsOf(

@@ -6,6 +6,7 @@ import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { queryIdOf } from "./answer.ts";
+import type { ArchivedOutcome, ArchivePart } from "./archive/archive_part.ts";
 import type { Audience } from "./audience.ts";
 import type { Collector, HostAnswer, Outcome } from "./collector.ts";
 import { coverageOf } from "./coverage.ts";
@@ -13,6 +14,7 @@ import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import type { Progress } from "./fanout.ts";
 import { Interims, withPauses } from "./interim.ts";
 import type { OnInterim } from "./interim.ts";
+import { mergedBatches } from "./merged_batches.ts";
 import { addAnswers, finishMerge, HELD_ROWS_MAX, prepareMerge } from "./merge.ts";
 import type { Merge, Merged } from "./merge.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
@@ -28,6 +30,8 @@ export interface GatherRequest {
   /** The asker's own tables, which the merge may read. */
   broadcast: readonly BroadcastTable[];
   collector: Collector;
+  /** What the archive answers; null: nothing. */
+  archive: ArchivePart | null;
   /** The query's own. */
   workspace: Workspace;
   signal: AbortSignal;
@@ -57,9 +61,12 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
   try {
     const received = await receiveAll(request);
     const { asked, pruned } = request.audience;
-    const coverage = coverageOf(received.answered, received.missing, pruned.length);
+    const { missing, archived } = request.archive?.settle(received.missing) ??
+      { missing: received.missing, archived: null };
+    const coverage = coverageOf(received.answered, missing, pruned.length, archived);
     const needsNobody = request.plan.partials.length === 0 ||
-      (asked.length === 0 && pruned.length > 0);
+      (asked.length === 0 && pruned.length > 0) ||
+      (archived !== null && (archived.coverage.length > 0 || missing.length === 0));
     if (received.answered.length === 0 && !needsNobody) {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
@@ -81,7 +88,7 @@ interface Received {
 }
 
 async function receiveAll(request: GatherRequest): Promise<Received> {
-  const { claims, plan, audience, collector } = request;
+  const { claims, plan, audience, collector, archive } = request;
   const received: Received = {
     merge: await prepareMerge(request.workspace.engine, plan, request.broadcast),
     answered: [],
@@ -100,14 +107,18 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
       asked,
       answered: answered(),
       rowsScanned: received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0),
+      archive: archive?.progress ?? null,
     });
   progress();
-  const { onInterim } = request;
+  const { onInterim, signal } = request;
   if (plan.isHeavy) beginLong(request, received.merge);
   const interims = onInterim === undefined || plan.isHeavy
     ? null
     : new Interims(received.merge, onInterim);
-  const batches = collector.batches();
+  const batches = mergedBatches<(Outcome | ArchivedOutcome)[]>([
+    collector.batches(),
+    ...(archive === null ? [] : [archive.outcomes(plan, signal)]),
+  ]);
   for await (const batch of interims === null ? batches : withPauses(batches)) {
     await interims?.look({ answered: answered(), asked });
     if (batch === null) continue;
@@ -116,6 +127,10 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     }
     const answers = batch.flatMap((one) => one.kind === "answered" ? [one.answer] : []);
     await takeAnswers(request, received, answers);
+    const archived = batch.flatMap((one) => one.kind === "archived" ? [one.answer] : []);
+    for (const { host, reason } of await addRows(request, received, archived)) {
+      archive?.reject(host, reason);
+    }
     progress();
   }
   if (received.tooMany) throw tooMany(request, received.amounts);
@@ -142,6 +157,22 @@ async function takeAnswers(
   received: Received,
   answers: readonly HostAnswer[],
 ) {
+  const rejected = await addRows(request, received, answers);
+  if (received.tooMany) return; // only counted by now
+  for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
+  for (const { host, coverage } of answers) {
+    if (rejected.some((one) => one.host === host)) continue;
+    const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
+    received.answered.push({ host, coverage, behindMs });
+  }
+}
+
+/** Merges rows, or only counts them once they are too many. Returns whose rows do not add up. */
+async function addRows(
+  request: GatherRequest,
+  received: Received,
+  answers: readonly HostAnswer[],
+): Promise<{ host: string; reason: string }[]> {
   const { plan, claims } = request;
   for (const { host, rows, byteCount: bytes } of answers) {
     const rowCount = Object.values(rows).reduce((sum, count) => sum + count, 0);
@@ -149,18 +180,12 @@ async function takeAnswers(
   }
   const rowCount = received.amounts.reduce((sum, { rows }) => sum + rows, 0);
   if (plan.reason !== null && rowCount > claims.limits.rows_max) giveUp(request, received);
-  if (received.tooMany) return; // only counted by now
+  if (received.tooMany) return []; // only counted by now
   const { merge } = received;
   if (rowCount > HELD_ROWS_MAX && merge.left === null) {
     beginLong(request, merge);
   }
-  const rejected = await addAnswers(merge, answers);
-  for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
-  for (const { host, coverage } of answers) {
-    if (rejected.some((one) => one.host === host)) continue;
-    const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
-    received.answered.push({ host, coverage, behindMs });
-  }
+  return await addAnswers(merge, answers);
 }
 
 /** The merge will run in a process of its own, from the files that hosts send. */

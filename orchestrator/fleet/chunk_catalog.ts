@@ -161,6 +161,13 @@ export class ChunkCatalog implements Disposable {
     return said !== undefined && said.version === version && said.own_rows;
   }
 
+  /** Whether a host may have given away rows of what is read: the archive has them, if any. */
+  mayHaveGone(host: string, { tables, since }: Read): boolean {
+    const until = this.hosts.get(host)?.said.gone_until ?? null;
+    if (until === null || !isListed({ tables, since, until })) return false;
+    return since === null || Date.parse(since) < Date.parse(until);
+  }
+
   estimate(host: string, read: Read): Estimate {
     const known = this.hosts.get(host);
     const found: Estimate = { chunks: 0, rows: 0, bytes: 0, isOpen: true, isKnown: false };

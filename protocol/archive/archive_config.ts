@@ -10,6 +10,9 @@ const S3_URL = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([A-Za-z0-9!_.*'(
 /** A slower line would not bring an hour of a busy host away within the hour. */
 const BANDWIDTH_MIN_BYTES = 10_000;
 
+/** Less would not hold what one question reads at once. */
+const CACHE_MIN_BYTES = 16e6;
+
 const Reference = z.strictObject({
   file: z.string().min(1).optional().describe("a file that holds it; read again when it changes"),
   env: z.string().min(1).optional().describe("an environment variable that holds it"),
@@ -65,6 +68,8 @@ export const AgentArchive = z.strictObject({
   unarchived: z.enum(["keep", "remove"]).default("keep").describe(
     "what retention and quota do with chunks that the archive does not have yet",
   ),
+  cache: Bytes.refine((bytes) => bytes >= CACHE_MIN_BYTES, "a size from 16MB").prefault("2GB")
+    .describe("how much of archived chunks is kept in data_dir for queries to come"),
 });
 
 export type AgentArchive = z.infer<typeof AgentArchive>;

@@ -14,6 +14,7 @@ import {
 import { isExpression, isNode, select, walk } from "../ast_nodes.ts";
 import type { AstValue, Expression, QueryNode } from "../ast_nodes.ts";
 import type { Engine } from "../duckdb/engine.ts";
+import { countsOnly } from "./counts_only.ts";
 import type { Bounds } from "./range.ts";
 import { demandsOn, neededColumns } from "./rows.ts";
 import { bareName, conjunctsOf, isObstacle, singleTable } from "./shape.ts";
@@ -29,7 +30,14 @@ export interface Reach extends Bounds {
   regions: readonly string[] | null;
   /** By table: texts that every line has which matters. */
   lines: Readonly<Record<string, LineTests>>;
+  /** By table and column: texts, one of which every row has that matters. */
+  values: Readonly<Record<string, ColumnTexts>>;
+  /** Whether the footers of files say enough: how many rows, their first and last `ts`. */
+  countsOnly: boolean;
 }
+
+/** Texts by column. */
+export type ColumnTexts = Readonly<Record<string, readonly string[]>>;
 
 /** Of SQL that says nothing about time and hosts. */
 export const EVERYWHERE: Reach = {
@@ -38,6 +46,8 @@ export const EVERYWHERE: Reach = {
   hosts: null,
   regions: null,
   lines: {},
+  values: {},
+  countsOnly: false,
 };
 
 /** @param node its clock is frozen: now() is a constant */
@@ -69,7 +79,26 @@ export async function reachOf(
         return [name, { texts, suffice: texts.length > 0 && asksNoMore(node) }] as const;
       }).filter(([, { texts }]) => texts.length > 0),
     ),
+    values: Object.fromEntries(
+      tables.map(({ name, columns }) => {
+        const mentions = demands.filter((demand) => demand.name === name);
+        return [name, textsOf(mentions, columns)] as const;
+      }).filter(([, texts]) => Object.keys(texts).length > 0),
+    ),
+    countsOnly: countsOnly(node),
   };
+}
+
+/** What conditions leave to the columns that hold texts, whichever mention a row is for. */
+function textsOf(
+  mentions: readonly { conditions: readonly Expression[] }[],
+  columns: readonly Column[],
+): ColumnTexts {
+  const known = columns.filter(({ type }) => type === "VARCHAR").flatMap(({ name }) => {
+    const texts = union(mentions.map(({ conditions }) => valuesOf(conditions, name)));
+    return texts === null ? [] : [[name, texts] as const];
+  });
+  return Object.fromEntries(known);
 }
 
 /** The part of a range that a query can reach. */

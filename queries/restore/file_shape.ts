@@ -1,4 +1,5 @@
 /** What the rows of a stored file are made of, told from the file itself: agent.db may be lost. */
+import type { Column } from "../../protocol/messages.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { ACCESS, streamSchema } from "../../protocol/streams.ts";
@@ -10,19 +11,33 @@ const ACCESS_MARK = "request_time_ms";
 
 /** Reads columns and layouts of one file. */
 export async function shapeOfFile(engine: Engine, path: string): Promise<StreamShape> {
-  const rows = `read_parquet(${literal(path)}, hive_partitioning = false)`;
-  const columns = await engine.describe(`SELECT * FROM ${rows}`);
+  const columns = await engine.describe(`SELECT * FROM ${rowsOf(path)}`);
+  const hasLayouts = columns.some(({ name }) => name === "layout");
+  const layouts = hasLayouts ? await layoutsOfFile(engine, path) : [];
+  return { ...shapeOfColumns(columns), layouts };
+}
+
+/** The same without layouts, of the columns that a file has. */
+export function shapeOfColumns(columns: readonly Column[]): StreamShape {
   const access = columns.some(({ name }) => name === ACCESS_MARK);
   const { physical } = access ? ACCESS : streamSchema({ ...ACCESS_SHAPE, access });
   const known = new Map(physical.map(({ name, type }) => [name, type]));
-  const layouts = columns.some(({ name }) => name === "layout")
-    ? await engine.read(
-      `SELECT DISTINCT layout FROM ${rows} WHERE starts_with(layout, '[') AND ends_with(layout, ']')`,
-    )
-    : { rows: [] };
   return {
     access,
     fields: columns.filter(({ name, type }) => known.get(name) !== type),
-    layouts: layouts.rows.map(([layout]) => String(layout)),
+    layouts: [],
   };
+}
+
+/** The layouts of a file that has that column, but for those with names. */
+export async function layoutsOfFile(engine: Engine, path: string): Promise<string[]> {
+  const { rows } = await engine.read(
+    `SELECT DISTINCT layout FROM ${rowsOf(path)}
+     WHERE starts_with(layout, '[') AND ends_with(layout, ']')`,
+  );
+  return rows.map(([layout]) => String(layout));
+}
+
+function rowsOf(path: string): string {
+  return `read_parquet(${literal(path)}, hive_partitioning = false)`;
 }

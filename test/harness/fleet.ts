@@ -19,6 +19,8 @@ export interface FleetOptions {
   broker: "embedded" | "mosquitto";
   /** Of the stream `logs`. @default auto */
   format?: string;
+  /** Further lines of every agent's configuration; `$FOLDER` is the fleet's own folder. */
+  more?: string;
 }
 
 /** What `query -o json` prints. */
@@ -56,7 +58,9 @@ export class TestFleet implements AsyncDisposable {
   private constructor(private readonly parts: FleetParts) {}
 
   /** Resolves when every host is online. */
-  static async start({ hosts, broker, format = "auto" }: FleetOptions): Promise<TestFleet> {
+  static async start(
+    { hosts, broker, format = "auto", more = "" }: FleetOptions,
+  ): Promise<TestFleet> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
     const [httpPort = 0, brokerPort = 0] = freePorts(2);
@@ -88,7 +92,7 @@ trust: [ "${publicKey}" ]
       publicKey,
     });
     for (const [host, region] of Object.entries(hosts)) {
-      await fleet.configure(host, { region, format });
+      await fleet.configure(host, { region, format, more });
       fleet.startAgent(host);
     }
     await fleet.online(Object.keys(hosts).length);
@@ -200,7 +204,6 @@ trust: [ "${publicKey}" ]
         ...parsed.opts<QuestionOptions>(),
         key: this.env.LOGVEND_KEY,
         output: "json",
-        source: "auto",
       },
       client: new ApiClient(this.url),
       terminal,
@@ -214,7 +217,8 @@ trust: [ "${publicKey}" ]
     await this.parts.stack.disposeAsync();
   }
 
-  private async configure(host: string, { region, format }: { region: string; format: string }) {
+  private async configure(host: string, settings: Record<"region" | "format" | "more", string>) {
+    const { region, format, more } = settings;
     const { folder, publicKey, brokerUrl } = this.parts;
     await Deno.mkdir(folder.join(host), { recursive: true });
     await folder.write(
@@ -226,6 +230,7 @@ data_dir: ./${host}/data
 broker: ${brokerUrl}
 trust: [ "${publicKey}" ]
 flush_every: 500ms
+${more.replaceAll("$FOLDER", folder.join(""))}
 streams:
   - { name: logs, format: ${format}, files: [ ./${host}/access.log* ] }
 `,

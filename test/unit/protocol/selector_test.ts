@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { formatSelector, matches, namedHosts, parseSelector } from "../../../protocol/selector.ts";
+import {
+  formatSelector,
+  matches,
+  matchesKnown,
+  namedHosts,
+  parseSelector,
+} from "../../../protocol/selector.ts";
 import type { Selector } from "../../../protocol/selector.ts";
 
 const WEB_1 = {
@@ -142,4 +148,19 @@ Deno.test("any text either parses or is refused as usage", () => {
       assert(error instanceof LogvendError && error.code === "usage");
     }
   }));
+});
+
+Deno.test("where only some labels are known, the others may decide", () => {
+  const known = { host: "web-1", region: "eu" };
+  const check = (text: string, expected: boolean | null) =>
+    assert.equal(matchesKnown(parseSelector(text), known), expected, text);
+  check("", true);
+  check("host = web-1 and region in (eu, us)", true);
+  check("host = web-2", false);
+  check("service = api", null);
+  check("!service", null);
+  check("service = api and host = web-2", false);
+  check("service = api or host = web-1", true);
+  check("not (service = api and host = web-2)", true);
+  check("not service = api", null);
 });

@@ -77,7 +77,6 @@ Deno.test("mistakes are one clear sentence and an exit code of their own", async
   );
   await check(["init", `${config}/x`], 64, /^Cannot write .*: a folder of its path is a file\n$/);
   await check(["query", SQL], 64, /Queries are signed: name your key with --key or LOGVEND_KEY/);
-  await check(["query", SQL, "--source", "archive"], 69, /No archive is configured/);
   await check(["hosts", "--url", "http://127.0.0.1:1"], 69, /Cannot reach the orchestrator at/);
   await check(["library", "show", "total"], 64, /no query "total"; .* Did you mean totals\?$/m);
   await check(["quarry"], 64, /unknown command 'quarry'/);

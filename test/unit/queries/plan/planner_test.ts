@@ -1,6 +1,7 @@
 import { accessTables } from "../../../harness/tables.ts";
 import assert from "node:assert/strict";
 import { Planner } from "../../../../queries/plan/planner.ts";
+import { EVERYWHERE } from "../../../../queries/plan/reach.ts";
 import type { Plan } from "../../../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../../../queries/plan/planner.ts";
 
@@ -35,7 +36,7 @@ Deno.test("aggregates are split; hosts ship groups, the merge gives the answer's
         logs: [{ name: "status", type: "INTEGER" }, { name: "request_time", type: "DOUBLE" }],
       },
       range: { since: SINCE, until: null },
-      reach: { since: null, until: null, hosts: null, regions: null, lines: {} },
+      reach: EVERYWHERE,
       partials: [{
         table: "partial",
         sql: "SELECT status AS __k0, count_star() AS __p0, sum(request_time) AS __p1, " +

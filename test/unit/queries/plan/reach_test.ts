@@ -185,3 +185,44 @@ Deno.test("texts suffice where nothing else is asked of the line", async () => {
     await check(false, "line LIKE '%abc%'", other);
   });
 });
+
+Deno.test("conditions on columns say which texts their rows have", async () => {
+  await withReach(async (reach) => {
+    const check = async (sql: string, texts: Record<string, string[]>) => {
+      const { logs = {} } = (await reach(sql)).values;
+      assert.deepEqual(logs, texts, sql);
+    };
+    const where = (condition: string) => `SELECT count(*) FROM logs WHERE ${condition}`;
+    await check(where("remote_addr = '192.0.2.7'"), { remote_addr: ["192.0.2.7"] });
+    await check(where("remote_addr IN ('a', 'b') AND 'b' = remote_addr AND status = 200"), {
+      remote_addr: ["b"],
+    });
+    await check(where("remote_addr = 'a' OR status = 200"), {});
+    await check(where("NOT remote_addr = 'a'"), {});
+    await check(where("lower(remote_addr) = 'a'"), {});
+    await check(where("status = 200"), {});
+    const a = "SELECT request FROM logs WHERE remote_addr = 'a'";
+    await check(`${a} UNION ALL SELECT request FROM logs WHERE remote_addr = 'b'`, {
+      remote_addr: ["a", "b"],
+    });
+    await check(`${a} UNION ALL SELECT request FROM logs`, {});
+  });
+});
+
+Deno.test("counting rows and asking for their first and last time needs no column", async () => {
+  await withReach(async (reach) => {
+    const check = async (sql: string, expected: boolean) =>
+      assert.equal((await reach(sql)).countsOnly, expected, sql);
+    await check("SELECT count(*) FROM logs", true);
+    await check("SELECT count(*) AS n, min(l.ts), max(ts) - min(ts) AS d FROM logs AS l", true);
+    await check("SELECT count(ts) + 1 FROM logs", true);
+    await check("SELECT count(*) FROM logs WHERE status = 200", false);
+    await check("SELECT count(*) FROM logs GROUP BY host", false);
+    await check("SELECT count(*) FILTER (ts > '2026-11-21') FROM logs", false);
+    await check("SELECT count(DISTINCT ts) FROM logs", false);
+    await check("SELECT count(*), max(status) FROM logs", false);
+    await check("SELECT count(*), any_value(ts) FROM logs", false);
+    await check("SELECT count(*) FROM logs AS a, logs AS b", false);
+    await check("SELECT ts FROM logs", false);
+  });
+});

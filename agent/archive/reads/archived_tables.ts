@@ -1,0 +1,141 @@
+/** Archived chunks as the files that a query reads: of each only what can matter is fetched. */
+import type { ArchiveUse, Column } from "../../../protocol/messages.ts";
+import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/stream_shape.ts";
+import { schemaOf } from "../../../protocol/streams.ts";
+import { physicalNames } from "../../../protocol/table_sql.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
+import type { SnapshotTable, TableNeeds } from "../../store/snapshot.ts";
+import { microseconds } from "../../store/stored_snapshot.ts";
+import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
+import type { RowGroup } from "./footer.ts";
+import { Slots } from "./slots.ts";
+
+/** Chunks that are fetched at once. */
+const CHUNKS_AT_ONCE = 6;
+
+/** Columns that no line is made of. */
+const POSITIONS = ["generation", "line_offset", "line_length"];
+
+export interface ArchivedTable {
+  table: SnapshotTable;
+  use: ArchiveUse;
+  release(): void;
+}
+
+export interface TableRequest {
+  cache: ChunkCache;
+  name: string;
+  chunks: readonly CachedObject[];
+  /** Half-open, ISO 8601; null is unbounded. */
+  since: string | null;
+  until: string | null;
+  needs: TableNeeds;
+  /** Called after each chunk. */
+  onChunk?: (() => void) | undefined;
+}
+
+/** Fetches what is missing; everything or nothing stays lent. @throws {LogvendError} */
+export async function lendTable(request: TableRequest): Promise<ArchivedTable> {
+  const { cache, name, chunks, needs, onChunk } = request;
+  const { sinceUs, untilUs } = microseconds(request);
+  const want = { sinceUs, untilUs, values: needs.values };
+  const slots = new Slots(CHUNKS_AT_ONCE);
+  const settled = await Promise.allSettled(chunks.map((chunk) =>
+    slots.run(async () => {
+      const lent = await cache.lend(chunk, want, (columns, groups) => {
+        const isWhole = liesWithin(groups, want);
+        if (isWhole && needs.countsOnly) return new Set();
+        return physicalColumns(name, columns, needs.columns, isWhole);
+      });
+      onChunk?.();
+      return lent;
+    })
+  ));
+  const lent = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+  const release = () => lent.forEach((chunk) => chunk.release());
+  try {
+    for (const one of settled) if (one.status === "rejected") throw one.reason;
+    const table = tableOf(lent, { ...want, countsOnly: needs.countsOnly });
+    if (table.shape !== undefined && needs.columns.some(isLine)) {
+      table.shape = await withLayouts(table.shape, table);
+    }
+    return { table, use: useOf(lent), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+interface Times {
+  sinceUs: number;
+  untilUs: number;
+}
+
+function liesWithin(groups: readonly RowGroup[], { sinceUs, untilUs }: Times): boolean {
+  return groups.every(({ firstUs, lastUs }) => firstUs >= sinceUs && lastUs < untilUs);
+}
+
+/** Of those that a chunk has. One at least, so that rows count. */
+function physicalColumns(
+  table: string,
+  columns: readonly Column[],
+  logical: readonly Column[],
+  isWhole: boolean,
+): Set<string> {
+  const schema = schemaOf(table, shapeOfColumns(columns));
+  const needed = physicalNames(schema, logical.filter((column) => !isLine(column)));
+  const isNeeded = ({ name }: Column) =>
+    needed.has(name) || (!isWhole && name === "ts") ||
+    (logical.some(isLine) && !POSITIONS.includes(name));
+  const found = columns.filter(isNeeded);
+  return new Set((found.length > 0 ? found : columns.slice(0, 1)).map(({ name }) => name));
+}
+
+function isLine({ name }: Column): boolean {
+  return name === "line" || name === "line_bytes";
+}
+
+function tableOf(
+  lent: readonly LentChunk[],
+  { sinceUs, untilUs, countsOnly }: Times & { countsOnly: boolean },
+): SnapshotTable {
+  const isWhole = ({ firstUs, lastUs }: LentChunk) => firstUs >= sinceUs && lastUs < untilUs;
+  const pathsOf = (chunks: readonly LentChunk[]) => chunks.flatMap(({ path }) => path ?? []);
+  const counted = lent.filter(({ path, rows }) => countsOnly && path === null && rows > 0);
+  const read = lent.filter(({ path }) => path !== null);
+  const shapes = read.map(({ columns }) => shapeOfColumns(columns));
+  return {
+    files: pathsOf(read.filter((chunk) => !isWhole(chunk))),
+    wholeFiles: pathsOf(read.filter(isWhole)),
+    rows: [...read, ...counted].reduce((sum, { rows }) => sum + rows, 0),
+    bytes: lent.reduce((sum, { fetched }) => sum + fetched.bytes, 0),
+    ...(shapes.length === 0 ? {} : { shape: shapes.reduce(uniteShapes, EMPTY_SHAPE) }),
+    ...(counted.length === 0 ? {} : {
+      counted: {
+        rows: counted.reduce((sum, { rows }) => sum + rows, 0),
+        firstUs: Math.min(...counted.map(({ firstUs }) => firstUs)),
+        lastUs: Math.max(...counted.map(({ lastUs }) => lastUs)),
+      },
+    }),
+  };
+}
+
+/** Footers do not say how lines are made up; the column that does has been fetched. */
+async function withLayouts(shape: StreamShape, table: SnapshotTable): Promise<StreamShape> {
+  await using engine = await Engine.open();
+  const layouts = new Set<string>();
+  for (const path of [...table.files, ...table.wholeFiles ?? []]) {
+    for (const layout of await layoutsOfFile(engine, path)) layouts.add(layout);
+  }
+  return { ...shape, layouts: [...layouts] };
+}
+
+function useOf(lent: readonly LentChunk[]): ArchiveUse {
+  return {
+    chunks: lent.length,
+    requests: lent.reduce((sum, { fetched }) => sum + fetched.requests, 0),
+    bytes: lent.reduce((sum, { fetched }) => sum + fetched.bytes, 0),
+  };
+}

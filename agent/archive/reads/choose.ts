@@ -1,0 +1,47 @@
+/** Which row groups of an archived chunk can hold what is wanted, and which bytes that takes. */
+import type { ColumnChunk, Footer, RowGroup } from "./footer.ts";
+import { unite } from "./ranges.ts";
+import type { ByteRange } from "./ranges.ts";
+
+/** What a query wants of chunks of one table. */
+export interface Want {
+  /** Names of physical columns. */
+  columns: ReadonlySet<string>;
+  /** Of `ts`, half-open; infinite: unbounded. */
+  sinceUs: number;
+  untilUs: number;
+  /** By column: rows that matter have one of these texts. */
+  values: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Row groups that time and the smallest and largest texts do not rule out. */
+export function chooseRowGroups({ rowGroups, columns }: Footer, want: Want): RowGroup[] {
+  const texts = new Set(columns.flatMap(({ name, type }) => type === "VARCHAR" ? [name] : []));
+  const asked = Object.entries(want.values).filter(([column]) => texts.has(column));
+  return rowGroups.filter((group) =>
+    group.lastUs >= want.sinceUs && group.firstUs < want.untilUs &&
+    asked.every(([column, values]) => {
+      const chunk = group.columns.get(column);
+      return chunk === undefined || values.some((value) => mayHold(chunk, value));
+    })
+  );
+}
+
+/** The bytes of the wanted columns of some row groups. */
+export function rangesOf(groups: readonly RowGroup[], columns: ReadonlySet<string>): ByteRange[] {
+  return unite(
+    groups.flatMap((group) =>
+      [...group.columns].flatMap(([name, chunk]) => columns.has(name) ? [chunk] : [])
+    ),
+  );
+}
+
+/** Parquet orders texts by their bytes, JavaScript by UTF-16: of printable ASCII that is the same. */
+const ASCII = /^[ -~]*$/;
+
+function mayHold({ min, max }: ColumnChunk, value: string): boolean {
+  if (min === null || max === null || ![min, max, value].every((text) => ASCII.test(text))) {
+    return true;
+  }
+  return min <= value && value <= max;
+}

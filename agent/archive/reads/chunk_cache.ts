@@ -1,0 +1,245 @@
+/**
+ * Archived chunks on this host's disk, as far as queries have needed them: of each object a sparse
+ * file that has the fetched column chunks where they lie in the object, and a footer that names only
+ * the row groups that were wanted. What was not fetched reads as zeros, which no Parquet page
+ * begins with: a query that needs it fails.
+ */
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { LogvendError } from "../../../protocol/errors.ts";
+import type { Column } from "../../../protocol/messages.ts";
+import { sha256Hex } from "../../../protocol/sha256.ts";
+import { formatBytes } from "../../../protocol/units.ts";
+import { withoutRefused } from "./bloom_filter.ts";
+import { chooseRowGroups, rangesOf } from "./choose.ts";
+import type { Want } from "./choose.ts";
+import { cutFooter } from "./cut_footer.ts";
+import { readFooter } from "./footer.ts";
+import type { Footer, RangeReader, RowGroup } from "./footer.ts";
+import { missingFrom, requestsFor, totalBytes, unite } from "./ranges.ts";
+import type { ByteRange } from "./ranges.ts";
+import { Slots } from "./slots.ts";
+
+/** Requests under way: each holds its answer in memory (ranges.ts), 24 MiB together. */
+const REQUESTS_MAX = 12;
+
+/** Footers held in memory, some kilobytes each. */
+const FOOTERS_MAX = 1_000;
+
+/** One version of one object, and how its bytes are read. */
+export interface CachedObject {
+  key: string;
+  etag: string;
+  bytes: number;
+  /** Length of its footer, where it is known. */
+  footerBytes?: number | undefined;
+  /** @throws when the object has another ETag by now */
+  read: RangeReader;
+}
+
+/** Requests, and the bytes that came. */
+export interface Fetched {
+  requests: number;
+  bytes: number;
+}
+
+/** What of a chunk can matter. Its file stays until it is released. */
+export interface LentChunk {
+  /** Null: no row can matter, or no column was wanted. */
+  path: string | null;
+  /** Of the row groups that were chosen. */
+  rows: number;
+  firstUs: number;
+  lastUs: number;
+  /** Columns of the object, fetched or not. */
+  columns: Column[];
+  fetched: Fetched;
+  release(): void;
+}
+
+/** A file of the cache: some row groups of an object. */
+interface CachedFile {
+  path: string;
+  /** Whether it has its footer. */
+  begun: boolean;
+  present: ByteRange[];
+  bytes: number;
+  readers: number;
+}
+
+export class ChunkCache {
+  private readonly slots = new Slots(REQUESTS_MAX);
+  /** The least recently used first. */
+  private readonly files = new Map<string, CachedFile>();
+  private readonly footers = new Map<string, Footer>();
+  /** One at a time for each object. */
+  private readonly last = new Map<string, Promise<unknown>>();
+  private bytes = 0;
+
+  private constructor(private readonly folder: string, private readonly quotaBytes: number) {}
+
+  /** Empties the folder, which is the cache's alone. */
+  static async open(options: { folder: string; quotaBytes: number }): Promise<ChunkCache> {
+    await Deno.remove(options.folder, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    await Deno.mkdir(options.folder, { recursive: true });
+    return new ChunkCache(options.folder, options.quotaBytes);
+  }
+
+  /** What its files take on the disk. */
+  get usedBytes(): number {
+    return this.bytes;
+  }
+
+  /**
+   * Fetches what is missing of what is wanted. `columnsOf` says which columns, by those that the
+   * object has and the row groups that were chosen.
+   * @throws {LogvendError} usage for what is no Parquet file, unavailable beyond the quota, and what
+   *   reading throws
+   */
+  async lend(
+    object: CachedObject,
+    want: Omit<Want, "columns">,
+    columnsOf: (columns: readonly Column[], groups: readonly RowGroup[]) => ReadonlySet<string>,
+  ): Promise<LentChunk> {
+    const id = sha256Hex(`${object.key}\n${object.etag}`).slice(0, 24);
+    const turn = (this.last.get(id) ?? Promise.resolve())
+      .then(() => this.lendNow(id, object, want, columnsOf));
+    const ended = turn.then(() => {}, () => {});
+    this.last.set(id, ended);
+    await ended;
+    if (this.last.get(id) === ended) this.last.delete(id);
+    return await turn;
+  }
+
+  private async lendNow(
+    id: string,
+    object: CachedObject,
+    want: Omit<Want, "columns">,
+    columnsOf: Parameters<ChunkCache["lend"]>[2],
+  ): Promise<LentChunk> {
+    const fetched: Fetched = { requests: 0, bytes: 0 };
+    const read: RangeReader = (range) =>
+      this.slots.run(async () => {
+        fetched.requests++;
+        const bytes = await object.read(range);
+        fetched.bytes += bytes.length;
+        if (bytes.length === range.end - range.start) return bytes;
+        throw new LogvendError("unavailable", `${object.key}: the answer was cut off`);
+      });
+    const footer = await this.footerOf(id, object, read);
+    const chosen = chooseRowGroups(footer, { ...want, columns: new Set() });
+    const groups = await withoutRefused(read, chosen, want.values);
+    const columns = columnsOf(footer.columns, groups);
+    const lent = {
+      rows: groups.reduce((sum, { rows }) => sum + rows, 0),
+      firstUs: Math.min(...groups.map(({ firstUs }) => firstUs)),
+      lastUs: Math.max(...groups.map(({ lastUs }) => lastUs)),
+      columns: footer.columns,
+      fetched,
+    };
+    if (groups.length === 0 || columns.size === 0) return { ...lent, path: null, release() {} };
+    const wanted = rangesOf(groups, columns);
+    const file = await this.fill({ id, footer, groups, wanted, read });
+    let isLent = true;
+    return {
+      ...lent,
+      path: file.path,
+      release: () => {
+        if (isLent) file.readers--;
+        isLent = false;
+      },
+    };
+  }
+
+  private async footerOf(id: string, object: CachedObject, read: RangeReader): Promise<Footer> {
+    const known = this.footers.get(id);
+    this.footers.delete(id);
+    const footer = known ?? await readFooter(read, object.bytes, object.footerBytes);
+    this.footers.set(id, footer);
+    const [oldest] = this.footers.keys();
+    if (this.footers.size > FOOTERS_MAX && oldest !== undefined) this.footers.delete(oldest);
+    return footer;
+  }
+
+  /** The file of these row groups, with the wanted bytes in it; it counts as read. */
+  private async fill(filling: Filling): Promise<CachedFile> {
+    const { id, footer, groups, wanted, read } = filling;
+    const name = `${id}.${groups.map(({ index }) => index).join("-")}`;
+    // Row groups may be many, and names may not be long.
+    const key = groups.length > 20 ? `${id}.${sha256Hex(name).slice(0, 24)}` : name;
+    const file = this.files.get(key) ??
+      {
+        path: join(this.folder, `${key}.parquet`),
+        begun: false,
+        present: [],
+        bytes: 0,
+        readers: 0,
+      };
+    this.files.delete(key);
+    this.files.set(key, file); // as the most recently used
+    file.readers++;
+    try {
+      const requests = requestsFor(missingFrom(wanted, file.present));
+      await this.makeRoom(file, totalBytes(requests) + (file.begun ? 0 : footer.bytes.length));
+      const handle = await open(file.path, file.begun ? "r+" : "w");
+      try {
+        if (!file.begun) {
+          const end = cutFooter(footer.bytes, new Set(groups.map(({ index }) => index)));
+          await handle.write(end, 0, end.length, footer.offset);
+          file.begun = true;
+        }
+        await settleAll(requests.map(async (range) => {
+          const bytes = await read(range);
+          await handle.write(bytes, 0, bytes.length, range.start);
+          file.present = unite([...file.present, range]);
+        }));
+      } finally {
+        await handle.close();
+      }
+      return file;
+    } catch (error) {
+      file.readers--;
+      throw error;
+    }
+  }
+
+  /** Takes room for a file, from what was not used for longest. */
+  private async makeRoom(taker: CachedFile, bytes: number) {
+    taker.bytes += bytes;
+    this.bytes += bytes;
+    for (const [key, file] of this.files) {
+      if (this.bytes <= this.quotaBytes) return;
+      if (file.readers > 0) continue;
+      this.files.delete(key);
+      this.bytes -= file.bytes;
+      await Deno.remove(file.path).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+    if (this.bytes <= this.quotaBytes) return;
+    taker.bytes -= bytes;
+    this.bytes -= bytes;
+    throw new LogvendError(
+      "unavailable",
+      `The query needs more of the archive at once than the cache may hold ` +
+        `(${formatBytes(this.quotaBytes)}): raise archive.cache, or ask for less`,
+    );
+  }
+}
+
+interface Filling {
+  id: string;
+  footer: Footer;
+  groups: readonly RowGroup[];
+  wanted: readonly ByteRange[];
+  read: RangeReader;
+}
+
+/** Waits for all, and throws the first error of them only then. */
+async function settleAll(tasks: readonly Promise<void>[]) {
+  for (const settled of await Promise.allSettled(tasks)) {
+    if (settled.status === "rejected") throw settled.reason;
+  }
+}

@@ -1,0 +1,75 @@
+/** What a host holds, and what of its own has left it since for the archive: each chunk once. */
+import { uniteShapes } from "../../protocol/stream_shape.ts";
+import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
+import type { Snapshot, SnapshotSource, SnapshotTable } from "../store/snapshot.ts";
+
+export interface HistoryParts {
+  store: SnapshotSource;
+  archive: QueryArchive;
+  /** Of this host alone. */
+  scope: ArchiveScope;
+  signal: AbortSignal;
+}
+
+/** Whether a range reaches to before what a store may have given away. */
+export function reachesBefore(goneUntil: string | null, since: string | null): boolean {
+  return goneUntil !== null && (since === null || Date.parse(since) < Date.parse(goneUntil));
+}
+
+/**
+ * The archive is listed before the store is looked at: a chunk that is listed had been sealed by then,
+ * so the store has its rows in that chunk, or has them no more.
+ */
+export function wholeHistory({ store, archive, scope, signal }: HistoryParts): SnapshotSource {
+  return {
+    tables: () => store.tables(),
+    async snapshot(request) {
+      const listed = await archive.list(scope, signal);
+      const held = await store.snapshot(request);
+      try {
+        const ids = new Set([...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds));
+        const gone = listed.filter(({ key }) => !ids.has(parseChunkPath(key)?.chunk ?? ""));
+        if (gone.length === 0) return held;
+        const references = gone.map(({ key, bytes, etag }): [string, number, string] => [
+          key,
+          bytes,
+          etag,
+        ]);
+        const archived = await archive.open(references, scope, signal).source.snapshot(request);
+        return united(held, archived);
+      } catch (error) {
+        await held[Symbol.asyncDispose]();
+        throw error;
+      }
+    },
+  };
+}
+
+function united(held: Snapshot, archived: Snapshot): Snapshot {
+  const tables = [...held.tables].map(([name, table]) => {
+    const other = archived.tables.get(name);
+    return [name, other === undefined ? table : unitedTable(table, other)] as const;
+  });
+  return {
+    ...held,
+    tables: new Map(tables),
+    archive: archived.archive,
+    async [Symbol.asyncDispose]() {
+      await held[Symbol.asyncDispose]();
+      await archived[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function unitedTable(held: SnapshotTable, archived: SnapshotTable): SnapshotTable {
+  const shapes = [held.shape, archived.shape].filter((shape) => shape !== undefined);
+  return {
+    files: [...held.files, ...archived.files],
+    wholeFiles: archived.wholeFiles,
+    counted: archived.counted,
+    rows: held.rows + archived.rows,
+    bytes: held.bytes + archived.bytes,
+    ...(shapes.length === 0 ? {} : { shape: shapes.reduce(uniteShapes) }),
+  };
+}

@@ -1,0 +1,167 @@
+/** Which part of a question the archive answers, and what its answer covers. */
+import type { QueryClaims } from "../../../protocol/claims.ts";
+import { LogvendError } from "../../../protocol/errors.ts";
+import { matches, parseSelector } from "../../../protocol/selector.ts";
+import type { Selector } from "../../../protocol/selector.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
+import type { ChunkCatalog, Read } from "../../fleet/chunk_catalog.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { Audience } from "../audience.ts";
+import type { HostAnswer } from "../collector.ts";
+import type { Archived, Missing } from "../coverage.ts";
+import { archivedUntilMs, ArchiveWork, withArchive } from "./archive_work.ts";
+import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
+
+/** An agent's share of what the archive answers: no host is through by it. */
+export interface ArchivedOutcome {
+  kind: "archived";
+  answer: HostAnswer;
+}
+
+export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, "ask" | "referenceBytesMax"> {
+  fleet: Fleet;
+  catalog: ChunkCatalog;
+  claims: QueryClaims;
+  audience: Audience;
+  read: Read;
+  nowMs: number;
+}
+
+/**
+ * Null: hosts answer for all there is.
+ * @throws {LogvendError} usage, for a question to the archive alone that selects by other labels
+ */
+export function archivePart(options: ArchivePartOptions): ArchivePart | null {
+  const { claims: { source = "live", selector }, read, audience } = options;
+  if (source === "live" || read.tables.length === 0) return null;
+  const others = labelsOf(parseSelector(selector)).filter((key) => !KNOWN_LABELS.includes(key));
+  if (source === "archive") {
+    if (others.length === 0) {
+      return new ArchivePart(options, {
+        regions: null,
+        isWanted: () => true,
+      });
+    }
+    throw new LogvendError(
+      "usage",
+      `The archive knows host and region of its chunks, not ${
+        others.join(", ")
+      }: select by these, ` +
+        "or ask with --source auto",
+    );
+  }
+  const hosts = [
+    ...audience.missing.filter(isAway).map(({ host }) => host),
+    ...audience.pruned.filter((host) => options.catalog.mayHaveGone(host, read)),
+  ];
+  if (hosts.length === 0) return null;
+  const regions = hosts.flatMap((host) => options.fleet.get(host)?.presence.region ?? []);
+  const wanted = new Set(hosts);
+  const isWanted = (host: string) => wanted.has(host) || options.fleet.get(host) === undefined;
+  return new ArchivePart(options, { regions: new Set(regions), isWanted });
+}
+
+/** Labels of hosts that their chunks' keys have. */
+const KNOWN_LABELS: readonly string[] = ["host", "region"];
+
+function labelsOf(selector: Selector): string[] {
+  switch (selector.kind) {
+    case "and":
+    case "or":
+      return selector.of.flatMap(labelsOf);
+    case "not":
+      return labelsOf(selector.of);
+    default:
+      return [selector.key];
+  }
+}
+
+/** Of what the archive is read: no host that is asked itself. */
+type Extent = Pick<ArchiveWorkOptions, "regions" | "isWanted">;
+
+function isAway({ kind }: Missing): boolean {
+  return kind === "offline" || kind === "retired";
+}
+
+export class ArchivePart {
+  /** What has been read so far, of all that is to be. */
+  progress: ArchiveProgress | null = null;
+  private readonly work: ArchiveWork;
+  private list: ArchiveList = { chunks: [], unread: [] };
+
+  constructor(
+    private readonly options: ArchivePartOptions,
+    private readonly extent: Extent,
+  ) {
+    const { fleet, claims: { selector }, ask, referenceBytesMax } = options;
+    this.work = new ArchiveWork({
+      ...{ fleet, selector, ask, referenceBytesMax },
+      ...extent,
+      onProgress: (progress) => this.progress = progress,
+    });
+  }
+
+  /** The chunks that are to be read. Hosts that are asked themselves have theirs. */
+  async find(signal: AbortSignal): Promise<ArchiveList> {
+    this.list = await this.work.list(signal);
+    return this.list;
+  }
+
+  /** Finds them, and has them read. */
+  async *outcomes(plan: Plan, signal: AbortSignal): AsyncGenerator<ArchivedOutcome[]> {
+    await this.find(signal);
+    for await (const answers of this.work.read(this.list, plan, signal)) {
+      yield answers.map((answer) => ({ kind: "archived", answer }));
+    }
+  }
+
+  /** An agent read what does not add up. */
+  reject(agent: string, reason: string) {
+    for (const { place } of this.list.chunks) {
+      this.work.reject([place.host], `what ${agent} read in the archive: ${reason}`);
+    }
+  }
+
+  /** Who is missing once the archive has been read, and what came of it. */
+  settle(missing: readonly Missing[]): { missing: Missing[]; archived: Archived } {
+    const { list: { chunks }, work: { result: { coverage, failed } } } = this;
+    const hosts = new Set(chunks.map(({ place }) => place.host));
+    const before = new Set(missing.map(({ host }) => host));
+    const left = missing.flatMap((one) => isAway(one) ? this.helped(one) ?? [] : one);
+    const more = [...failed].filter(([host]) => !before.has(host))
+      .map(([host, reason]): Missing => ({ host, kind: "failed", reason }));
+    const all = [...left, ...more, ...this.unread(before)];
+    const isMissing = new Set(all.map(({ host }) => host));
+    // Hosts that are pruned are counted as such.
+    const pruned = new Set(this.options.audience.pruned);
+    const whole = [...hosts].filter((host) => !isMissing.has(host) && !pruned.has(host));
+    return { missing: all, archived: { coverage, hosts: hosts.size, whole } };
+  }
+
+  /** A host that is away, with what the archive had of it; null: all that was asked. */
+  private helped(missing: Missing): Missing | null {
+    const { list: { chunks, unread }, work: { result: { failed } }, options } = this;
+    const { read, nowMs, fleet } = options;
+    const known = fleet.get(missing.host);
+    const reason = failed.get(missing.host) ??
+      unread.find(({ region }) => region === known?.presence.region)?.reason;
+    if (reason !== undefined) return { ...missing, reason: `${missing.reason}  ${reason}` };
+    const untilMs = archivedUntilMs(chunks, missing.host);
+    if (untilMs === null) return missing;
+    const endMs = read.until === null ? nowMs : Math.min(nowMs, Date.parse(read.until));
+    if (untilMs >= endMs) return null;
+    return withArchive(missing, { untilMs, endMs: Math.min(endMs, known?.seenMs ?? endMs) });
+  }
+
+  /** Hosts of regions whose archive nobody could look at, where it was asked for itself. */
+  private unread(before: ReadonlySet<string>): Missing[] {
+    if (this.extent.regions !== null) return [];
+    const selector = parseSelector(this.options.claims.selector);
+    return this.list.unread.flatMap(({ region, reason }) =>
+      this.options.fleet.list().map(({ presence }) => presence)
+        .filter((presence) => presence.region === region && !before.has(presence.host))
+        .filter(({ host, labels }) => matches(selector, { ...labels, host, region }))
+        .map(({ host }): Missing => ({ host, kind: "lost", reason }))
+    );
+  }
+}

@@ -1,0 +1,197 @@
+/** The part of a question that the archive answers: agents list its chunks, then read them. */
+import { CHUNK_LIST, chunksOfTexts } from "../../../protocol/archive/archive_piece.ts";
+import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import type { HostCoverage } from "../../../protocol/messages.ts";
+import { fromWireError } from "../../../protocol/wire_error.ts";
+import { matchesKnown, parseSelector } from "../../../protocol/selector.ts";
+import type { Plan } from "../../../queries/plan/plan.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { HostAnswer, Outcome } from "../collector.ts";
+import type { Missing } from "../coverage.ts";
+import { cutPieces, placed } from "./pieces.ts";
+import type { Piece, PlacedChunk } from "./pieces.ts";
+import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
+
+/** What an agent can that reads the archive. */
+const ARCHIVE_COMMAND = "archive";
+
+export interface ArchiveWorkOptions {
+  fleet: Fleet;
+  /** Selector text. */
+  selector: string;
+  /** Which hosts' chunks are read. */
+  isWanted: (host: string) => boolean;
+  /** Regions that have such hosts; null: all. */
+  regions: ReadonlySet<string> | null;
+  /** Asks one agent; an abort cancels. */
+  ask: (agent: string, piece: PieceCommand, signal: AbortSignal) => Promise<Outcome>;
+  referenceBytesMax: number;
+  onProgress: (done: ArchiveProgress) => void;
+}
+
+/** What is asked of an agent, without the id that was signed. */
+export type PieceCommand =
+  | { kind: "list" }
+  | { kind: "read"; chunks: Extract<ArchivePiece, { kind: "read" }>["chunks"] };
+
+export interface ArchiveProgress {
+  chunks: number;
+  chunksTotal: number;
+  bytes: number;
+  bytesTotal: number;
+}
+
+/** What the archive has for a question, and where nobody could say. */
+export interface ArchiveList {
+  chunks: PlacedChunk[];
+  /** Regions that nobody could list, and why. */
+  unread: { region: string; reason: string }[];
+}
+
+/** What has come of it. */
+export interface ArchiveResult {
+  /** Of all agents that read for it. */
+  coverage: HostCoverage[];
+  /** Hosts of which something could not be read, and why. */
+  failed: Map<string, string>;
+}
+
+/** More agents of a region are not asked for its list. */
+const LIST_TRIES_MAX = 3;
+
+export class ArchiveWork {
+  readonly result: ArchiveResult = { coverage: [], failed: new Map() };
+
+  constructor(private readonly options: ArchiveWorkOptions) {}
+
+  /** Agents that are there and read the archive of a region: those labelled for it, if there are. */
+  agents(region: string): string[] {
+    const able = this.options.fleet.list().filter(({ presence, state }) =>
+      state === "online" && presence.region === region &&
+      presence.commands.includes(ARCHIVE_COMMAND)
+    ).map(({ presence }) => presence);
+    const labelled = able.filter(({ labels }) => labels.compute === "true");
+    return (labelled.length > 0 ? labelled : able).map(({ host }) => host);
+  }
+
+  /** Asks one agent of each region; another one if it cannot say. */
+  async list(signal: AbortSignal): Promise<ArchiveList> {
+    const selector = parseSelector(this.options.selector);
+    const known = new Set(this.options.fleet.list().map(({ presence }) => presence.region));
+    const regions = [...known].filter((region) =>
+      this.options.regions?.has(region) !== false && matchesKnown(selector, { region }) !== false
+    );
+    const lists = await Promise.all(regions.map((region) => this.listRegion(region, signal)));
+    const chunks = placed(lists.flatMap(({ chunks }) => chunks))
+      .filter(({ place }) => this.options.isWanted(place.host));
+    const unread = lists.flatMap(({ region, reason }) =>
+      reason === null ? [] : [{ region, reason }]
+    );
+    return { chunks, unread };
+  }
+
+  /** Every chunk once. What could not be read is in the result then. */
+  async *read(
+    { chunks }: ArchiveList,
+    plan: Plan,
+    signal: AbortSignal,
+  ): AsyncGenerator<HostAnswer[]> {
+    const { ask, referenceBytesMax, onProgress } = this.options;
+    const pieces = cutPieces(chunks, {
+      byHost: plan.mode === "host_complete",
+      agentCount: (region) => this.agents(region).length,
+      isOwner: (host) => this.options.fleet.get(host)?.state === "online",
+      referenceBytesMax,
+    });
+    const done = progressOf(pieces);
+    onProgress({ ...done });
+    const runner = new PieceRunner({
+      pieces,
+      agents: (region) => this.agents(region),
+      ask: (agent, piece, stop) => ask(agent, readCommand(piece), stop),
+    });
+    for await (const outcomes of runner.run(signal)) {
+      const answers: HostAnswer[] = [];
+      for (const outcome of outcomes) {
+        const { piece } = outcome;
+        done.chunks += piece.chunks.length;
+        done.bytes += piece.bytes;
+        if (outcome.kind === "answered") {
+          this.result.coverage.push(outcome.answer.coverage);
+          answers.push(outcome.answer);
+        } else this.fail(piece, outcome.outcome);
+      }
+      onProgress({ ...done });
+      yield answers;
+    }
+  }
+
+  /** What an agent read is of no use. */
+  reject(hosts: readonly string[], reason: string) {
+    for (const host of hosts) this.result.failed.set(host, reason);
+  }
+
+  /** @throws {LogvendError} what every agent would say */
+  private fail({ chunks }: Piece, { host, reason, error }: Extract<Outcome, { kind: "missing" }>) {
+    if (error !== undefined && FINAL_CODES.has(error.code)) throw fromWireError(error);
+    const hosts = new Set(chunks.map(({ place }) => place.host));
+    this.reject([...hosts], `its archived chunks could not be read: ${host}: ${reason}`);
+  }
+
+  private async listRegion(region: string, signal: AbortSignal): Promise<RegionList> {
+    const agents = this.agents(region).slice(0, LIST_TRIES_MAX);
+    let reason = `no agent of ${region} that reads its archive is online`;
+    for (const agent of agents) {
+      const outcome = await this.options.ask(agent, { kind: "list" }, signal);
+      if (outcome.kind === "answered") {
+        return { region, chunks: listed(outcome.answer), reason: null };
+      }
+      reason = `${agent}: ${outcome.reason}`;
+    }
+    return { region, chunks: [], reason };
+  }
+}
+
+interface RegionList {
+  region: string;
+  chunks: ListedChunk[];
+  /** Null: it was listed. */
+  reason: string | null;
+}
+
+function listed({ parts }: HostAnswer): ListedChunk[] {
+  return parts.flatMap(({ table, part }) =>
+    table === CHUNK_LIST && part.encoding === "text" ? chunksOfTexts(part.values) : []
+  );
+}
+
+function readCommand({ chunks }: Piece): PieceCommand {
+  return { kind: "read", chunks: chunks.map(({ key, bytes, etag }) => [key, bytes, etag]) };
+}
+
+function progressOf(pieces: readonly Piece[]): ArchiveProgress {
+  return {
+    chunks: 0,
+    chunksTotal: pieces.reduce((sum, { chunks }) => sum + chunks.length, 0),
+    bytes: 0,
+    bytesTotal: pieces.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** Until when the archive has chunks of a host: the end of the last hour. */
+export function archivedUntilMs(chunks: readonly PlacedChunk[], host: string): number | null {
+  const hours = chunks.filter(({ place }) => place.host === host)
+    .map(({ place }) => Date.parse(`${place.hour}:00:00Z`));
+  return hours.length === 0 ? null : Math.max(...hours) + 3_600_000;
+}
+
+/** What is said of a host that is away, once its archived chunks are in the answer. */
+export function withArchive(
+  missing: Missing,
+  { untilMs, endMs }: { untilMs: number; endMs: number },
+): Missing {
+  const [until, end] = [untilMs, endMs].map((ms) => new Date(ms).toISOString().slice(11, 16));
+  const gap = endMs > untilMs ? `, gap ${until}-${end}` : "";
+  const reason = `${missing.reason}  archive used to ${until}${gap}`;
+  return { ...missing, reason, archived_until: new Date(untilMs).toISOString() };
+}

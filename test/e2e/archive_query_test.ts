@@ -1,0 +1,91 @@
+/** Questions to the archive: whole processes, chunks in a folder, and hosts that are gone. */
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { chunkPath } from "../../protocol/chunk_path.ts";
+import { ACCESS } from "../../protocol/streams.ts";
+import { tableSelect } from "../../protocol/table_sql.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { TestFleet } from "../harness/fleet.ts";
+import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
+
+const HOSTS: Readonly<Record<string, string>> = {
+  "web-1": "eu-west-1",
+  "web-2": "eu-west-1",
+  "web-3": "us-east-1",
+};
+/** One row a second. */
+const HOUR_ROWS = 3_600;
+const HOURS = [19, 20, 21];
+const ALL = ["--since", "2026-11-22", "--until", "2026-11-22T22:00:00Z"];
+
+const SQL = `SELECT host, region, status, count(*) AS n, sum(body_bytes_sent)::BIGINT AS b,
+    max(line) AS l FROM logs GROUP BY 1, 2, 3 ORDER BY 1, 3`;
+
+async function scene() {
+  const more = "archive: { url: 'file:$FOLDER/archive' }";
+  const fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded", more });
+  const files = new Map<string, string[]>();
+  for (const [host, region] of Object.entries(HOSTS)) {
+    for (const hour of HOURS) {
+      const place = { stream: "logs", region, host, hour: `2026-11-22T${hour}` };
+      const key = chunkPath({ ...place, chunk: String(hour).padStart(16, "0") });
+      const path = fleet.path("archive", key);
+      await Deno.mkdir(dirname(path), { recursive: true });
+      const fromSecond = (hour - 19) * HOUR_ROWS;
+      await writeChunk(path, { rows: HOUR_ROWS, fromSecond, host });
+      files.set(region, [...files.get(region) ?? [], path]);
+    }
+  }
+  return { fleet, files };
+}
+
+/** What one DuckDB that has all these files says. */
+async function expected(files: ReadonlyMap<string, string[]>, since: string, until: string) {
+  await using engine = await Engine.open();
+  const selects = [...files].map(([region, paths]) =>
+    tableSelect(ACCESS, { files: paths, region, since, until })
+  );
+  await engine.run(`CREATE VIEW logs AS ${selects.join(" UNION ALL ")}`);
+  const { rows } = await engine.read(`SELECT to_json(row)::VARCHAR FROM (${SQL}) AS row`);
+  return rows.map(([row]) => JSON.parse(String(row)));
+}
+
+Deno.test("the archive answers near the data, also for hosts that are gone", async () => {
+  const { fleet: owned, files } = await scene();
+  await using fleet = owned;
+  const whole = await expected(files, "2026-11-22T00:00:00Z", "2026-11-22T22:00:00Z");
+  const archived = await fleet.query(SQL, ...ALL, "--source", "archive");
+  assert.deepEqual(archived.answer.rows, whole);
+  assert.equal(archived.code, 0);
+  assert.equal(archived.answer.coverage.answered, 3);
+  assert.equal(archived.answer.coverage.rows_scanned, 9 * HOUR_ROWS);
+
+  const part = ["--since", "2026-11-22T19:30:00Z", "--until", "2026-11-22T21:00:00Z"];
+  const eu = [...part, "--source", "archive", "--region", "eu-west-1"];
+  const some = await fleet.query(SQL, ...eu);
+  const ofEurope = new Map([...files].filter(([region]) => region === "eu-west-1"));
+  const between = await expected(ofEurope, "2026-11-22T19:30:00Z", "2026-11-22T21:00:00Z");
+  assert.deepEqual(some.answer.rows, between);
+  const explained = await fleet.cli("query", SQL, ...eu, "--explain");
+  assert.match(
+    explained.stdout,
+    /^archive {2}4 objects, 8 requests, .* at most: less than \$0.0001$/m,
+  );
+  const byHost = "SELECT host, median(body_bytes_sent) AS m, mad(status) AS d FROM logs GROUP BY 1";
+  assert.equal((await fleet.query(byHost, ...ALL, "--source", "archive")).answer.rows.length, 3);
+
+  const other = await fleet.cli("query", SQL, "--source", "archive", "--on", "service = api");
+  assert.match(other.stderr, /The archive knows host and region of its chunks, not service/);
+  assert.equal((await fleet.query(SQL, ...ALL)).answer.rows.length, 0); // no host holds anything
+
+  await fleet.killAgent("web-2");
+  await fleet.online(2);
+  const past = await fleet.query(SQL, ...ALL);
+  assert.deepEqual(past.answer.rows, whole.filter(({ host }) => host === "web-2"));
+  assert.equal(past.code, 0);
+  const open = await fleet.cli("query", SQL, "--since", "2026-11-22");
+  assert.equal(open.code, 75);
+  assert.match(open.stderr, /offline 1 {2}web-2 {2}silent since .* {2}archive used to 22:00, gap/);
+  const without = await fleet.query(SQL, ...ALL, "--source", "archive");
+  assert.deepEqual(without.answer.rows, whole);
+});

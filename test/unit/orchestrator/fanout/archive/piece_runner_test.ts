@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { PieceRunner } from "../../../../../orchestrator/fanout/archive/piece_runner.ts";
+import type {
+  PieceOutcome,
+  PieceRunnerOptions,
+} from "../../../../../orchestrator/fanout/archive/piece_runner.ts";
+import type { Piece } from "../../../../../orchestrator/fanout/archive/pieces.ts";
+import type { Outcome } from "../../../../../orchestrator/fanout/collector.ts";
+
+const NO_COVERAGE = {
+  chunks: 0,
+  rows_scanned: 0,
+  bytes_read: 0,
+  rejects: 0,
+  gaps: { count: 0, bytes: 0 },
+  lost: { files: 0, rows: 0 },
+  behind_bytes: 0,
+};
+
+function answered(host: string): Outcome {
+  return {
+    kind: "answered",
+    answer: { host, parts: [], rows: {}, coverage: NO_COVERAGE, byteCount: 1 },
+  };
+}
+
+function missing(host: string, code?: string): Outcome {
+  const error = code === undefined ? {} : { error: { code, message: "no" } };
+  return { kind: "missing", host, why: "failed", reason: "no", ...error };
+}
+
+function pieces(count: number, host: string | null = null): Piece[] {
+  return Array.from({ length: count }, (_, bytes) => ({ region: "eu", host, chunks: [], bytes }));
+}
+
+async function run(options: PieceRunnerOptions): Promise<PieceOutcome[]> {
+  const outcomes: PieceOutcome[] = [];
+  for await (const some of new PieceRunner(options).run(new AbortController().signal)) {
+    outcomes.push(...some);
+  }
+  return outcomes;
+}
+
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
+
+Deno.test("each piece is answered once, and both agents work", async () => {
+  const asked: string[] = [];
+  const outcomes = await run({
+    pieces: pieces(20),
+    agents: () => ["a", "b"],
+    ask: async (agent) => {
+      asked.push(agent);
+      await turn();
+      return answered(agent);
+    },
+  });
+  assert.equal(outcomes.length, 20);
+  assert.equal(new Set(outcomes.map(({ piece }) => piece)).size, 20);
+  assert(asked.filter((agent) => agent === "a").length >= 8);
+  assert(asked.filter((agent) => agent === "b").length >= 8);
+});
+
+Deno.test("chunks of a host that is there go to it, and to others when it cannot", async () => {
+  const asked: string[] = [];
+  const outcomes = await run({
+    pieces: pieces(2, "b"),
+    agents: () => ["a", "b", "c"],
+    ask: async (agent, { bytes }) => {
+      asked.push(`${bytes}${agent}`);
+      await turn();
+      return agent === "b" && bytes === 1 ? missing("b") : answered(agent);
+    },
+  });
+  assert.deepEqual(asked.slice(0, 2), ["0b", "1b"]);
+  assert.match(asked[2] ?? "", /^1[ac]$/);
+  assert(outcomes.every(({ kind }) => kind === "answered"));
+});
+
+Deno.test("an agent that dies is not asked again, and its pieces go elsewhere", async () => {
+  let dead = false;
+  const outcomes = await run({
+    pieces: pieces(10),
+    agents: () => dead ? ["b"] : ["a", "b"],
+    ask: async (agent) => {
+      await turn();
+      if (agent === "b") return answered(agent);
+      dead = true;
+      return { kind: "missing", host: "a", why: "lost", reason: "went away while the query ran" };
+    },
+  });
+  assert.deepEqual(outcomes.map(({ kind }) => kind), Array(10).fill("answered"));
+});
+
+Deno.test("what no agent can is missing, with a reason, after three of them", async () => {
+  const asked: string[] = [];
+  const refusing = (agents: string[], code?: string) =>
+    run({
+      pieces: pieces(1),
+      agents: () => agents,
+      ask: (agent) => {
+        asked.push(agent);
+        return Promise.resolve(missing(agent, code));
+      },
+    });
+  const [given] = await refusing(["a", "b", "c", "d"]);
+  assert(given?.kind === "missing");
+  assert.equal(asked.length, 3);
+  asked.length = 0;
+  await refusing(["a", "b"], "bad_sql");
+  assert.equal(asked.length, 1);
+  const [nobody] = await refusing([]);
+  assert(nobody?.kind === "missing");
+  assert.match(nobody.outcome.reason, /no agent of eu that reads its archive is online/);
+  const [alone] = await refusing(["a"]);
+  assert(alone?.kind === "missing");
+  assert.match(alone.outcome.reason, /a could not read it, and no other agent of eu is online/);
+});
+
+Deno.test("a piece that takes much longer than usual is asked of an idle agent too", async () => {
+  const stopped: string[] = [];
+  const outcomes = await run({
+    pieces: pieces(5),
+    agents: () => ["slow", "quick"],
+    now: () => 100 * performance.now(),
+    ask: async (agent, { bytes }, signal) => {
+      if (agent === "slow") {
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        stopped.push(`${bytes}`);
+        return missing("slow");
+      }
+      await turn();
+      return answered(agent);
+    },
+  });
+  assert.equal(outcomes.length, 5);
+  assert(outcomes.every(({ kind }) => kind === "answered"));
+  assert.equal(stopped.length, 2);
+});
+
+Deno.test("an abort ends it", async () => {
+  const stop = new AbortController();
+  const runner = new PieceRunner({
+    pieces: pieces(1),
+    agents: () => ["a"],
+    ask: (_, __, signal) => {
+      stop.abort(new Error("enough"));
+      return new Promise((resolve) => {
+        signal.addEventListener("abort", () => resolve(missing("a")));
+      });
+    },
+  });
+  await assert.rejects(Array.fromAsync(runner.run(stop.signal)), /enough/);
+});
