@@ -1,6 +1,7 @@
 /** The query workers of one host: one kept warm, few running, a bounded queue behind them. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
+import { spareFolder } from "../store/spare_folder.ts";
 import { letPass, makeOwnFolder, pathForWorker, workerUser } from "./worker_folders.ts";
 import { abortError, WorkerProcess } from "./worker_process.ts";
 import type { WorkerOptions } from "./worker_process.ts";
@@ -56,9 +57,12 @@ export class WorkerPool implements AsyncDisposable {
     return makeOwnFolder({ parent: folder, prefix, user }); // 0.1 ms
   }
 
-  /** A path as workers name it. */
+  /** A path as workers name it, to a file that they may read. */
   pathFor(path: string): string {
-    return pathForWorker(path, this.options.dataDir);
+    const { dataDir, user } = this.options;
+    const spare = spareFolder(dataDir);
+    if (path.startsWith(join(spare, "/"))) letPass(spare, user); // there while the disk is full
+    return pathForWorker(path, dataDir);
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
  * A folder in memory for copies of the newest rows: queries go on while the data folder's disk is
- * full. Small (the rows that wait in memory), used only then, and for this user alone.
+ * full. Small (the rows that wait in memory), used only then, for this user and its query workers.
  */
 import { join, resolve } from "node:path";
 import { sha256Hex } from "../../protocol/sha256.ts";
@@ -22,7 +22,7 @@ export async function makeSpareFolder(dataDir: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     const { isDirectory, uid, mode } = await Deno.lstat(folder);
-    const isOurs = isDirectory && uid === Deno.uid() && ((mode ?? 0) & 0o077) === 0;
+    const isOurs = isDirectory && uid === Deno.uid() && ((mode ?? 0) & 0o027) === 0;
     if (!isOurs) throw new Error(`${folder} is somebody else's`, { cause: error });
   }
   return folder;

@@ -59,3 +59,15 @@ Deno.test("metrics are for this machine only", async () => {
     /http: found "0\.0\.0\.0:9464"; wanted a loopback address: metrics are for/,
   );
 });
+
+Deno.test("a policy names tables that there are, and hides no column that rows cannot do without", async () => {
+  const streams = "data_dir: d\nstreams: [ { name: logs, files: [ a ] } ]\n";
+  assert.match(
+    await complaint(`${streams}policy: { streams: [ log ], columns: { lgs: [ a ] } }\n`),
+    /policy\.streams\[0\]: found "log"; wanted a table of this host: logs, rejects.* policy\.columns\.lgs: found "lgs"/,
+  );
+  const masked = await complaint(`${streams}policy: { mask: { ts: no_query } }\n`);
+  assert.match(masked, /as key any column but ts, time_local, host, region/);
+  const memory = await complaint(`${streams}policy: { memory: 1MB, running: 0 }\n`);
+  assert.match(memory, /policy\.memory: .*wanted a size from 128MiB.*policy\.running: .*1 to 16/);
+});

@@ -6,6 +6,7 @@ import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
 import { resultFile } from "../../../../agent/query/worker_protocol.ts";
 import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker_protocol.ts";
 import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
+import { makeSpareFolder } from "../../../../agent/store/spare_folder.ts";
 import { accessTables } from "../../../harness/tables.ts";
 import { libraryPath } from "../../../../protocol/confinement.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
@@ -28,6 +29,8 @@ interface RunOptions {
   rowsMax?: number;
   bytesMax?: number;
   signal?: AbortSignal;
+  /** The file that is read instead. */
+  logs?: string;
   onStart?: (pid: number) => void;
 }
 
@@ -44,13 +47,15 @@ async function host(): Promise<Host> {
     workers,
     logs,
     folder: folder.path,
-    async run(sql, { rowsMax = 1e6, bytesMax = 1e9, signal = never(), onStart } = {}) {
+    async run(sql, options = {}) {
+      const { rowsMax = 1e6, bytesMax = 1e9, signal = never(), onStart } = options;
+      const path = workers.pathFor(options.logs ?? logs);
       const query: WorkerQuery = {
         views: [{
           table: "logs",
-          sql: tableSelect(ACCESS, { files: [logs], region: "r-1", since: null, until: null }),
+          sql: tableSelect(ACCESS, { files: [path], region: "r-1", since: null, until: null }),
         }],
-        files: [logs],
+        files: [path],
         output: {
           kind: "partials",
           partials: [{ table: "logs", sql }],
@@ -194,6 +199,19 @@ Deno.test("a worker has bounded itself, and is another user where the agent is r
   const dataBytes = Number(/^Max data size +(\d+) +\d+ /m.exec(limits)?.[1]);
   const heldBytes = Number(/^VmData:\s+(\d+) kB/m.exec(status)?.[1]) * 1_024;
   assert(dataBytes > heldBytes && dataBytes < heldBytes + 513 * 2 ** 20, `${dataBytes}`);
+});
+
+Deno.test("a worker reads what lies in memory while the disk is full, whoever it is", async () => {
+  await using here = await host();
+  const spare = await makeSpareFolder(here.folder);
+  try {
+    const path = `${spare}/now.parquet`;
+    await Deno.copyFile(here.logs, path);
+    assert.equal(shippedBy(await here.run(COUNT, { logs: path })).rows, 2);
+    assert.equal(await makeSpareFolder(here.folder), spare); // it is ours as before
+  } finally {
+    await Deno.remove(spare, { recursive: true });
+  }
 });
 
 Deno.test("SQL that takes too much memory gets an error, and the next query its answer", async () => {

@@ -1,0 +1,63 @@
+/** A host's own policy, as those see it who ask: coverage, errors, metrics, and --force in its log. */
+import assert from "node:assert/strict";
+import { eventually } from "../harness/eventually.ts";
+import { TestFleet } from "../harness/fleet.ts";
+import { combinedLine, manyLines } from "../harness/lines.ts";
+import { freePort } from "../harness/ports.ts";
+
+const LINES = 100;
+const STRICT = "web-2";
+const TIMEOUT_MS = 20_000;
+
+/** DuckDB does not look for interrupts in it, and it takes hours: on hosts, as it is about their rows. */
+const UNSTOPPABLE = `SELECT
+  sum(levenshtein(repeat(http_method, 300000), repeat(remote_addr, 60000))) AS x FROM logs`;
+
+Deno.test("what a host's policy refuses is named, counted and in the coverage; --force is logged", async () => {
+  const hosts = { "web-1": "eu", [STRICT]: "eu" };
+  await using fleet = await TestFleet.start({ hosts, broker: "embedded" });
+  const port = freePort();
+  await fleet.killAgent(STRICT);
+  await Deno.writeTextFile(
+    fleet.configFile(STRICT),
+    `http: 127.0.0.1:${port}
+policy: { timeout: 1s, mask: { remote_addr: prefix24, request: no_query } }
+`,
+    { append: true },
+  );
+  const agent = fleet.startAgent(STRICT);
+  await agent.waitForLine(/Connected to the broker/);
+  for (const host of Object.keys(hosts)) {
+    await Deno.writeTextFile(fleet.logFile(host), manyLines(combinedLine, 0, LINES));
+  }
+  const count = "SELECT count(*) AS n FROM logs";
+  await eventually(async () => (await fleet.query(count)).answer.rows[0]?.n === 2 * LINES);
+
+  const partial = await fleet.query("SELECT count(DISTINCT request) AS n FROM logs");
+  assert.equal(partial.code, 75);
+  const [missing, ...others] = partial.answer.coverage.missing;
+  assert.equal(others.length, 0);
+  assert.match(
+    JSON.stringify(missing),
+    /"web-2","kind":"refused","reason":"policy.mask of this host/,
+  );
+  const shown = "SELECT DISTINCT remote_addr FROM logs WHERE host = 'web-2'";
+  const { rows } = (await fleet.query(shown)).answer;
+  assert(rows.every((row) => String(row["remote_addr"]).endsWith(".0")), JSON.stringify(rows));
+
+  const ask = async (...flags: string[]) => {
+    const ended = await fleet.cli("query", UNSTOPPABLE, "--host", STRICT, ...flags);
+    return `${ended.code} ${ended.stderr}`;
+  };
+  assert.match(await ask(), /^124 .*policy\.timeout of this host: stopped after 1/);
+  assert.match(await ask(), /^77 .*policy\.denied of this host: .* without --force/);
+  assert.match(await ask("--force"), /^124 .*policy\.timeout/);
+  await agent.waitForLine(/is forced: it runs even if it had to be killed before/, TIMEOUT_MS);
+  assert.equal((await fleet.query(count)).answer.rows[0]?.n, 2 * LINES);
+
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  for (const [rule, times] of [["mask", 1], ["denied", 1], ["timeout", 2]] as const) {
+    const line = `logvend_query_refusals_total{rule="${rule}"} ${times}`;
+    assert(metrics.includes(`${line}\n`), `${line} is not in ${metrics}`);
+  }
+});
