@@ -1,7 +1,7 @@
 /** Brings sealed chunks into the archive, at the host's moments, and tries until it has them. */
 import { setTimeout as pause } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
@@ -148,8 +148,12 @@ export class Archive implements AsyncDisposable {
     const path = known === null ? null : book.pathOf(id);
     if (known === null || path === null) return false;
     const found = await objects.head(path, signal);
-    const isSame = found?.bytes === known.bytes && (found.sha256 ?? known.sha256) === known.sha256;
-    if (isSame) return true;
+    if (found?.bytes === known.bytes) {
+      const { sha256, etag: ifMatch } = found;
+      // A store that keeps no checksums is read: what goes now is gone.
+      const there = sha256 ?? await hashObject(objects, path, { ifMatch }, signal);
+      if (there === known.sha256) return true;
+    }
     const what = found === null ? "gone from" : "not what it was in";
     this.log.warn(`{path} is ${what} {archive}: it is uploaded again`, {
       path,

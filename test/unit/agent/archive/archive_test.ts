@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { lateness } from "../../../../agent/archive/lateness.ts";
 import { archiveStats } from "../../../../agent/archive/condition.ts";
+import { nextMoment } from "../../../../agent/archive/schedule.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { ObjectStoreError } from "../../../../protocol/archive/object_store.ts";
 import type { NewObject } from "../../../../protocol/archive/object_store.ts";
@@ -64,6 +65,26 @@ Deno.test("a store that is away for 72 h is asked again and again, then has ever
   });
 });
 
+Deno.test("a host uploads at its own moment of every period, until it is ended", async () => {
+  await using folder = await TempFolder.make();
+  const time = new Time();
+  await using host = await makeHost(folder, { clock: time.clock });
+  await using objects = new AwayStore(folder.join("archive"));
+  await host.seal(1);
+  const archive = host.archive(objects, { wait: time.wait });
+  const end = new AbortController();
+  const moments: number[] = [];
+  time.onWait = () => {
+    assert.equal(objects.puts, moments.length === 0 ? 0 : 1, "not before its moment, and once");
+    moments.push(time.nowMs);
+    if (moments.length === 3) end.abort();
+  };
+  await archive.run(end.signal);
+  const [first = 0, ...later] = moments;
+  assert.equal(nextMoment("web-1", HOUR_MS, first - 1), first);
+  assert.deepEqual(later, [first + HOUR_MS, first + 2 * HOUR_MS]);
+});
+
 Deno.test("while the store is away, its failure and the backlog are said", async () => {
   await using folder = await TempFolder.make();
   const time = new Time();
@@ -116,7 +137,8 @@ Deno.test("before retention removes a chunk the archive is asked; what it has lo
   const keys = (await Array.fromAsync(objects.list("stream=logs/", signal))).map(({ key }) => key);
   const [deleted = "", overwritten = ""] = keys;
   await objects.remove(deleted, signal);
-  const garbage = new TextEncoder().encode("no Parquet");
+  const { size } = await Deno.stat(folder.join("archive", overwritten));
+  const garbage = new Uint8Array(size); // no Parquet, and as large
   await objects.put({ key: overwritten, body: garbage, sha256: sha256Hex(garbage) }, signal);
   const retire = () =>
     host.store.keeper.retire({ ageMs: 0, confirm: (ids) => archive.confirm(ids, signal) });
