@@ -27,6 +27,7 @@ const PROBLEMS: Readonly<Record<string, StoreProblem>> = {
   SlowDown: "busy",
   ConditionalRequestConflict: "busy",
   RequestTimeout: "busy",
+  NotImplemented: "refused",
 };
 
 /** By status, where there is no code: HEAD has no body. */
@@ -36,6 +37,7 @@ const BY_STATUS: Readonly<Record<number, StoreProblem>> = {
   404: "missing",
   412: "changed",
   429: "busy",
+  501: "refused",
 };
 
 /** Where a request went. */
@@ -100,6 +102,9 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
       return `no answer from ${where} (${said}); is it up, and archive.endpoint right?`;
     }
     case "refused":
+      if (name === "NotImplemented") {
+        return "the store does not know a header of the request; try archive.checksums: required";
+      }
       return name === "Unknown" || said.includes(name) ? said : `${name}: ${said}`;
     default:
       return problem satisfies never;
@@ -109,6 +114,13 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
 function credentialsText(name: string): string {
   if (name === "ExpiredToken" || name === "TokenRefreshRequired") return "the credentials expired";
   return name === "CredentialsProviderError" ? "no credentials" : "the credentials are wrong";
+}
+
+/** Whether a request was refused without a reason: those that have no body (HEAD) never have one. */
+export function isUnexplained(error: unknown): boolean {
+  const { name, status } = factsOf(error);
+  return (status === 400 || status === 403) &&
+    (PROBLEMS[name] === undefined || name === "Forbidden");
 }
 
 /** Whether the store does not know a header that it was sent. */

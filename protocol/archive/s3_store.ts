@@ -29,7 +29,7 @@ import type {
 } from "./object_store.ts";
 import { patience } from "./patience.ts";
 import type { Patience } from "./patience.ts";
-import { isNotImplemented, isPrecondition, s3Error } from "./s3_errors.ts";
+import { isNotImplemented, isPrecondition, isUnexplained, s3Error } from "./s3_errors.ts";
 import { PART_BYTES, uploadParts } from "./s3_parts.ts";
 import { partsOf, sizeOf } from "./body_parts.ts";
 import { signBodies, signedBody } from "./signed_body.ts";
@@ -140,6 +140,7 @@ export class S3Store implements ObjectStore {
       } catch (error) {
         const mapped = s3Error("look", error, this.target);
         if (mapped instanceof ObjectStoreError && mapped.problem === "missing") return null;
+        if (isUnexplained(error)) await this.askWhy(abortSignal);
         throw error;
       }
     });
@@ -245,6 +246,13 @@ export class S3Store implements ObjectStore {
       if (ifNoneMatch && isPrecondition(error)) return "exists";
       throw error;
     }
+  }
+
+  /** @throws what a request with a reason is refused with */
+  private async askWhy(abortSignal: AbortSignal) {
+    const { Bucket, Key } = this.at("stream=");
+    const command = new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 });
+    await this.client.send(command, { abortSignal });
   }
 
   /** At once where that is allowed, else paced: then it shows that the call gets on. */

@@ -74,6 +74,12 @@ Deno.test("what S3 refuses is said with what to do about it", () => {
     "not_permitted",
     /the clock of this machine is too far off; set it \(NTP\)/,
   );
+  check(
+    thrown("NotImplemented", 501),
+    "S3 501",
+    "unavailable",
+    /does not know a header of the request; try archive\.checksums: required/,
+  );
   check(thrown("SlowDown", 503), "S3 503", "unavailable", /the store is busy \(SlowDown\)/);
   check(
     thrown("Error", undefined),
