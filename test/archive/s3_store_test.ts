@@ -51,6 +51,32 @@ Deno.test({
       assert.deepEqual(await Array.fromAsync(store.list("", signal)), []);
     });
 
+    await t.step(
+      "bytes that were altered on the way are refused, with checksums and without",
+      async () => {
+        for (const checksums of ["full", "required"]) {
+          const options = { attemptsMax: 1 };
+          await using other = await bucket.open({ endpoint: proxy.endpoint, checksums }, options);
+          proxy.rule = { fault: { kind: "altered" }, only: /^PUT/ };
+          const error = await other.put({ key: "altered", body, sha256: sha256Hex(body) }, signal)
+            .then(() => null, (error) => error);
+          assert.ok(error instanceof ObjectStoreError, checksums);
+          assert.match(error.message, /not those that were sent|SHA256|BadDigest/, checksums);
+          proxy.rule = null;
+          assert.equal(await other.head("altered", signal), null);
+        }
+      },
+    );
+
+    await t.step("a store that does not know If-None-Match is put to without", async () => {
+      await using older = await bucket.open({ endpoint: proxy.endpoint }, { attemptsMax: 1 });
+      proxy.rule = { fault: { kind: "unknown" }, only: /^PUT/, times: 1 };
+      const object = { key: "older", body, sha256: sha256Hex(body), ifNoneMatch: true };
+      assert.equal(await older.put(object, signal), "stored");
+      assert.deepEqual(await readObject(older, "older", {}, signal), body);
+      await older.remove("older", signal);
+    });
+
     await t.step("the reply got lost: the object is there, once", async () => {
       proxy.rule = { fault: { kind: "lost_reply" }, only: /^PUT/, times: 1 };
       // The client may try again by itself, and finds it.

@@ -4,6 +4,10 @@
 export type Fault =
   /** Answered with 503 SlowDown, and not passed on. */
   | { kind: "busy" }
+  /** Answered with 501 NotImplemented, and not passed on. */
+  | { kind: "unknown" }
+  /** Passed on with one bit of each block of the body turned. */
+  | { kind: "altered" }
   /** Cut after so many bytes of the request have been passed on. */
   | { kind: "reset"; afterBytes: number }
   /** Passed on, and the connection cut in place of the reply. */
@@ -30,8 +34,15 @@ export interface Rule {
   times?: number;
 }
 
-const BUSY =
-  "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+/** How a request is answered in place of the server. */
+const ANSWERS = {
+  busy: ["503 Slow Down", "SlowDown"],
+  unknown: ["501 Not Implemented", "NotImplemented"],
+} as const;
+
+const LINE_FEED = 10;
+
+const NOT_PASSED: ReadonlySet<Fault["kind"]> = new Set(["busy", "unknown", "silence"]);
 
 const REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/1\.1\r\n/;
 
@@ -115,10 +126,13 @@ export class FaultProxy implements AsyncDisposable {
         this.requests.push(line.trimEnd());
         state.fault = this.next(line);
         state.sent = state.received = 0;
-        if (state.fault?.kind === "busy") await write(client, busyReply());
+        const kind = state.fault?.kind;
+        if (kind === "busy" || kind === "unknown") await write(client, answer(ANSWERS[kind]));
       }
       const { fault } = state;
-      if (fault?.kind === "busy" || fault?.kind === "silence") continue;
+      if (fault !== null && NOT_PASSED.has(fault.kind)) continue;
+      const isHead = line !== undefined && bytes.at(-1) === LINE_FEED && bytes.at(-3) === LINE_FEED;
+      if (fault?.kind === "altered" && !isHead) bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
       state.sent += bytes.length;
       if (fault?.kind === "reset" && state.sent > fault.afterBytes) {
         close(client);
@@ -172,14 +186,15 @@ export class FaultProxy implements AsyncDisposable {
   }
 }
 
-function busyReply(): Uint8Array {
+function answer([status, code]: readonly [string, string]): Uint8Array {
+  const body = `<Error><Code>${code}</Code><Message>as told by a test</Message></Error>`;
   const head = [
-    "HTTP/1.1 503 Slow Down",
+    `HTTP/1.1 ${status}`,
     "Content-Type: application/xml",
-    `Content-Length: ${BUSY.length}`,
+    `Content-Length: ${body.length}`,
     "Connection: close",
   ];
-  return new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n${BUSY}`);
+  return new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 async function* chunks(connection: Deno.Conn): AsyncGenerator<Uint8Array> {
