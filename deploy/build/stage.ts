@@ -27,6 +27,7 @@ export async function stage(
   await Deno.remove(folder, { recursive: true }).catch(() => undefined); // none from before
   await Deno.mkdir(app, { recursive: true });
   for (const program of programs) await bundle(root, program, app);
+  await inlineWasm(root, app);
   await copyNativeLibraries(root, join(app, "node_modules", BINDINGS));
   for (const [name, settings] of Object.entries(SETTINGS)) {
     await Deno.writeTextFile(join(app, name), `${JSON.stringify(settings)}\n`);
@@ -49,8 +50,29 @@ async function bundle(root: string, program: BuiltProgram, app: string) {
   );
 }
 
+/** Of the Kafka client: checksums and compression. It reads its file from beside itself. */
+const WASM_PACKAGE = "@platformatic/wasm-utils";
+const WASM_READ = /\w+\(new URL\("\.\.\/dist\/native\.wasm", import\.meta\.url\)\)/g;
+
+/** A bundle has no files beside it: what is read of one becomes part of the text. */
+async function inlineWasm(root: string, app: string) {
+  const file = join(await findPackage(root, WASM_PACKAGE), "dist", "native.wasm");
+  const bytes = `Uint8Array.fromBase64("${(await Deno.readFile(file)).toBase64()}")`;
+  for await (const { name } of Deno.readDir(app)) {
+    const path = join(app, name);
+    if (!name.endsWith(".js")) continue;
+    const text = await Deno.readTextFile(path);
+    if (!text.includes("native.wasm")) continue;
+    const inlined = text.replaceAll(WASM_READ, bytes);
+    if (inlined.includes("native.wasm")) {
+      throw new Error(`${WASM_PACKAGE} reads its file otherwise`);
+    }
+    await Deno.writeTextFile(path, inlined);
+  }
+}
+
 async function copyNativeLibraries(root: string, target: string) {
-  const source = await findBindings(join(root, "node_modules", ".deno"));
+  const source = await findPackage(root, BINDINGS);
   await Deno.mkdir(target, { recursive: true });
   for await (const { name } of Deno.readDir(source)) {
     if (NATIVE_FILES.includes(name)) await Deno.copyFile(join(source, name), join(target, name));
@@ -58,11 +80,12 @@ async function copyNativeLibraries(root: string, target: string) {
 }
 
 /** Deno keeps each version of a package in its own folder, `@duckdb+node-bindings-linux-x64@1.5.5`. */
-async function findBindings(store: string): Promise<string> {
+async function findPackage(root: string, wanted: string): Promise<string> {
+  const store = join(root, "node_modules", ".deno");
   for await (const { name } of Deno.readDir(store)) {
-    if (name.startsWith(`${BINDINGS.replace("/", "+")}@`)) {
-      return join(store, name, "node_modules", BINDINGS);
+    if (name.startsWith(`${wanted.replace("/", "+")}@`)) {
+      return join(store, name, "node_modules", wanted);
     }
   }
-  throw new Error(`${BINDINGS} is not in ${store}: does DuckDB support this machine?`);
+  throw new Error(`${wanted} is not in ${store}: is it made for this machine?`);
 }
