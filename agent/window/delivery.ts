@@ -58,8 +58,9 @@ export class Delivery {
 
   /** The sink needs nothing in the queue up to here. */
   deliveredSeq(): number {
-    const [first] = this.entries();
-    return first === undefined ? this.options.queue.end : first.seq - 1;
+    const { queue, feed } = this.options;
+    const first = queue.next(this.seq, feed);
+    return first === null ? queue.end : first.seq - 1;
   }
 
   /** What waits for it. */
@@ -94,11 +95,12 @@ export class Delivery {
   }
 
   private async nextBatch(): Promise<{ seq: number; events: Outgoing[] } | null> {
-    const { batchMax, queue, schema } = this.options;
+    const { batchMax, queue, feed, schema } = this.options;
     const events: Outgoing[] = [];
     let seq: number | null = null;
-    for (const entry of this.entries()) {
-      if (seq !== null && events.length + entry.events > batchMax) break;
+    for (;;) {
+      const entry = queue.next(seq ?? this.seq, feed);
+      if (entry === null || (seq !== null && events.length + entry.events > batchMax)) break;
       seq = entry.seq;
       try {
         const window = await queue.read(entry);

@@ -81,13 +81,26 @@ export class WindowQueue {
 
   /** The entries behind a place in the queue that are of one feed, in order. */
   after(seq: number, feed: string): QueueEntry[] {
+    return this.entries.slice(this.indexAfter(seq)).filter((entry) => entry.feed === feed);
+  }
+
+  /** The first of them; null: there is none. */
+  next(seq: number, feed: string): QueueEntry | null {
+    for (let index = this.indexAfter(seq); index < this.entries.length; index++) {
+      const entry = this.entries[index];
+      if (entry?.feed === feed) return entry;
+    }
+    return null;
+  }
+
+  private indexAfter(seq: number): number {
     let low = 0;
     for (let high = this.entries.length; low < high;) {
       const middle = (low + high) >> 1;
       if ((this.entries[middle]?.seq ?? 0) > seq) high = middle;
       else low = middle + 1;
     }
-    return this.entries.slice(low).filter((entry) => entry.feed === feed);
+    return low;
   }
 
   /** Of the newest entry; 0: there was none yet. */
