@@ -10,7 +10,7 @@ import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { Scene } from "./scene.ts";
 import { Watch } from "./watch.ts";
 
-/** All that is sealed goes, and nothing is sealed meanwhile: what goes is known before. */
+/** All that is sealed goes, and no sealing is begun meanwhile: what goes is known before. */
 const RETIRING = { sealAfter: "1h", more: "retention: { bytes: 1B }" };
 
 /** Further rounds at most, for phases that were missed. */

@@ -26,6 +26,8 @@ export interface Sealing {
   hour: string;
   /** Where the chunk will be, relative to the data folder. */
   path: string;
+  /** Ids of the parts that it will be made of. */
+  parts: readonly string[];
 }
 
 /** A file that is out of the store, as agent.db has it. */
@@ -200,10 +202,10 @@ function commitsOf(database: DatabaseSync): Commits {
         isOnDisk: row.on_disk === 1,
       }))
       : [],
-    sealings: all("SELECT chunk, stream, hour FROM sealings").map((row) => {
+    sealings: all("SELECT chunk, stream, hour, parts FROM sealings").map((row) => {
       const [chunk, stream, hour] = [String(row.chunk), String(row.stream), String(row.hour)];
       const path = chunkPath({ stream, hour, chunk, host: HOST, region: REGION });
-      return { chunk, stream, hour, path };
+      return { chunk, stream, hour, path, parts: JSON.parse(String(row.parts)) };
     }),
     offsets: new Map(generations.map((row) => [String(row.id), Number(row.durable_offset)])),
     paths: new Map(generations.map((row) => [String(row.id), String(row.path)])),

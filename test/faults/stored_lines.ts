@@ -74,10 +74,12 @@ export interface Expected {
   lines: readonly number[];
   /** Numbers that may be there, once: lines that a fault may have destroyed unread. */
   maybe?: readonly number[];
+  /** How many retention has removed, to tell what is missing from what was to go. @default 0 */
+  retired?: number;
 }
 
 /** @throws naming what is missing, doubled or never written */
-export function assertOnce(stored: StoredLines, { lines, maybe = [] }: Expected) {
+export function assertOnce(stored: StoredLines, { lines, maybe = [], retired = 0 }: Expected) {
   const missing = lines.filter((number) => !stored.has(number));
   const doubled = [...stored].filter(([, count]) => count > 1).map(([number]) => number);
   const written = new Set([...lines, ...maybe]);
@@ -88,8 +90,11 @@ export function assertOnce(stored: StoredLines, { lines, maybe = [] }: Expected)
     ...problem("stored and never written", alien),
   ];
   if (problems.length > 0) {
+    const removed = retired > 0 ? `, ${retired} removed by retention` : "";
     throw new Error(
-      `Of ${lines.length} lines written, ${stored.size} stored: ${problems.join("; ")}`,
+      `Of ${lines.length} lines to be there, ${stored.size} stored${removed}: ${
+        problems.join("; ")
+      }`,
     );
   }
 }
