@@ -39,8 +39,9 @@ export function physicalNames(schema: StreamSchema, columns: readonly Column[]):
     if (own === undefined || own === "region") return [];
     const expression = schema.expressions[own];
     if (expression === undefined) return [own];
+    const words = new Set(expression.match(/\w+/g));
     return schema.physical.map((column) => column.name)
-      .filter((column) => expression.includes(column));
+      .filter((column) => words.has(column) || !/^\w+$/.test(column));
   }));
 }
 

@@ -37,7 +37,7 @@ export interface Footer {
 }
 
 /** What the end of a file is guessed to have: most footers fit. */
-const GUESSED_BYTES = 64 * 1024;
+const GUESSED_BYTES = 16 * 1024;
 /** Footers are held in memory. */
 const FOOTER_BYTES_MAX = 32 * 2 ** 20;
 /** Length of the metadata and magic. */

@@ -1,7 +1,11 @@
 /** What the archive costs: `deno task bench archive`, or some parts, `bench archive drain`. */
 import { benchDrain } from "./drain.ts";
+import { benchReads } from "./reads.ts";
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = { drain: benchDrain };
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  drain: benchDrain,
+  reads: benchReads,
+};
 
 /** @param parts which of them; none: all */
 export async function benchArchive(parts: readonly string[]): Promise<void> {
