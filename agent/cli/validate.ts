@@ -2,11 +2,13 @@
 import { counted, formatDurationMs } from "../../protocol/units.ts";
 import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
 import type { AgentArchive } from "../../protocol/archive/archive_config.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { openGeo } from "../geo/open_geo.ts";
 import { addressField } from "../geo/geo_shape.ts";
 import { readAgentConfig } from "../config.ts";
 import type { AgentConfig } from "../config.ts";
 import { plansOf } from "../open_windows.ts";
+import { unreachable } from "../window/reach.ts";
 import { windowsOf } from "../window_config.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { discover } from "../ingest/discover.ts";
@@ -43,6 +45,7 @@ async function tryArchive(archive: AgentArchive) {
   console.log(`archive ${store.url}: can be listed`);
 }
 
+/** @throws {LogvendError} unavailable, when a sink is not where it should be */
 async function sayWindows(config: AgentConfig) {
   const windows = windowsOf(config);
   if (windows === null) return;
@@ -55,6 +58,14 @@ async function sayWindows(config: AgentConfig) {
     const what = select === undefined ? `windows, as ${schema} has them` : `rows: ${select}`;
     console.log(`sink ${name} (${type}): ${what}`);
   }
+  const problems: string[] = [];
+  for (const sink of config.sinks) {
+    const problem = await unreachable(sink);
+    if (problem !== null) problems.push(`sink ${sink.name}: ${problem}`);
+  }
+  if (problems.length === 0) return;
+  const advice = "events wait in the queue until it is there; is the address right?";
+  throw new LogvendError("unavailable", `${problems.join("\n")}\n  ${advice}`);
 }
 
 function inputsOf({ listen, stdin }: StreamConfig): string[] {

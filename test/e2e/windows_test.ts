@@ -50,6 +50,11 @@ Deno.test("lines become events in every sink, late ones revise them, and kill -9
   });
   assert.match(validated.stdout, /^windows of 1 s of logs: total, status, .*, latency, method$/m);
   assert.match(validated.stdout, /^sink errors \(file\): rows: SELECT request/m);
+  const gone = `sinks: [ { name: hook, type: webhook, url: 'http://127.0.0.1:${freePort()}/' } ]\n`;
+  const other = await folder.write("gone.yaml", CONFIG(port).split("sinks:")[0] + gone);
+  const refused = await runProgram({ args: ourProgram("agent/main.ts", "validate", "-c", other) });
+  assert.equal(refused.code, 69);
+  assert.match(refused.stderr, /sink hook: 127\.0\.0\.1:\d+ refuses connections/);
   const agent = () => startProgram({ args: ourProgram("agent/main.ts", "run", "-c", config) });
   const totals = async () =>
     newest(await linesOf<WindowEvent>(folder.join("out.jsonl"))).filter(({ group }) =>
