@@ -49,8 +49,8 @@ export function pathList(...paths: readonly string[]): string {
   return paths.map((path) => path.replaceAll(",", ",,")).join(",");
 }
 
-/** What a child may need from the environment: where Deno keeps its cache. Nothing secret. */
-const ENVIRONMENT = ["HOME", "DENO_DIR"];
+/** What a child needs from the environment: where Deno keeps its cache, for sources. Nothing secret. */
+const ENVIRONMENT = FROM_SOURCE ? ["HOME", "DENO_DIR"] : [];
 
 /** The environment of a child that runs the SQL of others. */
 export function bareEnvironment(): Record<string, string> {

@@ -8,6 +8,7 @@ import type { QueryParts } from "../../agent/query/prepare.ts";
 import { WorkerPool } from "../../agent/query/worker_pool.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { HelperWatch } from "../bench/process.ts";
+import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { FileStore, writeLogs } from "../unit/agent/query/logs.ts";
 import { readCorpus } from "./corpus.ts";
@@ -87,8 +88,7 @@ Deno.test("no bomb hurts: it ends in time, and the next query is answered", asyn
       await next();
     });
   }
-  const grownBytes = residentBytes() - before;
-  assert(grownBytes < GROWTH_BYTES_MAX, `${grownBytes} bytes more`);
+  await eventually(() => residentBytes() - before < GROWTH_BYTES_MAX); // what was freed goes back
   assert(watch.peak < WORKER_BYTES_MAX, `a worker had ${watch.peak} bytes`);
 });
 
