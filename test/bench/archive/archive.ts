@@ -1,10 +1,12 @@
 /** What the archive costs: `deno task bench archive`, or some parts, `bench archive drain`. */
+import { benchBatch } from "./batch.ts";
 import { benchDrain } from "./drain.ts";
 import { benchReads } from "./reads.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   drain: benchDrain,
   reads: benchReads,
+  batch: benchBatch,
 };
 
 /** @param parts which of them; none: all */
