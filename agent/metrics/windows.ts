@@ -4,7 +4,7 @@ import type { Delivery, DeliveryCounts } from "../window/delivery.ts";
 import type { WindowQueue } from "../window/queue.ts";
 import type { RequestSums } from "../window/request_counts.ts";
 import type { WindowCounts } from "../window/windows.ts";
-import { addCounter, addGauge } from "./collected.ts";
+import { addCounter, addGauge, addHistogram } from "./collected.ts";
 
 /** As they are now. */
 export interface WindowState {
@@ -17,6 +17,7 @@ export interface WindowState {
 /** Adds them all. */
 export function addWindows(registry: Registry, state: () => WindowState | null) {
   addRequests(registry, state);
+  addLatency(registry, state);
   addCounts(registry, state);
   addSinks(registry, state);
   addGauge(registry, {
@@ -46,6 +47,20 @@ function addRequests(registry: Registry, state: () => WindowState | null) {
     labels: ["stream"],
     collect: (report) =>
       state()?.requests.forEach(({ bytes }, stream) => report(Math.max(0, bytes), { stream })),
+  });
+}
+
+/** Of requests whose time was logged. */
+function addLatency(registry: Registry, state: () => WindowState | null) {
+  addHistogram(registry, {
+    name: "logvend_request_duration_seconds",
+    help: "Requests in counted windows, by how long they took",
+    collect: () =>
+      [...state()?.requests ?? []].filter(([, { latency }]) => latency.count > 0).map(
+        ([stream, { latency: { count, sumS, within } }]) => {
+          return { labels: { stream }, count, sum: Math.max(0, sumS), within };
+        },
+      ),
   });
 }
 

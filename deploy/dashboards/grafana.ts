@@ -30,6 +30,12 @@ const AGENTS: readonly Panel[] = [
       "{{stream}}",
     ),
   ]),
+  graph("Request time, p95", "s", [
+    metric(
+      'histogram_quantile(0.95, sum by (le, stream) (rate(logvend_request_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))',
+      "{{stream}}",
+    ),
+  ]),
   graph("Lines read", "short", [
     metric(
       'sum by (instance) (rate(logvend_read_lines_total{instance=~"$instance"}[$__rate_interval]))',

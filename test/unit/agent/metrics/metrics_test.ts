@@ -23,7 +23,11 @@ async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>)
     link: { connected: true, refused: 3 },
     windows: {
       counts: { revisions: 4, tooLate: 1, cut: 0, failures: 0 },
-      requests: new Map([["logs", { byClass: new Map([["2xx", 9], ["5xx", 1]]), bytes: 500 }]]),
+      requests: new Map([["logs", {
+        byClass: new Map([["2xx", 9], ["5xx", 1]]),
+        bytes: 500,
+        latency: { count: 8, sumS: 1.25, within: new Map([[0.1, 5], [2.5, 7]]) },
+      }]]),
       queue: { bytes: 77 },
       deliveries: [{
         name: "search",
@@ -72,6 +76,12 @@ Deno.test("what was read and stored is counted on over restarts; what waits is n
       "logvend_refused_queries_total 3",
       'logvend_requests_total{stream="logs",class="5xx"} 1',
       'logvend_response_bytes_total{stream="logs"} 500',
+      "# TYPE logvend_request_duration_seconds histogram",
+      'logvend_request_duration_seconds_bucket{stream="logs",le="0.1"} 5',
+      'logvend_request_duration_seconds_bucket{stream="logs",le="2.5"} 7',
+      'logvend_request_duration_seconds_bucket{stream="logs",le="+Inf"} 8',
+      'logvend_request_duration_seconds_sum{stream="logs"} 1.25',
+      'logvend_request_duration_seconds_count{stream="logs"} 8',
       "logvend_window_revisions_total 4",
       "logvend_window_too_late_total 1",
       "logvend_window_queue_bytes 77",
