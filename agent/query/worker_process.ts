@@ -28,7 +28,7 @@ const STDERR_CHARACTERS_MAX = 2_000;
 /** A worker waits most of its time: what it has freed goes back to the host at once. */
 const ALLOCATORS = {
   MALLOC_ARENA_MAX: "1",
-  DUCKDB_JE_MALLOC_CONF: "dirty_decay_ms:0,muzzy_decay_ms:0",
+  DUCKDB_JE_MALLOC_CONF: "dirty_decay_ms:0,muzzy_decay_ms:0,retain:false",
 };
 /** Little of a query is in JavaScript. */
 const V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256";

@@ -228,6 +228,22 @@ Deno.test("SQL that takes too much memory gets an error, and the next query its 
   }
 });
 
+Deno.test("what a query took is given back: the next one of the same worker has room", async () => {
+  await using here = await host();
+  const held = async (sql: string) => {
+    let pid = 0;
+    await here.run(sql, { onStart: (at) => pid = at });
+    await here.run(COUNT); // its engine is another one by now
+    return Number(/^VmData:\s+(\d+) kB/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1]);
+  };
+  const before = await held(COUNT);
+  const sorted = await held(
+    `SELECT max(place) AS n FROM (SELECT row_number() OVER (ORDER BY t) AS place
+     FROM (SELECT repeat(chr(97 + (i % 26)::INT), 150) || i AS t FROM range(700000) AS r(i)))`,
+  );
+  assert(sorted - before < 64_000, `${sorted - before} kB more`);
+});
+
 Deno.test("what is hard to plan ends, and the agent has not even noticed", async () => {
   await using here = await host();
   const plan = (sql: string) =>
