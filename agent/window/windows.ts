@@ -101,8 +101,16 @@ export class Windows {
       done.push(touched);
       if (open !== null) left.push(open);
     }
-    for (const [stream, starts] of due) await this.countStream(stream, [...starts], signal);
-    book.settle(done, left);
+    const failures = new Map<string, unknown>();
+    for (const [stream, starts] of due) {
+      await this.countStream(stream, [...starts], signal).catch((error) => {
+        if (signal.aborted) throw error;
+        failures.set(stream, error); // the others go on
+      });
+    }
+    const isCounted = ({ stream }: Touched) => !failures.has(stream);
+    book.settle(done.filter(isCounted), left.filter(isCounted));
+    for (const error of failures.values()) throw error;
     return done.length > 0;
   }
 

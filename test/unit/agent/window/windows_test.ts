@@ -1,5 +1,11 @@
 /** Windows over a real store: closed by the clock, revised by late rows, the same after every stop. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { addTouched, WindowBook, WINDOWS_TABLES } from "../../../../agent/store/touched.ts";
+import { WindowQueue } from "../../../../agent/window/queue.ts";
+import { StreamWindows } from "../../../../agent/window/stream_windows.ts";
+import { Windows } from "../../../../agent/window/windows.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
 import { parseWindowList } from "../../../../queries/windows/header.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { START_MS } from "../store/scene.ts";
@@ -183,4 +189,35 @@ Deno.test("a list of a user that fails over a value leaves the others alone", as
   assert.deepEqual(sorted(countsOf(events)), sorted(truthOf(written)));
   assert.deepEqual(events.filter(({ group }) => group === "good").map(({ count }) => count), [50]);
   assert.ok(!events.some(({ group }) => group === "bad"));
+});
+
+Deno.test("a stream that cannot be counted keeps what is due, and holds up no other", async () => {
+  await using folder = await TempFolder.make();
+  using database = new DatabaseSync(":memory:");
+  database.exec(WINDOWS_TABLES);
+  const span = { tsMinUs: START_MS * 1_000, tsMaxUs: START_MS * 1_000 };
+  const files = [{ stream: "good", ...span }, { stream: "bad", ...span }];
+  addTouched(database, files, new Set(["good", "bad"]));
+  const book = new WindowBook(database);
+  const queue = await WindowQueue.open(folder.path);
+  const streams = ["good", "bad"].map((stream) =>
+    new StreamWindows({
+      plan: { ...PLAN, stream },
+      host: "web-1",
+      region: "eu",
+      everyMs: EVERY_MS,
+      shape: () => ACCESS_SHAPE,
+      compute: ({ selects }) =>
+        stream === "bad"
+          ? Promise.reject(new Error("out of memory"))
+          : Promise.resolve(selects.map(() => [["0", null, "7", null]])),
+      locate: () => null,
+    })
+  );
+  const calendar = { everyMs: EVERY_MS, graceMs: GRACE_MS, lateMs: LATE_MS };
+  const clock = () => START_MS + 60_000;
+  const windows = new Windows({ calendar, book, queue, streams, clock });
+  await assert.rejects(windows.countDue(new AbortController().signal), /out of memory/);
+  assert.deepEqual(book.touched().map(({ stream }) => stream), ["bad"]);
+  assert.deepEqual(queue.after(0, "windows").map(({ stream }) => stream), ["good"]);
 });
