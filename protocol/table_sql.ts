@@ -13,6 +13,8 @@ export interface TableSource {
   until: string | null;
   /** Makes `line` of what builds it. @default as it is built */
   lineSql?: LineSql | null;
+  /** Names of the physical columns that may be read. @default all */
+  only?: readonly string[];
   /** Cast to these types; NULL where the schema has no such column. @default all that it has */
   columns?: readonly Column[];
 }
@@ -26,7 +28,7 @@ export function tableSelect(schema: StreamSchema, source: TableSource): string {
     until === null ? "" : ` AND ts < ${literal(timestamp(until))}::TIMESTAMP`,
   ].join("");
   return `SELECT ${logicalColumns(schema, region, columns, lineSql)} FROM (${
-    physicalRows(schema, files)
+    physicalRows(schema, files, source.only)
   })
     WHERE true${bounds}`;
 }
@@ -61,8 +63,15 @@ export function countedSelect(
 }
 
 /** The rows of files with all physical columns of a schema: files of older versions may lack some. */
-export function physicalRows(schema: StreamSchema, files: readonly string[]): string {
-  return `${emptySelect(schema.physical)} UNION ALL BY NAME SELECT * FROM ${parquetFiles(files)}`;
+export function physicalRows(
+  schema: StreamSchema,
+  files: readonly string[],
+  only?: readonly string[],
+): string {
+  const list = only?.map(identifier).join(", ") ?? "*";
+  return `${emptySelect(schema.physical)} UNION ALL BY NAME SELECT ${list} FROM ${
+    parquetFiles(files)
+  }`;
 }
 
 /** A SELECT with these columns and no row. */

@@ -234,9 +234,14 @@ function workerQuery(
 ): WorkerQuery {
   const read = (files: readonly string[]) => files.map((path) => workers.pathFor(path));
   const lent = new Map(
-    [...snapshot.tables].map(([name, { files, wholeFiles = [], ...table }]) => {
-      return [name, { ...table, files: read(files), wholeFiles: read(wholeFiles) }] as const;
-    }),
+    [...snapshot.tables].map(([name, { files, archived, ...table }]) => [
+      name,
+      {
+        ...table,
+        files: read(files),
+        archived: archived?.map((some) => ({ ...some, files: read(some.files) })) ?? [],
+      },
+    ]),
   );
   const nothing = { files: [], rows: 0, bytes: 0 };
   return {
@@ -244,7 +249,10 @@ function workerQuery(
       const request = { ...lent.get(table) ?? nothing, plan, table, region, mask };
       return { table, sql: lentSelect(request) };
     }),
-    files: [...lent.values()].flatMap(({ files, wholeFiles }) => [...files, ...wholeFiles]),
+    files: [...lent.values()].flatMap(({ files, archived }) => [
+      ...files,
+      ...archived.flatMap((some) => some.files),
+    ]),
     output,
     result_folder: workers.pathFor(resultFolder),
   };
@@ -253,8 +261,8 @@ function workerQuery(
 function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
   const tables = [...snapshot.tables.values()];
   return {
-    chunks: tables.reduce((sum, { files, wholeFiles = [] }) => {
-      return sum + files.length + wholeFiles.length;
+    chunks: tables.reduce((sum, { files, archived = [] }) => {
+      return sum + files.length + archived.reduce((more, some) => more + some.files.length, 0);
     }, 0),
     rows_scanned: tables.reduce((sum, table) => sum + table.rows, 0),
     bytes_read: tables.reduce((sum, table) => sum + table.bytes, 0),

@@ -20,23 +20,27 @@ export interface ViewRequest {
   mask: Policy["mask"];
   /** What the table is cut to. @default the plan's range */
   range?: Plan["range"];
+  /** The physical columns that may be read. @default all */
+  only?: readonly string[];
 }
 
 /** What was lent of a table, with paths as the worker names them. */
 export type LentRequest =
-  & Omit<ViewRequest, "range" | "shape">
-  & Pick<SnapshotTable, "wholeFiles" | "counted" | "shape">;
+  & Omit<ViewRequest, "range" | "shape" | "only">
+  & Pick<SnapshotTable, "archived" | "counted" | "shape">;
 
 /** The SELECT of a view over all of it. */
 export function lentSelect(request: LentRequest): string {
-  const { plan, table, files, wholeFiles = [], counted, mask, shape } = request;
-  const isEmpty = files.length + wholeFiles.length === 0 && counted === undefined;
+  const { plan, table, files, archived = [], counted, mask, shape } = request;
+  const isEmpty = files.length + archived.length === 0 && counted === undefined;
   const view = { ...request, shape };
   const whole = { since: null, until: null };
   const columns = plan.columnsRead[table] ?? [];
   return [
     ...(files.length > 0 || isEmpty ? [viewSelect(view)] : []),
-    ...(wholeFiles.length > 0 ? [viewSelect({ ...view, files: wholeFiles, range: whole })] : []),
+    ...archived.map(({ files, columns: only, isWhole }) =>
+      viewSelect({ ...view, files, only, range: isWhole ? whole : plan.range })
+    ),
     ...(counted === undefined
       ? []
       : [maskedSelect(countedSelect(counted, columns), columns, mask)]),
@@ -50,6 +54,7 @@ export function viewSelect(request: ViewRequest): string {
   const columns = plan.columnsRead[table] ?? [];
   const tests = plan.reach.lines[table];
   const lineSql = tests === undefined ? null : testedLine(shape, tests);
-  const source = { files, region, since, until, columns, lineSql };
+  const { only } = request;
+  const source = { files, region, since, until, columns, lineSql, ...(only && { only }) };
   return maskedSelect(tableSelect(schemaOf(table, shape), source), columns, mask);
 }

@@ -65,8 +65,8 @@ function united(held: Snapshot, archived: Snapshot): Snapshot {
 function unitedTable(held: SnapshotTable, archived: SnapshotTable): SnapshotTable {
   const shapes = [held.shape, archived.shape].filter((shape) => shape !== undefined);
   return {
-    files: [...held.files, ...archived.files],
-    wholeFiles: archived.wholeFiles,
+    files: held.files,
+    archived: archived.archived,
     counted: archived.counted,
     rows: held.rows + archived.rows,
     bytes: held.bytes + archived.bytes,

@@ -24,8 +24,8 @@ export interface Snapshot extends AsyncDisposable {
 export interface SnapshotTable {
   /** Absolute paths of Parquet files; none: the table is empty. */
   files: string[];
-  /** The same for files all of whose rows are in the range: they may lack `ts`. @default none */
-  wholeFiles?: string[] | undefined;
+  /** Files of which only what is needed is there. @default none */
+  archived?: ArchivedFiles[] | undefined;
   /** Rows in no file of which nothing matters but how many they are, and when (microseconds). */
   counted?: { rows: number; firstUs: number; lastUs: number } | undefined;
   /** Ids of the sealed chunks among the files. @default none */
@@ -37,6 +37,15 @@ export interface SnapshotTable {
   stored?: StoredSpan[];
   /** Of a stream's rows in these files. */
   shape?: StreamShape | undefined;
+}
+
+/** Files that have the same columns only: others are zeros in them, and must not even be scanned. */
+export interface ArchivedFiles {
+  files: string[];
+  /** The physical columns that may be read. */
+  columns: string[];
+  /** Whether all their rows are in the range: they may lack `ts`. */
+  isWhole: boolean;
 }
 
 /** Half-open range over `ts`, UTC, ISO 8601; null is unbounded. */

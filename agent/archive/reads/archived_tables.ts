@@ -6,7 +6,7 @@ import { schemaOf } from "../../../protocol/streams.ts";
 import { physicalNames } from "../../../protocol/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
-import type { SnapshotTable, TableNeeds } from "../../store/snapshot.ts";
+import type { ArchivedFiles, SnapshotTable, TableNeeds } from "../../store/snapshot.ts";
 import { microseconds } from "../../store/stored_snapshot.ts";
 import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
 import type { RowGroup } from "./footer.ts";
@@ -102,13 +102,12 @@ function tableOf(
   { sinceUs, untilUs, countsOnly }: Times & { countsOnly: boolean },
 ): SnapshotTable {
   const isWhole = ({ firstUs, lastUs }: LentChunk) => firstUs >= sinceUs && lastUs < untilUs;
-  const pathsOf = (chunks: readonly LentChunk[]) => chunks.flatMap(({ path }) => path ?? []);
   const counted = lent.filter(({ path, rows }) => countsOnly && path === null && rows > 0);
   const read = lent.filter(({ path }) => path !== null);
   const shapes = read.map(({ columns }) => shapeOfColumns(columns));
   return {
-    files: pathsOf(read.filter((chunk) => !isWhole(chunk))),
-    wholeFiles: pathsOf(read.filter(isWhole)),
+    files: [],
+    archived: groupsOf(read, isWhole),
     rows: [...read, ...counted].reduce((sum, { rows }) => sum + rows, 0),
     bytes: lent.reduce((sum, { fetched }) => sum + fetched.bytes, 0),
     ...(shapes.length === 0 ? {} : { shape: shapes.reduce(uniteShapes, EMPTY_SHAPE) }),
@@ -122,11 +121,24 @@ function tableOf(
   };
 }
 
+/** Chunks of which the same columns were fetched, and of which all rows are in the range or not. */
+function groupsOf(
+  lent: readonly LentChunk[],
+  isWhole: (chunk: LentChunk) => boolean,
+): ArchivedFiles[] {
+  const alike = (chunk: LentChunk) => [isWhole(chunk), ...[...chunk.wanted].sort()].join();
+  return [...Map.groupBy(lent, alike).values()].map((chunks) => ({
+    files: chunks.flatMap(({ path }) => path ?? []),
+    columns: [...chunks[0]?.wanted ?? []],
+    isWhole: chunks.every(isWhole),
+  }));
+}
+
 /** Footers do not say how lines are made up; the column that does has been fetched. */
 async function withLayouts(shape: StreamShape, table: SnapshotTable): Promise<StreamShape> {
   await using engine = await Engine.open();
   const layouts = new Set<string>();
-  for (const path of [...table.files, ...table.wholeFiles ?? []]) {
+  for (const path of table.archived?.flatMap(({ files }) => files) ?? []) {
     for (const layout of await layoutsOfFile(engine, path)) layouts.add(layout);
   }
   return { ...shape, layouts: [...layouts] };

@@ -53,6 +53,8 @@ export interface LentChunk {
   lastUs: number;
   /** Columns of the object, fetched or not. */
   columns: Column[];
+  /** Names of those that were fetched. */
+  wanted: ReadonlySet<string>;
   fetched: Fetched;
   release(): void;
 }
@@ -137,6 +139,7 @@ export class ChunkCache {
       firstUs: Math.min(...groups.map(({ firstUs }) => firstUs)),
       lastUs: Math.max(...groups.map(({ lastUs }) => lastUs)),
       columns: footer.columns,
+      wanted: columns,
       fetched,
     };
     if (groups.length === 0 || columns.size === 0) return { ...lent, path: null, release() {} };

@@ -125,5 +125,5 @@ Deno.test("a host adds what it holds no more, and each chunk once", async () => 
   const logs = snapshot.tables.get("logs");
   assert.equal(snapshot.archive?.chunks, 1); // 0x12 is the chunk of hour 18
   assert.equal(logs?.rows, 2 * GROUP_ROWS);
-  assert.equal((logs?.files.length ?? 0) + (logs?.wholeFiles?.length ?? 0), 2);
+  assert.equal((logs?.files.length ?? 0) + (logs?.archived?.[0]?.files.length ?? 0), 2);
 });
