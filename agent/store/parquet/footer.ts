@@ -37,7 +37,7 @@ export async function readFooter(file: Deno.FsFile): Promise<Footer> {
 }
 
 /** The bytes behind the body of a file. */
-export function footerBytes(fields: ThriftStruct): Uint8Array {
+export function footerBytes(fields: ThriftStruct): Uint8Array<ArrayBuffer> {
   const struct = writeStruct(fields);
   const bytes = new Uint8Array(struct.length + TRAILER_BYTES);
   bytes.set(struct);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cutFooter } from "../../../../../agent/archive/reads/cut_footer.ts";
 import { readFooter } from "../../../../../agent/archive/reads/footer.ts";
-import { readThrift, writeThrift } from "../../../../../agent/archive/reads/thrift.ts";
+import { readStruct, writeStruct } from "../../../../../agent/store/parquet/thrift.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { literal } from "../../../../../protocol/table_sql.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
@@ -19,7 +19,7 @@ Deno.test("a footer is read back and written without loss", async () => {
   const { folder, object } = await written(5 * GROUP_ROWS);
   await using _folder = folder;
   const { bytes } = await readFooter(object.cached.read, object.bytes.length);
-  assert.deepEqual(writeThrift(readThrift(bytes)), new Uint8Array(bytes));
+  assert.deepEqual(writeStruct(readStruct(bytes)), new Uint8Array(bytes));
 });
 
 Deno.test("a footer is read with one request when its size is known, else with two at most", async () => {
