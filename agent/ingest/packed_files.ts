@@ -1,6 +1,6 @@
 /**
  * Reads what log rotation packed: a `.gz` or `.zst` file is read once, whole, from where its content
- * was read to before it was packed. One at a time, beside the files that grow.
+ * was read to before it was packed. One after the other, beside the files that grow.
  */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
@@ -10,7 +10,7 @@ import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import { bytesBefore, fileKey, HEAD_BYTES, holds, newGeneration } from "./identity.ts";
+import { bytesBefore, fileInfo, fileKey, HEAD_BYTES, holds, newGeneration } from "./identity.ts";
 import type { FileInfo } from "./identity.ts";
 import type { Known } from "./identify.ts";
 import type { LineForm } from "./line_form.ts";
@@ -66,7 +66,7 @@ export class PackedFiles {
   }
 
   /**
-   * Takes what a look at the folder found, and begins with the first file that is new there.
+   * Takes what a look at the folder found, and begins with the files that are new there.
    * @throws what the sink threw meanwhile
    */
   look(files: readonly FileInfo[], { isCaughtUp, fromEnd }: Moment) {
@@ -77,16 +77,12 @@ export class PackedFiles {
     const waiting = files.filter((file) => this.settled.get(fileKey(file)) !== stateOf(file));
     this.waiting = waiting.length;
     // What is being read may be what a file holds: first things first.
-    const next = isCaughtUp ? waiting.find((file) => !this.isBeingWritten(file)) : undefined;
-    if (next === undefined || this.work !== null) return;
-    this.work = this.take(next)
+    if (!isCaughtUp || waiting.length === 0 || this.work !== null) return;
+    this.work = this.takeAll(waiting)
       .catch((error) => {
         if (!this.options.signal.aborted) this.failure = error ?? new Error("The sink failed");
       })
-      .finally(() => {
-        this.reading = null;
-        this.work = null;
-      });
+      .finally(() => this.work = null);
   }
 
   /** Resolves when nothing is being read any more. */
@@ -98,12 +94,22 @@ export class PackedFiles {
     return Math.abs(this.options.nowMs() - Math.max(mtimeMs, ctimeMs)) < WRITING_MS;
   }
 
+  /** One look's files: a look for each would take as many seconds, during which no hour is sealed. */
+  private async takeAll(files: readonly FileInfo[]): Promise<void> {
+    for (const file of files) {
+      if (this.options.signal.aborted) return;
+      if (!this.isBeingWritten(file) && await isStill(file)) await this.take(file);
+    }
+  }
+
   private async take(file: FileInfo): Promise<void> {
     try {
       await this.read(file);
     } catch (error) {
       if (!(error instanceof LogvendError && error.code === "usage")) throw error;
       this.options.complain(file.path, error.message);
+    } finally {
+      this.reading = null;
     }
     this.settled.set(fileKey(file), stateOf(file));
     this.waiting = Math.max(0, this.waiting - 1);
@@ -195,6 +201,12 @@ export class PackedFiles {
 /** Whether all of a generation is known to have been read. */
 function isWhole({ headBytes, contentSha256 }: Generation): boolean {
   return headBytes === HEAD_BYTES && contentSha256 !== null;
+}
+
+/** Whether the same file is still there, unchanged; if not, the next look tells what is. */
+async function isStill(file: FileInfo): Promise<boolean> {
+  const now = await Deno.stat(file.path).then((stat) => fileInfo(file.path, stat), () => null);
+  return now !== null && fileKey(now) === fileKey(file) && stateOf(now) === stateOf(file);
 }
 
 function stateOf({ size, mtimeMs }: FileInfo): string {

@@ -93,6 +93,37 @@ Deno.test("two short files of the same lines are two, packed as well", async () 
   assert.equal(b.sink.lines, 6);
 });
 
+Deno.test("all packed files of a look are read before the next one", async () => {
+  await using b = await bench();
+  const files = 20;
+  for (let i = 0; i < files; i++) await writeOld(`${b.path}.${i}.gz`, gzipSync(text(30, i * 30)));
+  const slow = { ...clock, monotonicMs: () => performance.now() / 100 }; // 100 s from look to look
+  await using _tail = b.begin({}, slow);
+  await eventually(() => {
+    assertAll(b.sink, files * 30);
+    return true;
+  }, 10_000);
+});
+
+Deno.test("a packed file that another one replaced before its turn is read as what it is now", async () => {
+  await using b = await bench();
+  for (const [i, count] of [[0, 20_000], [1, 100]] as const) {
+    await writeOld(`${b.path}.${i}.gz`, gzipSync(text(count, i * 20_000)));
+  }
+  await using tail = b.begin({}, clock);
+  await eventually(() => {
+    assert(b.sink.lines > 0); // of the first
+    return true;
+  });
+  await writeOld(`${b.path}.new`, zstdCompressSync(text(200, 20_000)));
+  await Deno.rename(`${b.path}.new`, `${b.path}.1.gz`);
+  await eventually(async () => {
+    await tail.idle();
+    assertAll(b.sink, 20_200);
+    return true;
+  }, 10_000);
+});
+
 Deno.test("a packed file is read when it is whole", async () => {
   for (const packed of [gzipSync(text(500)), zstdCompressSync(text(500))]) {
     await using b = await bench();
