@@ -12,7 +12,7 @@ import type { ArchiveScope } from "../store/query_archive.ts";
 import { listAnswer } from "./chunk_list.ts";
 import { planQuestion, requestOf, runOver, runQuestion } from "./prepare.ts";
 import type { Finished, QueryParts, Question, QuestionRules } from "./prepare.ts";
-import { reachesBefore, wholeHistory } from "./whole_history.ts";
+import { mayReachBefore, reachesBefore, wholeHistory } from "./whole_history.ts";
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
 
@@ -54,8 +54,8 @@ export async function answerQuery(
   try {
     if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
     const goneUntil = source === "auto" ? parts.store.goneUntil?.() ?? null : null;
-    const isGone = goneUntil !== null && parts.archive;
-    if (isGone) return await answerWithGone(parts, { ...whole, goneUntil }, until);
+    const mayBeGone = goneUntil !== null && mayReachBefore(goneUntil, query) && parts.archive;
+    if (mayBeGone) return await answerWithGone(parts, { ...whole, goneUntil }, until);
     return hostAnswer(await runQuestion(parts, whole, until));
   } catch (error) {
     throw tooMuch(policy, limits, error) ?? error;
@@ -72,8 +72,10 @@ async function answerWithGone(
   const plan = await planQuestion(parts, question, signal);
   const own = formatSelector({ kind: "in", key: "host", values: [archive?.host ?? ""] });
   const scope = scopeOf(plan, question, own);
-  const isNeeded = archive !== null && reachesBefore(question.goneUntil, scope.since);
-  const source = isNeeded ? wholeHistory({ store, archive, scope, signal }) : store;
+  if (archive === null || !reachesBefore(question.goneUntil, scope.since)) {
+    return hostAnswer(await runQuestion(parts, question, signal));
+  }
+  const source = wholeHistory({ store, archive, scope, signal });
   return hostAnswer(await runOver({ ...parts, store: source }, { ...question, plan }, signal));
 }
 

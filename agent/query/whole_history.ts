@@ -1,6 +1,7 @@
 /** What a host holds, and what of its own has left it since for the archive: each chunk once. */
 import { uniteShapes } from "../../protocol/stream_shape.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import type { HostQuery } from "../store/answer.ts";
 import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
 import type { Snapshot, SnapshotSource, SnapshotTable } from "../store/snapshot.ts";
 
@@ -15,6 +16,15 @@ export interface HistoryParts {
 /** Whether a range reaches to before what a store may have given away. */
 export function reachesBefore(goneUntil: string | null, since: string | null): boolean {
   return goneUntil !== null && (since === null || Date.parse(since) < Date.parse(goneUntil));
+}
+
+/** The same of a question that is not planned yet: SQL that names no time stays within its range. */
+export function mayReachBefore(
+  goneUntil: string,
+  { sql, range }: Pick<HostQuery, "sql" | "range">,
+): boolean {
+  const isBound = !range.implied || !/\b(ts|time_local)\b/i.test(sql);
+  return !isBound || reachesBefore(goneUntil, range.since);
 }
 
 /**

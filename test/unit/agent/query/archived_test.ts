@@ -110,10 +110,17 @@ Deno.test("the archive is left alone where it was not asked for, or nothing can 
     assert.deepEqual(values, [[String(GROUP_ROWS)]]);
     assert.equal(coverage.archive, undefined);
   }
-  const range = { since: GONE_UNTIL, until: null, implied: false };
-  const { values, coverage } = await ask(here.parts, SQL, { source: "auto", range });
-  assert.deepEqual(values, [[String(GROUP_ROWS)]]);
-  assert.equal(coverage.archive, undefined);
+  for (const implied of [true, false]) {
+    const range = { since: GONE_UNTIL, until: null, implied };
+    for (const sql of [SQL, `${SQL} AND ts >= '2026-11-22 20:00:01'`]) {
+      const { coverage } = await ask(here.parts, sql, { source: "auto", range });
+      assert.equal(coverage.archive, undefined);
+    }
+  }
+  const range = { since: GONE_UNTIL, until: null, implied: true };
+  const older = `${SQL} AND ts >= '2026-11-22 19:00:00'`; // lifts the range
+  const { values } = await ask(here.parts, older, { source: "auto", range });
+  assert.deepEqual(values, [[String(2 * GROUP_ROWS)]]);
 });
 
 Deno.test("a piece is listed, then read; this host's policy holds for it", async () => {
