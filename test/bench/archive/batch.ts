@@ -18,6 +18,7 @@ const AGENTS = ["reader-1", "reader-2"];
 /** Of each agent. */
 const LINE = { bytesPerSecond: 3e6, latencyMs: 20 };
 const ROUNDS = 3;
+const KILL_AFTER_MS = 2_000;
 
 const SQL =
   "SELECT status, count(*) AS n, max(request_time) AS t, max(ts) AS l FROM logs GROUP BY 1";
@@ -41,6 +42,9 @@ export async function benchBatch(): Promise<void> {
   const rate = `${LINE.bytesPerSecond / 1e6} MB/s and ${LINE.latencyMs} ms for each agent`;
   console.log(`${24 * HOSTS.length} chunks of ${24 * HOSTS.length * LINES_PER_HOUR} rows, ${rate}`);
   const two = await medianMs(fleet, AGENTS);
+  await restart(fleet, AGENTS);
+  const [asked] = await Promise.all([ask(fleet), killSoon(fleet)]);
+  console.log(`  two agents, one killed after ${KILL_AFTER_MS} ms: ${asked} ms, every row once`);
   const one = await medianMs(fleet, AGENTS.slice(0, 1));
   console.log(
     `  two agents ${two.toFixed(0)} ms, one ${one.toFixed(0)} ms: ${(one / two).toFixed(2)} x ` +
@@ -64,16 +68,30 @@ async function configure(fleet: TestFleet, agent: string, bucket: Bucket, endpoi
 async function medianMs(fleet: TestFleet, agents: readonly string[]): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    for (const agent of AGENTS) await fleet.killAgent(agent);
-    await fleet.online(0);
-    for (const agent of agents) fleet.startAgent(agent);
-    await fleet.online(agents.length);
-    const { answer, code } = await fleet.query(SQL, ...RANGE);
-    const rows = answer.rows.reduce((sum, { n }) => sum + Number(n), 0);
-    if (code !== 0 || rows !== 24 * HOSTS.length * LINES_PER_HOUR) throw new Error(`${rows} rows`);
-    times.push(answer.elapsed_ms);
+    await restart(fleet, agents);
+    times.push(await ask(fleet));
   }
   return quantile(times, 0.5);
+}
+
+async function restart(fleet: TestFleet, agents: readonly string[]) {
+  for (const agent of AGENTS) await fleet.killAgent(agent);
+  await fleet.online(0);
+  for (const agent of agents) fleet.startAgent(agent);
+  await fleet.online(agents.length);
+}
+
+/** How long it took. @throws when a row is missing, or there twice */
+async function ask(fleet: TestFleet): Promise<number> {
+  const { answer, code } = await fleet.query(SQL, ...RANGE);
+  const rows = answer.rows.reduce((sum, { n }) => sum + Number(n), 0);
+  if (code !== 0 || rows !== 24 * HOSTS.length * LINES_PER_HOUR) throw new Error(`${rows} rows`);
+  return answer.elapsed_ms;
+}
+
+async function killSoon(fleet: TestFleet) {
+  await new Promise((resolve) => setTimeout(resolve, KILL_AFTER_MS));
+  await fleet.killAgent(AGENTS[1] ?? "");
 }
 
 async function putAll(store: ObjectStore, files: readonly string[]) {
