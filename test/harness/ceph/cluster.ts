@@ -177,7 +177,7 @@ interface Settings {
 function configuration({ folder, fsid, port, monitorPort, tls }: Settings): string {
   const front = tls
     ? `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${pem("server.pem")} ` +
-      `ssl_private_key=${pem("server.key")}`
+      `ssl_private_key=${pem("server_key.pem")}`
     : `beast endpoint=127.0.0.1:${port}`;
   const settings = {
     fsid,

@@ -41,6 +41,7 @@ Deno.test("paths of an archive are relative to the file, its URL and defaults ar
     checksums: "full",
     sse: "none",
     every: 3_600_000,
+    cache: 2_000_000_000,
     unarchived: "keep",
   });
   assert.equal(
