@@ -25,6 +25,7 @@ Deno.test("a data folder is all that an orchestrator must be told", () => {
     name: "",
     http: { hostname: "127.0.0.1", port: 8080 },
     archives: [],
+    archive_prices: { requests_1000: 0.0004, gigabyte: 0 },
     broker: "embedded",
     broker_listen: { hostname: "127.0.0.1", port: 1883 },
     data_dir: "x",
