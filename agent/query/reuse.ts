@@ -111,9 +111,10 @@ function merged(
 }
 
 /** Whatever the results of a file hang on, but for the file. */
-function keyOf({ plan, mask, region }: Reusing): string {
+function keyOf({ plan, mask, region, snapshot }: Reusing): string {
   const { partials, columnsRead, reach: { lines } } = plan;
-  return JSON.stringify([partials, columnsRead, lines, mask, region]);
+  const shapes = [...snapshot.tables.values()].map(({ shape }) => shape); // types widen
+  return JSON.stringify([partials, columnsRead, lines, mask, region, shapes]);
 }
 
 interface QueryPieces {

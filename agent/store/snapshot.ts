@@ -1,8 +1,5 @@
 /** What the store lends to queries: the files that hold some tables, kept until given back. */
-
-import type { Table } from "../../protocol/messages.ts";
-import type { Column } from "../../protocol/messages.ts";
-import type { ArchiveUse } from "../../protocol/messages.ts";
+import type { ArchiveUse, Column, Table } from "../../protocol/messages.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import type { ColumnTexts } from "../../queries/plan/reach.ts";
 
