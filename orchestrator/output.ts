@@ -71,12 +71,7 @@ function archiveText({ archive }: Coverage): string[] {
 
 /** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps, losses. */
 export function coverageLines(coverage: Coverage): string[] {
-  const groups = [...missingGroups(coverage.missing), ...behindGroups(coverage)];
-  const countWidth = Math.max(0, ...groups.map(({ hosts }) => String(hosts.length).length));
-  const rows = groups.map(({ label, hosts, reason }) => ({
-    left: `  ${label.padEnd(7)} ${String(hosts.length).padEnd(countWidth)}  ${hostsText(hosts)}`,
-    reason,
-  }));
+  const rows = groupRows([...missingGroups(coverage.missing), ...behindGroups(coverage)]);
   if (coverage.rejects > 0) {
     const label = coverage.rejects === 1 ? "reject " : "rejects";
     rows.push({ left: `  ${label} ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
@@ -93,6 +88,23 @@ export function coverageLines(coverage: Coverage): string[] {
       reason: `${counted(lostRows, "row")} lost with corrupt or missing files`,
     });
   }
+  return aligned(rows);
+}
+
+interface CoverageRow {
+  left: string;
+  reason: string;
+}
+
+function groupRows(groups: readonly HostGroup[]): CoverageRow[] {
+  const countWidth = Math.max(0, ...groups.map(({ hosts }) => String(hosts.length).length));
+  return groups.map(({ label, hosts, reason }) => ({
+    left: `  ${label.padEnd(7)} ${String(hosts.length).padEnd(countWidth)}  ${hostsText(hosts)}`,
+    reason,
+  }));
+}
+
+function aligned(rows: readonly CoverageRow[]): string[] {
   const width = Math.max(0, ...rows.map(({ left }) => left.length));
   return rows.map(({ left, reason }) => `${left.padEnd(width)}  ${reason}`);
 }
@@ -145,6 +157,7 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
     ...(pruned.length === 0 ? [] : [`       not asked: ${pruned.join(" ")}: nothing there`]),
     ...missing.map(({ host, reason }) => `       not asked: ${host} ${oneLine(reason)}`),
+    ...verdictLines(explanation),
     ...(mode === "catalog" ? [] : [`reads  ${estimateText(estimate)}`]),
     ...(explanation.archive === undefined ? [] : archiveLines(explanation.archive)),
     ...partials.flatMap(({ table, sql }) => ["", `each host, into ${table}:`, indented(sql)]),
@@ -153,6 +166,14 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
     indented(merge_sql),
     "",
   ].join("\n");
+}
+
+/** `refused 1  web-2  policy.mask of this host: …`, then the hosts that did not say. */
+function verdictLines({ refused, unchecked }: Explanation): string[] {
+  return aligned(groupRows([
+    ...groupsByReason("refused", refused),
+    ...groupsByReason("no word", unchecked),
+  ])).map((line) => `     ${line}`);
 }
 
 /** `about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more` */
@@ -182,15 +203,21 @@ function missingGroups(missing: readonly Missing[]): HostGroup[] {
   return Object.entries(LABELS).flatMap(([kind, label]) => {
     const ofKind = missing.filter((one) => one.kind === kind);
     if (ofKind.length === 0) return [];
-    if (kind === "offline") return [offlineGroup(label, ofKind)];
-    const byReason = [...Map.groupBy(ofKind, ({ reason }) => oneLine(reason))]
-      .map(([reason, same]) => ({ label, reason, hosts: same.map(({ host }) => host) }))
-      .sort((a, b) => b.hosts.length - a.hosts.length);
-    const others = byReason.splice(REASONS_SHOWN_MAX).flatMap(({ hosts }) => hosts);
-    return others.length === 0
-      ? byReason
-      : [...byReason, { label, hosts: others, reason: "for other reasons (-o json has them)" }];
+    return kind === "offline" ? [offlineGroup(label, ofKind)] : groupsByReason(label, ofKind);
   });
+}
+
+function groupsByReason(
+  label: string,
+  hosts: readonly { host: string; reason: string }[],
+): HostGroup[] {
+  const byReason = [...Map.groupBy(hosts, ({ reason }) => oneLine(reason))]
+    .map(([reason, same]) => ({ label, reason, hosts: same.map(({ host }) => host) }))
+    .sort((a, b) => b.hosts.length - a.hosts.length);
+  const others = byReason.splice(REASONS_SHOWN_MAX).flatMap(({ hosts }) => hosts);
+  return others.length === 0
+    ? byReason
+    : [...byReason, { label, hosts: others, reason: "for other reasons (-o json has them)" }];
 }
 
 /** Offline hosts went at times of their own: one line says when the first did. */

@@ -66,6 +66,8 @@ export const QueryClaims = z.object({
   limits: Limits,
   /** It is to run even where it had to be killed before. */
   force: z.boolean().optional(),
+  /** It may be explained, and not run. */
+  explain: z.boolean().optional(),
   issued_at_ms: z.number().int(),
   expires_at_ms: z.number().int(),
 });

@@ -43,6 +43,13 @@ export const QueryCommand = z.object({
 });
 export type QueryCommand = z.infer<typeof QueryCommand>;
 
+/**
+ * Asks whether a host would run that query. It is checked and acknowledged like one, uses its
+ * signature up, and ends with an answer without tables, or with the refusal.
+ */
+export const ExplainCommand = QueryCommand.omit({ archive: true });
+export type ExplainCommand = z.infer<typeof ExplainCommand>;
+
 /** Cancels a running query. It is not signed: it names an unguessable id and can only stop it. */
 export const CancelCommand = z.object({ request: RequestId });
 export type CancelCommand = z.infer<typeof CancelCommand>;

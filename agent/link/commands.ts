@@ -16,6 +16,7 @@ import { HoldingsCommand } from "../../protocol/holdings.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import {
   CancelCommand,
+  ExplainCommand,
   QueryCommand,
   ResultAckCommand,
   TailCommand,
@@ -36,7 +37,7 @@ import type { LiveOpener } from "./tails.ts";
 const log = getLogger(["agent", "link"]);
 
 /** Beside `query`, and pieces of questions to the archive where there is one. */
-export const MORE_COMMANDS = ["tail"];
+export const MORE_COMMANDS = ["tail", "explain"];
 export const ARCHIVE_COMMAND = "archive";
 
 export interface CommandOptions extends Admission {
@@ -99,9 +100,10 @@ export class Commands {
     const { type, body } = open(payload);
     switch (type) {
       case "query":
-        this.query(parseBody(QueryCommand, body, "query")).catch((error) => {
-          log.error("A query failed: {error}", { error: messageOf(error) });
-        });
+        this.query({ command: parseBody(QueryCommand, body, "query"), explain: false });
+        return;
+      case "explain":
+        this.query({ command: parseBody(ExplainCommand, body, "explain"), explain: true });
         return;
       case "cancel": {
         const { request } = parseBody(CancelCommand, body, "cancel");
@@ -136,12 +138,19 @@ export class Commands {
     });
   }
 
-  private async query(command: QueryCommand) {
+  private query(asked: Asked) {
+    this.answer(asked).catch((error) => {
+      log.error("A query failed: {error}", { error: messageOf(error) });
+    });
+  }
+
+  private async answer(asked: Asked) {
     const startMs = performance.now();
+    const { command } = asked;
     const { request } = command;
     let verified: Checked;
     try {
-      verified = await this.check(command);
+      verified = await this.check(asked);
       if (this.stopping) throw stoppingError();
       if (!this.running.has(request) && this.options.isKnown(request)) {
         throw new LogvendError("not_permitted", "seen before");
@@ -162,18 +171,21 @@ export class Commands {
     const sender = new ResultSender(request, (message) => {
       this.options.sendResult(command.orchestrator, message);
     });
-    const done = this.run({ command, ...verified, sender, signal: stop.signal, startMs });
+    const done = this.run({ ...asked, ...verified, sender, signal: stop.signal, startMs });
     this.running.set(request, { stop, sender, done });
     await done.finally(() => this.running.delete(request));
   }
 
   /** @throws {LogvendError} with the reason that the asker is told */
-  private async check(command: QueryCommand): Promise<Checked> {
+  private async check({ command, explain }: Asked): Promise<Checked> {
     const { token, sql, request, plan_version, broadcast, archive } = command;
     const verified = await admitted(this.options, {
       ...{ schema: QueryClaims, request, token, sql, nowMs: this.now() },
       ...(archive === undefined ? {} : { pieceOf: archive.of, holdsUntilMs: pieceHoldsUntilMs }),
     });
+    if (verified.claims.explain === true && !explain && archive?.kind !== "list") {
+      throw new LogvendError("not_permitted", "it was signed to be explained, not to be run");
+    }
     if (!PLAN_VERSIONS.includes(plan_version)) {
       const own = PLAN_VERSIONS.join(" and ");
       throw new LogvendError(
@@ -185,9 +197,9 @@ export class Commands {
   }
 
   private async run(job: Job) {
-    const { command, claims, broadcast, sender, signal, startMs } = job;
+    const { command, explain, claims, broadcast, sender, signal, startMs } = job;
     const { now, range, limits, selector, source } = claims;
-    if (claims.force === true) {
+    if (claims.force === true && !explain) {
       log.warning(
         "Query {id} of {operator} is forced: it runs even if it had to be killed before",
         {
@@ -202,7 +214,7 @@ export class Commands {
       const { force = false } = claims;
       const archive = piece && { piece, selector };
       const asked = { sql, tables, now, range, limits, source, version };
-      const query = { ...asked, broadcast, force, archive };
+      const query = { ...asked, broadcast, force, explain, archive };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(job),
@@ -210,23 +222,24 @@ export class Commands {
       await using answer = valueOf(answered);
       valueOf(remembered);
       await sender.send(answer.tables, () => endOf(answer, totalMs()), signal);
-      this.ended(command.request, completed(answer, totalMs()));
+      this.ended(job, completed(answer, totalMs()));
     } catch (error) {
       sender.fail({ ok: false, error: toWireError(error) });
-      this.ended(command.request, failed(error, totalMs()));
+      this.ended(job, failed(error, totalMs()));
     }
   }
 
   /** Says so, and remembers the request: while its query is at work in other threads already. */
-  private async accept({ command: { request, sql }, claims, publicKey }: Job) {
+  private async accept({ command: { request, sql }, explain, claims, publicKey }: Job) {
     await setImmediate();
     const { selector } = claims;
     this.options.acknowledge({ request, accepted: true });
     const query = { id: request, askedMs: this.now(), operator: publicKey, selector, sql };
-    this.options.remember(request, pieceHoldsUntilMs(claims), query);
+    this.options.remember(request, pieceHoldsUntilMs(claims), explain ? undefined : query);
   }
 
-  private ended(id: string, outcome: QueryOutcome) {
+  private ended({ command: { request: id }, explain }: Job, outcome: QueryOutcome) {
+    if (explain) return; // the log is of queries
     try {
       this.options.endQuery(id, outcome);
     } catch (error) {
@@ -244,6 +257,12 @@ export class Commands {
   }
 }
 
+/** A query, or whether it would run. */
+interface Asked {
+  command: QueryCommand;
+  explain: boolean;
+}
+
 /** A query that may run here. */
 interface Checked extends Verified<QueryClaims> {
   /** The asker's own tables. */
@@ -255,8 +274,7 @@ function pieceHoldsUntilMs({ expires_at_ms, issued_at_ms, limits }: QueryClaims)
   return Math.max(expires_at_ms, issued_at_ms + limits.timeout_ms);
 }
 
-interface Job extends Checked {
-  command: QueryCommand;
+interface Job extends Asked, Checked {
   sender: ResultSender;
   signal: AbortSignal;
   /** performance.now() at the command's arrival. */

@@ -104,6 +104,7 @@ export class Metrics implements StoreObserver {
   /** The same answers, each of them observed: how long it took and how it ended. */
   timed(answer: HostAnswerer): HostAnswerer {
     return async (query, signal) => {
+      if (query.explain) return await answer(query, signal); // it is no query
       const startedMs = performance.now();
       const ended = (result: QueryResult) => {
         this.queries.observe({ result }, (performance.now() - startedMs) / 1_000);

@@ -1,6 +1,7 @@
 /** Answers one question as this host's part of the fleet's answer. */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
+import type { HostCoverage } from "../../protocol/messages.ts";
 import { formatSelector } from "../../protocol/selector.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
@@ -10,7 +11,7 @@ import type { Denial } from "../store/denied.ts";
 import type { Store } from "../store/store.ts";
 import type { ArchiveScope } from "../store/query_archive.ts";
 import { listAnswer } from "./chunk_list.ts";
-import { planQuestion, requestOf, runOver, runQuestion } from "./prepare.ts";
+import { explainQuestion, planQuestion, requestOf, runOver, runQuestion } from "./prepare.ts";
 import type { Finished, QueryParts, Question, QuestionRules } from "./prepare.ts";
 import { mayReachBefore, reachesBefore, wholeHistory } from "./whole_history.ts";
 import { resultFile } from "./worker_protocol.ts";
@@ -34,7 +35,7 @@ export async function answerQuery(
   query: HostQuery,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
-  const { limits, broadcast = [], force = false, archive, source, ...question } = query;
+  const { limits, broadcast = [], force = false, archive, source, explain, ...question } = query;
   const { policy, denied } = parts;
   if (!force) checkDenied(denied.denialOf(query.sql));
   const caps = tightened(policy, limits);
@@ -52,6 +53,7 @@ export async function answerQuery(
   });
   const whole = { asked, output, rules: rulesOf(parts, query) };
   try {
+    if (explain) return emptyAnswer(await explainQuestion(parts, whole, until));
     if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
     const goneUntil = source === "auto" ? parts.store.goneUntil?.() ?? null : null;
     const mayBeGone = goneUntil !== null && mayReachBefore(goneUntil, query) && parts.archive;
@@ -124,6 +126,10 @@ function checkDenied(denial: Denial | null) {
   const { reason, untilMs } = denial;
   const until = new Date(untilMs).toISOString().slice(11, 19);
   throw refusal("denied", `${reason}; it is not run again before ${until}Z without --force`);
+}
+
+function emptyAnswer(coverage: HostCoverage): HostAnswer {
+  return { tables: [], coverage, sqlMs: 0, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 function hostAnswer({ result, coverage, resultFolder }: Finished): HostAnswer {

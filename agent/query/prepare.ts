@@ -98,6 +98,25 @@ export async function planQuestion(
 }
 
 /**
+ * Does what a run does before its plan is run: says what it would read here, or why it may not. The
+ * newest rows and those that only the archive has do not count.
+ * @throws {LogvendError} like runQuestion
+ */
+export async function explainQuestion(
+  parts: QueryParts,
+  question: Question,
+  signal: AbortSignal,
+): Promise<HostCoverage> {
+  const { rules } = question;
+  const plan = await planQuestion(parts, question, signal);
+  const request = { ...requestOf(plan, rules), committed: true };
+  await using snapshot = await parts.store.snapshot(request);
+  const coverage = coverageOf(snapshot, parts.behindBytes());
+  rules?.checkReading(coverage);
+  return coverage;
+}
+
+/**
  * Runs a plan over a source whose snapshots take long: no worker waits meanwhile.
  * @throws {LogvendError} like runQuestion
  */

@@ -17,6 +17,8 @@ export interface HostQuery {
   tables: readonly Table[];
   /** Whether it is to run though it had to be killed before. @default false */
   force?: boolean;
+  /** Whether it is only to be said that it may run, in an answer without tables. @default false */
+  explain?: boolean;
   /** Tables of the asker's own, with their rows. @default none */
   broadcast?: BroadcastTable[];
   /** Where rows may come from. @default what this host holds */

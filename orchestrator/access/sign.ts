@@ -22,6 +22,8 @@ export interface SignRequest {
   broadcast?: string | undefined;
   /** Run it where it had to be killed before. */
   force?: boolean | undefined;
+  /** Let it be explained, and not run. */
+  explain?: boolean | undefined;
 }
 
 export interface SignedQuestion {
@@ -33,7 +35,8 @@ export interface SignedQuestion {
 
 /** @throws {LogvendError} usage, for a selector or SQL that nobody would take */
 export async function signQuestion(request: SignRequest): Promise<SignedQuestion> {
-  const { sql, selector, range, source, limits, key, nowMs, broadcast, force = false } = request;
+  const { sql, selector, range, source, limits, key, nowMs, broadcast } = request;
+  const { force = false, explain = false } = request;
   const claims: QueryClaims = {
     kind: "query",
     ...signedAlways({ sql, selector, nowMs }),
@@ -43,6 +46,7 @@ export async function signQuestion(request: SignRequest): Promise<SignedQuestion
     now: new Date(nowMs).toISOString(),
     limits,
     ...(force ? { force } : {}),
+    ...(explain ? { explain } : {}),
   };
   return { sql, token: await signClaims(claims, key), claims, broadcast };
 }

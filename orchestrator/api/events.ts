@@ -1,7 +1,7 @@
 /** The lines of a streamed answer, and its other shapes over HTTP. Field names are API contract. */
 import { z } from "zod";
 import { Column, HostArchive, WireError } from "../../protocol/messages.ts";
-import { Coverage, Missing } from "../fanout/coverage.ts";
+import { Coverage, Missing, Refusal, Unchecked } from "../fanout/coverage.ts";
 
 const Mode = z.enum(["host_complete", "aggregate", "top_k", "rows", "catalog"]);
 
@@ -117,7 +117,7 @@ export type TailEvent = z.infer<typeof TailEvent>;
 /** The body of every response that is an error. */
 export const ErrorBody = z.object({ error: ApiError });
 
-/** What `explain` answers: what would run where, and that nothing did. */
+/** What `explain` answers: what would run where, and which hosts would refuse; nothing did run. */
 export const Explanation = z.object({
   query_id: z.string(),
   mode: Mode,
@@ -128,6 +128,10 @@ export const Explanation = z.object({
   /** Hosts that hold nothing of what is asked for, and are not asked. */
   pruned: z.array(z.string()).default([]),
   missing: z.array(Missing),
+  /** Of the hosts: those that would refuse it. */
+  refused: z.array(Refusal).default([]),
+  /** Of the hosts: those that did not say whether they would. */
+  unchecked: z.array(Unchecked).default([]),
   /** What the hosts will read, as far as they have said what they hold. */
   estimate: z.object({
     chunks: z.number().int(),

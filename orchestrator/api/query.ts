@@ -73,7 +73,8 @@ function formatOf(text: string): RowFormat {
 }
 
 async function explain(queries: Queries, question: Question): Promise<Response> {
-  const { queryId, plan, audience, reading, archive, prices } = await queries.explain(question);
+  const explanation = await queries.explain(question);
+  const { queryId, plan, audience, reading, archive, prices, refused, unchecked } = explanation;
   const { unknownHosts, ...sums } = reading;
   const body: Explanation = {
     query_id: queryId,
@@ -84,6 +85,8 @@ async function explain(queries: Queries, question: Question): Promise<Response> 
     hosts: audience.asked.map(({ presence }) => presence.host),
     pruned: audience.pruned,
     missing: audience.missing,
+    refused,
+    unchecked,
     estimate: { ...sums, unknown_hosts: unknownHosts },
     ...(archive === null ? {} : { archive: archiveCost(archive, prices) }),
     partials: plan.partials.map(({ table, sql }) => ({ table, sql })),

@@ -20,7 +20,6 @@ import { watch } from "./watch.ts";
 export interface QueryOptions extends QuestionOptions {
   output: RowFormat | "table";
   watch?: string;
-  explain?: true;
   allowPartial?: true;
   quiet?: true;
 }

@@ -50,6 +50,7 @@ export interface QuestionOptions extends AudienceOptions {
   maxRows?: string;
   maxBytes?: string;
   force?: true;
+  explain?: true;
 }
 
 /** Adds the flags of AudienceOptions to a command. */
@@ -116,6 +117,7 @@ export async function signedQuestion(
     nowMs,
     broadcast: await broadcastOf(options),
     force: options.force,
+    explain: options.explain,
   });
 }
 

@@ -28,6 +28,19 @@ export const Missing = z.object({
 });
 export type Missing = z.infer<typeof Missing>;
 
+/** A host that would refuse a query, if it were asked. */
+export const Refusal = z.object({
+  host: z.string(),
+  /** Of the host's policy, where it is that. */
+  rule: z.string().optional(),
+  reason: z.string(),
+});
+export type Refusal = z.infer<typeof Refusal>;
+
+/** A host that did not say whether it would, and why not. */
+export const Unchecked = Refusal.omit({ rule: true });
+export type Unchecked = z.infer<typeof Unchecked>;
+
 /** A host that answered without the newest lines of its log files. */
 export const Behind = z.object({
   host: z.string(),

@@ -22,7 +22,6 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
 import { archivePart } from "./archive/archive_part.ts";
 import type { ArchivePart, ArchivePartOptions } from "./archive/archive_part.ts";
-import type { ArchiveList, ArchiveProgress } from "./archive/archive_work.ts";
 import type { ArchivePrices } from "./archive/archive_cost.ts";
 import { askPiece } from "./archive/ask_piece.ts";
 import type { AnswerFacts } from "./answer.ts";
@@ -30,10 +29,12 @@ import { chooseAudience, planVersion } from "./audience.ts";
 import type { Audience } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
+import { askVerdicts } from "./explanation.ts";
+import type { Explanation, Verdicts } from "./explanation.ts";
 import { gather } from "./gather.ts";
+import type { Progress } from "./gather.ts";
 import type { OnInterim } from "./interim.ts";
 import { readingOf } from "./reading.ts";
-import type { Reading } from "./reading.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import { checkNames } from "./own_tables.ts";
 import { NO_HOST_YET } from "./unanswered.ts";
@@ -42,7 +43,7 @@ import type { WorkspacePool } from "./workspace.ts";
 /** Of a command what is not its body: identities, times. */
 const ENVELOPE_BYTES = 1_000;
 
-/** Each running query holds a DuckDB of its own. */
+/** Each running query holds a DuckDB of its own; explained ones ask hosts as well. */
 const ASKING_MAX = 16;
 
 const log = getLogger(["orchestrator", "fanout"]);
@@ -81,18 +82,6 @@ export interface AskOptions {
   onInterim?: OnInterim | undefined;
 }
 
-export interface Progress {
-  queryId: string;
-  mode: Plan["mode"];
-  /** Hosts asked, those known to be missing included. */
-  asked: number;
-  answered: number;
-  /** By the hosts that have answered. */
-  rowsScanned: number;
-  /** How far the archive has been read; null: it is not, or not yet. */
-  archive: ArchiveProgress | null;
-}
-
 /** A question that hosts can be asked, though its merge may not be planned yet. */
 interface Prepared {
   claims: QueryClaims;
@@ -105,17 +94,6 @@ interface Prepared {
   read: Read;
 }
 
-/** What would be done, without doing it. */
-export interface Explanation {
-  queryId: string;
-  plan: Plan;
-  audience: Audience;
-  reading: Reading;
-  /** What would be read in the archive; null: nothing. */
-  archive: ArchiveList | null;
-  prices: ArchivePrices;
-}
-
 export class Fanout {
   private readonly running = new Map<string, Collector>();
   private asking = 0;
@@ -124,20 +102,34 @@ export class Fanout {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: CheckedQuestion): Promise<Explanation> {
+    return await this.admit(() => this.explainNow(question));
+  }
+
+  private async explainNow(question: CheckedQuestion): Promise<Explanation> {
     const prepared = await this.prepare(question);
     const { claims, planning, audience, read } = prepared;
-    const { prices } = this.parts;
-    const reading = readingOf(this.parts.catalog, audience.asked, read);
+    const { prices, catalog } = this.parts;
+    const plan = await planning;
+    const reading = readingOf(catalog, audience.asked, read);
     const signal = AbortSignal.timeout(claims.limits.timeout_ms);
-    const archive = await this.archiveOf(question, prepared, noFolder)?.find(signal) ?? null;
-    return {
-      queryId: queryIdOf(claims.id),
-      plan: await planning,
-      audience,
-      reading,
-      archive,
-      prices,
-    };
+    const [archive = null, verdicts] = await Promise.all([
+      this.archiveOf(question, prepared, noFolder)?.find(signal),
+      this.verdicts(question, prepared),
+    ]);
+    const queryId = queryIdOf(claims.id);
+    return { queryId, plan, audience, reading, archive, prices, ...verdicts };
+  }
+
+  private verdicts(question: CheckedQuestion, prepared: Prepared): Promise<Verdicts> {
+    const { claims: { id, limits }, audience } = prepared;
+    return askVerdicts({
+      ...{ hosts: audience.asked, id, running: this.running, folder: noFolder },
+      ...{ timeoutMs: limits.timeout_ms, bytesMax: limits.bytes_max },
+      overflow: () => tooManyBytes(prepared, null),
+      ask: this.asker("explain", question, prepared),
+      acknowledge: (host, seq) => this.acknowledge(host, { request: id, seq }),
+      cancel: (host) => this.cancel(host, { request: id }),
+    });
   }
 
   /**
@@ -145,12 +137,16 @@ export class Fanout {
    * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
    */
   async ask(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
+    return await this.admit(() => this.askHosts(question, options));
+  }
+
+  private async admit<T>(work: () => Promise<T>): Promise<T> {
     if (this.asking >= ASKING_MAX) {
       throw new LogvendError("unavailable", `${ASKING_MAX} queries are running; try again later`);
     }
     this.asking++;
     try {
-      return await this.askHosts(question, options);
+      return await work();
     } finally {
       this.asking--;
     }
@@ -170,7 +166,7 @@ export class Fanout {
       timeoutMs: claims.limits.timeout_ms,
       bytesMax: claims.limits.bytes_max,
       overflow: () => tooManyBytes(prepared, reason),
-      ask: this.asker(question, prepared),
+      ask: this.asker("query", question, prepared),
       acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
     });
     const archive = this.archiveOf(question, prepared, () => workspace.folder());
@@ -282,10 +278,14 @@ export class Fanout {
     return { claims, planning: plan, audience, tables: named, version, read };
   }
 
-  /** What sends a query to a host. */
-  private asker(question: CheckedQuestion, prepared: Prepared): (host: string) => void {
+  /** What sends a query to a host, or the question whether it would run it. */
+  private asker(
+    type: "query" | "explain",
+    question: CheckedQuestion,
+    prepared: Prepared,
+  ): (host: string) => void {
     const command = this.commandOf(question, prepared);
-    const payload = this.seal("query", command, prepared.claims.expires_at_ms);
+    const payload = this.seal(type, command, prepared.claims.expires_at_ms);
     return (host) => this.publish(host, payload);
   }
 
@@ -366,7 +366,7 @@ export class Fanout {
   }
 }
 
-/** Lists of chunks are texts. */
+/** Lists of chunks are texts, and nothing else is sent where nothing runs. */
 function noFolder(): never {
   throw new LogvendError("usage", "sent a file where a list was asked for");
 }

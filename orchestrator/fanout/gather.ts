@@ -7,11 +7,11 @@ import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { queryIdOf } from "./answer.ts";
 import type { ArchivedOutcome, ArchivePart } from "./archive/archive_part.ts";
+import type { ArchiveProgress } from "./archive/archive_work.ts";
 import type { Audience } from "./audience.ts";
 import type { Collector, HostAnswer, Outcome } from "./collector.ts";
 import { coverageOf } from "./coverage.ts";
 import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
-import type { Progress } from "./fanout.ts";
 import { Interims, withPauses } from "./interim.ts";
 import type { OnInterim } from "./interim.ts";
 import { mergedBatches } from "./merged_batches.ts";
@@ -22,6 +22,18 @@ import type { HostRows } from "./too_many_rows.ts";
 import { unanswered } from "./unanswered.ts";
 import type { HostError } from "./unanswered.ts";
 import type { Workspace } from "./workspace.ts";
+
+export interface Progress {
+  queryId: string;
+  mode: Plan["mode"];
+  /** Hosts asked, those known to be missing included. */
+  asked: number;
+  answered: number;
+  /** By the hosts that have answered. */
+  rowsScanned: number;
+  /** How far the archive has been read; null: it is not, or not yet. */
+  archive: ArchiveProgress | null;
+}
 
 export interface GatherRequest {
   claims: QueryClaims;

@@ -7,7 +7,8 @@ import type { Authority } from "../access/authority.ts";
 import type { QueryRecord, QueryTable } from "../state/queries.ts";
 import { queryIdOf } from "./answer.ts";
 import type { Answer } from "./answer.ts";
-import type { AskOptions, Explanation, Fanout } from "./fanout.ts";
+import type { Explanation } from "./explanation.ts";
+import type { AskOptions, Fanout } from "./fanout.ts";
 import { UnansweredError } from "./unanswered.ts";
 
 /** As it comes from outside. */
@@ -47,6 +48,9 @@ export class Queries {
     const { authority, fanout, table, now } = this.parts;
     const startedMs = performance.now();
     const { claims, publicKey } = await authority.check(QueryClaims, question);
+    if (claims.explain === true) {
+      throw new LogvendError("not_permitted", "It was signed to be explained, not to be run");
+    }
     const tables = await signedBroadcast(claims, question.broadcast);
     const record = startedRecord(question.sql, { claims, publicKey }, now());
     table.save(record);

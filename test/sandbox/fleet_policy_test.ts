@@ -33,7 +33,8 @@ policy: { timeout: 1s, mask: { remote_addr: prefix24, request: no_query } }
   const count = "SELECT count(*) AS n FROM logs";
   await eventually(async () => (await fleet.query(count)).answer.rows[0]?.n === 2 * LINES);
 
-  const partial = await fleet.query("SELECT count(DISTINCT request) AS n FROM logs");
+  const hidden = "SELECT count(DISTINCT request) AS n FROM logs";
+  const partial = await fleet.query(hidden);
   assert.equal(partial.code, 75);
   const [missing, ...others] = partial.answer.coverage.missing;
   assert.equal(others.length, 0);
@@ -41,6 +42,20 @@ policy: { timeout: 1s, mask: { remote_addr: prefix24, request: no_query } }
     JSON.stringify(missing),
     /"web-2","kind":"refused","reason":"policy.mask of this host/,
   );
+  const explain = async (sql: string, ...flags: string[]) => {
+    const { code, stdout } = await fleet.cli("query", sql, "--explain", "-o", "json", ...flags);
+    const { refused, unchecked } = JSON.parse(stdout);
+    assert.deepEqual([code, unchecked], [0, []]);
+    return refused;
+  };
+  const reason = missing?.reason;
+  assert.deepEqual(await explain(hidden), [{ host: STRICT, rule: "mask", reason }]);
+  const { stdout } = await fleet.cli("query", hidden, "--explain");
+  assert.match(
+    stdout,
+    /^hosts {2}2: web-1 web-2\n {7}refused 1 {2}web-2 {2}policy\.mask of this host: logs\.request may/m,
+  );
+  assert.deepEqual(await explain(count), []);
   const shown = "SELECT DISTINCT remote_addr FROM logs WHERE host = 'web-2'";
   const { rows } = (await fleet.query(shown)).answer;
   assert(rows.every((row) => String(row["remote_addr"]).endsWith(".0")), JSON.stringify(rows));
@@ -51,6 +66,9 @@ policy: { timeout: 1s, mask: { remote_addr: prefix24, request: no_query } }
   };
   assert.match(await ask(), /^124 .*policy\.timeout of this host: stopped after 1/);
   assert.match(await ask(), /^77 .*policy\.denied of this host: .* without --force/);
+  const [denied] = await explain(UNSTOPPABLE);
+  assert.deepEqual([denied.host, denied.rule], [STRICT, "denied"]);
+  assert.deepEqual(await explain(UNSTOPPABLE, "--force"), []);
   assert.match(await ask("--force"), /^124 .*policy\.timeout/);
   await agent.waitForLine(/is forced: it runs even if it had to be killed before/, TIMEOUT_MS);
   assert.equal((await fleet.query(count)).answer.rows[0]?.n, 2 * LINES);

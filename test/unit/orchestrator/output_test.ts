@@ -311,10 +311,16 @@ Deno.test("an explanation shows what would run where", () => {
     reason: "string_agg(request) at 1:8 cannot be merged from partial results",
     range: { since: "2026-11-21T10:14:09.000Z", until: null },
     columns: [],
-    hosts: ["web-1", "web-3"],
+    hosts: ["web-1", "web-3", "web-5", "web-6"],
     pruned: ["web-4"],
     estimate: { chunks: 14, rows: 57_803, bytes: 3_200_000, unknown_hosts: 1 },
     missing: [{ host: "web-2", kind: "offline" as const, reason: "silent since 10:14:07" }],
+    refused: [
+      { host: "web-1", rule: "range", reason: "policy.range of this host: at most 2 h" },
+      { host: "web-5", rule: "range", reason: "policy.range of this host: at most 2 h" },
+      { host: "web-6", reason: "its key is not pinned here" },
+    ],
+    unchecked: [{ host: "web-3", reason: "nothing within 1 s" }],
     partials: [{ table: "logs", sql: "SELECT request\nFROM logs" }],
     merge_sql: "SELECT string_agg(request) FROM logs",
   };
@@ -323,9 +329,12 @@ Deno.test("an explanation shows what would run where", () => {
     `
 mode   rows: string_agg(request) at 1:8 cannot be merged from partial results
 range  last 24 h
-hosts  2: web-1 web-3
+hosts  4: web-1 web-3 web-5 web-6
        not asked: web-4: nothing there
        not asked: web-2 silent since 10:14:07
+       refused 2  web-1 web-5  policy.range of this host: at most 2 h
+       refused 1  web-6        its key is not pinned here
+       no word 1  web-3        nothing within 1 s
 reads  about 57803 rows, 14 chunks, 3.2 MB; 1 host may read more
 
 each host, into logs:

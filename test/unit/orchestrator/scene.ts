@@ -29,6 +29,8 @@ export interface Ask {
   limits?: Partial<Limits>;
   format?: RowFormat;
   signal?: AbortSignal;
+  /** It may be explained only. */
+  explain?: boolean;
 }
 
 export interface Asked {
@@ -119,12 +121,12 @@ export class Scene implements AsyncDisposable {
 
   /** What a query would do. */
   async explain(sql: string, range: Pick<Ask, "since" | "until"> = {}) {
-    const { token } = await this.sign({ sql, ...range });
+    const { token } = await this.sign({ sql, ...range, explain: true });
     const signal = AbortSignal.timeout(5_000);
     return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
   }
 
-  sign({ sql, selector = "", since, until, limits }: Ask) {
+  sign({ sql, selector = "", since, until, limits, explain }: Ask) {
     const nowMs = Date.now();
     return signQuestion({
       sql,
@@ -133,6 +135,7 @@ export class Scene implements AsyncDisposable {
       limits: { ...LIMITS, ...limits },
       key: this.key,
       nowMs,
+      explain,
     });
   }
 

@@ -9,6 +9,7 @@ import { HoldingsCommand } from "../../../protocol/holdings.ts";
 import type { DayHoldings, HostHoldings } from "../../../protocol/holdings.ts";
 import {
   CancelCommand,
+  ExplainCommand,
   HEARTBEAT_MS,
   LEASE_MS,
   QueryCommand,
@@ -88,6 +89,8 @@ export interface ScriptedAgentOptions {
   tables?: Table[];
   plan: (command: QueryCommand) => Promise<Plan>;
   script?: Script;
+  /** What it does when it is asked whether it would run a query; with it, it says that it can. */
+  explain?: Script;
   /** What it says that it holds; its presence names that version. */
   holdings?: { said: HostHoldings; days?: DayHoldings[] };
   /** What it does with a tail; with it, it says that it can. */
@@ -158,6 +161,9 @@ export class ScriptedAgent implements AsyncDisposable {
     }
     if (type === "holdings") this.sayDays(parseBody(HoldingsCommand, body, "holdings"));
     if (type === "tail") this.tail(parseBody(TailCommand, body, "tail"));
+    if (type === "explain") {
+      await this.options.explain?.(this.incoming(parseBody(ExplainCommand, body, "explain")));
+    }
     if (type !== "query") return;
     const command = parseBody(QueryCommand, body, "query");
     await (this.options.script ?? answering)(this.incoming(command));
@@ -275,7 +281,10 @@ function presenceOf(
     labels: options.labels ?? {},
     version: "0.1.0",
     plan_versions: [...PLAN_VERSIONS],
-    commands: options.tail === undefined ? [] : ["tail"],
+    commands: [
+      ...(options.tail === undefined ? [] : ["tail"]),
+      ...(options.explain === undefined ? [] : ["explain"]),
+    ],
     streams: ["logs"],
     state,
     boot: crypto.randomUUID(),

@@ -156,9 +156,9 @@ export class Orchestrator implements AsyncDisposable {
     };
   }
 
-  /** Sends a query; returns its body, to send it again. */
+  /** Sends a query, or that it is to be explained; returns its body, to send it again. */
   async ask(sql: string, different: Asked = {}) {
-    const { key = this.key, sent = {}, ...claimed } = different;
+    const { key = this.key, sent = {}, type = "query", ...claimed } = different;
     const claims = this.claims(sql, claimed);
     const body = {
       request: claims.id,
@@ -169,7 +169,7 @@ export class Orchestrator implements AsyncDisposable {
       plan_version: PLAN_VERSION,
       ...sent,
     };
-    this.command("query", body);
+    this.command(type, body);
     return body;
   }
 
@@ -192,8 +192,16 @@ export class Orchestrator implements AsyncDisposable {
 /** What to do otherwise than a good orchestrator: sign with another key, send other fields. */
 export type Asked = Partial<QueryClaims> & {
   key?: OperatorKey;
+  type?: "query" | "explain";
   sent?: Partial<
-    { request: string; sql: string; token: string; plan_version: number; broadcast: string }
+    {
+      request: string;
+      sql: string;
+      token: string;
+      plan_version: number;
+      broadcast: string;
+      archive: unknown;
+    }
   >;
 };
 

@@ -112,6 +112,60 @@ Deno.test("a replayed request is refused, and runs once", async () => {
   assert.equal(here.runs.length, 1);
 });
 
+Deno.test("what is to be explained is checked like a query, once, and is none in the log", async () => {
+  const remembered: unknown[] = [];
+  const seen = new Set<string>();
+  const ended: string[] = [];
+  const refuse = () => Promise.reject(new LogvendError("not_permitted", "policy.x of this host"));
+  await using here = await fleet(
+    (query) => {
+      assert(query.explain);
+      return query.sql === SQL ? Promise.resolve(answerOf([])) : refuse();
+    },
+    {
+      isKnown: (id) => seen.has(id),
+      remember: (id, _, query) => {
+        seen.add(id);
+        remembered.push(query);
+      },
+      endQuery: (id) => ended.push(id),
+    },
+  );
+  const { orchestrator } = here;
+  const body = await orchestrator.ask(SQL, { type: "explain", explain: true });
+  const [message] = await orchestrator.answer(body.request);
+  assert.deepEqual(message?.parts, []);
+  assert(message?.end?.ok);
+  for (const type of ["explain", "query"]) {
+    orchestrator.acks.length = 0;
+    orchestrator.command(type, body);
+    assert.equal((await orchestrator.ack(body.request)).accepted, false, type);
+  }
+  const refused = await orchestrator.ask("SELECT 1", { type: "explain" });
+  const [end] = await orchestrator.answer(refused.request);
+  assert(end?.end?.ok === false);
+  assert.equal(end.end.error.message, "policy.x of this host");
+  const stranger = await readOperatorKey((await newOperatorKey()).pem);
+  const unknown = await orchestrator.ask(SQL, { type: "explain", key: stranger });
+  assert.match((await orchestrator.ack(unknown.request)).refused?.message ?? "", /not pinned/);
+  const run = await orchestrator.ask(SQL, { explain: true });
+  const { refused: told } = await orchestrator.ack(run.request);
+  assert.equal(told?.message, "it was signed to be explained, not to be run");
+  assert.deepEqual([here.runs, remembered, ended], [[SQL, "SELECT 1"], [undefined, undefined], []]);
+});
+
+Deno.test("of the archive, what was signed to be explained may be listed, and not read", async () => {
+  await using here = await fleet();
+  for (const kind of ["list", "read"]) {
+    const id = crypto.randomUUID();
+    const sent = { request: crypto.randomUUID(), archive: { kind, of: id, chunks: [] } };
+    const claims = { id, source: "archive" as const, explain: true };
+    const { request } = await here.orchestrator.ask(SQL, { ...claims, sent });
+    const { accepted, refused } = await here.orchestrator.ack(request);
+    assert.equal(accepted, kind === "list", refused?.message);
+  }
+});
+
 Deno.test("a request that cannot be remembered is not answered", async () => {
   await using here = await fleet(answerOneRow, {
     remember: () => {
@@ -236,13 +290,14 @@ Deno.test("presence is retained, and says offline after a graceful end", async (
   {
     await using _link = new Link(linkOptions(broker.url, {}));
     const presence = await eventually(() => orchestrator.presences[0]);
-    const { host, region, labels, state, plan_versions, streams, stats } = presence;
-    assert.deepEqual({ host, region, labels, state, plan_versions, streams, stats }, {
+    const { host, region, labels, state, plan_versions, commands, streams, stats } = presence;
+    assert.deepEqual({ host, region, labels, state, plan_versions, commands, streams, stats }, {
       host: HOST,
       region: "eu-west-1",
       labels: { service: "web-server" },
       state: "online",
       plan_versions: [...PLAN_VERSIONS],
+      commands: ["tail", "explain"],
       streams: ["logs"],
       stats: STATS,
     });

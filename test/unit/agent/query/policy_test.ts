@@ -64,6 +64,7 @@ class Host implements AsyncDisposable {
     const tables = [...accessTables("logs"), { name: "rejects", columns: REJECTS }];
     const query = { sql, now: NOW, range: ALL, limits: LIMITS, tables, version: PLAN_VERSION };
     await using answer = await answerQuery(this.parts, { ...query, ...different }, signal);
+    if (different.explain) return [answer.tables.map(({ table }) => table)];
     const [table] = answer.tables;
     assert(table?.encoding === "text");
     return table.values;
@@ -199,6 +200,41 @@ Deno.test("what had to be killed is not run again, unless it is forced; a client
   assert(performance.now() - start < 100, "it was not even planned");
   await assert.rejects(host.ask(UNSTOPPABLE, { force: true }), { code: "timeout" });
 });
+
+Deno.test("what would be refused is refused in the same words when it is to be explained; nothing runs", async () => {
+  await using host = await Host.open({
+    streams: ["logs"],
+    columns: { logs: ["status", "request", "remote_addr", "line"] },
+    mask: { remote_addr: "no_query" },
+    range: "2h",
+  });
+  host.harmful.set(HARMFUL, "it was killed");
+  const range: HostQuery["range"] = { ...ALL, since: "2026-11-22T19:00:00Z" };
+  const said = async (sql: string, different: Partial<HostQuery>) => {
+    const error = await host.ask(sql, different).then(() => null, (error: unknown) => error);
+    assert(error instanceof LogvendError, `${sql}: ${error}`);
+    const { code, message, details } = error;
+    return { code, message, details };
+  };
+  const check = async (sql: string, code: string, rule?: string, asked = range) => {
+    const run = await said(sql, { range: asked });
+    assert.deepEqual([run.code, run.details.rule], [code, rule], run.message);
+    assert.deepEqual(await said(sql, { range: asked, explain: true }), run);
+  };
+  await check("SELECT count(*) FROM rejects", "not_permitted", "streams");
+  await check("SELECT http_user_agent FROM logs", "not_permitted", "columns");
+  await check("SELECT line FROM logs", "not_permitted", "mask");
+  await check("SELECT count(*) FROM logs", "not_permitted", "range", ALL);
+  await check(HARMFUL, "not_permitted", "denied");
+  await check("SELECT getenv('HOME') FROM logs", "bad_sql");
+  const explained = { range, explain: true };
+  assert.deepEqual(await host.ask(STOPPABLE, explained), [[]]);
+  assert.deepEqual(await host.ask(HARMFUL, { ...explained, force: true }), [[]]);
+  await using narrow = await Host.open({ bytes_read: "1KB" });
+  assert.equal(await narrow.rule("SELECT count(*) FROM logs", explained), "bytes_read");
+});
+
+const HARMFUL = "SELECT max(status) FROM logs";
 
 Deno.test("the fleet is told of the tables and columns that may be asked", () => {
   const policy = Policy.parse({ streams: ["logs"], mask: { request: "no_query" } });

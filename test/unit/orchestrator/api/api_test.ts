@@ -1,6 +1,6 @@
 /** api/: what curl sees. */
 import assert from "node:assert/strict";
-import { logsWith, Scene } from "../scene.ts";
+import { error, logsWith, Scene } from "../scene.ts";
 import { EventReader } from "../../../../orchestrator/cli/event_reader.ts";
 import { RawQueryEvent } from "../../../../orchestrator/api/events.ts";
 import { eventually } from "../../../harness/eventually.ts";
@@ -116,7 +116,7 @@ Deno.test("errors are JSON with a code and a status that fits", async () => {
   await check(await post(scene, "/v1/query", `--${"x".repeat(100)}`), 400, "bad_sql", /./);
 });
 
-Deno.test("explain shows the plan and asks nobody", async () => {
+Deno.test("explain shows the plan and runs nothing", async () => {
   await using scene = await Scene.start();
   let asked = 0;
   await scene.agent({ host: "web-1", script: () => void asked++ });
@@ -126,6 +126,16 @@ Deno.test("explain shows the plan and asks nobody", async () => {
   assert.deepEqual(hosts, ["web-1"]);
   assert.match(partials[0].sql, /count/);
   assert.match(merge_sql, /sum\(/);
+  assert.equal(asked, 0);
+});
+
+Deno.test("what was signed to be explained is not run", async () => {
+  await using scene = await Scene.start();
+  let asked = 0;
+  await scene.agent({ host: "web-1", script: () => void asked++ });
+  const refused = await error(scene.ask({ sql: SQL, explain: true }));
+  assert.equal(refused.code, "not_permitted");
+  assert.equal(refused.message, "It was signed to be explained, not to be run");
   assert.equal(asked, 0);
 });
 
