@@ -9,7 +9,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { Audience } from "../audience.ts";
 import type { HostAnswer } from "../collector.ts";
 import type { Archived, Missing } from "../coverage.ts";
-import { archivedUntilMs, ArchiveWork, withArchive } from "./archive_work.ts";
+import { ARCHIVE_COMMAND, archivedUntilMs, ArchiveWork, withArchive } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
 
 /** An agent's share of what the archive answers: no host is through by it. */
@@ -54,7 +54,9 @@ export function archivePart(options: ArchivePartOptions): ArchivePart | null {
     ...audience.missing.filter(isAway).map(({ host }) => host),
     ...audience.pruned.filter((host) => options.catalog.mayHaveGone(host, read)),
   ];
-  if (hosts.length === 0) return null;
+  const hasArchive = options.fleet.list()
+    .some(({ presence }) => presence.commands.includes(ARCHIVE_COMMAND));
+  if (hosts.length === 0 || !hasArchive) return null;
   const regions = hosts.flatMap((host) => options.fleet.get(host)?.presence.region ?? []);
   const wanted = new Set(hosts);
   const isWanted = (host: string) => wanted.has(host) || options.fleet.get(host) === undefined;

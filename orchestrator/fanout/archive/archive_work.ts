@@ -13,7 +13,7 @@ import type { Piece, PlacedChunk } from "./pieces.ts";
 import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
 
 /** What an agent can that reads the archive. */
-const ARCHIVE_COMMAND = "archive";
+export const ARCHIVE_COMMAND = "archive";
 
 export interface ArchiveWorkOptions {
   fleet: Fleet;
