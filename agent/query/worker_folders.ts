@@ -1,6 +1,7 @@
 /** What workers may touch on the disk, and how another user gets at it: few paths, and no others. */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
 
 /**
  * The user and group of workers where the agent runs as root: a number that no user has and that
@@ -8,12 +9,24 @@ import { join } from "node:path";
  */
 export const WORKER_USER = 60_911;
 
+/** What others need of new files and folders: to read and to pass. */
+const OTHERS = 0o005;
+
 /**
  * Who workers over this data folder become where this process is root: its owner, or where that is
  * root too, nobody else on this system. Null: they stay what this process is.
  */
 export function workerUser(dataDir: string): number | null {
   if (Deno.build.os !== "linux" || Deno.uid() !== 0) return null;
+  const umask = Deno.umask();
+  if ((umask & OTHERS) !== 0) {
+    getLogger(["agent", "query"]).warning(
+      "Queries run as root: with umask {umask} another user could not read the store. Use umask 022, " +
+        "and keep people out by the mode of data_dir (0700)",
+      { umask: umask.toString(8).padStart(3, "0") },
+    );
+    return null;
+  }
   const { uid } = Deno.statSync(dataDir);
   return uid === null || uid === 0 ? WORKER_USER : uid;
 }

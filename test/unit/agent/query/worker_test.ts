@@ -214,6 +214,21 @@ Deno.test("a worker reads what lies in memory while the disk is full, whoever it
   }
 });
 
+Deno.test("where a umask hides the store from others, workers stay who the agent is", async () => {
+  const before = Deno.umask(0o027);
+  try {
+    await using here = await host();
+    let status = "";
+    await here.run(COUNT, {
+      onStart: (pid) => status = Deno.readTextFileSync(`/proc/${pid}/status`),
+    });
+    assert.match(status, new RegExp(`^Uid:\\s+${Deno.uid()}\\s`, "m"));
+    await here.run(COUNT);
+  } finally {
+    Deno.umask(before);
+  }
+});
+
 Deno.test("SQL that takes too much memory gets an error, and the next query its answer", async () => {
   await using here = await host();
   for (
