@@ -5,7 +5,7 @@ import { combinedLine, manyLines } from "../../harness/lines.ts";
 import { parquetFiles } from "../../unit/agent/store/scene.ts";
 import { HttpAsker } from "./asker.ts";
 import { Observer } from "../../harness/observer.ts";
-import { ask, printRounds } from "./rounds.ts";
+import { ask, neverAsked, printRounds } from "./rounds.ts";
 
 const HOST = "web-1";
 const UNFLUSHED_LINES = 10_000;
@@ -33,7 +33,7 @@ export async function benchParts(): Promise<void> {
     await flushEvery(fleet, "1h");
     await write(UNFLUSHED_LINES);
     await eventually(async () => Number((await rowsOf(asker)).at(0)?.["n"]) === lines);
-    const rounds = await ask({ asker, observer, sql: () => OPS });
+    const rounds = await ask({ asker, observer, sql: neverAsked(OPS) });
     printRounds(
       `${UNFLUSHED_LINES} rows in memory, ${await partsOf(fleet)} parts ` +
         `(asked: answer p50 ${asked}), ms`,

@@ -18,6 +18,16 @@ export interface Question {
   beside?: () => Promise<void>;
 }
 
+/** The question with a condition that all rows meet, another each time: nothing is known from before. */
+export function neverAsked(sql: string): (round: number) => string {
+  return (round) => {
+    const condition = `status > ${-1 - round}`;
+    return sql.includes(" WHERE ")
+      ? sql.replace(" WHERE ", ` WHERE ${condition} AND `)
+      : sql.replace(" FROM logs", ` FROM logs WHERE ${condition}`);
+  };
+}
+
 /** What one round took. */
 export interface Round extends Observed {
   /** From signing to the last byte. */
