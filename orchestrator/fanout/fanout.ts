@@ -1,76 +1,43 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
 import type { QueryClaims } from "../../protocol/claims.ts";
-import { MESSAGE_BYTES_MAX, open, parseBody, seal } from "../../protocol/envelope.ts";
+import { open, parseBody } from "../../protocol/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
-import type {
-  CancelCommand,
-  QueryCommand,
-  ResultAckCommand,
-  Table,
-} from "../../protocol/messages.ts";
-import { agentTopics, parseTopic } from "../../protocol/topics.ts";
+import { parseTopic } from "../../protocol/topics.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
-import type { Planner } from "../../queries/plan/planner.ts";
-import { within } from "../../queries/plan/reach.ts";
 import type { Exports } from "../export/exports.ts";
-import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
-import type { Fleet } from "../fleet/fleet.ts";
 import { Answer, queryIdOf } from "./answer.ts";
-import { archivePart } from "./archive/archive_part.ts";
-import type { ArchivePart, ArchivePartOptions } from "./archive/archive_part.ts";
-import type { ArchivePrices } from "./archive/archive_cost.ts";
-import { askPiece } from "./archive/ask_piece.ts";
 import type { AnswerFacts } from "./answer.ts";
-import { chooseAudience, planVersion } from "./audience.ts";
-import type { Audience } from "./audience.ts";
+import type { ArchivePrices } from "./archive/archive_cost.ts";
+import { archiveOf } from "./archive/archive_of.ts";
+import type { ArchivePart } from "./archive/archive_part.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { askVerdicts } from "./explanation.ts";
 import type { Explanation, Verdicts } from "./explanation.ts";
 import { gather } from "./gather.ts";
 import type { Progress } from "./gather.ts";
+import { HostCommands } from "./host_commands.ts";
+import type { HostCommandsParts } from "./host_commands.ts";
 import type { OnInterim } from "./interim.ts";
+import { prepareQuestion, tooManyBytes } from "./prepared_question.ts";
+import type { CheckedQuestion, PreparedQuestion, PreparingParts } from "./prepared_question.ts";
 import { readingOf } from "./reading.ts";
-import { tooManyRows, whyRows } from "./too_many_rows.ts";
-import { checkNames } from "./own_tables.ts";
-import { NO_HOST_YET } from "./unanswered.ts";
+import { whyRows } from "./too_many_rows.ts";
 import type { WorkspacePool } from "./workspace.ts";
-
-/** Of a command what is not its body: identities, times. */
-const ENVELOPE_BYTES = 1_000;
 
 /** Each running query holds a DuckDB of its own; explained ones ask hosts as well. */
 const ASKING_MAX = 16;
 
 const log = getLogger(["orchestrator", "fanout"]);
 
-export interface FanoutParts {
-  broker: Pick<BrokerConnection, "publishNow" | "requireConnected">;
-  fleet: Fleet;
-  catalog: ChunkCatalog;
-  planner: Pick<Planner, "start">;
+export interface FanoutParts extends PreparingParts, HostCommandsParts {
+  broker: PreparingParts["broker"] & HostCommandsParts["broker"];
   workspaces: WorkspacePool;
   exports: Exports;
-  /** Unique among the orchestrators of the broker: results come to topics of this name. */
-  name: string;
-  topicPrefix: string;
   /** Of what the archive is asked. */
   prices: ArchivePrices;
-  now: () => number;
-}
-
-export interface CheckedQuestion {
-  sql: string;
-  /** Signed claims: hosts check them again. */
-  token: string;
-  claims: QueryClaims;
-  /** Tables of the asker's own; `broadcast` has them packed, as they were signed. */
-  tables: BroadcastTable[];
-  broadcast?: string | undefined;
 }
 
 export interface AskOptions {
@@ -82,23 +49,14 @@ export interface AskOptions {
   onInterim?: OnInterim | undefined;
 }
 
-/** A question that hosts can be asked, though its merge may not be planned yet. */
-interface Prepared {
-  claims: QueryClaims;
-  planning: Promise<Plan>;
-  audience: Audience;
-  /** That the SQL names. */
-  tables: Table[];
-  /** Of the plan: the newest that all of them know. */
-  version: number;
-  read: Read;
-}
-
 export class Fanout {
   private readonly running = new Map<string, Collector>();
+  private readonly commands: HostCommands;
   private asking = 0;
 
-  constructor(private readonly parts: FanoutParts) {}
+  constructor(private readonly parts: FanoutParts) {
+    this.commands = new HostCommands(parts);
+  }
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: CheckedQuestion): Promise<Explanation> {
@@ -106,29 +64,29 @@ export class Fanout {
   }
 
   private async explainNow(question: CheckedQuestion): Promise<Explanation> {
-    const prepared = await this.prepare(question);
+    const prepared = await prepareQuestion(this.parts, question);
     const { claims, planning, audience, read } = prepared;
     const { prices, catalog } = this.parts;
     const plan = await planning;
     const reading = readingOf(catalog, audience.asked, read);
     const signal = AbortSignal.timeout(claims.limits.timeout_ms);
     const [archive = null, verdicts] = await Promise.all([
-      this.archiveOf(question, prepared, noFolder)?.find(signal),
-      this.verdicts(question, prepared),
+      this.archiveOf(prepared, noFolder)?.find(signal),
+      this.verdicts(prepared),
     ]);
     const queryId = queryIdOf(claims.id);
     return { queryId, plan, audience, reading, archive, prices, ...verdicts };
   }
 
-  private verdicts(question: CheckedQuestion, prepared: Prepared): Promise<Verdicts> {
+  private verdicts(prepared: PreparedQuestion): Promise<Verdicts> {
     const { claims: { id, limits }, audience } = prepared;
     return askVerdicts({
       ...{ hosts: audience.asked, id, running: this.running, folder: noFolder },
       ...{ timeoutMs: limits.timeout_ms, bytesMax: limits.bytes_max },
       overflow: () => tooManyBytes(prepared, null),
-      ask: this.asker("explain", question, prepared),
-      acknowledge: (host, seq) => this.acknowledge(host, { request: id, seq }),
-      cancel: (host) => this.cancel(host, { request: id }),
+      ask: this.commands.asker("explain", prepared),
+      acknowledge: (host, seq) => this.commands.acknowledge(host, { request: id, seq }),
+      cancel: (host) => this.commands.cancel(host, { request: id }),
     });
   }
 
@@ -154,7 +112,7 @@ export class Fanout {
 
   private async askHosts(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
     const startedMs = performance.now();
-    const prepared = await this.prepare(question);
+    const prepared = await prepareQuestion(this.parts, question);
     const { claims, planning, audience } = prepared;
     await using owned = new AsyncDisposableStack();
     const { workspaces, exports } = this.parts;
@@ -166,10 +124,10 @@ export class Fanout {
       timeoutMs: claims.limits.timeout_ms,
       bytesMax: claims.limits.bytes_max,
       overflow: () => tooManyBytes(prepared, reason),
-      ask: this.asker("query", question, prepared),
-      acknowledge: (host, seq) => this.acknowledge(host, { request: claims.id, seq }),
+      ask: this.commands.asker("query", prepared),
+      acknowledge: (host, seq) => this.commands.acknowledge(host, { request: claims.id, seq }),
     });
-    const archive = this.archiveOf(question, prepared, () => workspace.folder());
+    const archive = this.archiveOf(prepared, () => workspace.folder());
     this.running.set(claims.id, collector);
     try {
       collector.ask();
@@ -197,8 +155,14 @@ export class Fanout {
       });
     } finally {
       this.running.delete(claims.id);
-      for (const host of collector.unfinished()) this.cancel(host, { request: claims.id });
+      for (const host of collector.unfinished()) this.commands.cancel(host, { request: claims.id });
     }
+  }
+
+  private archiveOf(prepared: PreparedQuestion, folder: () => string): ArchivePart | null {
+    const { fleet, catalog, now } = this.parts;
+    const { commands, running } = this;
+    return archiveOf({ fleet, catalog, commands, running, now }, prepared, folder);
   }
 
   /** Takes a message of `a/{host}/ack` or `a/{host}/res/…`; what is none of ours is logged. */
@@ -240,130 +204,6 @@ export class Fanout {
     for (const collector of this.running.values()) collector.fail(error);
     this.parts.exports.stop(error);
   }
-
-  private async prepare({ sql, claims, tables: own }: CheckedQuestion): Promise<Prepared> {
-    const { broker, fleet, catalog, planner, now } = this.parts;
-    broker.requireConnected(); // without it the fleet is not as we know it
-    if (fleet.list().length === 0) {
-      throw new LogvendError("unavailable", NO_HOST_YET);
-    }
-    const known = fleet.tables();
-    checkNames(own, known);
-    const { selector, source = "live" } = claims;
-    // Agents read archived chunks of others than are selected.
-    const version = planVersion(fleet, source === "live" ? selector : "");
-    const { tables, readsCatalog, range, reach, plan } = await planner.start({
-      sql,
-      tables: known,
-      broadcast: own.map(({ name, columns }) => ({ name, columns })),
-      now: claims.now,
-      range: claims.range,
-      rowsMax: claims.limits.rows_max,
-      version,
-    });
-    const read = { tables, ...within(range, reach) };
-    // The catalog is that of the whole fleet, whoever is selected: as SELECT * shows it.
-    const audience = readsCatalog || tables.length === 0 || source === "archive"
-      ? { asked: [], missing: [], pruned: [] }
-      : chooseAudience({
-        fleet,
-        catalog,
-        selector,
-        read,
-        reach,
-        needs: { version },
-        nowMs: now(),
-      });
-    const named = known.filter(({ name }) => tables.includes(name));
-    return { claims, planning: plan, audience, tables: named, version, read };
-  }
-
-  /** What sends a query to a host, or the question whether it would run it. */
-  private asker(
-    type: "query" | "explain",
-    question: CheckedQuestion,
-    prepared: Prepared,
-  ): (host: string) => void {
-    const command = this.commandOf(question, prepared);
-    const payload = this.seal(type, command, prepared.claims.expires_at_ms);
-    return (host) => this.publish(host, payload);
-  }
-
-  private commandOf(
-    { sql, token, broadcast }: CheckedQuestion,
-    { claims, tables, version }: Prepared,
-  ): QueryCommand {
-    return {
-      request: claims.id,
-      orchestrator: this.parts.name,
-      sql,
-      token,
-      plan_version: version,
-      tables,
-      ...(broadcast === undefined ? {} : { broadcast }),
-    };
-  }
-
-  /** What the archive answers; null: nothing. @throws {LogvendError} usage */
-  private archiveOf(
-    question: CheckedQuestion,
-    prepared: Prepared,
-    folder: () => string,
-  ): ArchivePart | null {
-    const { fleet, catalog, now } = this.parts;
-    const { claims, audience, read } = prepared;
-    const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
-    const command = this.commandOf(question, prepared);
-    const deadlineMs = now() + timeoutMs;
-    const ask: ArchivePartOptions["ask"] = (agent, piece, signal) =>
-      askPiece({
-        agent,
-        folder,
-        timeoutMs: Math.max(1, deadlineMs - now()),
-        bytesMax,
-        overflow: () => tooManyBytes(prepared, null),
-        running: this.running,
-        send: (request, host) => {
-          const body = { ...command, request, archive: { ...piece, of } };
-          this.publish(host, this.seal("query", body));
-        },
-        acknowledge: (request, host, seq) => this.acknowledge(host, { request, seq }),
-        cancel: (request, host) => this.cancel(host, { request }),
-        signal,
-      });
-    const room = MESSAGE_BYTES_MAX - JSON.stringify(command).length - ENVELOPE_BYTES;
-    return archivePart({
-      ...{ fleet, catalog, claims, audience, read, ask, nowMs: now() },
-      referenceBytesMax: Math.max(0, room),
-    });
-  }
-
-  private acknowledge(host: string, command: ResultAckCommand) {
-    this.publish(host, this.seal("result_ack", command));
-  }
-
-  private cancel(host: string, command: CancelCommand) {
-    try {
-      this.publish(host, this.seal("cancel", command));
-    } catch (error) {
-      // The host stops by itself at the deadline that the operator signed.
-      log.warning("Cannot cancel on {host}: {reason}.", { host, reason: messageOf(error) });
-    }
-  }
-
-  private publish(host: string, payload: Uint8Array) {
-    const topic = agentTopics(this.parts.topicPrefix, host).command;
-    this.parts.broker.publishNow({ topic, payload });
-  }
-
-  private seal(type: string, body: unknown, expiresAtMs?: number): Uint8Array {
-    return seal({
-      type,
-      body,
-      issuedAtMs: this.parts.now(),
-      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-    });
-  }
 }
 
 /** Lists of chunks are texts, and nothing else is sent where nothing runs. */
@@ -385,14 +225,4 @@ function factsOf(
     elapsedMs: costs.elapsedMs,
   });
   return facts;
-}
-
-function tooManyBytes({ claims, audience }: Prepared, reason: string | null): LogvendError {
-  return tooManyRows({
-    hostCount: audience.asked.length,
-    heard: [],
-    limits: claims.limits,
-    reason,
-    rangeMs: null,
-  });
 }

@@ -1,0 +1,52 @@
+/** The part of a prepared question that the archive answers, and how its pieces are asked. */
+import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
+import type { Fleet } from "../../fleet/fleet.ts";
+import type { Collector } from "../collector.ts";
+import type { HostCommands } from "../host_commands.ts";
+import { tooManyBytes } from "../prepared_question.ts";
+import type { PreparedQuestion } from "../prepared_question.ts";
+import { archivePart } from "./archive_part.ts";
+import type { ArchivePart, ArchivePartOptions } from "./archive_part.ts";
+import { askPiece } from "./ask_piece.ts";
+
+export interface ArchiveParts {
+  fleet: Fleet;
+  catalog: ChunkCatalog;
+  commands: HostCommands;
+  /** Collectors by request: results go there. */
+  running: Map<string, Collector>;
+  now: () => number;
+}
+
+/**
+ * What the archive answers; null: nothing. The time of the question begins here.
+ * @param folder for large results, made when it is needed
+ * @throws {LogvendError} usage
+ */
+export function archiveOf(
+  { fleet, catalog, commands, running, now }: ArchiveParts,
+  prepared: PreparedQuestion,
+  folder: () => string,
+): ArchivePart | null {
+  const { claims, audience, read } = prepared;
+  const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
+  const pieces = commands.pieceAsker(prepared);
+  const deadlineMs = now() + timeoutMs;
+  const ask: ArchivePartOptions["ask"] = (agent, piece, signal) =>
+    askPiece({
+      agent,
+      folder,
+      timeoutMs: Math.max(1, deadlineMs - now()),
+      bytesMax,
+      overflow: () => tooManyBytes(prepared, null),
+      running,
+      send: (request, host) => pieces.ask(host, request, { ...piece, of }),
+      acknowledge: (request, host, seq) => commands.acknowledge(host, { request, seq }),
+      cancel: (request, host) => commands.cancel(host, { request }),
+      signal,
+    });
+  return archivePart({
+    ...{ fleet, catalog, claims, audience, read, ask, nowMs: now() },
+    referenceBytesMax: pieces.bytesMax,
+  });
+}
