@@ -160,14 +160,14 @@ interface TrimParts {
   store: Store;
 }
 
-/** Windows that are removed for want of room are counted no more: nobody knows what they said. */
+/** Windows that are removed are counted no more: nobody knows what they said. */
 async function trim({ queue, deliveries, settings, store }: TrimParts) {
   const deliveredSeq = Math.min(queue.end, ...deliveries.map((one) => one.deliveredSeq()));
   const endedBeforeMs = Date.now() - settings.late - settings.every;
   const bytesMax = settings.queue;
-  const gone = await queue.trim({ deliveredSeq, endedBeforeMs, bytesMax });
-  for (const entry of gone) {
-    store.windowBook.raiseFloor(entry.startMs + 1);
+  const { forRoom, forgottenMs } = await queue.trim({ deliveredSeq, endedBeforeMs, bytesMax });
+  if (forgottenMs !== null) store.windowBook.raiseFloor(forgottenMs + 1);
+  for (const entry of forRoom) {
     if (entry.seq <= deliveredSeq) continue;
     for (const delivery of deliveries) delivery.countLostIfWaiting(entry);
   }

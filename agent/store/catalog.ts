@@ -6,6 +6,7 @@ import type { Count } from "../account/tally.ts";
 import type { Gap, Generation } from "./batch.ts";
 import { StreamShape, uniteShapes } from "../../protocol/stream_shape.ts";
 import { addTouched } from "./touched.ts";
+import type { Touched } from "./touched.ts";
 import type { Run } from "../../queries/restore/slices.ts";
 import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
@@ -46,6 +47,8 @@ export interface Sealing {
 /** What one flush makes durable. */
 export interface Flushed {
   parts: readonly StoredFile[];
+  /** Where in time their rows lie. */
+  touched: readonly Touched[];
   /** How far every generation has become durable. */
   generations: readonly Generation[];
   /** Where new generations began, by id. */
@@ -85,6 +88,11 @@ export interface Origin {
   inputPath: string;
 }
 
+/** Nobody knows more of a file that is taken in than where it begins and ends. */
+function touchedBy({ stream, tsMinUs: fromUs, tsMaxUs: toUs }: StoredFile): Touched {
+  return { stream, fromUs, toUs };
+}
+
 type Row = Record<string, SQLOutputValue>;
 
 export class Catalog {
@@ -118,10 +126,10 @@ export class Catalog {
   }
 
   /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
-  commitFlush({ parts, generations, origins, counts, gaps, shapes }: Flushed) {
+  commitFlush({ parts, touched, generations, origins, counts, gaps, shapes }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
-      addTouched(this.database, parts, this.windowed);
+      addTouched(this.database, touched, this.windowed);
       const put = this.putGeneration();
       for (const generation of generations) put(generation, origins.get(generation.id));
       addCounts(this.database, counts);
@@ -225,7 +233,7 @@ export class Catalog {
         this.database.prepare("DELETE FROM files WHERE id = ?").run(id);
       }
       for (const file of adopted) this.insertFile(file);
-      addTouched(this.database, adopted, this.windowed);
+      addTouched(this.database, adopted.map(touchedBy), this.windowed);
       for (const { generation, inputPath, uncountedBytes } of generations) {
         // What was read counts from behind the lines of which nothing was counted.
         this.database.prepare(

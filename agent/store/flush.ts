@@ -14,7 +14,7 @@ export interface FlushRequest {
   catalog: Catalog;
   dataDir: string;
   /** What else changed since the last flush. */
-  changed: Omit<Flushed, "parts">;
+  changed: Omit<Flushed, "parts" | "touched">;
   nowMs: number;
 }
 
@@ -39,7 +39,10 @@ export async function flush(request: FlushRequest): Promise<StoredFile[]> {
       parts.push(await writePart(request, { entry, runs, flush, generations, account }));
     }
     const nothing = [parts, changed.generations, changed.gaps].every(({ length }) => length === 0);
-    if (!nothing) catalog.commitFlush({ parts, ...changed });
+    const touched = hours.flatMap(({ stream, stretches }) =>
+      stretches.map((stretch) => ({ stream, ...stretch }))
+    );
+    if (!nothing) catalog.commitFlush({ parts, touched, ...changed });
   } catch (error) {
     for (const part of parts) await removeIfThere(join(dataDir, part.path));
     throw error;

@@ -7,6 +7,8 @@ import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import type { Batch } from "./batch.ts";
 import type { Run } from "./catalog.ts";
+import { stretchesOf } from "./hour_counts.ts";
+import type { Stretch } from "./hour_counts.ts";
 import { RejectTable, StreamTable } from "./memory_table.ts";
 
 /** How rows are written as Parquet, in pages of version 2. */
@@ -39,6 +41,8 @@ export interface HourInMemory {
   rows: number;
   tsMinUs: number;
   tsMaxUs: number;
+  /** Where in the hour there are rows. */
+  stretches: Stretch[];
 }
 
 /** What a part is written with. */
@@ -141,8 +145,10 @@ export class MemoryRows implements AsyncDisposable {
   /** Hours that wait, by table. */
   hours(): HourInMemory[] {
     return this.tables().flatMap(([stream, { hours }]) =>
-      hours.entries().map(({ index, ...count }) => {
-        return { stream, hour: hourOf(index * HOUR_MS), ...count };
+      hours.entries().map((count) => {
+        const { index, rows, tsMinUs, tsMaxUs } = count;
+        const facts = { rows, tsMinUs, tsMaxUs, stretches: stretchesOf(count) };
+        return { stream, hour: hourOf(index * HOUR_MS), ...facts };
       })
     );
   }

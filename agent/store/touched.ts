@@ -1,6 +1,5 @@
 /** Which stretches of time have got rows that windows have not counted yet, durable with the rows. */
 import type { DatabaseSync } from "node:sqlite";
-import type { StoredFile } from "./catalog.ts";
 import { transaction } from "./transaction.ts";
 
 /** In agent.db from format version 9 on: stretches; how far sinks have got, and windows in the past. */
@@ -23,16 +22,16 @@ export interface KnownTouched extends Touched {
   seq: number;
 }
 
-/** In the transaction that commits the files. */
+/** In the transaction that commits the files with these rows; of `streams` only. */
 export function addTouched(
   database: DatabaseSync,
-  files: readonly Pick<StoredFile, "stream" | "tsMinUs" | "tsMaxUs">[],
+  touched: readonly Touched[],
   streams: ReadonlySet<string>,
 ) {
   const insert = database.prepare(
     "INSERT INTO touched (stream, from_us, to_us) VALUES ($stream, $fromUs, $toUs)",
   );
-  for (const { stream, tsMinUs: fromUs, tsMaxUs: toUs } of files) {
+  for (const { stream, fromUs, toUs } of touched) {
     if (streams.has(stream)) insert.run({ stream, fromUs, toUs });
   }
 }

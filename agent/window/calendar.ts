@@ -46,3 +46,15 @@ export function dueOf(
     tooLate: Math.max(0, (Math.min(oldest, last + everyMs) - first) / everyMs),
   };
 }
+
+/**
+ * What the revision of a window that is counted now is at least: the seconds since it closed, and
+ * one. So who has lost what was said before still says something newer, and not the same number again.
+ */
+export function revisionMinOf(
+  startMs: number,
+  { everyMs, graceMs }: Pick<Calendar, "everyMs" | "graceMs">,
+  nowMs: number,
+): number {
+  return 1 + Math.max(0, Math.floor((nowMs - (startMs + everyMs + graceMs)) / 1_000));
+}

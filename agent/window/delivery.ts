@@ -9,6 +9,9 @@ import type { QueueEntry, WindowQueue } from "./queue.ts";
 import { SinkError } from "./sinks/sink.ts";
 import type { Outgoing, Rejected, Sink } from "./sinks/sink.ts";
 
+/** Characters of documents that are sent together: many servers and proxies refuse 10 MB. */
+const REQUEST_LENGTH_MAX = 4_000_000;
+
 /** How a sink is served. */
 export interface DeliveryOptions {
   name: string;
@@ -21,7 +24,7 @@ export interface DeliveryOptions {
   /** The last entry that it has taken. */
   cursor: number;
   setCursor(seq: number): void;
-  /** Documents that are sent together. */
+  /** Documents that are sent together at most. */
   batchMax: number;
   /** Full jitter between tries: at random below a bound that doubles from the first to the last. */
   retryMs: { first: number; last: number };
@@ -49,7 +52,7 @@ export class Delivery {
   problem: string | null = null;
 
   constructor(private readonly options: DeliveryOptions) {
-    this.seq = options.cursor;
+    this.seq = Math.min(options.cursor, options.queue.end); // numbers begin anew when files are gone
   }
 
   get name(): string {
@@ -84,7 +87,9 @@ export class Delivery {
         await Promise.race([grown, aborted(signal)]);
         continue;
       }
-      if (!await this.deliver(batch.events, signal)) return;
+      for (const request of requestsOf(batch.events, this.options.batchMax)) {
+        if (!await this.deliver(request, signal)) return;
+      }
       this.seq = batch.seq;
       this.options.setCursor(batch.seq);
     }
@@ -234,6 +239,26 @@ export class Delivery {
     clearTimeout(timer);
     return !signal.aborted;
   }
+}
+
+/** What may be sent together: rows of one window can be more than a sink takes in one request. */
+function requestsOf(events: readonly Outgoing[], countMax: number): Outgoing[][] {
+  const requests: Outgoing[][] = [];
+  let length = Infinity;
+  for (const event of events) {
+    const last = requests.at(-1);
+    if (
+      last === undefined || last.length === countMax ||
+      length + event.body.length > REQUEST_LENGTH_MAX
+    ) {
+      requests.push([event]);
+      length = event.body.length;
+    } else {
+      last.push(event);
+      length += event.body.length;
+    }
+  }
+  return requests;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

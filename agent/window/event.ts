@@ -64,16 +64,23 @@ export interface CountedWindow {
   events: WindowEvent[];
 }
 
+/** A window as it has been counted just now. */
+export interface JustCounted extends Omit<CountedWindow, "revision" | "events"> {
+  events: readonly NewEvent[];
+  /** Its revision is no lower, whatever is known of those before. */
+  revisionMin: number;
+}
+
 /**
  * The next revision of a window; null when nothing is different. Events that are in their lists no
  * more go on with a count of 0; those of `groups` that could not be counted stay as they are.
  */
 export function nextRevision(
   before: CountedWindow | null,
-  now: Omit<CountedWindow, "revision" | "events"> & { events: readonly NewEvent[] },
+  { revisionMin, ...now }: JustCounted,
   uncounted: ReadonlySet<string> = new Set(),
 ): CountedWindow | null {
-  const revision = (before?.revision ?? 0) + 1;
+  const revision = Math.max((before?.revision ?? 0) + 1, revisionMin);
   const known = new Map(before?.events.map((event) => [event.id, event]));
   let changed = 0;
   const events = now.events.map((event): WindowEvent => {

@@ -21,6 +21,14 @@ export interface QueueEntry {
   bytes: number;
 }
 
+/** What is no longer there. */
+export interface Trimmed {
+  /** For want of room: sinks may have wanted it. */
+  forRoom: QueueEntry[];
+  /** The start of the newest window of which nothing is known any more; null: all are known. */
+  forgottenMs: number | null;
+}
+
 /** `000000000042.windows.logs.1795903200000.1.83.zst` */
 const NAME = /^(\d{12})\.([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_]*)\.(\d+)\.(\d+)\.(\d+)\.zst$/;
 
@@ -127,7 +135,7 @@ export class WindowQueue {
 
   /**
    * Removes what every sink has and no late row can change any more, and the oldest while there is
-   * too much. Returns what was removed for want of room.
+   * too much.
    */
   async trim(
     { deliveredSeq, endedBeforeMs, bytesMax }: {
@@ -135,7 +143,7 @@ export class WindowQueue {
       endedBeforeMs: number;
       bytesMax: number;
     },
-  ): Promise<QueueEntry[]> {
+  ): Promise<Trimmed> {
     const kept: QueueEntry[] = [];
     const gone: QueueEntry[] = [];
     const forRoom: QueueEntry[] = [];
@@ -152,13 +160,17 @@ export class WindowQueue {
       if (!isDone) forRoom.push(entry);
     }
     this.entries = kept;
+    let forgottenMs: number | null = null;
     for (const entry of gone) {
       this.bytes -= entry.bytes;
       const key = keyOf(entry);
-      if (this.newest.get(key) === entry) this.newest.delete(key);
+      if (this.newest.get(key) === entry) {
+        this.newest.delete(key);
+        forgottenMs = Math.max(forgottenMs ?? 0, entry.startMs);
+      }
       await removeIfThere(this.pathOf(entry));
     }
-    return forRoom;
+    return { forRoom, forgottenMs };
   }
 
   private know(entry: QueueEntry) {

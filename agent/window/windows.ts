@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
 import type { KnownTouched, Touched, WindowBook } from "../store/touched.ts";
-import { dueOf } from "./calendar.ts";
+import { dueOf, revisionMinOf } from "./calendar.ts";
 import type { Calendar } from "./calendar.ts";
 import { nextRevision } from "./event.ts";
 import type { CountedWindow } from "./event.ts";
@@ -128,11 +128,16 @@ export class Windows {
   }
 
   private async keep(stream: string, { startMs, feeds, uncounted, cut }: Counted) {
-    const { queue, counted } = this.options;
+    const { queue, counted, calendar, clock } = this.options;
+    const revisionMin = revisionMinOf(startMs, calendar, clock());
     this.counts.cut += cut.length;
     for (const [feed, events] of feeds) {
       const before = await queue.latest(feed, stream, startMs);
-      const next = nextRevision(before, { feed, stream, startMs, events }, uncounted);
+      const next = nextRevision(
+        before,
+        { feed, stream, startMs, events, revisionMin },
+        uncounted,
+      );
       if (next === null) continue;
       await queue.add(next);
       this.counts.revisions++;

@@ -92,6 +92,34 @@ function ids(windows: number, events: number): string[] {
   ).flat();
 }
 
+Deno.test("a place behind the end of a queue that began anew is its beginning", async () => {
+  await using own = await desk();
+  const got: string[] = [];
+  own.deliver("a", (events) => {
+    got.push(...events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  }, { cursor: 700 });
+  await own.queue.add(counted(0, 2));
+  await eventually(() => got.length === 2);
+});
+
+Deno.test("a window with more than fits is sent in pieces, and its place kept when all are taken", async () => {
+  await using own = await desk();
+  const window = counted(0, 25);
+  for (const event of window.events.slice(0, 3)) event["text"] = "x".repeat(1_900_000);
+  await own.queue.add(window);
+  const requests: string[][] = [];
+  own.deliver("a", (events) => {
+    requests.push(events.map(({ id }) => id));
+    if (requests.length === 2) throw new SinkError("busy");
+    return Promise.resolve(ALL_TAKEN);
+  }, { batchMax: 10 });
+  await eventually(() => own.cursors.length === 1);
+  assert.deepEqual(requests.map(({ length }) => length), [2, 10, 10, 10, 3]);
+  assert.deepEqual(requests[1], requests[2]); // as it was
+  assert.deepEqual(requests.toSpliced(1, 1).flat(), ids(1, 25));
+});
+
 Deno.test("a sink gets everything in order, in batches of whole windows, and its place is kept", async () => {
   await using own = await desk();
   for (let i = 0; i < 5; i++) await own.queue.add(counted(i, 3));

@@ -63,15 +63,16 @@ Deno.test("what everybody has goes when no late row can change it, and no sooner
   const queue = await WindowQueue.open(folder.path);
   for (const startMs of [10, 20, 30, 40]) await queue.add(counted(startMs, 1));
   const left = () => queue.after(0, "windows").map(({ startMs }) => startMs);
-  assert.deepEqual(await queue.trim(NOTHING_DELIVERED), []);
+  const nothing = { forRoom: [], forgottenMs: null };
+  assert.deepEqual(await queue.trim(NOTHING_DELIVERED), nothing);
   assert.deepEqual(
     await queue.trim({ ...NOTHING_DELIVERED, deliveredSeq: 3, endedBeforeMs: 25 }),
-    [],
+    { forRoom: [], forgottenMs: 20 },
   );
   assert.deepEqual(left(), [30, 40]);
   assert.deepEqual(
     await queue.trim({ ...NOTHING_DELIVERED, deliveredSeq: 4, endedBeforeMs: 99 }),
-    [],
+    { forRoom: [], forgottenMs: 30 },
   );
   assert.deepEqual(left(), [40]); // the newest says where numbers go on
   const reopened = await WindowQueue.open(folder.path);
@@ -84,7 +85,12 @@ Deno.test("a queue that is too long gives up its oldest, and says which", async 
   const queue = await WindowQueue.open(folder.path);
   for (let i = 0; i < 10; i++) await queue.add(counted(i, 1));
   const { bytes } = queue;
-  const lost = await queue.trim({ deliveredSeq: 1, endedBeforeMs: 1, bytesMax: bytes / 2 });
+  const { forRoom: lost, forgottenMs } = await queue.trim({
+    deliveredSeq: 1,
+    endedBeforeMs: 1,
+    bytesMax: bytes / 2,
+  });
+  assert.equal(forgottenMs, lost.at(-1)?.startMs);
   assert.ok(queue.bytes <= bytes / 2);
   // 0 had gone its way.
   assert.deepEqual(lost.map(({ startMs }) => startMs), lost.map((_, i) => i + 1));
@@ -92,4 +98,13 @@ Deno.test("a queue that is too long gives up its oldest, and says which", async 
   const onDisk = [...Deno.readDirSync(folder.path)].length;
   assert.equal(onDisk, queue.after(0, "windows").length);
   assert.equal(queue.beginning, lost.length + 1);
+});
+
+Deno.test("a window of which a newer revision stays is not forgotten", async () => {
+  await using folder = await TempFolder.make();
+  const queue = await WindowQueue.open(folder.path);
+  for (const window of [counted(10, 1), counted(10, 2), counted(20, 1)]) await queue.add(window);
+  const bytesMax = queue.bytes - 1;
+  const { forRoom, forgottenMs } = await queue.trim({ ...NOTHING_DELIVERED, bytesMax });
+  assert.deepEqual([forRoom.map(({ revision }) => revision), forgottenMs], [[1], null]);
 });
