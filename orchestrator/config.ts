@@ -7,6 +7,7 @@ import { loopback } from "../protocol/listen_address.ts";
 import { HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
 import { DEFAULT_PREFIX } from "../protocol/topics.ts";
+import { PublishStore } from "./publish/publish_store.ts";
 
 /** The `broker` that runs in the orchestrator itself. */
 export const EMBEDDED = "embedded";
@@ -43,6 +44,10 @@ export const OrchestratorConfig = z.strictObject({
     .default([]).describe("operator keys that may ask; none: nobody may"),
   archives: z.array(ArchiveStore).default([])
     .describe("object stores that logvend archive reads, each with keys of the operator's own"),
+  publish: z.array(PublishStore).default([]).describe(
+    "object stores that logvend query --publish writes to, where the AWS tools alone would not " +
+      "reach them or results are to be kept in a way of their own; found by the bucket",
+  ),
   archive_prices: ArchivePrices.prefault({})
     .describe("what --explain reckons with; the defaults are Amazon S3's within a region"),
 });
@@ -53,6 +58,10 @@ export type OrchestratorConfig = z.infer<typeof OrchestratorConfig>;
 export async function readOrchestratorConfig(path: string): Promise<OrchestratorConfig> {
   return await readConfig(path, OrchestratorConfig, {
     environment: { LOGVEND_HTTP: ["http"], LOGVEND_BROKER: ["broker"] },
-    paths: [["data_dir"], ...archivePaths("archives", "*")],
+    paths: [
+      ["data_dir"],
+      ...archivePaths("archives", "*"),
+      ...archivePaths("publish", "*"),
+    ],
   });
 }

@@ -19,7 +19,7 @@ import { initFolder, initText } from "./init.ts";
 import { queriesCommand } from "./queries.ts";
 import type { QueriesOptions } from "./queries.ts";
 import { queryCommand } from "./query.ts";
-import type { QueryOptions } from "./query.ts";
+import type { QueryOptions } from "./ask.ts";
 import {
   addQuestionOptions,
   addSettingOptions,
@@ -95,6 +95,12 @@ function addQuery(program: Command) {
     .option("--watch <interval>", "ask again and again, e.g. every 10s")
     .option("--explain", "show what would run where, and run nothing")
     .option("--allow-partial", "exit 0 although hosts are missing")
+    .option("--publish <url>", "write the result to s3://BUCKET/PREFIX/ or file:FOLDER, as Parquet")
+    .option("--replace", "with --publish: take the place of a result that is there")
+    .addOption(
+      new Option("-c, --config <file>", "whose stores --publish knows (default: orchestrator.yaml)")
+        .env("LOGVEND_CONFIG"),
+    )
     .option("-q, --quiet", "no progress and no summary")
     .addOption(urlOption())
     .addHelpText(
@@ -106,6 +112,8 @@ function addQuery(program: Command) {
         "    --with users=users.csv",
         "logvend query @requests_by_path --param limit=50 --since 15m",
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
+        "logvend query -f report.sql --source archive --since 30d --timeout 1h --max-bytes 50GB \\",
+        "    --publish s3://acme-results/2026-11/",
       ),
     )
     .addHelpText("after", EXIT_CODE_HELP)

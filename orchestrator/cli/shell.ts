@@ -1,7 +1,7 @@
 /** `logvend shell`: at a terminal line by line, from a pipe as a script. */
 import { VERSION } from "../../protocol/version.ts";
 import type { ApiClient } from "./client.ts";
-import type { QueryOptions } from "./query.ts";
+import type { QueryOptions } from "./ask.ts";
 import { keyOf } from "./question.ts";
 import { runPiped, runTyped } from "./shell/read_lines.ts";
 import { Shell } from "./shell/shell.ts";

@@ -3,14 +3,19 @@ import { parseArchiveUrl } from "./archive_config.ts";
 import type { AgentArchive, ArchiveStore } from "./archive_config.ts";
 import { FolderStore } from "./folder_store.ts";
 import type { ObjectStore } from "./object_store.ts";
+import type { StoreUse } from "./s3_errors.ts";
 
-/** @throws {LogvendError} bad_config, when it cannot be opened as configured */
+/**
+ * @param options what it is used for: errors say where that is set
+ * @throws {LogvendError} bad_config, when it cannot be opened as configured
+ */
 export async function openObjectStore(
   archive: ArchiveStore & Partial<AgentArchive>,
+  options: { use?: StoreUse } = {},
 ): Promise<ObjectStore> {
   const place = parseArchiveUrl(archive.url);
   if (place === null) throw new Error(`not an archive: ${archive.url}`); // the schema refuses it
   if (place.kind === "folder") return new FolderStore(place.path, archive.bandwidth);
   const { S3Store } = await import("./s3_store.ts");
-  return await S3Store.open(place, archive);
+  return await S3Store.open(place, archive, options);
 }

@@ -40,8 +40,34 @@ const BY_STATUS: Readonly<Record<number, StoreProblem>> = {
   501: "refused",
 };
 
+/** What a store is used for. */
+export type StoreUse = "archive" | "publish";
+
+/** Where what a request needs is set, and which rights it takes. */
+const SETTINGS = {
+  archive: {
+    url: "archive.url",
+    region: "archive.region",
+    keys: "what archive.credentials names",
+    endpoint: "archive.endpoint",
+    checksums: "archive.checksums",
+    rights: "the rights it takes: logvend archive policy",
+  },
+  publish: {
+    url: "--publish",
+    region: "its region (publish: in orchestrator.yaml, else AWS_REGION)",
+    keys: "its keys (publish: in orchestrator.yaml, else those of the AWS tools)",
+    endpoint: "its endpoint (publish: in orchestrator.yaml)",
+    checksums: "its checksums (publish: in orchestrator.yaml)",
+    rights: "it takes s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject, " +
+      "s3:AbortMultipartUpload and s3:ListBucketMultipartUploads",
+  },
+} as const;
+
 /** Where a request went. */
 export interface S3Target {
+  /** @default archive */
+  use?: StoreUse;
   url: string;
   bucket: string;
   region: string;
@@ -72,6 +98,7 @@ interface Reason {
 
 function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason): string {
   const said = messageOf(error).split("\n")[0] ?? "";
+  const set = SETTINGS[target.use ?? "archive"];
   switch (problem) {
     case "missing":
       return "no such object";
@@ -82,15 +109,15 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
     case "truncated":
       return "the reply ended early";
     case "no_bucket":
-      return `there is no bucket ${target.bucket}; make it, or correct archive.url`;
+      return `there is no bucket ${target.bucket}; make it, or correct ${set.url}`;
     case "wrong_region": {
       const right = region === undefined ? "that of the bucket" : region;
-      return `the bucket is not in ${target.region}; set archive.region to ${right}`;
+      return `the bucket is not in ${target.region}; set ${set.region} to ${right}`;
     }
     case "credentials":
-      return `${credentialsText(name)} (${name}); renew what archive.credentials names`;
+      return `${credentialsText(name)} (${name}); renew ${set.keys}`;
     case "denied":
-      return `access denied (${name}); the rights it takes: logvend archive policy`;
+      return `access denied (${name}); ${set.rights}`;
     case "clock":
       return "the clock of this machine is too far off; set it (NTP)";
     case "full":
@@ -99,11 +126,11 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
       return `the store is busy (${name})`;
     case "unreachable": {
       const where = target.endpoint ?? `S3 in ${target.region}`;
-      return `no answer from ${where} (${said}); is it up, and archive.endpoint right?`;
+      return `no answer from ${where} (${said}); is it up, and ${set.endpoint} right?`;
     }
     case "refused":
       if (name === "NotImplemented") {
-        return "the store does not know a header of the request; try archive.checksums: required";
+        return `the store does not know a header of the request; try ${set.checksums}: required`;
       }
       return name === "Unknown" || said.includes(name) ? said : `${name}: ${said}`;
     default:

@@ -30,6 +30,7 @@ import type {
 import { patience } from "./patience.ts";
 import type { Patience } from "./patience.ts";
 import { isNotImplemented, isPrecondition, isUnexplained, s3Error } from "./s3_errors.ts";
+import type { StoreUse } from "./s3_errors.ts";
 import { PART_BYTES, uploadParts } from "./s3_parts.ts";
 import { partsOf, sizeOf } from "./body_parts.ts";
 import { signBodies, signedBody } from "./signed_body.ts";
@@ -46,6 +47,7 @@ const ATTEMPTS_MAX = 3;
 const CONNECT_MS = 10_000;
 
 const DEFAULTS: Required<S3StoreOptions> = {
+  use: "archive",
   stallMs: STALL_MS,
   attemptsMax: ATTEMPTS_MAX,
   partBytes: PART_BYTES,
@@ -56,8 +58,10 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 type S3Place = Extract<ArchivePlace, { kind: "s3" }>;
 
-/** What speed and patience tests change. */
+/** What it is for, and what speed and patience tests change. */
 export interface S3StoreOptions {
+  /** Errors say where that is set. @default archive */
+  use?: StoreUse;
   /** @default 30 s */
   stallMs?: number;
   /** @default 3 */
@@ -323,7 +327,8 @@ export class S3Store implements ObjectStore {
 
   private get target() {
     const { region, endpoint } = this.archive;
-    return { url: this.url, bucket: this.place.bucket, region, endpoint };
+    const { use } = this.options;
+    return { url: this.url, bucket: this.place.bucket, region, endpoint, use };
   }
 }
 

@@ -5,7 +5,7 @@ import { formatDurationMs } from "../../../protocol/units.ts";
 import type { HostRecord } from "../../api/events.ts";
 import type { ApiClient } from "../client.ts";
 import { queryCommand } from "../query.ts";
-import type { QueryOptions } from "../query.ts";
+import type { QueryOptions } from "../ask.ts";
 import { signedQuestion } from "../question.ts";
 import type { Terminal } from "../terminal.ts";
 import type { TableColumns } from "./complete.ts";

@@ -139,6 +139,12 @@ export class Scene implements AsyncDisposable {
     });
   }
 
+  /** The operator's private key, as a key file has it. */
+  async pem(): Promise<string> {
+    const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", this.key.privateKey));
+    return `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`;
+  }
+
   get(path: string): Promise<Response> {
     return fetch(new URL(path, this.orchestrator.url));
   }

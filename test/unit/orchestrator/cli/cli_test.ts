@@ -25,9 +25,7 @@ function command(args: readonly string[], env: Record<string, string>) {
 async function operated(stack: AsyncDisposableStack) {
   const scene = stack.use(await Scene.start());
   const folder = stack.use(await TempFolder.make());
-  const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", scene.key.privateKey));
-  const pem = `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`;
-  const key = await folder.write("operator.key", pem);
+  const key = await folder.write("operator.key", await scene.pem());
   return { scene, env: { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key } };
 }
 

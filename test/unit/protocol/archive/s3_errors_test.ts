@@ -94,3 +94,14 @@ Deno.test("what S3 refuses is said with what to do about it", () => {
     /EntityTooLarge: as S3 says it/,
   );
 });
+
+Deno.test("of a place that results go to it is said where that is set", () => {
+  const check = (name: string, status: number, expected: RegExp) => {
+    const mapped = s3Error("list objects", thrown(name, status), { ...TARGET, use: "publish" });
+    assert.match(mapped.message, expected);
+  };
+  check("NoSuchBucket", 404, /there is no bucket acme-logs; make it, or correct --publish$/);
+  check("AccessDenied", 403, /access denied .*; it takes s3:ListBucket, s3:GetObject, /);
+  check("PermanentRedirect", 301, /set its region \(publish: .*, else AWS_REGION\) to that of the/);
+  check("ExpiredToken", 400, /the credentials expired .*; renew its keys \(publish: in orch/);
+});
