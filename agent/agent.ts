@@ -72,8 +72,9 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   await using archived = await openQueryArchive(config);
-  const data = { store, archive: archived, denied: store, known: new KnownResults() };
-  const parts: FleetParts = { ...data, workers, region, behindBytes, policy: config.policy };
+  const data = { store, held: store.keeper, archive: archived, denied: store };
+  const known = new KnownResults();
+  const parts: FleetParts = { ...data, known, workers, region, behindBytes, policy: config.policy };
   await using _socket = await serveSnapshots(dataDir, store);
   const counted = { config, plans, store, metrics };
   await using windows = await openWindows({

@@ -1,6 +1,6 @@
 /** The bodies of the MQTT messages between orchestrator and agent. Field names are wire contract. */
 import { z } from "zod";
-import { ArchivePiece } from "./archive/archive_piece.ts";
+import { ArchivePiece, CHUNKS_OF_PIECE_MAX } from "./archive/archive_piece.ts";
 import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "./claims.ts";
 import { HostName, Labels, RegionName, StreamName } from "./names.ts";
 
@@ -120,6 +120,15 @@ export const ArchiveUse = z.object({
 });
 export type ArchiveUse = z.infer<typeof ArchiveUse>;
 
+/** Archived chunks of one host that could not be read: how many, one of them, and why. */
+export const UnreadChunks = z.object({
+  host: HostName,
+  chunks: z.number().int().positive(),
+  key: z.string().max(500),
+  reason: z.string().max(500),
+});
+export type UnreadChunks = z.infer<typeof UnreadChunks>;
+
 /** What a host read for its part of an answer. */
 export const HostCoverage = z.object({
   /** Parts and chunks opened. */
@@ -138,6 +147,8 @@ export const HostCoverage = z.object({
   behind_bytes: z.number().int().nonnegative(),
   /** Of the above what is in the archive; none: it was not asked. */
   archive: ArchiveUse.optional(),
+  /** What the answer lacks: archived chunks that are damaged, or went while they were read. */
+  unread: z.array(UnreadChunks).max(CHUNKS_OF_PIECE_MAX).optional(),
 });
 export type HostCoverage = z.infer<typeof HostCoverage>;
 

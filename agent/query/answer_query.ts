@@ -11,8 +11,10 @@ import type { Denial } from "../store/denied.ts";
 import type { Store } from "../store/store.ts";
 import type { ArchiveScope } from "../store/query_archive.ts";
 import { listAnswer } from "./chunk_list.ts";
-import { explainQuestion, planQuestion, requestOf, runOver, runQuestion } from "./prepare.ts";
+import { nearest } from "./nearest.ts";
+import { explainQuestion, planQuestion, requestOf, runQuestion } from "./prepare.ts";
 import type { Finished, QueryParts, Question, QuestionRules } from "./prepare.ts";
+import { runArchived } from "./run_archived.ts";
 import { mayReachBefore, reachesBefore, wholeHistory } from "./whole_history.ts";
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
@@ -78,7 +80,7 @@ async function answerWithGone(
     return hostAnswer(await runQuestion(parts, question, signal));
   }
   const source = wholeHistory({ store, archive, scope, signal });
-  return hostAnswer(await runOver({ ...parts, store: source }, { ...question, plan }, signal));
+  return hostAnswer(await runArchived({ ...parts, store: source }, { ...question, plan }, signal));
 }
 
 /** A piece of a question to the archive. */
@@ -92,8 +94,11 @@ async function answerPiece(
   const plan = await planQuestion(parts, question, signal);
   const scope = scopeOf(plan, question, selector);
   if (piece.kind === "list") return listAnswer(await archive.list(scope, signal));
-  const { source: store, region } = archive.open(piece.chunks, scope, signal);
-  return hostAnswer(await runOver({ ...parts, store, region }, { ...question, plan }, signal));
+  const { source, region } = archive.open(piece.chunks, scope, signal); // all of them may be read
+  const { held } = parts;
+  const { chunks } = piece;
+  const store = held ? nearest({ held, archive, chunks, scope, signal }) : source;
+  return hostAnswer(await runArchived({ ...parts, store, region }, { ...question, plan }, signal));
 }
 
 function noArchive(): never {

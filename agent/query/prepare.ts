@@ -5,7 +5,13 @@ import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
-import type { Snapshot, SnapshotRequest, SnapshotSource, TableNeeds } from "../store/snapshot.ts";
+import type {
+  HeldChunks,
+  Snapshot,
+  SnapshotRequest,
+  SnapshotSource,
+  TableNeeds,
+} from "../store/snapshot.ts";
 import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import type { Policy } from "../policy/policy_config.ts";
@@ -13,6 +19,7 @@ import type { Fate, WorkerProcess, WorkerResult } from "./worker_process.ts";
 import type { KnownResults } from "./known_results.ts";
 import { runReusing } from "./reuse.ts";
 import type { Reused } from "./reuse.ts";
+import { pathsOf, unreadByHost } from "./unread.ts";
 import { lentSelect } from "./views.ts";
 import type { Output, WorkerQuery } from "./worker_protocol.ts";
 
@@ -24,6 +31,8 @@ export interface QueryParts {
   region: string;
   /** The region's archive; none: this host has none. */
   archive?: QueryArchive | null;
+  /** What of it is on this host's disk still. @default nothing */
+  held?: HeldChunks;
   /** Bytes in log files that the tail has not read yet. */
   behindBytes: () => number;
   /** Where results are kept for questions that come again. @default nowhere */
@@ -116,16 +125,18 @@ export async function explainQuestion(
   return coverage;
 }
 
+/** A question that was planned before. */
+export type Planned = Omit<Question, "asked"> & { plan: Plan };
+
 /**
- * Runs a plan over a source whose snapshots take long: no worker waits meanwhile.
+ * Runs a plan over a snapshot that took long: no worker has waited meanwhile.
  * @throws {LogvendError} like runQuestion
  */
 export async function runOver(
   parts: QueryParts,
-  { plan, output, rules }: Omit<Question, "asked"> & { plan: Plan },
+  { plan, output, rules, snapshot }: Planned & { snapshot: Snapshot },
   signal: AbortSignal,
 ): Promise<Finished> {
-  await using snapshot = await parts.store.snapshot(requestOf(plan, rules));
   const { known: _, ...rest } = parts; // it knows files of the store
   return await parts.workers.use(
     signal,
@@ -258,7 +269,7 @@ function workerQuery(
       {
         ...table,
         files: read(files),
-        archived: archived?.map((some) => ({ ...some, files: read(some.files) })) ?? [],
+        archived: archived?.map((some) => ({ ...some, files: read(pathsOf(some)) })) ?? [],
       },
     ]),
   );
@@ -290,5 +301,6 @@ function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
     lost: snapshot.lost,
     behind_bytes: behindBytes,
     ...(snapshot.archive === undefined ? {} : { archive: snapshot.archive }),
+    ...unreadByHost(snapshot.unread ?? []),
   };
 }

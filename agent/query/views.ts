@@ -5,7 +5,7 @@ import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { schemaOf } from "../../protocol/streams.ts";
 import { countedSelect, tableSelect } from "../../protocol/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
-import type { SnapshotTable } from "../store/snapshot.ts";
+import type { ArchivedFiles, SnapshotTable } from "../store/snapshot.ts";
 import { maskedSelect } from "../policy/masks.ts";
 import type { Policy } from "../policy/policy_config.ts";
 
@@ -27,7 +27,8 @@ export interface ViewRequest {
 /** What was lent of a table, with paths as the worker names them. */
 export type LentRequest =
   & Omit<ViewRequest, "range" | "shape" | "only">
-  & Pick<SnapshotTable, "archived" | "counted" | "shape">;
+  & Pick<SnapshotTable, "counted" | "shape">
+  & { archived?: (Omit<ArchivedFiles, "files"> & { files: string[] })[] | undefined };
 
 /** The SELECT of a view over all of it. */
 export function lentSelect(request: LentRequest): string {

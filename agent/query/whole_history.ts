@@ -56,7 +56,8 @@ export function wholeHistory({ store, archive, scope, signal }: HistoryParts): S
   };
 }
 
-function united(held: Snapshot, archived: Snapshot): Snapshot {
+/** Both, which have no row in common; it owns them. */
+export function united(held: Snapshot, archived: Snapshot): Snapshot {
   const tables = [...held.tables].map(([name, table]) => {
     const other = archived.tables.get(name);
     return [name, other === undefined ? table : unitedTable(table, other)] as const;
@@ -65,6 +66,7 @@ function united(held: Snapshot, archived: Snapshot): Snapshot {
     ...held,
     tables: new Map(tables),
     archive: archived.archive,
+    unread: archived.unread,
     async [Symbol.asyncDispose]() {
       await held[Symbol.asyncDispose]();
       await archived[Symbol.asyncDispose]();

@@ -5,6 +5,8 @@ import { getLogger } from "@logtape/logtape";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import type { Leases } from "./leases.ts";
+import { chunksHere, lendChunks } from "./lend_chunks.ts";
+import type { HeldChunks, Snapshot } from "./snapshot.ts";
 import type { Reserve } from "./reserve.ts";
 import { finishRemoval, markRemoved, unfinishedRemovals } from "./removed.ts";
 import type { RemovalReason, RemovedFile } from "./removed.ts";
@@ -32,7 +34,7 @@ export interface KeeperOptions {
   clock: () => number;
 }
 
-export class Keeper {
+export class Keeper implements HeldChunks {
   readonly verifier: Verifier;
   private readonly log = getLogger(["agent", "keeper"]);
 
@@ -64,6 +66,12 @@ export class Keeper {
       await release();
     }
     return catalog.file(id) ?? null;
+  }
+
+  async lend(tables: readonly string[], paths: readonly string[]): Promise<Snapshot> {
+    const { catalog } = this.options;
+    await this.verify(chunksHere(catalog, paths));
+    return lendChunks({ ...this.options, tables, paths });
   }
 
   /** Verifies the file that was verified longest ago, if that is `everyMs` ago; takes its time. */

@@ -15,6 +15,14 @@ export interface Snapshot extends AsyncDisposable {
   lost: { files: number; rows: number };
   /** What had to come from the archive. */
   archive?: ArchiveUse | undefined;
+  /** Chunks of the archive that could not be read: the answer lacks them. @default none */
+  unread?: UnreadChunk[] | undefined;
+}
+
+/** An archived chunk that could not be read, and why. */
+export interface UnreadChunk {
+  key: string;
+  reason: string;
 }
 
 /** The files of one table. They may hold rows outside the range too: the view cuts those off. */
@@ -38,11 +46,19 @@ export interface SnapshotTable {
 
 /** Files that have the same columns only: others are zeros in them, and must not even be scanned. */
 export interface ArchivedFiles {
-  files: string[];
+  files: ArchivedFile[];
   /** The physical columns that may be read. */
   columns: string[];
   /** Whether all their rows are in the range: they may lack `ts`. */
   isWhole: boolean;
+}
+
+/** What was fetched of one chunk. */
+export interface ArchivedFile {
+  path: string;
+  /** The object's. */
+  key: string;
+  rows: number;
 }
 
 /** Half-open range over `ts`, UTC, ISO 8601; null is unbounded. */
@@ -76,6 +92,12 @@ export interface SnapshotSource {
   goneUntil?(): string | null;
   /** Leases the files of the asked range, the newest rows among them. */
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
+}
+
+/** The part of the store that lends chunks by name. */
+export interface HeldChunks {
+  /** Those of these sealed chunks that are here, by their paths in the data folder. */
+  lend(tables: readonly string[], paths: readonly string[]): Promise<Snapshot>;
 }
 
 /** A part or chunk, and the times of its rows, microseconds since 1970, both inclusive. */

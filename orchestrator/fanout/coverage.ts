@@ -1,7 +1,8 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
 import { ArchiveUse, GapTotal, LostTotal } from "../../protocol/messages.ts";
-import type { HostCoverage } from "../../protocol/messages.ts";
+import type { HostCoverage, UnreadChunks } from "../../protocol/messages.ts";
+import { counted } from "../../protocol/units.ts";
 
 /** Why a host is missing from an answer. */
 export const MissingKind = z.enum([
@@ -110,7 +111,10 @@ export function coverageOf(
   const all = [...answered.map(({ coverage }) => coverage), ...archived?.coverage ?? []];
   const total = (field: "chunks" | "rows_scanned" | "rows_known" | "bytes_read" | "rejects") =>
     all.reduce((sum, coverage) => sum + (coverage[field] ?? 0), 0);
-  const hosts = answered.length + pruned + (archived?.whole.length ?? 0);
+  // A host that lacks something of its own is missing, though its rows are in the answer.
+  const lacking = new Set(missing.map(({ host }) => host));
+  const whole = answered.filter(({ host }) => !lacking.has(host)).length;
+  const hosts = whole + pruned + (archived?.whole.length ?? 0);
   return {
     asked: hosts + missing.length,
     answered: hosts,
@@ -138,6 +142,13 @@ export function coverageOf(
       .toSorted(byHost),
     ...archiveUse(all, archived),
   };
+}
+
+/** `2 archived chunks could not be read, one is stream=…: it was replaced …` */
+export function unreadText({ chunks, key, reason }: UnreadChunks): string {
+  const which = chunks === 1 ? key : `one is ${key}`;
+  const what = `${counted(chunks, "archived chunk")} could not be read`;
+  return `${what}${chunks === 1 ? "" : ","} ${which}: ${reason}`;
 }
 
 /** "silent since 10:14:07", with the date when that was more than a day ago; UTC. */

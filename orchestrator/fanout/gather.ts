@@ -10,7 +10,7 @@ import type { ArchivedOutcome, ArchivePart } from "./archive/archive_part.ts";
 import type { ArchiveProgress } from "./archive/archive_work.ts";
 import type { Audience } from "./audience.ts";
 import type { Collector, HostAnswer, Outcome } from "./collector.ts";
-import { coverageOf } from "./coverage.ts";
+import { coverageOf, unreadText } from "./coverage.ts";
 import type { Coverage, HostResultSummary, Missing } from "./coverage.ts";
 import { Interims, withPauses } from "./interim.ts";
 import type { OnInterim } from "./interim.ts";
@@ -75,7 +75,9 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
     const { asked, pruned } = request.audience;
     const { missing, archived } = request.archive?.settle(received.missing) ??
       { missing: received.missing, archived: null };
-    const coverage = coverageOf(received.answered, missing, pruned.length, archived);
+    const lacking = new Set(missing.map(({ host }) => host));
+    const whole = pruned.filter((host) => !lacking.has(host));
+    const coverage = coverageOf(received.answered, missing, whole.length, archived);
     const needsNobody = request.plan.partials.length === 0 ||
       (asked.length === 0 && pruned.length > 0) ||
       (archived !== null && (archived.coverage.length > 0 || missing.length === 0));
@@ -176,6 +178,9 @@ async function takeAnswers(
     if (rejected.some((one) => one.host === host)) continue;
     const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
     received.answered.push({ host, coverage, behindMs });
+    for (const unread of coverage.unread ?? []) {
+      received.missing.push({ host, kind: "failed", reason: unreadText(unread) });
+    }
   }
 }
 

@@ -14,6 +14,8 @@ const HOSTS_ASKED_MAX = 16;
 const ASK_AGAIN_MS = 5_000;
 const TICK_MS = 1_000;
 
+const HOUR_MS = 3_600_000;
+
 /** Chunks of all hosts, at some 50 bytes each. Beyond it days stay unknown: their hosts are asked. */
 const CHUNKS_MAX = 2_000_000;
 
@@ -166,6 +168,20 @@ export class ChunkCatalog implements Disposable {
     const until = this.hosts.get(host)?.said.gone_until ?? null;
     if (until === null || !isListed({ tables, since, until })) return false;
     return since === null || Date.parse(since) < Date.parse(until);
+  }
+
+  /** Whether a host has sealed chunks of an hour, `2026-11-22T19`, as far as it has said; or may. */
+  hasHour(host: string, stream: string, hour: string): boolean {
+    const known = this.hosts.get(host);
+    const day = hour.slice(0, "2026-11-22".length);
+    if (known?.said.days[day] === undefined) return false;
+    const listed = known.days.get(day)?.chunks ?? null;
+    if (listed === null) return true;
+    const startMs = Date.parse(`${hour}:00:00Z`);
+    const within = { sinceUs: startMs * 1_000, untilUs: (startMs + HOUR_MS) * 1_000 };
+    return eachOf(listed.get(stream)).some(({ firstUs, lastUs }) =>
+      isWithin(within, firstUs, lastUs)
+    );
   }
 
   estimate(host: string, read: Read): Estimate {

@@ -3,7 +3,7 @@ import { parseArchiveUrl } from "./archive_config.ts";
 import type { AgentArchive, ArchiveStore } from "./archive_config.ts";
 import { FolderStore } from "./folder_store.ts";
 import type { ObjectStore } from "./object_store.ts";
-import type { StoreUse } from "./s3_errors.ts";
+import type { S3StoreOptions } from "./s3_store.ts";
 
 /**
  * @param options what it is used for: errors say where that is set
@@ -11,7 +11,7 @@ import type { StoreUse } from "./s3_errors.ts";
  */
 export async function openObjectStore(
   archive: ArchiveStore & Partial<AgentArchive>,
-  options: { use?: StoreUse } = {},
+  options: S3StoreOptions = {},
 ): Promise<ObjectStore> {
   const place = parseArchiveUrl(archive.url);
   if (place === null) throw new Error(`not an archive: ${archive.url}`); // the schema refuses it

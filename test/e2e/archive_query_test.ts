@@ -88,4 +88,18 @@ Deno.test("the archive answers near the data, also for hosts that are gone", asy
   assert.match(open.stderr, /offline 1 {2}web-2 {2}silent since .* {2}archive used to 22:00, gap/);
   const without = await fleet.query(SQL, ...ALL, "--source", "archive");
   assert.deepEqual(without.answer.rows, whole);
+
+  const [first = "", ...others] = files.get("eu-west-1") ?? [];
+  await Deno.writeTextFile(first, "no chunk");
+  const rest = new Map([...files, ["eu-west-1", others]]);
+  const lacking = await fleet.query(SQL, ...ALL, "--source", "archive", "--allow-partial");
+  const left = await expected(rest, "2026-11-22T00:00:00Z", "2026-11-22T22:00:00Z");
+  assert.deepEqual(lacking.answer.rows, left);
+  const { missing, asked, answered } = lacking.answer.coverage;
+  assert.deepEqual([missing.map(({ host }) => host), asked, answered], [["web-1"], 3, 2]);
+  const told = await fleet.cli("query", SQL, ...ALL, "--source", "archive");
+  assert.equal(told.code, 75);
+  const said =
+    /failed +1 {2}web-1 {2}1 archived chunk could not be read stream=logs.*parquet: it is no Parquet file: .*see logvend archive verify/;
+  assert.match(told.stderr, said);
 });

@@ -10,6 +10,7 @@ import { lendTable } from "../reads/archived_tables.ts";
 import type { ArchivedTable } from "../reads/archived_tables.ts";
 import type { CachedObject, ChunkCache } from "../reads/chunk_cache.ts";
 import { listChunks } from "./chunk_listing.ts";
+import { retried } from "../reads/retried.ts";
 import { scopeFilter } from "./scope.ts";
 import type { Onlooker } from "./scope.ts";
 
@@ -47,7 +48,10 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
     const inScope = scopeFilter(scope, self);
     const chunks = references.map(([key, bytes, etag]) => {
       const place = inScope(key);
-      if (place !== null) return { place, object: objectOf(store, { key, bytes, etag }, signal) };
+      if (place !== null) {
+        const listed = { key, bytes, etag, chunk: place.chunk };
+        return { place, object: objectOf(store, listed, signal) };
+      }
       throw new LogvendError("not_permitted", `${key} is not of what was asked and signed`);
     });
     const regions = new Set(chunks.map(({ place }) => place.region));
@@ -91,6 +95,7 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
       gaps: { count: 0, bytes: 0 },
       lost: { files: 0, rows: 0 },
       archive: sumOf([...lent.values()].map(({ use }) => use)),
+      unread: [...lent.values()].flatMap(({ unread }) => unread),
       [Symbol.asyncDispose]: () => Promise.resolve(release()),
     };
   }
@@ -104,21 +109,21 @@ function sumOf(uses: readonly ArchiveUse[]): ArchiveUse {
 /** Reads nothing but the version that was listed. */
 function objectOf(
   store: ObjectStore,
-  { key, bytes, etag }: { key: string; bytes: number; etag: string },
+  listed: Pick<CachedObject, "key" | "bytes" | "etag" | "chunk">,
   signal: AbortSignal,
 ): CachedObject {
+  const { key, etag } = listed;
   return {
-    key,
-    bytes,
-    etag,
+    ...listed,
     async read(range) {
       try {
-        return await readObject(store, key, { range, ifMatch: etag }, signal);
+        const read = () => readObject(store, key, { range, ifMatch: etag }, signal);
+        return await retried(read, { signal });
       } catch (error) {
         if (!(error instanceof ObjectStoreError)) throw error;
         if (error.problem !== "changed" && error.problem !== "missing") throw error;
         const what = error.problem === "changed" ? "was replaced" : "was removed";
-        const text = `${key} ${what} while it was read: ask again`;
+        const text = `it ${what} while it was read: ask again`;
         throw new ObjectStoreError(error.problem, text, error.short, { cause: error });
       }
     },

@@ -2,6 +2,7 @@
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import type { ArchiveScope } from "../../store/query_archive.ts";
+import { retried } from "../reads/retried.ts";
 import { Slots } from "../reads/slots.ts";
 import { scopeFilter } from "./scope.ts";
 import type { Onlooker } from "./scope.ts";
@@ -33,14 +34,24 @@ export async function listChunks(
   const found: ListedObject[] = [];
   await Promise.all(prefixes.map((prefix) =>
     slots.run(async () => {
-      for await (const object of store.list(prefix, signal)) {
-        if (inScope(object.key) === null) continue;
-        found.push(object);
-        if (found.length > CHUNKS_MAX) throw tooMany();
-      }
+      const list = () => Array.fromAsync(inScopeOf(store.list(prefix, signal), inScope));
+      for (const object of await retried(list, { signal })) found.push(object);
+      if (found.length > CHUNKS_MAX) throw tooMany();
     })
   ));
   return found.sort((a, b) => a.key < b.key ? -1 : 1);
+}
+
+async function* inScopeOf(
+  objects: AsyncIterable<ListedObject>,
+  inScope: ReturnType<typeof scopeFilter>,
+): AsyncGenerator<ListedObject> {
+  let count = 0;
+  for await (const object of objects) {
+    if (inScope(object.key) === null) continue;
+    if (++count > CHUNKS_MAX) throw tooMany();
+    yield object;
+  }
 }
 
 /** Prefixes of the days of a range; one empty prefix where they are many. */

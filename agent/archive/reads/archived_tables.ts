@@ -6,9 +6,15 @@ import { schemaOf } from "../../../protocol/streams.ts";
 import { physicalNames } from "../../../protocol/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
-import type { ArchivedFiles, SnapshotTable, TableNeeds } from "../../store/snapshot.ts";
+import type {
+  ArchivedFiles,
+  SnapshotTable,
+  TableNeeds,
+  UnreadChunk,
+} from "../../store/snapshot.ts";
 import { microseconds } from "../../store/stored_snapshot.ts";
 import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
+import { ownFault } from "./chunk_error.ts";
 import type { RowGroup } from "./footer.ts";
 import { Slots } from "./slots.ts";
 
@@ -21,6 +27,8 @@ const POSITIONS = ["generation", "line_offset", "line_length"];
 export interface ArchivedTable {
   table: SnapshotTable;
   use: ArchiveUse;
+  /** Chunks that could not be read. */
+  unread: UnreadChunk[];
   release(): void;
 }
 
@@ -36,7 +44,11 @@ export interface TableRequest {
   onChunk?: (() => void) | undefined;
 }
 
-/** Fetches what is missing; everything or nothing stays lent. @throws {LogvendError} */
+/**
+ * Fetches what is missing. A chunk whose own fault it is stays out; of others everything or nothing
+ * stays lent.
+ * @throws {LogvendError}
+ */
 export async function lendTable(request: TableRequest): Promise<ArchivedTable> {
   const { cache, name, chunks, needs, onChunk } = request;
   const { sinceUs, untilUs } = microseconds(request);
@@ -56,12 +68,17 @@ export async function lendTable(request: TableRequest): Promise<ArchivedTable> {
   const lent = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
   const release = () => lent.forEach((chunk) => chunk.release());
   try {
-    for (const one of settled) if (one.status === "rejected") throw one.reason;
+    const unread = settled.flatMap((one, i) => {
+      if (one.status === "fulfilled") return [];
+      const [key, reason] = [chunks[i]?.key ?? "", ownFault(one.reason)];
+      if (reason === null) throw one.reason;
+      return { key, reason };
+    });
     const table = tableOf(lent, { ...want, countsOnly: needs.countsOnly });
     if (table.shape !== undefined && needs.columns.some(isLine)) {
       table.shape = await withLayouts(table.shape, table);
     }
-    return { table, use: useOf(lent), release };
+    return { table, use: useOf(lent), unread, release };
   } catch (error) {
     release();
     throw error;
@@ -128,7 +145,7 @@ function groupsOf(
 ): ArchivedFiles[] {
   const alike = (chunk: LentChunk) => [isWhole(chunk), ...[...chunk.wanted].sort()].join();
   return [...Map.groupBy(lent, alike).values()].map((chunks) => ({
-    files: chunks.flatMap(({ path }) => path ?? []),
+    files: chunks.flatMap(({ path, key, rows }) => path === null ? [] : { path, key, rows }),
     columns: [...chunks[0]?.wanted ?? []],
     isWhole: chunks.every(isWhole),
   }));
@@ -138,8 +155,10 @@ function groupsOf(
 async function withLayouts(shape: StreamShape, table: SnapshotTable): Promise<StreamShape> {
   await using engine = await Engine.open();
   const layouts = new Set<string>();
-  for (const path of table.archived?.flatMap(({ files }) => files) ?? []) {
-    for (const layout of await layoutsOfFile(engine, path)) layouts.add(layout);
+  for (const { path } of table.archived?.flatMap(({ files }) => files) ?? []) {
+    // A damaged file has none; the query that reads it says so.
+    const found = await layoutsOfFile(engine, path).catch(() => []);
+    for (const layout of found) layouts.add(layout);
   }
   return { ...shape, layouts: [...layouts] };
 }

@@ -11,6 +11,7 @@ import type { Column } from "../../../protocol/messages.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
 import { withoutRefused } from "./bloom_filter.ts";
+import { ChunkError } from "./chunk_error.ts";
 import { chooseRowGroups, rangesOf } from "./choose.ts";
 import type { Want } from "./choose.ts";
 import { cutFooter } from "./cut_footer.ts";
@@ -33,6 +34,8 @@ export interface CachedObject {
   bytes: number;
   /** Length of its footer, where it is known. */
   footerBytes?: number | undefined;
+  /** Id of the chunk that it has to be; none: any. */
+  chunk?: string | undefined;
   /** @throws when the object has another ETag by now */
   read: RangeReader;
 }
@@ -45,6 +48,8 @@ export interface Fetched {
 
 /** What of a chunk can matter. Its file stays until it is released. */
 export interface LentChunk {
+  /** The object's. */
+  key: string;
   /** Null: no row can matter, or no column was wanted. */
   path: string | null;
   /** Of the row groups that were chosen. */
@@ -97,8 +102,8 @@ export class ChunkCache {
   /**
    * Fetches what is missing of what is wanted. `columnsOf` says which columns, by those that the
    * object has and the row groups that were chosen.
-   * @throws {LogvendError} usage for what is no Parquet file, unavailable beyond the quota, and what
-   *   reading throws
+   * @throws {ChunkError} of what is no chunk
+   * @throws {LogvendError} unavailable beyond the quota, and what reading throws
    */
   async lend(
     object: CachedObject,
@@ -128,13 +133,14 @@ export class ChunkCache {
         const bytes = await object.read(range);
         fetched.bytes += bytes.length;
         if (bytes.length === range.end - range.start) return bytes;
-        throw new LogvendError("unavailable", `${object.key}: the answer was cut off`);
+        throw new ChunkError("it is shorter than was listed");
       });
     const footer = await this.footerOf(id, object, read);
     const chosen = chooseRowGroups(footer, { ...want, columns: new Set() });
     const groups = await withoutRefused(read, chosen, want.values);
     const columns = columnsOf(footer.columns, groups);
     const lent = {
+      key: object.key,
       rows: groups.reduce((sum, { rows }) => sum + rows, 0),
       firstUs: Math.min(...groups.map(({ firstUs }) => firstUs)),
       lastUs: Math.max(...groups.map(({ lastUs }) => lastUs)),
@@ -160,6 +166,9 @@ export class ChunkCache {
     const known = this.footers.get(id);
     this.footers.delete(id);
     const footer = known ?? await readFooter(read, object.bytes, object.footerBytes);
+    if (object.chunk !== undefined && (footer.id ?? object.chunk) !== object.chunk) {
+      throw new ChunkError(`it is the chunk ${footer.id}, under another's name`);
+    }
     this.footers.set(id, footer);
     const [oldest] = this.footers.keys();
     if (this.footers.size > FOOTERS_MAX && oldest !== undefined) this.footers.delete(oldest);

@@ -9,6 +9,7 @@ import {
   structsIn,
 } from "../../store/parquet/thrift.ts";
 import type { ThriftStruct } from "../../store/parquet/thrift.ts";
+import { ChunkError } from "./chunk_error.ts";
 
 /** Fields of RowGroup, ColumnChunk and ColumnMetaData (parquet.thrift). */
 const ROW_GROUP = { columns: 1, rowCount: 3 };
@@ -20,11 +21,20 @@ const COLUMN = { bloomFilter: [14, 15] };
  * filters and page indexes, which DuckDB would look for in places that were not fetched.
  * @param metadata of the original, without length and magic
  * @param kept numbers of row groups, from 0
+ * @throws {ChunkError} of one that nobody of ours wrote
  */
 export function cutFooter(
   metadata: Uint8Array,
   kept: ReadonlySet<number>,
 ): Uint8Array<ArrayBuffer> {
+  try {
+    return cut(metadata, kept);
+  } catch (cause) {
+    throw new ChunkError("its footer cannot be cut", cause);
+  }
+}
+
+function cut(metadata: Uint8Array, kept: ReadonlySet<number>): Uint8Array<ArrayBuffer> {
   const file = readStruct(metadata);
   const groups = structsIn(file, FILE.rowGroups).filter((_, i) => kept.has(i));
   for (const group of groups) structsIn(group, ROW_GROUP.columns).forEach(dropIndexes);

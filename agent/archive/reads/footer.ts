@@ -1,8 +1,9 @@
 /** The footer of an archived chunk, read by range: where its row groups and columns lie. */
 import { parquetMetadata } from "hyparquet";
 import type { ColumnMetaData, FileMetaData, SchemaElement } from "hyparquet";
-import { LogvendError } from "../../../protocol/errors.ts";
 import type { Column } from "../../../protocol/messages.ts";
+import { checkFooter } from "./check_footer.ts";
+import { ChunkError } from "./chunk_error.ts";
 import type { ByteRange } from "./ranges.ts";
 
 /** Reads a range of one version of one object, and not a byte of another. */
@@ -32,6 +33,8 @@ export interface Footer {
   bytes: Uint8Array;
   /** Where it begins. */
   offset: number;
+  /** Id of the chunk that it is of, by its own word; null: it does not say. */
+  id: string | null;
   columns: Column[];
   rowGroups: RowGroup[];
 }
@@ -47,7 +50,7 @@ const END_BYTES = 8;
  * Reads a footer with one request where its size is known or guessed well, else with two.
  * @param size of the object
  * @param footerBytes length and magic included
- * @throws {LogvendError} usage, for an object that is no Parquet file of ours
+ * @throws {ChunkError} of an object that is no chunk of ours
  */
 export async function readFooter(
   read: RangeReader,
@@ -69,6 +72,7 @@ export async function readFooter(
   try {
     return footerOf(metadata, size - wanted);
   } catch (cause) {
+    if (cause instanceof ChunkError) throw cause;
     throw notParquet("its footer cannot be read", cause);
   }
 }
@@ -89,7 +93,8 @@ function footerOf(end: Uint8Array, offset: number): Footer {
   const elements = metadata.schema.filter(({ type }) => type !== undefined);
   const columns = elements.map((element) => ({ name: element.name, type: typeOf(element) }));
   const bytes = end.subarray(0, end.length - END_BYTES);
-  return { bytes, offset, columns, rowGroups: rowGroupsOf(metadata) };
+  const { id } = checkFooter(metadata, offset);
+  return { bytes, offset, id, columns, rowGroups: rowGroupsOf(metadata) };
 }
 
 function rowGroupsOf({ row_groups: groups }: FileMetaData): RowGroup[] {
@@ -148,6 +153,6 @@ function typeOf({ type, converted_type: converted, logical_type: logical }: Sche
   }
 }
 
-function notParquet(why: string, cause?: unknown): LogvendError {
-  return new LogvendError("usage", `No Parquet file: ${why}`, { cause });
+function notParquet(why: string, cause?: unknown): ChunkError {
+  return new ChunkError(`it is no Parquet file: ${why}`, cause);
 }

@@ -1,5 +1,6 @@
 /** Which part of a question the archive answers, and what its answer covers. */
 import type { QueryClaims } from "../../../protocol/claims.ts";
+import type { Presence } from "../../../protocol/messages.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import { matches, parseSelector } from "../../../protocol/selector.ts";
 import type { Selector } from "../../../protocol/selector.ts";
@@ -54,13 +55,19 @@ export function archivePart(options: ArchivePartOptions): ArchivePart | null {
     ...audience.missing.filter(isAway).map(({ host }) => host),
     ...audience.pruned.filter((host) => options.catalog.mayHaveGone(host, read)),
   ];
-  const hasArchive = options.fleet.list()
-    .some(({ presence }) => presence.commands.includes(ARCHIVE_COMMAND));
-  if (hosts.length === 0 || !hasArchive) return null;
+  if (hosts.length === 0 || !hasArchive(options.fleet)) return null;
   const regions = hosts.flatMap((host) => options.fleet.get(host)?.presence.region ?? []);
   const wanted = new Set(hosts);
   const isWanted = (host: string) => wanted.has(host) || options.fleet.get(host) === undefined;
   return new ArchivePart(options, { regions: new Set(regions), isWanted });
+}
+
+/** Whether any agent of the fleet, or of a region, reads an archive. */
+function hasArchive(fleet: Fleet, region?: string): boolean {
+  return fleet.list().some(({ presence }) =>
+    presence.commands.includes(ARCHIVE_COMMAND) &&
+    (region === undefined || presence.region === region)
+  );
 }
 
 /** Labels of hosts that their chunks' keys have. */
@@ -95,9 +102,9 @@ export class ArchivePart {
     private readonly options: ArchivePartOptions,
     private readonly extent: Extent,
   ) {
-    const { fleet, claims: { selector }, ask, referenceBytesMax } = options;
+    const { fleet, catalog, claims: { selector }, ask, referenceBytesMax } = options;
     this.work = new ArchiveWork({
-      ...{ fleet, selector, ask, referenceBytesMax },
+      ...{ fleet, catalog, selector, ask, referenceBytesMax },
       ...extent,
       onProgress: (progress) => this.progress = progress,
     });
@@ -155,13 +162,18 @@ export class ArchivePart {
     return withArchive(missing, { untilMs, endMs: Math.min(endMs, known?.seenMs ?? endMs) });
   }
 
-  /** Hosts of regions whose archive nobody could look at, where it was asked for itself. */
+  /** Hosts of regions whose archive nobody could look at, of which it was to be read. */
   private unread(before: ReadonlySet<string>): Missing[] {
-    if (this.extent.regions !== null) return [];
-    const selector = parseSelector(this.options.claims.selector);
+    const { claims, fleet, audience } = this.options;
+    const selector = parseSelector(claims.selector);
+    const pruned = new Set(audience.pruned);
+    const isOnlyThere = ({ host, region }: Presence) =>
+      this.extent.regions === null ||
+      (pruned.has(host) && this.extent.isWanted(host) && hasArchive(fleet, region));
     return this.list.unread.flatMap(({ region, reason }) =>
-      this.options.fleet.list().map(({ presence }) => presence)
+      fleet.list().map(({ presence }) => presence)
         .filter((presence) => presence.region === region && !before.has(presence.host))
+        .filter(isOnlyThere)
         .filter(({ host, labels }) => matches(selector, { ...labels, host, region }))
         .map(({ host }): Missing => ({ host, kind: "lost", reason }))
     );

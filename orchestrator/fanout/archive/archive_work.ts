@@ -5,8 +5,10 @@ import type { HostCoverage } from "../../../protocol/messages.ts";
 import { fromWireError } from "../../../protocol/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
+import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
+import { unreadText } from "../coverage.ts";
 import type { Missing } from "../coverage.ts";
 import { cutPieces, placed } from "./pieces.ts";
 import type { Piece, PlacedChunk } from "./pieces.ts";
@@ -17,6 +19,8 @@ export const ARCHIVE_COMMAND = "archive";
 
 export interface ArchiveWorkOptions {
   fleet: Fleet;
+  /** What hosts have on their disks. */
+  catalog: ChunkCatalog;
   /** Selector text. */
   selector: string;
   /** Which hosts' chunks are read. */
@@ -74,6 +78,20 @@ export class ArchiveWork {
     return (labelled.length > 0 ? labelled : able).map(({ host }) => host);
   }
 
+  /** Whoever has the chunks on its disk needs no label. */
+  private agentsFor({ region, host }: Piece): string[] {
+    const agents = this.agents(region);
+    return host === null || agents.includes(host) || !this.isThere(host)
+      ? agents
+      : [host, ...agents];
+  }
+
+  /** Whether a host is there, and reads the archive. */
+  private isThere(host: string): boolean {
+    const known = this.options.fleet.get(host);
+    return known?.state === "online" && known.presence.commands.includes(ARCHIVE_COMMAND);
+  }
+
   /** Asks one agent of each region; another one if it cannot say. */
   async list(signal: AbortSignal): Promise<ArchiveList> {
     const selector = parseSelector(this.options.selector);
@@ -100,14 +118,15 @@ export class ArchiveWork {
     const pieces = cutPieces(chunks, {
       byHost: plan.mode === "host_complete",
       agentCount: (region) => this.agents(region).length,
-      isOwner: (host) => this.options.fleet.get(host)?.state === "online",
+      isHeld: ({ place: { host, stream, hour } }) =>
+        this.isThere(host) && this.options.catalog.hasHour(host, stream, hour),
       referenceBytesMax,
     });
     const done = progressOf(pieces);
     onProgress({ ...done });
     const runner = new PieceRunner({
       pieces,
-      agents: (region) => this.agents(region),
+      agents: (piece) => this.agentsFor(piece),
       ask: (agent, piece, stop) => ask(agent, readCommand(piece), stop),
     });
     for await (const outcomes of runner.run(signal)) {
@@ -117,7 +136,11 @@ export class ArchiveWork {
         done.chunks += piece.chunks.length;
         done.bytes += piece.bytes;
         if (outcome.kind === "answered") {
-          this.result.coverage.push(outcome.answer.coverage);
+          const { coverage } = outcome.answer;
+          this.result.coverage.push(coverage);
+          for (const unread of coverage.unread ?? []) {
+            this.reject([unread.host], unreadText(unread));
+          }
           answers.push(outcome.answer);
         } else this.fail(piece, outcome.outcome);
       }

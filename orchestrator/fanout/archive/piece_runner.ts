@@ -27,8 +27,8 @@ export type PieceOutcome =
 
 export interface PieceRunnerOptions {
   pieces: readonly Piece[];
-  /** Agents that are there by now and may read chunks of a region. */
-  agents: (region: string) => readonly string[];
+  /** Agents that are there by now and may read a piece. */
+  agents: (piece: Piece) => readonly string[];
   /** Asks an agent for a piece; an abort of the signal cancels it there. */
   ask: (agent: string, piece: Piece, signal: AbortSignal) => Promise<Outcome>;
   /** @default performance.now */
@@ -90,7 +90,7 @@ export class PieceRunner {
 
   private assign() {
     for (const job of [...this.waiting]) {
-      const agents = this.options.agents(job.piece.region).filter((one) => !job.tried.has(one));
+      const agents = this.options.agents(job.piece).filter((one) => !job.tried.has(one));
       const agent = this.choose(agents, job.piece);
       if (agent === null && (agents.length > 0)) continue; // all of them are busy
       this.waiting.splice(this.waiting.indexOf(job), 1);
@@ -115,7 +115,7 @@ export class PieceRunner {
       const [attempt, ...more] = job.attempts;
       if (attempt === undefined || more.length > 0) continue;
       if (this.now() - attempt.startedMs < slowMs) continue;
-      const agents = this.options.agents(job.piece.region).filter((one) => !job.tried.has(one));
+      const agents = this.options.agents(job.piece).filter((one) => !job.tried.has(one));
       const idle = agents.find((agent) => (this.load.get(agent) ?? 0) === 0);
       if (idle !== undefined) this.start(job, idle);
     }

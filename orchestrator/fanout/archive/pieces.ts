@@ -22,8 +22,8 @@ export interface CutOptions {
   byHost: boolean;
   /** Agents that will be asked, by region. */
   agentCount: (region: string) => number;
-  /** Hosts that get their own chunks: they may have them on their disks. */
-  isOwner: (host: string) => boolean;
+  /** Whether its host is there, and has it on its disk still. */
+  isHeld: (chunk: PlacedChunk) => boolean;
   /** What references of chunks may take of one message. */
   referenceBytesMax: number;
 }
@@ -55,7 +55,7 @@ export function cutPieces(chunks: readonly PlacedChunk[], options: CutOptions): 
     const bytesMax = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, share));
     const together = Map.groupBy(
       list,
-      ({ place: { host } }) => options.byHost || options.isOwner(host) ? host : null,
+      (chunk) => options.byHost || options.isHeld(chunk) ? chunk.place.host : null,
     );
     return [...together].flatMap(([host, own]) => {
       const limits = { bytesMax: options.byHost ? Infinity : bytesMax, ...options };

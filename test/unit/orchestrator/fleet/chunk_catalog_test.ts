@@ -166,6 +166,19 @@ Deno.test("what will be read is added up, of what is known", () => {
   check({ chunks: 1, rows: 7, bytes: 700, isOpen: false, isKnown: true });
 });
 
+Deno.test("the hours that a host has sealed are known, once it has said of their day", () => {
+  using scene = new Scene();
+  const has = (hour: string, stream = "logs") => scene.catalog.hasHour("web-1", stream, hour);
+  assert.equal(has(`${DAY}T10`), false); // nothing is known of the host
+  scene.say(statement());
+  assert.equal(has(`${DAY}T10`), true); // it has something of the day
+  scene.tell(day());
+  assert.equal(has(`${DAY}T10`), true);
+  assert.equal(has(`${DAY}T11`), false);
+  assert.equal(has(`${DAY}T10`, "api"), false);
+  assert.equal(has("2026-11-19T10"), false);
+});
+
 Deno.test("a host that is gone held what it said last, and what may have come until it went", () => {
   using scene = new Scene();
   const endMs = Date.parse("2026-11-22T19:00:00Z");

@@ -66,11 +66,11 @@ Deno.test("a file with a cut footer has the rows of its row groups and no others
 
 Deno.test("what is no Parquet file is said to be none", async () => {
   const text = new MemoryObject(new TextEncoder().encode("<Error>NoSuchKey</Error>"));
-  await assert.rejects(readFooter(text.cached.read, text.bytes.length), /No Parquet file/);
+  await assert.rejects(readFooter(text.cached.read, text.bytes.length), /no Parquet file/);
   const { folder, object } = await written(10);
   await using _folder = folder;
   const damaged = object.bytes.slice();
   damaged.fill(255, damaged.length - 60, damaged.length - 8);
   const bad = new MemoryObject(damaged);
-  await assert.rejects(readFooter(bad.cached.read, damaged.length), /No Parquet file/);
+  await assert.rejects(readFooter(bad.cached.read, damaged.length), /no Parquet file/);
 });

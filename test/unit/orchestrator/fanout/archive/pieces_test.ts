@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { chunkPath } from "../../../../../protocol/chunk_path.ts";
 import { cutPieces, placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
-import type { CutOptions } from "../../../../../orchestrator/fanout/archive/pieces.ts";
+import type { CutOptions, PlacedChunk } from "../../../../../orchestrator/fanout/archive/pieces.ts";
 
 const chunk = fc.record({
   region: fc.constantFrom("eu", "us"),
@@ -19,7 +19,7 @@ const chunk = fc.record({
 const OPTIONS: CutOptions = {
   byHost: false,
   agentCount: () => 2,
-  isOwner: () => false,
+  isHeld: () => false,
   referenceBytesMax: 20_000,
 };
 
@@ -33,13 +33,14 @@ Deno.test("every chunk is in exactly one piece, and pieces keep to their limits"
     const { byHost, owner, referenceBytesMax } = chosen;
     const chunks = placed(list);
     assert.equal(chunks.length, new Set(list.map(({ key }) => key)).size);
-    const isOwner = (host: string) => host === owner;
-    const pieces = cutPieces(chunks, { ...OPTIONS, byHost, isOwner, referenceBytesMax });
+    const isHeld = ({ place }: PlacedChunk) => place.host === owner && place.hour.endsWith("7");
+    const pieces = cutPieces(chunks, { ...OPTIONS, byHost, isHeld, referenceBytesMax });
     const keys = pieces.flatMap((piece) => piece.chunks.map(({ key }) => key));
     assert.deepEqual(keys.toSorted(), chunks.map(({ key }) => key).toSorted());
     for (const { region, host, chunks: own, bytes } of pieces) {
       assert(own.every(({ place }) => place.region === region));
       if (host !== null) assert(own.every(({ place }) => place.host === host));
+      assert(own.every((chunk) => byHost || (host !== null) === isHeld(chunk)));
       assert(own.length <= 200 && (byHost || own.length === 1 || bytes <= 128e6));
       assert(
         own.length === 1 || JSON.stringify(

@@ -1,0 +1,68 @@
+/** Whether a footer is that of a chunk of ours, and can be true: anybody can put a file into a bucket. */
+import type { FileMetaData } from "hyparquet";
+import { z } from "zod";
+import { ChunkError } from "./chunk_error.ts";
+
+/** The key of what our files say of themselves (file_metadata.ts of the store). */
+const METADATA_KEY = "logvend";
+
+/** Of chunks that older versions wrote less is known. */
+const Said = z.object({ id: z.string().optional(), rows: z.number().optional() });
+
+/** "PAR1" at the beginning. */
+const MAGIC_BYTES = 4;
+
+/** What the footer says that its file is. */
+export interface FooterFacts {
+  /** Id of the chunk; null: it does not say. */
+  id: string | null;
+}
+
+/**
+ * @param dataEnd where the footer begins
+ * @throws {ChunkError} of foreign files, and of footers that contradict themselves
+ */
+export function checkFooter(metadata: FileMetaData, dataEnd: number): FooterFacts {
+  const said = saidBy(metadata);
+  const names = new Set(metadata.schema.map(({ name }) => name));
+  for (const name of ["ts", "host"]) {
+    if (!names.has(name)) throw new ChunkError(`it has no column ${name}`);
+  }
+  const rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
+  if (rows !== Number(metadata.num_rows)) {
+    throw lies("its row groups have other rows than the file");
+  }
+  if (said.rows !== undefined && said.rows !== rows) throw lies(`it says ${said.rows} rows`);
+  for (const group of metadata.row_groups) checkGroup(group, dataEnd);
+  return { id: said.id ?? null };
+}
+
+function saidBy({ key_value_metadata: pairs }: FileMetaData): z.infer<typeof Said> {
+  const text = pairs?.find(({ key }) => key === METADATA_KEY)?.value;
+  if (text === undefined) throw new ChunkError("it is a Parquet file that logvend did not write");
+  try {
+    return Said.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ChunkError("what it says of itself cannot be read", cause);
+  }
+}
+
+function checkGroup({ columns, num_rows: rows }: FileMetaData["row_groups"][number], end: number) {
+  for (const { meta_data: column } of columns) {
+    if (column === undefined) throw lies("a column has no place");
+    const name = column.path_in_schema.join(".");
+    if (column.num_values !== rows) throw lies(`column ${name} has other rows than its group`);
+    const offsets = [column.data_page_offset, column.dictionary_page_offset ?? 0n].map(Number);
+    const start = Math.min(...offsets.filter((offset) => offset > 0));
+    const size = Number(column.total_compressed_size);
+    if (start < MAGIC_BYTES || size < 0 || start + size > end) {
+      throw lies(`column ${name} lies outside of it`);
+    }
+    const filterEnd = Number(column.bloom_filter_offset ?? 0n) + (column.bloom_filter_length ?? 0);
+    if (filterEnd > end) throw lies(`the filter of column ${name} lies outside of it`);
+  }
+}
+
+function lies(why: string): ChunkError {
+  return new ChunkError(`its footer cannot be true: ${why}`);
+}

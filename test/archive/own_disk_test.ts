@@ -1,0 +1,98 @@
+/** A question to the archive at the host that still has chunks of it: from its own disk. */
+import assert from "node:assert/strict";
+import { ArchivedChunks } from "../../agent/archive/queries/archived_chunks.ts";
+import { ChunkCache } from "../../agent/archive/reads/chunk_cache.ts";
+import { Policy } from "../../agent/policy/policy_config.ts";
+import { answerQuery } from "../../agent/query/answer_query.ts";
+import type { FleetParts } from "../../agent/query/answer_query.ts";
+import { WorkerPool } from "../../agent/query/worker_pool.ts";
+import type { HostQuery } from "../../agent/store/answer.ts";
+import { chunksOfTexts } from "../../protocol/archive/archive_piece.ts";
+import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import type { GetOptions } from "../../protocol/archive/object_store.ts";
+import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+import { HOUR_MS, START_MS } from "../unit/agent/store/scene.ts";
+import { LINES_AN_HOUR, makeHost } from "./scene.ts";
+
+const { signal } = new AbortController();
+const OF = "11111111-1111-4111-8111-111111111111";
+const HOURS = 8;
+
+/** Counts what is read of it. */
+class CountingStore extends FolderStore {
+  gets = 0;
+
+  override get(key: string, options: GetOptions, signal: AbortSignal) {
+    this.gets++;
+    return super.get(key, options, signal);
+  }
+}
+
+async function ask(parts: FleetParts, sql: string, more: Partial<HostQuery>) {
+  const query: HostQuery = {
+    sql,
+    now: new Date(START_MS + 100 * HOUR_MS).toISOString(),
+    range: { since: null, until: null, implied: false },
+    limits: { timeout_ms: 30_000, rows_max: 1_000_000, bytes_max: 1e9 },
+    version: PLAN_VERSION,
+    tables: parts.store.tables(),
+    ...more,
+  };
+  await using answer = await answerQuery(parts, query, signal);
+  const [table] = answer.tables;
+  assert(table?.encoding === "text");
+  return { values: table.values, coverage: answer.coverage };
+}
+
+Deno.test("a piece at the host that holds its chunks takes no request; what has left it is read", async () => {
+  await using folder = await TempFolder.make();
+  await using host = await makeHost(folder);
+  await host.seal(HOURS);
+  await using objects = new CountingStore(folder.join("archive"));
+  await host.archive(objects).uploadAll(signal);
+  const cacheFolder = `${host.dataDir}/archive-cache`;
+  const cache = await ChunkCache.open({ folder: cacheFolder, quotaBytes: 1e9 });
+  const self = { host: "web-1", region: "eu", labels: {} };
+  const workers = { folder: folder.join("query"), dataDir: host.dataDir };
+  await using pool = await WorkerPool.open(workers);
+  const parts: FleetParts = {
+    store: host.store,
+    held: host.store.keeper,
+    archive: new ArchivedChunks({ store: objects, cache, self }),
+    workers: pool,
+    region: "eu",
+    behindBytes: () => 0,
+    policy: Policy.parse({}),
+    denied: host.store,
+  };
+  const sql = "SELECT count(*) AS n, min(line) AS a, max(line) AS b, sum(status) AS s FROM logs";
+  const archive = (piece: NonNullable<HostQuery["archive"]>["piece"]) => ({
+    archive: { piece, selector: "" },
+  });
+  const list = await ask(parts, sql, archive({ kind: "list", of: OF }));
+  const chunks = chunksOfTexts(list.values)
+    .map(({ key, bytes, etag }): [string, number, string] => [key, bytes, etag]);
+  assert.equal(chunks.length, HOURS);
+  objects.gets = 0;
+  const live = await ask(parts, sql, {});
+  const read = archive({ kind: "read", of: OF, chunks });
+  const own = await ask(parts, sql, read);
+  assert.deepEqual(own.values, live.values);
+  assert.equal(own.coverage.rows_scanned, HOURS * LINES_AN_HOUR);
+  assert.equal(own.coverage.archive, undefined);
+  assert.equal(objects.gets, 0);
+
+  await host.store.keeper.dropOldest(1); // one chunk goes
+  const mixed = await ask(parts, sql, read);
+  assert.deepEqual(mixed.values, live.values);
+  assert.equal(mixed.coverage.archive?.chunks, 1);
+  assert(objects.gets > 0);
+
+  const path = `${host.dataDir}/${chunks.at(-1)?.[0]}`; // damaged here: the archive has it
+  const bytes = await Deno.readFile(path);
+  await Deno.writeFile(path, bytes.with(100, (bytes[100] ?? 0) ^ 1));
+  const third = await ask(parts, sql, read);
+  assert.deepEqual(third.values, live.values);
+  assert.equal(third.coverage.archive?.chunks, 2);
+});
