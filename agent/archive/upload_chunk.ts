@@ -6,7 +6,7 @@ import { hashObject, ObjectStoreError } from "../../protocol/archive/object_stor
 import type { ObjectFacts, ObjectStore } from "../../protocol/archive/object_store.ts";
 import type { ArchivedObject } from "../store/archive_book.ts";
 import type { StoredFile } from "../store/catalog.ts";
-import { removeIfThere } from "../store/durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 import { isSameChunk } from "../store/same_chunk.ts";
 
 export interface UploadRequest {

@@ -11,7 +11,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { GapTotal, LostTotal, Table, WireError } from "../../protocol/messages.ts";
 import { StreamShape } from "../../protocol/stream_shape.ts";
 import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
-import { removeIfThere } from "../store/durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Generation } from "./batch.ts";
 import type { Catalog, Flushed, Run, StoredFile } from "./catalog.ts";
-import { removeIfThere, writeDurably } from "./durable_file.ts";
+import { removeIfThere, writeDurably } from "../../protocol/durable_file.ts";
 import { factsOf, metadataText } from "./file_metadata.ts";
 import type { FileMetadata } from "./file_metadata.ts";
 import type { HourInMemory, MemoryRows } from "./memory_rows.ts";

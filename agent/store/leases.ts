@@ -1,5 +1,5 @@
 /** Keeps files that running queries read, and deletes them after their last reader. */
-import { removeIfThere } from "./durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 
 export class Leases {
   private readonly readers = new Map<string, number>();

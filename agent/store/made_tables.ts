@@ -5,7 +5,7 @@ import { literal } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { duckdbType } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";
-import { removeIfThere } from "./durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 import type { SnapshotTable } from "./snapshot.ts";
 
 /** By table: writes its file to a path. */

@@ -1,6 +1,6 @@
 /** Copies of the newest rows for queries: one file per stream, made anew only when rows came. */
 import { dirname, join } from "node:path";
-import { removeIfThere } from "./durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 import type { Leases } from "./leases.ts";
 import type { MemoryRows } from "./memory_rows.ts";
 import { makeSpareFolder, removeSpareFolder } from "./spare_folder.ts";

@@ -7,7 +7,7 @@ import { Engine } from "../../queries/duckdb/engine.ts";
 import { adoptionOf, storedFile } from "./adoption.ts";
 import type { Catalog } from "./catalog.ts";
 import type { SoundDatabase } from "./database.ts";
-import { isTemporary, removeIfThere } from "./durable_file.ts";
+import { isTemporary, removeIfThere } from "../../protocol/durable_file.ts";
 import { readFound } from "./found_files.ts";
 import type { Found } from "./found_files.ts";
 import type { Keeper } from "./keeper.ts";

@@ -7,7 +7,7 @@ import { SCHEMA_VERSION, schemaOf } from "../../protocol/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "./catalog.ts";
 import { DamagedSources } from "./chunk_writer.ts";
 import type { Sealer } from "./chunk_writer.ts";
-import { writeDurably } from "./durable_file.ts";
+import { writeDurably } from "../../protocol/durable_file.ts";
 import { factsOf, metadataText } from "./file_metadata.ts";
 import type { Leases } from "./leases.ts";
 import { mergeRuns } from "./reconcile.ts";

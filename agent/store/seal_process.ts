@@ -9,7 +9,7 @@ import { beNice, pathList, PROGRAM_FOLDER } from "../../protocol/own_process.ts"
 import { SEAL_COMMAND, selfCommand } from "../self.ts";
 import { ChunkWriter, DamagedSources, SealJob } from "./chunk_writer.ts";
 import type { Sealer, SealResult } from "./chunk_writer.ts";
-import { removeIfThere } from "./durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 
 const SealReply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("sealed"), rows: z.number(), bytes: z.number(), sha256: z.string() }),

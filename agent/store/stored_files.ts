@@ -11,7 +11,7 @@ import { readQueryLog } from "../query_log/query_log.ts";
 import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import { Catalog } from "./catalog.ts";
 import { databasePath, openDatabase } from "./database.ts";
-import { removeIfThere } from "./durable_file.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
 import { gapTotal } from "./gaps.ts";
 import { filesOfTables, makeTables } from "./made_tables.ts";
 import { lostIn, removedTotals } from "./removed.ts";

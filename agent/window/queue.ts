@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { isTemporary, removeIfThere, writeDurably } from "../store/durable_file.ts";
+import { isTemporary, removeIfThere, writeDurably } from "../../protocol/durable_file.ts";
 import { changedEvents } from "./event.ts";
 import type { CountedWindow } from "./event.ts";
 

@@ -7,7 +7,6 @@ import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines, emptyLines, explanationText, summaryLine } from "../output.ts";
 import { ask, signedAndHeard } from "./ask.ts";
 import type { QueryCommand, QueryOptions } from "./ask.ts";
-import { publishAnswer } from "./publish.ts";
 import { sqlText } from "./question.ts";
 import { rowOutput } from "./row_output.ts";
 import { watch } from "./watch.ts";
@@ -53,6 +52,7 @@ async function once(command: QueryCommand): Promise<number> {
       );
     }
     if (options.publish !== undefined) {
+      const { publishAnswer } = await import("./publish.ts"); // for it takes a DuckDB
       return await publishAnswer({ ...command, url: options.publish }, summarize);
     }
     const { end } = await ask(command, rowOutput(options.output, terminal));
