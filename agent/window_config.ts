@@ -50,6 +50,12 @@ function urlOf(protocols: RegExp, wanted: string) {
   return z.string(wanted).refine((text) => protocols.test(URL.parse(text)?.protocol ?? ""), wanted);
 }
 
+/** Of sinks over a network. */
+const Ca = z.string().min(1).optional()
+  .describe(
+    "a PEM file with the authority that signed the certificate, beside those that are known",
+  );
+
 const HttpUrl = urlOf(/^https?:$/, "a URL, e.g. https://sink.example:9200");
 
 const File = z.strictObject({
@@ -70,6 +76,7 @@ const Webhook = z.strictObject({
   ...common,
   url: HttpUrl.describe("where they are sent"),
   headers: z.record(z.string().min(1), z.string()).default({}).describe("sent with each request"),
+  ca: Ca,
   secret: Secret.optional().describe(
     "of the signature x-logvend-signature: t=SECONDS,v1=HMAC-SHA-256 of SECONDS.BODY",
   ),
@@ -79,6 +86,7 @@ const Mqtt = z.strictObject({
   type: z.literal("mqtt").describe("a message a document, QoS 1"),
   ...common,
   url: BrokerUrl.describe("the broker"),
+  ca: Ca,
   topic: z.string().regex(/^[^#+\p{Cc}]{1,1000}$/u, "a topic without # and +").describe(
     "the topic",
   ),
@@ -97,6 +105,7 @@ const OpenSearch = z.strictObject({
     .describe("OpenSearch or Elasticsearch: a document of each id, an index a day"),
   ...common,
   url: HttpUrl.describe("the cluster"),
+  ca: Ca,
   index: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,60}$/, "a-z, 0-9, _ and -").default("logvend")
     .describe("what names of indices begin with: INDEX-windows-2026.11.28, INDEX-rows-2026.11.28"),
   username: z.string().min(1).optional().describe("of the account"),
@@ -113,6 +122,7 @@ const Kafka = z.strictObject({
     "the topic",
   ),
   tls: z.boolean().default(false).describe("whether connections are encrypted"),
+  ca: Ca,
   sasl: z.enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]).optional()
     .describe("how the account is said"),
   username: z.string().min(1).optional().describe("of the account"),
@@ -123,6 +133,7 @@ const Splunk = z.strictObject({
   type: z.literal("splunk").describe("Splunk's HTTP Event Collector"),
   ...common,
   url: HttpUrl.describe("the collector, e.g. https://splunk.example:8088"),
+  ca: Ca,
   token: Secret.describe("of the collector"),
   index: z.string().min(1).optional().describe("the index; none: that of the token"),
   sourcetype: z.string().min(1).default("logvend").describe("the source type"),
@@ -135,6 +146,7 @@ const Kinesis = z.strictObject({
   ...common,
   stream: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, "letters, digits, . _ -")
     .describe("the stream"),
+  ca: Ca,
   region: z.string().min(1).describe("AWS region: requests are signed with the host's credentials"),
   url: HttpUrl.optional().describe("where it is; none: AWS"),
 });
@@ -149,6 +161,8 @@ export const SinkConfig = z.discriminatedUnion("type", KINDS, {
   const needs = (holds: boolean, key: string, message: string) => {
     if (!holds) context.addIssue({ code: "custom", message, path: [key], input: undefined });
   };
+  const { ca, isPlain } = encryptionOf(sink);
+  needs(ca === undefined || !isPlain, "ca", "none, or a connection with TLS");
   if (sink.type !== "mqtt" && sink.type !== "kafka" && sink.type !== "opensearch") return;
   const { username, password } = sink;
   needs((username === undefined) === (password === undefined), "username", "username and password");
@@ -160,6 +174,13 @@ export const SinkConfig = z.discriminatedUnion("type", KINDS, {
   }
 });
 
+/** The authority that is given, and whether the connection has none to check. */
+function encryptionOf(sink: z.infer<typeof KINDS[number]>) {
+  if (sink.type === "file" || sink.type === "stdout") return { ca: undefined, isPlain: true };
+  const isPlain = sink.type === "kafka" ? !sink.tls : /^(http|ws|mqtt):/.test(sink.url ?? "");
+  return { ca: sink.ca, isPlain };
+}
+
 /** A sink as configured. */
 export type SinkConfig = z.infer<typeof SinkConfig>;
 export type WindowsConfig = z.infer<typeof WindowsConfig>;
@@ -168,6 +189,7 @@ export type WindowsConfig = z.infer<typeof WindowsConfig>;
 export const WINDOW_PATHS: readonly (readonly string[])[] = [
   ["windows", "own", "*"],
   ["sinks", "*", "path"],
+  ["sinks", "*", "ca"],
   ["sinks", "*", "secret", "file"],
   ["sinks", "*", "password", "file"],
   ["sinks", "*", "token", "file"],

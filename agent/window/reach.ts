@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { reasonOf } from "../../protocol/file_error.ts";
 import type { SinkConfig } from "../window_config.ts";
+import { authorityOf, inWords } from "./sinks/authority.ts";
 
 /** Longer is as good as never. */
 const CONNECT_MS = 3_000;
@@ -20,6 +21,16 @@ interface Address {
   port: number;
 }
 
+/** Protocols with TLS. */
+const ENCRYPTED = new Set(["https:", "wss:", "mqtts:"]);
+
+/** How it is connected to. */
+interface Target {
+  address: Address;
+  /** Certificates, PEM, that are trusted too; null: without TLS. */
+  authority: string[] | null;
+}
+
 /** What is wrong; null: it is there. */
 export async function unreachable(sink: SinkConfig): Promise<string | null> {
   switch (sink.type) {
@@ -28,16 +39,19 @@ export async function unreachable(sink: SinkConfig): Promise<string | null> {
     case "file":
       return await noFolder(dirname(sink.path));
     case "kafka":
-      return await noneOf(sink.brokers.map(brokerAddress));
+      return await noneOf(sink.brokers.map((broker) => ({
+        address: brokerAddress(broker),
+        authority: sink.tls ? authorityOf(sink.ca) : null,
+      })));
     case "kinesis":
       return await noneOf([
-        urlAddress(sink.url ?? `https://kinesis.${sink.region}.amazonaws.com`),
+        urlTarget(sink.url ?? `https://kinesis.${sink.region}.amazonaws.com`, sink.ca),
       ]);
     case "webhook":
     case "mqtt":
     case "opensearch":
     case "splunk":
-      return await noneOf([urlAddress(sink.url)]);
+      return await noneOf([urlTarget(sink.url, sink.ca)]);
     default:
       return sink satisfies never;
   }
@@ -52,18 +66,31 @@ async function noFolder(path: string): Promise<string | null> {
 }
 
 /** One is enough: a client learns of the others there. */
-async function noneOf(addresses: readonly Address[]): Promise<string | null> {
+async function noneOf(targets: readonly Target[]): Promise<string | null> {
   const reasons: string[] = [];
-  for (const address of addresses) {
-    const reason = await noConnection(address);
+  for (const target of targets) {
+    const reason = await noConnection(target);
     if (reason === null) return null;
+    const { address } = target;
     reasons.push(`${address.hostname}:${address.port} ${reason}`);
   }
   return reasons.join("; ");
 }
 
-async function noConnection(address: Address): Promise<string | null> {
-  const connecting = Deno.connect(address);
+async function connect({ address, authority }: Target): Promise<Deno.Conn> {
+  if (authority === null) return await Deno.connect(address);
+  const connection = await Deno.connectTls({ ...address, caCerts: authority });
+  try {
+    await connection.handshake();
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return connection;
+}
+
+async function noConnection(target: Target): Promise<string | null> {
+  const connecting = connect(target);
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(() => late.resolve("late"), CONNECT_MS);
   connecting.then((connection) => connection.close(), () => {}); // whenever that is
@@ -73,17 +100,20 @@ async function noConnection(address: Address): Promise<string | null> {
   } catch (error) {
     return error instanceof Deno.errors.ConnectionRefused
       ? "refuses connections"
-      : `cannot be reached: ${reasonOf(error)}`;
+      : `cannot be reached: ${inWords(reasonOf(error))}`;
   } finally {
     clearTimeout(timer);
   }
 }
 
-function urlAddress(text: string): Address {
+function urlTarget(text: string, ca: string | undefined): Target {
   const { hostname, port, protocol } = new URL(text);
   return {
-    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: port === "" ? PORTS[protocol] ?? 0 : Number(port),
+    address: {
+      hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: port === "" ? PORTS[protocol] ?? 0 : Number(port),
+    },
+    authority: ENCRYPTED.has(protocol) ? authorityOf(ca) : null,
   };
 }
 

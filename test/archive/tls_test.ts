@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AUTHORITY, startCeph } from "../harness/ceph/cluster.ts";
+import { startCeph } from "../harness/ceph/cluster.ts";
+import { AUTHORITY } from "../harness/tls.ts";
 import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
 import { fails } from "../harness/object_store.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";

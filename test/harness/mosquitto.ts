@@ -3,6 +3,7 @@ import { findProgram } from "../../deploy/build/debian_package.ts";
 import { startProgram } from "./program.ts";
 import type { Program } from "./program.ts";
 import { TempFolder } from "./temp_folder.ts";
+import { CERTIFICATE, KEY } from "./tls.ts";
 
 /** For tests that need Mosquitto: `Deno.test({ ignore: MOSQUITTO_IS_MISSING, … })`. */
 export const MOSQUITTO_IS_MISSING = findProgram("mosquitto") === null;
@@ -10,36 +11,39 @@ export const MOSQUITTO_IS_MISSING = findProgram("mosquitto") === null;
 /** A broker on loopback, open to everybody. */
 export interface Mosquitto extends AsyncDisposable {
   port: number;
-  /** `mqtt://127.0.0.1:<port>` */
+  /** `mqtt://127.0.0.1:<port>`, or `mqtts:` */
   url: string;
   program: Program;
 }
 
 /**
- * Starts Mosquitto and resolves when it takes connections. The same port may be given again, to
+ * Starts Mosquitto, on request with TLS, and resolves when it takes connections. The same port may be given again, to
  * bring a broker back.
  */
-export async function startMosquitto({ port }: { port: number }): Promise<Mosquitto> {
+export async function startMosquitto(
+  { port, tls = false }: { port: number; tls?: boolean },
+): Promise<Mosquitto> {
   const path = findProgram("mosquitto");
   if (path === null) throw new Error("Mosquitto is not installed");
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
-  const config = await folder.write("mosquitto.conf", configuration(port));
+  const config = await folder.write("mosquitto.conf", configuration(port, tls));
   const program = stack.use(startProgram({ command: path, args: ["-c", config] }));
   await program.waitForLine(/mosquitto version \S+ running/);
   const owned = stack.move();
   return {
     port,
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `mqtt${tls ? "s" : ""}://127.0.0.1:${port}`,
     program,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 /** Without set_tcp_nodelay, small messages wait for the acknowledgement of those before: 40 ms. */
-function configuration(port: number): string {
+function configuration(port: number, tls: boolean): string {
   return [
     `listener ${port} 127.0.0.1`,
+    ...(tls ? [`certfile ${CERTIFICATE}`, `keyfile ${KEY}`] : []),
     "allow_anonymous true",
     "set_tcp_nodelay true",
     "persistence false",

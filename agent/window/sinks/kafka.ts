@@ -1,6 +1,7 @@
 /** Kafka: the id as key, so that a compacted topic keeps the newest of each; acknowledged by all replicas. */
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { messageOf } from "../../../protocol/errors.ts";
+import { inWords, trusting } from "./authority.ts";
 import { ALL_TAKEN, SinkError } from "./sink.ts";
 import type { Outgoing, Sink } from "./sink.ts";
 
@@ -8,7 +9,8 @@ export interface KafkaOptions {
   /** `host:port` */
   brokers: readonly string[];
   topic: string;
-  tls: boolean;
+  /** The authority of encrypted connections, PEM, beside those that are known; null: not encrypted. */
+  tls: { authority: readonly string[] } | null;
   sasl: KafkaAccount | null;
 }
 
@@ -23,6 +25,12 @@ export interface KafkaAccount {
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** Brokers do so without a word when they want TLS, or to know who it is. */
+const HUNG_UP = "the broker hangs up: does it want tls, or sasl?";
+
+/** Errors within errors; more is a circle. */
+const DEPTH_MAX = 10;
+
 /** Brokers take a million bytes as they are installed, with what is around a message. */
 const MESSAGE_BYTES_MAX = 900_000;
 
@@ -36,7 +44,7 @@ const newProducer = ({ brokers, tls, sasl }: KafkaOptions) =>
     retryDelay: 200,
     connectTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    ...(tls ? { tls: {} } : {}),
+    ...(tls === null ? {} : { tls: trusting(tls.authority) }),
     ...(sasl === null ? {} : { sasl }),
   });
 
@@ -74,10 +82,17 @@ function fits({ body }: Outgoing): boolean {
   return new TextEncoder().encode(body).length <= MESSAGE_BYTES_MAX;
 }
 
-/** What failed is told of once more in each layer above it. */
+/** What failed is told of once more in each layer above it, mostly without saying what it was. */
 function reasonOf(error: unknown): string {
-  const inner = error instanceof AggregateError ? error.errors.at(0) : undefined;
-  return inner === undefined ? messageOf(error) : `${messageOf(error)} (${reasonOf(inner)})`;
+  let inner = error;
+  for (let depth = 0; depth < DEPTH_MAX && inner instanceof Error; depth++) {
+    const next = inner instanceof AggregateError ? inner.errors.at(0) ?? inner.cause : inner.cause;
+    if (next === undefined) break;
+    inner = next;
+  }
+  const said = inWords(messageOf(inner));
+  const reason = said === "Connection closed" ? HUNG_UP : said;
+  return inner === error ? reason : `${messageOf(error).replace(/\.$/, "")}: ${reason}`;
 }
 
 async function endingWith<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { SignRequest } from "./aws.ts";
+import type { Post } from "./https.ts";
 import { SinkError, withoutClosing } from "./sink.ts";
 import type { Outgoing, Rejected, Sent, Sink } from "./sink.ts";
 
@@ -11,6 +12,7 @@ export interface KinesisOptions {
   url: string;
   stream: string;
   sign: SignRequest;
+  post: Post;
 }
 
 /** Of one request. */
@@ -71,7 +73,7 @@ function requestsOf(events: readonly Outgoing[], rejected: Rejected[]): Outgoing
 }
 
 async function put(
-  { url: text, stream, sign }: KinesisOptions,
+  { url: text, stream, sign, post }: KinesisOptions,
   events: readonly Outgoing[],
   signal: AbortSignal,
 ): Promise<Sent> {
@@ -85,13 +87,8 @@ async function put(
     "content-type": "application/x-amz-json-1.1",
     "x-amz-target": "Kinesis_20131202.PutRecords",
   };
-  const response = await fetch(url, {
-    method: "POST",
-    headers: await sign({ url, headers, body }),
-    body,
-    signal,
-    redirect: "error",
-  });
+  const signed = await sign({ url, headers, body });
+  const response = await post(url, { headers: signed, body }, signal);
   const answer: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const { data } = Failure.safeParse(answer);

@@ -2,6 +2,7 @@
 import mqtt from "mqtt";
 import type { MqttClient } from "mqtt";
 import { messageOf } from "../../../protocol/errors.ts";
+import { inWords, trusting } from "./authority.ts";
 import { ALL_TAKEN, SinkError } from "./sink.ts";
 import type { Outgoing, Sink } from "./sink.ts";
 
@@ -10,6 +11,8 @@ export interface MqttSinkOptions {
   topic: string;
   username?: string | undefined;
   password?: string | undefined;
+  /** Certificates, PEM, that are trusted beside those that are known. */
+  authority: readonly string[];
 }
 
 /** Brokers refuse longer ones, some by hanging up on whoever sends them. */
@@ -37,7 +40,7 @@ export function mqttSink(options: MqttSinkOptions): Sink {
         );
       } catch (error) {
         await close();
-        throw new SinkError(`${new URL(options.url).host}: ${messageOf(error)}`);
+        throw new SinkError(`${new URL(options.url).host}: ${inWords(messageOf(error))}`);
       }
       if (long.length === 0) return ALL_TAKEN;
       const reason = `longer than ${MESSAGE_BYTES_MAX} bytes`;
@@ -68,10 +71,13 @@ async function publish(
   }
 }
 
-async function connect({ url, username, password }: MqttSinkOptions): Promise<MqttClient> {
+async function connect(
+  { url, username, password, authority }: MqttSinkOptions,
+): Promise<MqttClient> {
   const client = await mqtt.connectAsync(url, {
     reconnectPeriod: 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    ...trusting(authority),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }, false);

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { Schema } from "../documents.ts";
 import type { SignRequest } from "./aws.ts";
+import type { Post } from "./https.ts";
 import { httpError, SinkError, withoutClosing } from "./sink.ts";
 import type { Outgoing, Rejected, Sent, Sink } from "./sink.ts";
 
@@ -16,6 +17,7 @@ export interface OpenSearchOptions {
   schema: Schema;
   /** Headers of a request: of an account, of a signature. */
   authorize: SignRequest;
+  post: Post;
 }
 
 /** Another host's document with the same or a newer version is there: there is nothing left to do. */
@@ -39,13 +41,8 @@ export function openSearchSink(options: OpenSearchOptions): Sink {
   return withoutClosing(async (events, signal) => {
     const body = events.map((event) => `${actionOf(event, options)}\n${event.body}\n`).join("");
     const headers = { "content-type": "application/x-ndjson" };
-    const response = await fetch(url, {
-      method: "POST",
-      headers: await options.authorize({ url, headers, body }),
-      body,
-      signal,
-      redirect: "error",
-    });
+    const signed = await options.authorize({ url, headers, body });
+    const response = await options.post(url, { headers: signed, body }, signal);
     if (!response.ok) throw await httpError(response, url.host);
     const { data, error } = BulkAnswer.safeParse(await response.json());
     if (data === undefined || data.items.length !== events.length) {

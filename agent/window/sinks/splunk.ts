@@ -3,6 +3,7 @@
  * https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck
  */
 import { z } from "zod";
+import type { Post } from "./https.ts";
 import { httpError, SinkError, withoutClosing } from "./sink.ts";
 import type { Outgoing, Sent, Sink } from "./sink.ts";
 import { ALL_TAKEN } from "./sink.ts";
@@ -15,6 +16,7 @@ export interface SplunkOptions {
   sourcetype: string;
   /** Whether the token has acknowledgements. */
   acknowledges: boolean;
+  post: Post;
 }
 
 /** Between two questions whether events are indexed: Splunk looks itself every ten seconds or so. */
@@ -36,18 +38,13 @@ const Acks = z.object({ acks: z.record(z.string(), z.boolean()) });
 export function splunkSink(options: SplunkOptions): Sink {
   const channel = crypto.randomUUID();
   const base = options.url.endsWith("/") ? options.url : `${options.url}/`;
+  const headers = {
+    authorization: `Splunk ${options.token}`,
+    "content-type": "application/json",
+    "x-splunk-request-channel": channel,
+  };
   const post = (path: string, body: string, signal: AbortSignal) =>
-    fetch(new URL(path, base), {
-      method: "POST",
-      headers: {
-        authorization: `Splunk ${options.token}`,
-        "content-type": "application/json",
-        "x-splunk-request-channel": channel,
-      },
-      body,
-      signal,
-      redirect: "error",
-    });
+    options.post(new URL(path, base), { headers, body }, signal);
   return withoutClosing(async (events, signal) => {
     const body = events.map((event) => eventText(event, options)).join("\n");
     const response = await post("services/collector/event", body, signal);

@@ -1,21 +1,16 @@
 /** A real S3 store for tests: Ceph with one monitor, one disk in memory and one gateway, on loopback. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { CEPH_ROOT } from "./root.ts";
 import { eventually } from "../eventually.ts";
 import { freePorts } from "../ports.ts";
 import { startProgram } from "../program.ts";
 import type { Program } from "../program.ts";
 import { TempFolder } from "../temp_folder.ts";
+import { AUTHORITY, CERTIFICATE, KEY } from "../tls.ts";
 
 const LIBRARIES = join(CEPH_ROOT, "usr/lib/x86_64-linux-gnu");
 
 const START_MS = 60_000;
-
-const pem = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
-
-/** Who signed the certificate of a cluster with TLS. */
-export const AUTHORITY = pem("authority.pem");
 
 export interface CephOptions {
   /** Of its buckets. @default the gateway's own, which takes any */
@@ -176,8 +171,8 @@ interface Settings {
 /** One copy of everything, and no waits for more that would make a quorum. */
 function configuration({ folder, fsid, port, monitorPort, tls }: Settings): string {
   const front = tls
-    ? `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${pem("server.pem")} ` +
-      `ssl_private_key=${pem("server_key.pem")}`
+    ? `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${CERTIFICATE} ` +
+      `ssl_private_key=${KEY}`
     : `beast endpoint=127.0.0.1:${port}`;
   const settings = {
     fsid,

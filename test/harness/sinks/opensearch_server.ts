@@ -2,6 +2,7 @@
  * An OpenSearch that takes bulk requests and nothing that is not exactly as its API has it.
  * https://docs.opensearch.org/latest/api-reference/document-apis/bulk/
  */
+import { tlsOf } from "../tls.ts";
 import { Moods } from "./moods.ts";
 
 /** A document as it is indexed. */
@@ -15,6 +16,8 @@ export interface OpenSearchServerOptions {
   authorization?: (request: Request, body: string) => boolean;
   /** Ids of documents that the mapping of the index does not fit. */
   poisoned?: ReadonlySet<string>;
+  /** By `https`. @default false */
+  tls?: boolean;
 }
 
 const INDEX = /^(?![._-])[a-z0-9._-]{1,255}$/;
@@ -36,11 +39,12 @@ export class OpenSearchServer implements AsyncDisposable {
       port: 0,
       onListen: () => {},
       onError: () => new Response(null, { status: 500 }),
+      ...tlsOf(options.tls ?? false),
     }, (request) => this.moods.answer(request, () => this.work(request)));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.server.addr.port}`;
+    return `http${this.options.tls ? "s" : ""}://127.0.0.1:${this.server.addr.port}`;
   }
 
   /** All documents. */

@@ -2,6 +2,7 @@
  * A Splunk HTTP Event Collector with acknowledgements, as strict as its documentation.
  * https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTinput#services.2Fcollector.2Fevent
  */
+import { tlsOf } from "../tls.ts";
 import { Moods } from "./moods.ts";
 
 export const TOKEN = "11111111-2222-3333-4444-555555555555";
@@ -26,17 +27,20 @@ export class SplunkServer implements AsyncDisposable {
   private ackCount = 0;
   private readonly server;
 
-  constructor(private readonly options: { acknowledges: boolean } = { acknowledges: true }) {
+  constructor(
+    private readonly options: { acknowledges: boolean; tls?: boolean } = { acknowledges: true },
+  ) {
     this.server = Deno.serve({
       hostname: "127.0.0.1",
       port: 0,
       onListen: () => {},
       onError: () => new Response(null, { status: 500 }),
+      ...tlsOf(options.tls ?? false),
     }, (request) => this.moods.answer(request, () => this.work(request)));
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.server.addr.port}`;
+    return `http${this.options.tls ? "s" : ""}://127.0.0.1:${this.server.addr.port}`;
   }
 
   private async work(request: Request): Promise<Response> {

@@ -76,6 +76,15 @@ Deno.test("a bad window, list, select or sink is said with its place and what to
     /LOGVEND_NO_SUCH is not set/,
   );
   await refuses(`sinks: [ { name: a, ${hook}, colour: red } ]`, /colour/);
+  await refuses(
+    `sinks: [ { name: a, ${hook}, ca: ./none.pem } ]`,
+    /none\.pem \(ca\): no such file/,
+  );
+  await refuses(
+    "sinks: [ { name: a, type: webhook, url: 'http://a.example/', ca: ./own.sql } ]",
+    /sinks\[0\]\.ca: .*wanted none, or a connection with TLS/,
+  );
+  await refuses(`sinks: [ { ${kafka}, ca: ./own.sql } ]`, /wanted none, or a connection with TLS/);
   const select = (sql: string) => `sinks: [ { name: a, type: stdout, select: "${sql}" } ]`;
   await refuses(select("SELECT colour FROM logs"), /a SELECT over one stream: .*colour/);
   await refuses(select("SELECT 1"), /it reads none/);

@@ -18,8 +18,8 @@ Deno.test("a sink that listens is reached; one that does not is named with its a
     assert.equal(await tried(of(gone)), `${gone} refuses connections`);
   };
   await check((address) => ({ type: "webhook", url: `http://${address}/in` }));
-  await check((address) => ({ type: "opensearch", url: `https://${address}` }));
-  await check((address) => ({ type: "splunk", url: `https://${address}`, token }));
+  await check((address) => ({ type: "opensearch", url: `http://${address}` }));
+  await check((address) => ({ type: "splunk", url: `http://${address}`, token }));
   await check((address) => ({ type: "mqtt", url: `mqtt://${address}`, topic: "t" }));
   await check((address) => ({ type: "kafka", brokers: [address], topic: "t" }));
   await check((address) => ({

@@ -1,4 +1,5 @@
 /** Documents for sinks in tests. */
+import { postClient } from "../../../../../agent/window/sinks/https.ts";
 import type { Outgoing } from "../../../../../agent/window/sinks/sink.ts";
 
 /** `count` events, of which each says its number. */
@@ -11,6 +12,9 @@ export function outgoing(count: number, from = 0, kind: Outgoing["kind"] = "even
     body: JSON.stringify({ id: `id-${from + i}`, count: from + i, text: 'a "quoted" ü' }),
   }));
 }
+
+/** To servers without TLS. */
+export const { post: POST } = postClient([]);
 
 /** Never aborted. */
 export const NO_END = new AbortController().signal;

@@ -1,10 +1,13 @@
 /** The Kafka sink against librdkafka's brokers, which go down and come back. */
 import assert from "node:assert/strict";
 import { kafkaSink } from "../../../../../agent/window/sinks/kafka.ts";
+import type { KafkaOptions } from "../../../../../agent/window/sinks/kafka.ts";
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { eventually } from "../../../../harness/eventually.ts";
 import { freePort } from "../../../../harness/ports.ts";
 import { KAFKA_IS_MISSING, startKafka } from "../../../../harness/sinks/kafka_cluster.ts";
+import { startKafkaGate } from "../../../../harness/sinks/kafka_gate.ts";
+import { AUTHORITY } from "../../../../harness/tls.ts";
 import { NO_END, outgoing } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
@@ -18,7 +21,7 @@ Deno.test({
     await using sink = kafkaSink({
       brokers: cluster.brokers,
       topic: TOPIC,
-      tls: false,
+      tls: null,
       sasl: null,
     });
     const events = outgoing(40);
@@ -38,9 +41,52 @@ Deno.test({
   },
 });
 
+const SECRET = { username: "log=s,1", password: "pass,w=ord" };
+
+for (const mechanism of ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const) {
+  Deno.test({
+    name: `behind TLS and ${mechanism} all arrives, and a wrong password is said to be wrong`,
+    ignore: KAFKA_IS_MISSING,
+    fn: async () => {
+      await using cluster = await startKafka(TOPIC);
+      for (const authenticateMax of [0, 1, 2]) {
+        const account = { mechanism, ...SECRET };
+        const { brokers } = cluster;
+        await using gate = startKafkaGate({ brokers, tls: true, account, authenticateMax });
+        const tls = { authority: [await Deno.readTextFile(AUTHORITY)] };
+        const options = { brokers: gate.brokers, topic: TOPIC, tls, sasl: account };
+        {
+          await using sink = kafkaSink(options);
+          const events = outgoing(40, authenticateMax * 40);
+          assert.deepEqual(await sink.send(events, NO_END), { rejected: [], again: [] });
+        }
+        await eventually(() => cluster.messages().length === 40 * (authenticateMax + 1));
+        assert.ok(gate.admitted >= 2); // the bootstrap and whoever leads the partitions
+        const refusals = () => gate.refused.join("; ");
+        assert.equal(refusals(), "");
+        const refused = async (sasl: KafkaOptions["sasl"], message: RegExp) => {
+          await using sink = kafkaSink({ ...options, sasl });
+          await assert.rejects(sink.send(outgoing(1), NO_END), message);
+        };
+        await refused({ ...account, password: "other" }, /SASL authentication failed/);
+        assert.match(refusals(), /wrong (name or )?password/);
+        await refused({ ...account, username: "nobody" }, /SASL authentication failed/);
+        const other = mechanism === "PLAIN" ? "SCRAM-SHA-256" : "PLAIN";
+        await refused(
+          { ...account, mechanism: other },
+          /does not support the requested SASL mechanism/,
+        );
+        await refused(null, /hangs up: does it want tls, or sasl/);
+        assert.match(refusals(), /has not said who it is/);
+      }
+      assert.equal(cluster.messages().length, 120);
+    },
+  });
+}
+
 Deno.test("a cluster that is not there is an error that says where", async () => {
   const broker = `127.0.0.1:${freePort()}`;
-  await using sink = kafkaSink({ brokers: [broker], topic: TOPIC, tls: false, sasl: null });
+  await using sink = kafkaSink({ brokers: [broker], topic: TOPIC, tls: null, sasl: null });
   await assert.rejects(sink.send(outgoing(1), NO_END), (error) => {
     assert.ok(error instanceof SinkError && error.facts.blames !== true);
     assert.match(error.message, new RegExp(`^${broker}: `));
@@ -55,7 +101,7 @@ Deno.test({
   fn: async () => {
     await using cluster = await startKafka(TOPIC);
     await holdsTheTruth({
-      open: () => kafkaSink({ brokers: cluster.brokers, topic: TOPIC, tls: false, sasl: null }),
+      open: () => kafkaSink({ brokers: cluster.brokers, topic: TOPIC, tls: null, sasl: null }),
       disturb: async (round) => {
         if (round === 0) await cluster.tell("fail 3");
         if (round === 1) await cluster.tell("down 2");

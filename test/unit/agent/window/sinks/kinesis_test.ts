@@ -8,7 +8,7 @@ import { awsSigner } from "../../../../../agent/window/sinks/aws.ts";
 import { kinesisSink } from "../../../../../agent/window/sinks/kinesis.ts";
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { eventually } from "../../../../harness/eventually.ts";
-import { NO_END, outgoing } from "./documents.ts";
+import { NO_END, outgoing, POST } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
 const KEYS = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG" };
@@ -73,7 +73,7 @@ async function kinesis(): Promise<Kinesis> {
 
 Deno.test("documents are records with their id as key, as many requests as they need", async () => {
   await using host = await kinesis();
-  await using sink = kinesisSink({ url: host.url, stream: "windows", sign: host.sign });
+  await using sink = kinesisSink({ url: host.url, stream: "windows", sign: host.sign, post: POST });
   const events = outgoing(600);
   const long = { ...outgoing(1)[0]!, id: "long", body: "x".repeat(1_100_000) };
   const { rejected, again } = await sink.send([...events, long], NO_END);
@@ -87,7 +87,7 @@ Deno.test("documents are records with their id as key, as many requests as they 
 
 Deno.test("a stream that is not there is nobody's fault but the configuration's", async () => {
   await using host = await kinesis();
-  await using sink = kinesisSink({ url: host.url, stream: "other", sign: host.sign });
+  await using sink = kinesisSink({ url: host.url, stream: "other", sign: host.sign, post: POST });
   await assert.rejects(sink.send(outgoing(1), NO_END), (error) => {
     assert.ok(error instanceof SinkError && error.facts.blames === false);
     assert.match(error.message, /ResourceNotFoundException: Stream other/);
@@ -99,7 +99,7 @@ Deno.test("after late rows, faults, lost answers and restarts the newest of each
   await using host = await kinesis();
   let trouble: "none" | "before" | "after" = "none";
   const open = () => {
-    const sink = kinesisSink({ url: host.url, stream: "windows", sign: host.sign });
+    const sink = kinesisSink({ url: host.url, stream: "windows", sign: host.sign, post: POST });
     return {
       send: async (...[events, signal]: Parameters<typeof sink.send>) => {
         const kind = trouble;

@@ -25,7 +25,7 @@ Deno.test({
   ignore: MOSQUITTO_IS_MISSING,
   fn: async () => {
     const port = freePort();
-    await using sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC });
+    await using sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC, authority: [] });
     await assert.rejects(sink.send(outgoing(1), NO_END), SinkError);
     {
       await using broker = await startMosquitto({ port });
@@ -51,7 +51,7 @@ Deno.test({
   fn: async () => {
     await using broker = await startMosquitto({ port: freePort() });
     await using reader = await listener(broker.url);
-    await using sink = mqttSink({ url: broker.url, topic: TOPIC });
+    await using sink = mqttSink({ url: broker.url, topic: TOPIC, authority: [] });
     const long: Outgoing = { ...outgoing(1)[0]!, id: "long", body: "x".repeat(200_000) };
     const { rejected } = await sink.send([...outgoing(2), long], NO_END);
     assert.deepEqual(rejected.map(({ event }) => event.id), ["long"]);
@@ -78,7 +78,7 @@ Deno.test({
     };
     await holdsTheTruth({
       open: () => {
-        const sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC });
+        const sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC, authority: [] });
         return {
           // A broker without persistence forgets what nobody listens to.
           send: (events, signal) =>

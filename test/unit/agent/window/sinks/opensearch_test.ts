@@ -7,7 +7,7 @@ import type { OpenSearchOptions } from "../../../../../agent/window/sinks/opense
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { OpenSearchServer } from "../../../../harness/sinks/opensearch_server.ts";
 import { isSigned } from "../../../../harness/sinks/signed.ts";
-import { NO_END, outgoing } from "./documents.ts";
+import { NO_END, outgoing, POST } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
 const OPEN: OpenSearchOptions["authorize"] = ({ headers }) => Promise.resolve({ ...headers });
@@ -18,6 +18,7 @@ function sinkTo(server: OpenSearchServer, options: Partial<OpenSearchOptions> = 
     index: "shop",
     schema: "logvend",
     authorize: OPEN,
+    post: POST,
     ...options,
   });
 }

@@ -5,13 +5,13 @@ import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { splunkSink } from "../../../../../agent/window/sinks/splunk.ts";
 import type { SplunkOptions } from "../../../../../agent/window/sinks/splunk.ts";
 import { SplunkServer, TOKEN } from "../../../../harness/sinks/splunk_server.ts";
-import { NO_END } from "./documents.ts";
+import { NO_END, POST } from "./documents.ts";
 import type { Outgoing } from "../../../../../agent/window/sinks/sink.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
 function sinkTo(server: SplunkServer, options: Partial<SplunkOptions> = {}) {
   const { url } = server;
-  const rest = { token: TOKEN, index: null, sourcetype: "logvend", acknowledges: true };
+  const rest = { token: TOKEN, index: null, sourcetype: "logvend", acknowledges: true, post: POST };
   return splunkSink({ url, ...rest, ...options });
 }
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
 import { webhookSink } from "../../../../../agent/window/sinks/webhook.ts";
-import { NO_END, outgoing } from "./documents.ts";
+import { freePort } from "../../../../harness/ports.ts";
+import { NO_END, outgoing, POST } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
 const SECRET = "a secret of both sides";
@@ -49,6 +50,7 @@ function sinkTo(url: string) {
     url,
     headers: { "x-team": "ops" },
     secret: new TextEncoder().encode(SECRET),
+    post: POST,
   });
 }
 
@@ -84,7 +86,10 @@ Deno.test("a server that does not answer, or is not there, is an error within th
   server.answers(() => open.promise);
   await assert.rejects(sinkTo(server.url).send(outgoing(1), AbortSignal.timeout(100)), /time/i);
   open.resolve(new Response());
-  await assert.rejects(sinkTo("http://127.0.0.1:1/").send(outgoing(1), NO_END), TypeError);
+  await assert.rejects(
+    sinkTo(`http://127.0.0.1:${freePort()}/`).send(outgoing(1), NO_END),
+    /^SinkError: 127\.0\.0\.1:\d+: tcp connect error: Connection refused$/,
+  );
 });
 
 Deno.test("after late rows, refusals, lost answers and restarts the newest of each id is the truth", async () => {
