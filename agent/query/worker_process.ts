@@ -25,10 +25,13 @@ const INTERRUPT_GRACE_MS = 1_000;
 /** How much of the worker's last words goes into our log. */
 const STDERR_CHARACTERS_MAX = 2_000;
 
-/** A worker waits most of its time: what it has freed goes back to the host at once. */
+/**
+ * What is freed goes back to the host within 10 ms, at the end of a query at once. (At once in
+ * mid-query made a GROUP BY of 44,000 texts 1.6 times as slow; after 30 ms it holds 220 MB more.)
+ */
 const ALLOCATORS = {
   MALLOC_ARENA_MAX: "1",
-  DUCKDB_JE_MALLOC_CONF: "dirty_decay_ms:0,muzzy_decay_ms:0,retain:false",
+  DUCKDB_JE_MALLOC_CONF: "dirty_decay_ms:10,muzzy_decay_ms:0,retain:false",
 };
 /** Little of a query is in JavaScript. */
 const V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=256";
