@@ -48,9 +48,14 @@ export async function ask(question: Question): Promise<Round[]> {
   return measured;
 }
 
-/** The answer's time, DuckDB's on the slowest host, and what is left: the way there and back. */
+/** The answer's time, the slowest host's, DuckDB's there, and what an answer takes beyond these. */
 export function printRounds(name: string, rounds: readonly Round[]) {
-  console.log(`${name}\n  answer    ${spread(rounds.map(({ answerMs }) => answerMs))}`);
-  console.log(`  own       ${spread(rounds.map(({ sqlMs }) => sqlMs))}`);
-  console.log(`  overhead  ${spread(rounds.map(({ answerMs, sqlMs }) => answerMs - sqlMs))}`);
+  console.log(name);
+  const print = (what: string, of: (round: Round) => number) =>
+    console.log(`  ${what.padEnd(18)} ${spread(rounds.map(of))}`);
+  print("answer", ({ answerMs }) => answerMs);
+  print("host", ({ hostMs }) => hostMs);
+  print("of it SQL", ({ sqlMs }) => sqlMs);
+  print("beyond the host", ({ answerMs, hostMs }) => answerMs - hostMs);
+  print("beyond the SQL", ({ answerMs, sqlMs }) => answerMs - sqlMs);
 }
