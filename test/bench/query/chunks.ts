@@ -96,7 +96,9 @@ async function benchFive() {
   for (const name of names) await importInto(fleet, name, log);
   await using observer = await Observer.of(fleet.brokerUrl);
   const asker = await HttpAsker.of(fleet);
-  console.log(`five hosts on these cores, ${LINES} rows together (asked: beyond the slowest host p50 30), ms`);
+  console.log(
+    `five hosts on these cores, ${LINES} rows together (asked: beyond the slowest host p50 30), ms`,
+  );
   const rounds = await ask({ asker, observer, sql: neverAsked(GROUPS), rounds: ROUNDS });
   printRounds("GROUP BY status", rounds);
   const bytes = quantile(rounds.map(({ bytes }) => bytes), 0.5) / names.length;
