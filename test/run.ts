@@ -39,6 +39,11 @@ async function main(): Promise<number> {
   if (!await ensureDebianPackage("librdkafka-dev", () => Promise.resolve(hasKafkaHeader()))) {
     console.log("librdkafka-dev is missing: the tests that need Kafka are skipped");
   }
+  const hasPrometheus = () =>
+    Promise.resolve(["prometheus", "promtool"].every((name) => findProgram(name) !== null));
+  if (!await ensureDebianPackage("prometheus", hasPrometheus)) {
+    console.log("Prometheus is missing: the tests that need it are skipped");
+  }
   const args = Deno.args.filter((arg) => arg !== "--");
   const isAll = args.every((arg) => arg.startsWith("-"));
   const runs = (isAll ? HALVES : [[]]).map((paths) => denoTest([...args, ...paths]));

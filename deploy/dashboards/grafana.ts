@@ -1,4 +1,18 @@
 /** Dashboards for Grafana: agents, from their metrics in Prometheus; windows, from OpenSearch. */
+import type {
+  Dashboard as GrafanaDashboard,
+  Panel as GrafanaPanel,
+  VariableModel,
+} from "@grafana/schema";
+
+type GridPos = NonNullable<GrafanaPanel["gridPos"]>;
+
+/** A slice for each row: by itself a chart has one for each column. */
+const SLICES = {
+  pieType: "donut",
+  reduceOptions: { values: true, calcs: ["lastNotNull"], fields: "" },
+  legend: { showLegend: true, displayMode: "table", placement: "right", values: ["value"] },
+};
 
 /** A panel as Grafana has it. */
 interface Panel {
@@ -68,7 +82,7 @@ const AGENTS: readonly Panel[] = [
       "p99",
     ),
   ]),
-  graph("Queries, p99", "s", [
+  graph("Queries of the fleet, p99", "s", [
     metric(
       'histogram_quantile(0.99, sum by (le, result) (rate(logvend_query_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))',
       "{{result}}",
@@ -136,11 +150,11 @@ function sumOf(type: "sum" | "max", field: string) {
 }
 
 /** From the metrics of agents, in Prometheus. */
-export function agentsDashboard(): Record<string, unknown> {
-  const instance = {
+export function agentsDashboard(): GrafanaDashboard {
+  const instance: VariableModel = {
     name: "instance",
     type: "query",
-    datasource: "${source}",
+    datasource: { type: "prometheus", uid: "${source}" },
     query: "label_values(logvend_agent_info, instance)",
     multi: true,
     includeAll: true,
@@ -151,7 +165,7 @@ export function agentsDashboard(): Record<string, unknown> {
 }
 
 /** From events in the own schema, in OpenSearch (index `logvend-windows-*`, time field `start`). */
-export function windowsDashboard(): Record<string, unknown> {
+export function windowsDashboard(): GrafanaDashboard {
   return dashboard("logvend-windows", "logvend: windows", WINDOWS, "grafana-opensearch-datasource");
 }
 
@@ -160,8 +174,8 @@ function dashboard(
   title: string,
   panels: readonly Panel[],
   source: string,
-  variables: readonly Record<string, unknown>[] = [],
-): Record<string, unknown> {
+  variables: readonly VariableModel[] = [],
+): GrafanaDashboard {
   let x = 0;
   let y = 0;
   const placed = panels.map((panel, i) => {
@@ -170,7 +184,7 @@ function dashboard(
     x += panel.width;
     return drawn(panel, { id: i + 1, gridPos, source });
   });
-  const list = [
+  const list: VariableModel[] = [
     { name: "source", type: "datasource", query: source, label: "Source" },
     ...variables,
   ];
@@ -188,8 +202,8 @@ function dashboard(
 
 function drawn(
   { title, type, unit, targets, isTable = false }: Panel,
-  { id, gridPos, source }: { id: number; gridPos: Record<string, number>; source: string },
-) {
+  { id, gridPos, source }: { id: number; gridPos: GridPos; source: string },
+): GrafanaPanel {
   const datasource = { type: source, uid: "${source}" };
   return {
     id,
@@ -198,7 +212,7 @@ function drawn(
     gridPos,
     datasource,
     fieldConfig: { defaults: { unit }, overrides: [] },
-    options: {},
+    options: type === "piechart" ? SLICES : {},
     targets: targets.map((target, i) => ({
       refId: String.fromCharCode(65 + i),
       datasource,
