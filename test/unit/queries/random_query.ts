@@ -178,8 +178,8 @@ function aggregateExpression(dice: Dice): string {
   const first = aggregate(dice);
   if (dice.chance(0.75)) return first;
   return dice.pick([
-    // The last digit of what is interpolated is not the same everywhere.
-    /cont|median/.test(first) ? `round(${first}, 3)` : `coalesce(${first}::VARCHAR, '-')`,
+    // The last digit of what is interpolated, or summed up in any order, is not the same everywhere.
+    /cont|median|entropy/.test(first) ? `round(${first}, 3)` : `coalesce(${first}::VARCHAR, '-')`,
     `CASE WHEN count(*) > 3 THEN ${first} END`,
     "sum(body_bytes_sent) / count(*)",
     "round(100.0 * count(*) / sum(count(*)) OVER (), 1)",
