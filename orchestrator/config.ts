@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { archivePaths, ArchiveStore } from "../protocol/archive/archive_config.ts";
-import { BrokerUrl, readConfig } from "../protocol/config_file.ts";
+import { BrokerUrl, Bytes, readConfig } from "../protocol/config_file.ts";
 import { loopback } from "../protocol/listen_address.ts";
 import { HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signature.ts";
@@ -47,6 +47,10 @@ export const OrchestratorConfig = z.strictObject({
   publish: z.array(PublishStore).default([]).describe(
     "object stores that logvend query --publish writes to, where the AWS tools alone would not " +
       "reach them or results are to be kept in a way of their own; found by the bucket",
+  ),
+  kept_pieces: Bytes.prefault("10GB").describe(
+    "how much of questions to the archive may lie in data_dir until they are answered, " +
+      "so that an end of this orchestrator in the middle costs nothing that was read",
   ),
   archive_prices: ArchivePrices.prefault({})
     .describe("what --explain reckons with; the defaults are Amazon S3's within a region"),

@@ -14,6 +14,7 @@ import { startEmbeddedBroker } from "./broker/embedded.ts";
 import { EMBEDDED } from "./config.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import { Exports } from "./export/exports.ts";
+import { KeptPieces } from "./fanout/archive/kept/kept_pieces.ts";
 import { Fanout } from "./fanout/fanout.ts";
 import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
@@ -43,6 +44,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const database = openDatabase(config.data_dir);
   stack.defer(() => database.close());
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
+  const { data_dir: dataDir, kept_pieces: bytesMax } = config;
+  const pieces = await KeptPieces.open({ folder: join(dataDir, "pieces"), bytesMax });
   const planner = stack.use(await WatchedPlanner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
   const brokerUrl = await brokerUrlOf(config, stack);
@@ -77,6 +80,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
     workspaces,
     exports: new Exports(),
     prices: config.archive_prices,
+    pieces,
+    startedMs: Date.now(),
   });
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });

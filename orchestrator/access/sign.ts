@@ -18,6 +18,8 @@ export interface SignRequest {
   limits: Limits;
   key: OperatorKey;
   nowMs: number;
+  /** What now() stands for, ISO 8601. @default nowMs */
+  now?: string | undefined;
   /** Packed tables (protocol/broadcast.ts). */
   broadcast?: string | undefined;
   /** Run it where it had to be killed before. */
@@ -43,7 +45,7 @@ export async function signQuestion(request: SignRequest): Promise<SignedQuestion
     ...broadcastHash(broadcast),
     range,
     ...(source === undefined ? {} : { source }),
-    now: new Date(nowMs).toISOString(),
+    now: request.now ?? new Date(nowMs).toISOString(),
     limits,
     ...(force ? { force } : {}),
     ...(explain ? { explain } : {}),

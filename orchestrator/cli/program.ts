@@ -95,6 +95,7 @@ function addQuery(program: Command) {
     .option("--watch <interval>", "ask again and again, e.g. every 10s")
     .option("--explain", "show what would run where, and run nothing")
     .option("--allow-partial", "exit 0 although hosts are missing")
+    .option("--resume <id>", "ask again what was asked before: what was read for it counts still")
     .option("--publish <url>", "write the result to s3://BUCKET/PREFIX/ or file:FOLDER, as Parquet")
     .option("--replace", "with --publish: take the place of a result that is there")
     .addOption(

@@ -72,12 +72,17 @@ function row(record: QueryRecord) {
   };
 }
 
+function stateText({ state, query_id, asked }: QueryRecord): string {
+  if (state !== "interrupted" || asked?.source !== "archive") return state;
+  return `${state} (the rest of it: logvend query --resume ${query_id})`;
+}
+
 /** All that is known of one. */
 export function recordText(record: QueryRecord): string {
   const { coverage, error, range, elapsed_ms, rows_shipped, bytes_shipped } = record;
   const facts: [string, string | null][] = [
     ["query", `${record.query_id} (${record.id})`],
-    ["state", record.state],
+    ["state", stateText(record)],
     ["operator", record.operator],
     ["started", record.started_at],
     ["took", elapsed_ms === null ? null : formatDurationMs(elapsed_ms)],

@@ -32,7 +32,10 @@ function isBinary({ output }: QueryOptions): boolean {
   return output === "parquet" || output === "arrow";
 }
 
-function checkOptions({ publish, replace, watch, output }: QueryOptions) {
+function checkOptions({ publish, replace, resume, watch, output }: QueryOptions) {
+  if (resume !== undefined && watch !== undefined) {
+    throw new LogvendError("usage", "--watch and --resume: either of them");
+  }
   if (publish === undefined) {
     if (replace) throw new LogvendError("usage", "--replace: what? It goes with --publish URL");
     return;

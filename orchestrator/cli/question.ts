@@ -15,6 +15,7 @@ import { askedSql } from "../../queries/library/library.ts";
 import { readKeyFile } from "../access/key_file.ts";
 import { signQuestion } from "../access/sign.ts";
 import type { SignedQuestion } from "../access/sign.ts";
+import type { QueryRecord } from "../state/queries.ts";
 
 const ROWS_MAX = 100_000;
 const BYTES_MAX = 64e6;
@@ -119,6 +120,37 @@ export async function signedQuestion(
     force: options.force,
     explain: options.explain,
   });
+}
+
+/** The same question again, exactly: what was read for it counts. @throws {LogvendError} usage */
+export async function signedAgain(
+  { sql, claims: { selector, range, source, limits, now, force }, broadcast }: SignedQuestion,
+  options: { key?: string },
+  nowMs: number,
+): Promise<SignedQuestion> {
+  const key = await keyOf(options);
+  return await signQuestion({
+    ...{ sql, selector, range, source, limits, key, nowMs, now, broadcast, force },
+  });
+}
+
+/** A question that was asked before, exactly as it was. @throws {LogvendError} usage */
+export async function signedAsBefore(
+  { query_id, sql, selector, asked }: QueryRecord,
+  options: QuestionOptions,
+  nowMs: number,
+): Promise<SignedQuestion> {
+  if (asked === undefined) {
+    throw new LogvendError("usage", `${query_id} is too old to be asked again as it was`);
+  }
+  const { has_tables, ...rest } = asked;
+  const broadcast = await broadcastOf(options);
+  if (has_tables !== (broadcast !== undefined)) {
+    const what = has_tables ? "with tables: give the same --with again" : "without --with";
+    throw new LogvendError("usage", `${query_id} was asked ${what}`);
+  }
+  const key = await keyOf(options);
+  return await signQuestion({ sql, selector, ...rest, key, nowMs, broadcast });
 }
 
 /** The tables of --with, packed; read when there are some, for it takes a DuckDB. */

@@ -15,11 +15,13 @@ export interface Receiving extends Omit<QueryCommand, "sql"> {
   output: RowOutput;
   signal: AbortSignal;
   silence: Silence;
+  /** Gets to be true when the archive is being asked: the orchestrator keeps what comes. */
+  began: { isReading: boolean };
 }
 
 /** Resolves with everything but the rows. @throws {LogvendError} the orchestrator's */
 export async function receive(receiving: Receiving): Promise<AnswerEnd> {
-  const { options, client, terminal, question, output, signal, silence } = receiving;
+  const { options, client, terminal, question, output, signal, silence, began } = receiving;
   const { sql, token, broadcast } = question;
   const interim = options.output === "table" && terminal.stdoutIsTerminal && !options.quiet;
   const view = new InterimView(terminal);
@@ -31,6 +33,7 @@ export async function receive(receiving: Receiving): Promise<AnswerEnd> {
   try {
     for await (const event of client.query(request)) {
       silence.heard();
+      if (event.type === "accepted") began.isReading = question.claims.source === "archive";
       switch (event.type) {
         case "accepted":
         case "progress":

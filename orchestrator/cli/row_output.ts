@@ -15,28 +15,41 @@ export interface RowOutput {
   /** The first piece comes with the columns. */
   add(bytes: Uint8Array<ArrayBuffer>, columns: readonly Column[] | undefined): Promise<void>;
   end(end: AnswerEnd): Promise<void>;
+  /** Forgets what has come; false: it is written already. */
+  restart(): Promise<boolean>;
 }
 
 /** @param output as `-o` has it */
 export function rowOutput(output: RowFormat | "table", terminal: Terminal): RowOutput {
   const write = (data: string | Uint8Array) => terminal.write(data);
   if (output === "table") {
-    const table = new TableRows(terminal.tableLook);
+    let table = new TableRows(terminal.tableLook);
     return {
       format: "jsonl",
       isWritten: false,
       add: (bytes) => Promise.resolve(table.add(bytes)),
       end: ({ columns }) => write(table.drawn(columns)),
+      restart: () => {
+        table = new TableRows(terminal.tableLook);
+        return Promise.resolve(true);
+      },
     };
   }
+  let hasBegun = false;
+  const written = (data: string | Uint8Array) => {
+    hasBegun = true;
+    return write(data);
+  };
+  const restart = () => Promise.resolve(!hasBegun);
   if (output === "json") {
-    const json = new JsonObject(write);
+    const json = new JsonObject(written);
     return {
       format: "json",
       isWritten: true,
       add: (bytes, columns) => json.rows(bytes, columns),
       end: (end) => json.end(end),
+      restart,
     };
   }
-  return { format: output, isWritten: true, add: write, end: () => Promise.resolve() };
+  return { format: output, isWritten: true, add: written, end: () => Promise.resolve(), restart };
 }

@@ -40,6 +40,12 @@ export class Spool implements RowOutput, AsyncDisposable {
     return Promise.resolve();
   }
 
+  async restart(): Promise<boolean> {
+    await this.file.truncate();
+    await this.file.seek(0, Deno.SeekMode.Start);
+    return true;
+  }
+
   /** Leaves the file where it is. */
   keep() {
     this.isKept = true;

@@ -12,6 +12,8 @@ import type { AnswerFacts } from "./answer.ts";
 import type { ArchivePrices } from "./archive/archive_cost.ts";
 import { archiveOf } from "./archive/archive_of.ts";
 import type { ArchivePart } from "./archive/archive_part.ts";
+import type { KeptPieces } from "./archive/kept/kept_pieces.ts";
+import type { KeptQuestion } from "./archive/kept/kept_question.ts";
 import { Collector } from "./collector.ts";
 import type { Coverage } from "./coverage.ts";
 import { askVerdicts } from "./explanation.ts";
@@ -38,6 +40,10 @@ export interface FanoutParts extends PreparingParts, HostCommandsParts {
   exports: Exports;
   /** Of what the archive is asked. */
   prices: ArchivePrices;
+  /** What was read in the archive for questions that are not answered yet. */
+  pieces: KeptPieces;
+  /** When this orchestrator started, by Date.now(). */
+  startedMs: number;
 }
 
 export interface AskOptions {
@@ -71,7 +77,7 @@ export class Fanout {
     const reading = readingOf(catalog, audience.asked, read);
     const signal = AbortSignal.timeout(claims.limits.timeout_ms);
     const [archive = null, verdicts] = await Promise.all([
-      this.archiveOf(prepared, noFolder)?.find(signal),
+      this.archiveOf(prepared, { folder: noFolder, kept: null })?.find(signal),
       this.verdicts(prepared),
     ]);
     const queryId = queryIdOf(claims.id);
@@ -95,7 +101,7 @@ export class Fanout {
    * @throws {LogvendError} not_permitted, bad_sql, too_many_rows, cancelled, timeout or unavailable
    */
   async ask(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
-    return await this.admit(() => this.askHosts(question, options));
+    return await this.admit(() => this.askKeeping(question, options));
   }
 
   private async admit<T>(work: () => Promise<T>): Promise<T> {
@@ -110,9 +116,25 @@ export class Fanout {
     }
   }
 
-  private async askHosts(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
+  /** What was read in the archive stays until there is an answer, and that was read. */
+  private async askKeeping(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
+    const { source } = question.claims;
+    const kept = source === "archive" ? await this.parts.pieces.begin(question) : null;
+    try {
+      return await this.askHosts(question, kept, options);
+    } catch (error) {
+      await kept?.end(error instanceof LogvendError && error.code === "unavailable");
+      throw error;
+    }
+  }
+
+  private async askHosts(
+    question: CheckedQuestion,
+    kept: KeptQuestion | null,
+    options: AskOptions,
+  ): Promise<Answer> {
     const startedMs = performance.now();
-    const prepared = await prepareQuestion(this.parts, question);
+    const prepared = await prepareQuestion(this.parts, question, kept?.planned);
     const { claims, planning, audience } = prepared;
     await using owned = new AsyncDisposableStack();
     const { workspaces, exports } = this.parts;
@@ -127,7 +149,7 @@ export class Fanout {
       ask: this.commands.asker("query", prepared),
       acknowledge: (host, seq) => this.commands.acknowledge(host, { request: claims.id, seq }),
     });
-    const archive = this.archiveOf(prepared, () => workspace.folder());
+    const archive = this.archiveOf(prepared, { folder: () => workspace.folder(), kept });
     this.running.set(claims.id, collector);
     try {
       collector.ask();
@@ -149,6 +171,7 @@ export class Fanout {
       const facts = factsOf(request, coverage, costs);
       const { signal } = options;
       const { timeout_ms: timeoutMs } = claims.limits;
+      owned.defer(async () => await kept?.end(false));
       return new Answer(facts, {
         ...{ merged, workspace, exports, signal, timeoutMs },
         owned: owned.move(),
@@ -159,10 +182,12 @@ export class Fanout {
     }
   }
 
-  private archiveOf(prepared: PreparedQuestion, folder: () => string): ArchivePart | null {
-    const { fleet, catalog, now } = this.parts;
+  private archiveOf(
+    prepared: PreparedQuestion,
+    own: { folder: () => string; kept: KeptQuestion | null },
+  ): ArchivePart | null {
     const { commands, running } = this;
-    return archiveOf({ fleet, catalog, commands, running, now }, prepared, folder);
+    return archiveOf({ ...this.parts, commands, running }, prepared, own);
   }
 
   /** Takes a message of `a/{host}/ack` or `a/{host}/res/…`; what is none of ours is logged. */
@@ -200,6 +225,7 @@ export class Fanout {
 
   /** Ends every running query: on the hosts too. */
   stop(): void {
+    this.parts.pieces.leaveAll();
     const error = new LogvendError("unavailable", "The orchestrator is stopping");
     for (const collector of this.running.values()) collector.fail(error);
     this.parts.exports.stop(error);

@@ -9,6 +9,7 @@ import type { Planner } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
 import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import type { Planned } from "./archive/kept/kept_question.ts";
 import { chooseAudience, planVersion } from "./audience.ts";
 import type { Audience } from "./audience.ts";
 import { checkNames } from "./own_tables.ts";
@@ -21,6 +22,8 @@ export interface CheckedQuestion {
   /** Signed claims: hosts check them again. */
   token: string;
   claims: QueryClaims;
+  /** The public key that signed them. */
+  operator: string;
   /** Tables of the asker's own; `broadcast` has them packed, as they were signed. */
   tables: BroadcastTable[];
   broadcast?: string | undefined;
@@ -36,6 +39,8 @@ export interface PreparedQuestion {
   tables: Table[];
   /** Of the plan: the newest that all of them know. */
   version: number;
+  /** All that it was planned with. */
+  planned: Planned;
   read: Read;
 }
 
@@ -47,21 +52,25 @@ export interface PreparingParts {
   now: () => number;
 }
 
-/** @throws {LogvendError} bad_sql, usage or unavailable */
+/**
+ * @param before how it was planned when a part of its answer was made; null: there is none
+ * @throws {LogvendError} bad_sql, usage or unavailable
+ */
 export async function prepareQuestion(
   { broker, fleet, catalog, planner, now }: PreparingParts,
   question: CheckedQuestion,
+  before: Planned | null = null,
 ): Promise<PreparedQuestion> {
   const { sql, claims, tables: own } = question;
   broker.requireConnected(); // without it the fleet is not as we know it
   if (fleet.list().length === 0) {
     throw new LogvendError("unavailable", NO_HOST_YET);
   }
-  const known = fleet.tables();
+  const known = before?.tables ?? fleet.tables();
   checkNames(own, known);
   const { selector, source = "live" } = claims;
   // Agents read archived chunks of others than are selected.
-  const version = planVersion(fleet, source === "live" ? selector : "");
+  const version = before?.version ?? planVersion(fleet, source === "live" ? selector : "");
   const { tables, readsCatalog, range, reach, plan } = await planner.start({
     sql,
     tables: known,
@@ -85,7 +94,8 @@ export async function prepareQuestion(
       nowMs: now(),
     });
   const named = known.filter(({ name }) => tables.includes(name));
-  return { question, claims, planning: plan, audience, tables: named, version, read };
+  const planned = { tables: known, version };
+  return { question, claims, planning: plan, audience, tables: named, version, planned, read };
 }
 
 /** The error of an answer that is longer than may be sent. @param reason why the query ships rows */

@@ -35,9 +35,9 @@ export class Queries {
 
   /** @throws {LogvendError} not_permitted, bad_sql or unavailable */
   async explain(question: Question): Promise<Explanation> {
-    const { claims } = await this.parts.authority.check(QueryClaims, question);
+    const { claims, publicKey: operator } = await this.parts.authority.check(QueryClaims, question);
     const tables = await signedBroadcast(claims, question.broadcast);
-    return await this.parts.fanout.explain({ ...question, claims, tables });
+    return await this.parts.fanout.explain({ ...question, claims, operator, tables });
   }
 
   /**
@@ -63,7 +63,8 @@ export class Queries {
     };
     try {
       const signal = AbortSignal.any([options.signal, stop.signal]);
-      const answer = await fanout.ask({ ...question, claims, tables }, { ...options, signal });
+      const checked = { ...question, claims, operator: publicKey, tables };
+      const answer = await fanout.ask(checked, { ...options, signal });
       answer.settled.then(() => end(outcomeOf(answer)), (thrown) => end(failureOf(thrown)));
       return answer;
     } catch (thrown) {
@@ -109,6 +110,7 @@ function startedRecord(
     sql,
     selector: claims.selector,
     started_at: new Date(nowMs).toISOString(),
+    asked: askedOf(claims),
     state: "running",
     mode: null,
     range: null,
@@ -118,6 +120,10 @@ function startedRecord(
     coverage: null,
     error: null,
   };
+}
+
+function askedOf({ range, source = "live", now, limits, broadcast_sha256 }: QueryClaims) {
+  return { range, source, now, limits, has_tables: broadcast_sha256 !== undefined };
 }
 
 function outcomeOf({ complete, facts }: Answer): Partial<QueryRecord> {

@@ -1,6 +1,7 @@
 /** Every query that was asked, kept over restarts: who asked what of whom, and what came of it. */
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { Limits, Range, Source } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { Coverage } from "../fanout/coverage.ts";
 
@@ -34,6 +35,15 @@ export const QueryRecord = z.object({
   /** Empty: every host. */
   selector: z.string(),
   started_at: z.iso.datetime(),
+  /** With what it can be asked again as it was; none: it was written by an older version. */
+  asked: z.object({
+    range: Range,
+    source: Source,
+    now: z.iso.datetime(),
+    limits: Limits,
+    /** Whether tables were sent along. */
+    has_tables: z.boolean(),
+  }).optional(),
   state: QueryState,
   mode: z.string().nullable(),
   /** What the hosts' tables were cut to. */

@@ -50,6 +50,7 @@ interface FleetParts {
   brokerUrl: string;
   pem: string;
   publicKey: string;
+  server: { program: Program };
 }
 
 export class TestFleet implements AsyncDisposable {
@@ -77,11 +78,8 @@ data_dir: ./orchestrator
 trust: [ "${publicKey}" ]
 `,
     );
-    const server = startProgram({
-      args: ourProgram("orchestrator/main.ts", "serve", "-c", config),
-    });
-    stack.use(server);
-    await server.waitForLine(/Serving/);
+    const server = { program: await serve(config) };
+    stack.defer(() => server.program[Symbol.asyncDispose]());
     const url = `http://127.0.0.1:${httpPort}`;
     const fleet = new TestFleet({
       folder,
@@ -90,6 +88,7 @@ trust: [ "${publicKey}" ]
       brokerUrl,
       pem,
       publicKey,
+      server,
     });
     for (const [host, region] of Object.entries(hosts)) {
       await fleet.configure(host, { region, format, more });
@@ -143,6 +142,18 @@ trust: [ "${publicKey}" ]
     const program = this.agent(host);
     program.kill("SIGKILL");
     await program.ended();
+  }
+
+  /** kill -9; resolves with its end. */
+  async killOrchestrator(): Promise<void> {
+    const { program } = this.parts.server;
+    program.kill("SIGKILL");
+    await program.ended();
+  }
+
+  /** After its end. */
+  async startOrchestrator(): Promise<void> {
+    this.parts.server.program = await serve(this.parts.folder.join("orchestrator.yaml"));
   }
 
   /** Resolves when exactly `count` hosts are online. */
@@ -236,4 +247,11 @@ streams:
 `,
     );
   }
+}
+
+/** Starts an orchestrator; resolves when it serves. */
+async function serve(config: string): Promise<Program> {
+  const server = startProgram({ args: ourProgram("orchestrator/main.ts", "serve", "-c", config) });
+  await server.waitForLine(/Serving/);
+  return server;
 }

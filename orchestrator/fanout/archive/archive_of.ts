@@ -8,6 +8,7 @@ import type { PreparedQuestion } from "../prepared_question.ts";
 import { archivePart } from "./archive_part.ts";
 import type { ArchivePart, ArchivePartOptions } from "./archive_part.ts";
 import { askPiece } from "./ask_piece.ts";
+import type { KeptQuestion } from "./kept/kept_question.ts";
 
 export interface ArchiveParts {
   fleet: Fleet;
@@ -16,17 +17,19 @@ export interface ArchiveParts {
   /** Collectors by request: results go there. */
   running: Map<string, Collector>;
   now: () => number;
+  /** When this orchestrator started, by Date.now(). */
+  startedMs: number;
 }
 
 /**
  * What the archive answers; null: nothing. The time of the question begins here.
- * @param folder for large results, made when it is needed
+ * @param own `folder`: for large results, made when it is needed; `kept`: what was read before
  * @throws {LogvendError} usage
  */
 export function archiveOf(
-  { fleet, catalog, commands, running, now }: ArchiveParts,
+  { fleet, catalog, commands, running, now, startedMs }: ArchiveParts,
   prepared: PreparedQuestion,
-  folder: () => string,
+  { folder, kept }: { folder: () => string; kept: KeptQuestion | null },
 ): ArchivePart | null {
   const { claims, audience, read } = prepared;
   const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
@@ -46,7 +49,8 @@ export function archiveOf(
       signal,
     });
   return archivePart({
-    ...{ fleet, catalog, claims, audience, read, ask, nowMs: now() },
+    ...{ fleet, catalog, claims, audience, read, ask, nowMs: now(), startedMs },
+    kept: kept && { question: kept, planned: prepared.planned, folder },
     referenceBytesMax: pieces.bytesMax,
   });
 }

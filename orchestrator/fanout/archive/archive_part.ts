@@ -19,7 +19,9 @@ export interface ArchivedOutcome {
   answer: HostAnswer;
 }
 
-export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, "ask" | "referenceBytesMax"> {
+type WorkOptions = "ask" | "referenceBytesMax" | "kept" | "startedMs";
+
+export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions> {
   fleet: Fleet;
   catalog: ChunkCatalog;
   claims: QueryClaims;
@@ -102,10 +104,11 @@ export class ArchivePart {
     private readonly options: ArchivePartOptions,
     private readonly extent: Extent,
   ) {
-    const { fleet, catalog, claims: { selector }, ask, referenceBytesMax } = options;
     this.work = new ArchiveWork({
-      ...{ fleet, catalog, selector, ask, referenceBytesMax },
+      ...options,
       ...extent,
+      selector: options.claims.selector,
+      isWaiting: options.claims.source === "archive",
       onProgress: (progress) => this.progress = progress,
     });
   }

@@ -13,6 +13,8 @@ import type { Missing } from "../coverage.ts";
 import { cutPieces, placed } from "./pieces.ts";
 import type { Piece, PlacedChunk } from "./pieces.ts";
 import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
+import { cameBack } from "./settling.ts";
+import type { KeptQuestion, Planned, UsableAnswer } from "./kept/kept_question.ts";
 
 /** What an agent can that reads the archive. */
 export const ARCHIVE_COMMAND = "archive";
@@ -30,7 +32,20 @@ export interface ArchiveWorkOptions {
   /** Asks one agent; an abort cancels. */
   ask: (agent: string, piece: PieceCommand, signal: AbortSignal) => Promise<Outcome>;
   referenceBytesMax: number;
+  /** What was read before and is read now, for when this orchestrator ends; null: nothing is kept. */
+  kept: KeptWork | null;
+  /** When the orchestrator started, by Date.now(). */
+  startedMs: number;
+  /** Whether agents that are on their way back are waited for: no host can answer in their place. */
+  isWaiting: boolean;
   onProgress: (done: ArchiveProgress) => void;
+}
+
+export interface KeptWork {
+  question: KeptQuestion;
+  planned: Planned;
+  /** Where kept files are read from. */
+  folder: () => string;
 }
 
 /** What is asked of an agent, without the id that was signed. */
@@ -114,16 +129,22 @@ export class ArchiveWork {
     plan: Plan,
     signal: AbortSignal,
   ): AsyncGenerator<HostAnswer[]> {
-    const { ask, referenceBytesMax, onProgress } = this.options;
-    const pieces = cutPieces(chunks, {
-      byHost: plan.mode === "host_complete",
+    const { ask, referenceBytesMax, onProgress, kept } = this.options;
+    const byHost = plan.mode === "host_complete";
+    const before = await kept?.question.usable(chunks, { byHost, folder: kept.folder }) ?? [];
+    const isRead = new Set(before.flatMap((one) => one.chunks));
+    const pieces = cutPieces(chunks.filter((chunk) => !isRead.has(chunk)), {
+      byHost,
       agentCount: (region) => this.agents(region).length,
       isHeld: ({ place: { host, stream, hour } }) =>
         this.isThere(host) && this.options.catalog.hasHour(host, stream, hour),
       referenceBytesMax,
     });
-    const done = progressOf(pieces);
+    // A single piece is the answer: there is no middle to end in.
+    if (pieces.length + before.length > 1) await kept?.question.plan(kept.planned);
+    const done = progressOf(pieces, before);
     onProgress({ ...done });
+    yield before.map(({ answer }) => this.counted(answer));
     const runner = new PieceRunner({
       pieces,
       agents: (piece) => this.agentsFor(piece),
@@ -136,17 +157,21 @@ export class ArchiveWork {
         done.chunks += piece.chunks.length;
         done.bytes += piece.bytes;
         if (outcome.kind === "answered") {
-          const { coverage } = outcome.answer;
-          this.result.coverage.push(coverage);
-          for (const unread of coverage.unread ?? []) {
-            this.reject([unread.host], unreadText(unread));
-          }
-          answers.push(outcome.answer);
+          await kept?.question.keep(piece, outcome.answer);
+          answers.push(this.counted(outcome.answer));
         } else this.fail(piece, outcome.outcome);
       }
       onProgress({ ...done });
       yield answers;
     }
+  }
+
+  private counted(answer: HostAnswer): HostAnswer {
+    this.result.coverage.push(answer.coverage);
+    for (const unread of answer.coverage.unread ?? []) {
+      this.reject([unread.host], unreadText(unread));
+    }
+    return answer;
   }
 
   /** What an agent read is of no use. */
@@ -162,9 +187,11 @@ export class ArchiveWork {
   }
 
   private async listRegion(region: string, signal: AbortSignal): Promise<RegionList> {
-    const agents = this.agents(region).slice(0, LIST_TRIES_MAX);
+    const { fleet, startedMs, isWaiting } = this.options;
+    const agents = () => this.agents(region);
+    if (isWaiting) await cameBack({ fleet, region, startedMs, agents }, signal);
     let reason = `no agent of ${region} that reads its archive is online`;
-    for (const agent of agents) {
+    for (const agent of agents().slice(0, LIST_TRIES_MAX)) {
       const outcome = await this.options.ask(agent, { kind: "list" }, signal);
       if (outcome.kind === "answered") {
         return { region, chunks: listed(outcome.answer), reason: null };
@@ -192,12 +219,17 @@ function readCommand({ chunks }: Piece): PieceCommand {
   return { kind: "read", chunks: chunks.map(({ key, bytes, etag }) => [key, bytes, etag]) };
 }
 
-function progressOf(pieces: readonly Piece[]): ArchiveProgress {
+function progressOf(
+  pieces: readonly Piece[],
+  before: readonly UsableAnswer[],
+): ArchiveProgress {
+  const done = before.flatMap(({ chunks }) => chunks);
+  const bytes = done.reduce((sum, { readBytes }) => sum + readBytes, 0);
   return {
-    chunks: 0,
-    chunksTotal: pieces.reduce((sum, { chunks }) => sum + chunks.length, 0),
-    bytes: 0,
-    bytesTotal: pieces.reduce((sum, { bytes }) => sum + bytes, 0),
+    chunks: done.length,
+    chunksTotal: pieces.reduce((sum, { chunks }) => sum + chunks.length, done.length),
+    bytes,
+    bytesTotal: pieces.reduce((sum, piece) => sum + piece.bytes, bytes),
   };
 }
 

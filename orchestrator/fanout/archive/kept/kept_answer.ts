@@ -1,0 +1,125 @@
+/** An agent's answer to a piece as files: a record, and beside it the Parquet that it names. */
+import { join } from "node:path";
+import { z } from "zod";
+import { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
+import { writeDurably } from "../../../../protocol/durable_file.ts";
+import { Column, HostCoverage } from "../../../../protocol/messages.ts";
+import type { HostAnswer } from "../../collector.ts";
+
+const Part = z.object({
+  table: z.string(),
+  part: z.discriminatedUnion("encoding", [
+    z.object({
+      encoding: z.literal("text"),
+      columns: z.array(Column),
+      values: z.array(z.array(z.string().nullable())),
+    }),
+    /** A file in the same folder. */
+    z.object({ encoding: z.literal("parquet"), file: z.string(), bytes: z.number().int() }),
+  ]),
+});
+type Part = z.infer<typeof Part>;
+
+const AnswerRecord = z.object({
+  chunks: z.array(ChunkReference),
+  host: z.string(),
+  rows: z.record(z.string(), z.number()),
+  coverage: HostCoverage,
+  byteCount: z.number().int(),
+  parts: z.array(Part),
+});
+
+/** What lies in a folder of one answer, and of which chunks it is. */
+export type KeptAnswer = z.infer<typeof AnswerRecord>;
+
+const RECORD_ENDING = ".answer.json";
+
+/** An answer that can be written: its record, and which files have to be beside it. */
+export interface NewAnswer {
+  name: string;
+  record: string;
+  /** Where they are now, by the name that they get. */
+  files: Map<string, string>;
+  bytes: number;
+}
+
+/** Makes the record. */
+export async function newAnswer(
+  chunks: readonly ChunkReference[],
+  answer: HostAnswer,
+): Promise<NewAnswer> {
+  const name = crypto.randomUUID();
+  const parts: Part[] = [];
+  const files = new Map<string, string>();
+  let bytes = 0;
+  for (const { table, part } of answer.parts) {
+    if (part.encoding === "text") {
+      parts.push({ table, part: Part.shape.part.parse(part) });
+      continue;
+    }
+    const { size } = await Deno.stat(part.file);
+    const file = `${name}.${files.size}.parquet`;
+    parts.push({ table, part: { encoding: "parquet", file, bytes: size } });
+    files.set(file, part.file);
+    bytes += size;
+  }
+  const record = JSON.stringify({ ...answer, chunks, parts });
+  return { name, record, files, bytes: bytes + record.length };
+}
+
+/** When this resolves it is durable. The record is the last: without it there is no answer. */
+export async function writeAnswer(folder: string, { name, record, files }: NewAnswer) {
+  for (const [file, path] of files) {
+    using source = await Deno.open(path, { read: true, write: true });
+    await source.sync();
+    await Deno.link(path, join(folder, file)); // the folder is synced with the record
+  }
+  await writeDurably(
+    join(folder, `${name}${RECORD_ENDING}`),
+    (temporary) => Deno.writeTextFile(temporary, record),
+  );
+}
+
+/** Every answer of a folder that can be read. */
+export async function* readAnswers(folder: string): AsyncGenerator<KeptAnswer> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  for (const name of names.toSorted()) {
+    if (!name.endsWith(RECORD_ENDING)) continue;
+    const text = await Deno.readTextFile(join(folder, name));
+    const parsed = AnswerRecord.safeParse(parseJson(text));
+    if (parsed.success) yield parsed.data; // else it was written by another version
+  }
+}
+
+/**
+ * As it came from the agent, its files under further names in another folder; null: one of them is
+ * not there as it was.
+ */
+export async function restoredAnswer(
+  { chunks: _, parts, ...answer }: KeptAnswer,
+  { from, to }: { from: string; to: () => string },
+): Promise<HostAnswer | null> {
+  const restored: HostAnswer["parts"] = [];
+  for (const { table, part } of parts) {
+    if (part.encoding === "text") {
+      restored.push({ table, part });
+      continue;
+    }
+    const path = join(from, part.file);
+    const size = await Deno.stat(path).then(({ size }) => size, () => null);
+    if (size !== part.bytes) return null;
+    const file = join(to(), `kept-${part.file}`);
+    await Deno.link(path, file);
+    restored.push({ table, part: { encoding: "parquet", file } });
+  }
+  return { ...answer, parts: restored };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,139 @@
+/** What agents have read in the archive for one question, until it is answered. */
+import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
+import { z } from "zod";
+import { writeDurably } from "../../../../protocol/durable_file.ts";
+import { messageOf } from "../../../../protocol/errors.ts";
+import { Table } from "../../../../protocol/messages.ts";
+import { formatBytes } from "../../../../protocol/units.ts";
+import type { HostAnswer } from "../../collector.ts";
+import type { Piece, PlacedChunk } from "../pieces.ts";
+import { newAnswer, readAnswers, restoredAnswer, writeAnswer } from "./kept_answer.ts";
+import type { KeptAnswer } from "./kept_answer.ts";
+
+const log = getLogger(["orchestrator", "fanout"]);
+
+/** With these it is planned the same way again. */
+const Planned = z.object({ tables: z.array(Table), version: z.number().int() });
+export type Planned = z.infer<typeof Planned>;
+
+const PLAN_FILE = "plan.json";
+
+/** What it has in common with those of other questions. */
+export interface KeptQuestionParts {
+  folder: string;
+  /** Takes room for so many bytes; false: there is none. */
+  take: (bytes: number) => boolean;
+  /** @param isLeft whether it stays for who asks the same again */
+  onEnd: (isLeft: boolean) => Promise<void>;
+}
+
+/** An answer that is still good, and of which listed chunks it is. */
+export interface UsableAnswer {
+  chunks: PlacedChunk[];
+  answer: HostAnswer;
+}
+
+export class KeptQuestion {
+  private isFull = false;
+
+  private constructor(
+    private readonly parts: KeptQuestionParts,
+    /** How it was planned; null: nothing of it is kept yet. */
+    public planned: Planned | null,
+  ) {}
+
+  /** Looks what there is. */
+  static async open(parts: KeptQuestionParts): Promise<KeptQuestion> {
+    const text = await Deno.readTextFile(join(parts.folder, PLAN_FILE)).catch(() => "null");
+    const planned = Planned.safeParse(JSON.parse(text));
+    return new KeptQuestion(parts, planned.success ? planned.data : null);
+  }
+
+  /** Says how it is planned, before anything of it is kept. */
+  async plan(planned: Planned): Promise<void> {
+    if (this.planned !== null) return;
+    await this.attempt(async () => {
+      const path = join(this.parts.folder, PLAN_FILE);
+      const text = JSON.stringify({ tables: planned.tables, version: planned.version });
+      await writeDurably(path, (temporary) => Deno.writeTextFile(temporary, text));
+      this.planned = planned;
+    });
+  }
+
+  /** Keeps an answer durably, if it is whole and there is room for it. */
+  async keep({ chunks }: Piece, answer: HostAnswer): Promise<void> {
+    if (this.planned === null || (answer.coverage.unread ?? []).length > 0) return;
+    await this.attempt(async () => {
+      const references = chunks.map(({ key, bytes, etag }) => [key, bytes, etag] as const);
+      const written = await newAnswer(references.map((one) => [...one]), answer);
+      if (this.parts.take(written.bytes)) await writeAnswer(this.parts.folder, written);
+      else this.sayFull(written.bytes);
+    });
+  }
+
+  /**
+   * Answers that are still good: every chunk of theirs is in the list, as it was.
+   * @param options `byHost`: whether a host's chunks belong together; `folder`: where files go
+   */
+  async usable(
+    listed: readonly PlacedChunk[],
+    { byHost, folder }: { byHost: boolean; folder: () => string },
+  ): Promise<UsableAnswer[]> {
+    const found: UsableAnswer[] = [];
+    if (this.planned === null) return found;
+    const left = new Map(listed.map((chunk) => [chunk.key, chunk]));
+    for await (const kept of readAnswers(this.parts.folder)) {
+      const chunks = asTheyWere(kept, left);
+      if (chunks === null || (byHost && !areWholeHosts(chunks, listed))) continue;
+      const answer = await restoredAnswer(kept, { from: this.parts.folder, to: folder });
+      if (answer === null) continue;
+      found.push({ chunks, answer });
+      for (const { key } of chunks) left.delete(key);
+    }
+    return found;
+  }
+
+  /** It is through. @param isLeft whether it will be asked again, for want of an answer */
+  async end(isLeft: boolean): Promise<void> {
+    await this.parts.onEnd(isLeft);
+  }
+
+  private sayFull(bytes: number) {
+    if (this.isFull) return;
+    this.isFull = true;
+    const size = formatBytes(bytes);
+    log.warning("No room to keep {size} of an answer: after a restart it is read again.", { size });
+  }
+
+  /** What cannot be kept is read again, if it comes to that: no reason to fail. */
+  private async attempt(write: () => Promise<void>) {
+    try {
+      await write();
+    } catch (error) {
+      const reason = messageOf(error);
+      log.warning("Cannot keep what was read in the archive: {reason}.", { reason });
+    }
+  }
+}
+
+/** The listed chunks of an answer; null: one of them is not there, or another object by now. */
+function asTheyWere(
+  { chunks }: KeptAnswer,
+  listed: ReadonlyMap<string, PlacedChunk>,
+): PlacedChunk[] | null {
+  const found: PlacedChunk[] = [];
+  for (const [key, , etag] of chunks) {
+    const chunk = listed.get(key);
+    if (chunk?.etag !== etag) return null;
+    found.push(chunk);
+  }
+  return found;
+}
+
+/** Whether no other chunk of their hosts is listed. */
+function areWholeHosts(chunks: readonly PlacedChunk[], listed: readonly PlacedChunk[]): boolean {
+  const idOf = ({ place: { region, host } }: PlacedChunk) => `${region}/${host}`;
+  const hosts = new Set(chunks.map(idOf));
+  return listed.filter((chunk) => hosts.has(idOf(chunk))).length === chunks.length;
+}

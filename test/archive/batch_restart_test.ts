@@ -1,0 +1,156 @@
+/** A batch whose orchestrator is killed in the middle: whole processes, chunks in a real S3 store. */
+import assert from "node:assert/strict";
+import { chunkPath } from "../../protocol/chunk_path.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
+import { startCeph } from "../harness/ceph/cluster.ts";
+import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
+import { eventually } from "../harness/eventually.ts";
+import { FaultProxy } from "../harness/fault_proxy.ts";
+import { TestFleet } from "../harness/fleet.ts";
+import { makeBucket } from "../harness/s3.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
+
+const { signal } = new AbortController();
+
+/** Hosts that are gone; the last two cannot be read at first. */
+const HOSTS = Array.from({ length: 8 }, (_, i) => `old-${i}`);
+const HOUR_ROWS = 3_600;
+const HELD_UP = /^GET .*\/old-[67]\./;
+
+/** Each host's rows are a group of their own: each is one piece. */
+const SQL = "SELECT host, count(*) AS n, mad(status) AS d FROM logs GROUP BY 1 ORDER BY 1";
+/** A further hour for each step: what was read once is in the agents' caches. */
+const HOURS = [19, 20];
+const asked = (hour: number) => {
+  const range = [
+    "--since",
+    `2026-11-22T${hour}:00:00Z`,
+    "--until",
+    `2026-11-22T${hour + 1}:00:00Z`,
+  ];
+  return [...range, "--source", "archive"];
+};
+
+async function begin(stack: AsyncDisposableStack) {
+  const folder = stack.use(await TempFolder.make());
+  const ceph = stack.use(await startCeph());
+  const bucket = await makeBucket(ceph, folder);
+  await using store = await bucket.open();
+  const path = folder.join("chunk.parquet");
+  for (const [hour, host] of HOURS.flatMap((hour) => HOSTS.map((host) => [hour, host] as const))) {
+    const place = { stream: "logs", region: "eu-west-1", host, hour: `2026-11-22T${hour}` };
+    await writeChunk(path, { rows: HOUR_ROWS, fromSecond: (hour - 19) * HOUR_ROWS, host });
+    const body = await Deno.readFile(path);
+    const key = chunkPath({ ...place, chunk: String(hour).padStart(16, "0") });
+    await store.put({ key, body, sha256: sha256Hex(body) }, signal);
+    await Deno.remove(path);
+  }
+  const proxy = stack.use(FaultProxy.start({ port: ceph.port }));
+  const fleet = stack.use(
+    await TestFleet.start({
+      hosts: { "web-1": "eu-west-1", "web-2": "eu-west-1" },
+      broker: "embedded",
+      more: `archive:
+  url: s3://${bucket.name}/logs
+  endpoint: ${proxy.endpoint}
+  path_style: true
+  credentials: { access_key_id: { file: ${bucket.keyFile} }, secret_access_key: { file: ${bucket.secretFile} } }
+`,
+    }),
+  );
+  return { fleet, proxy };
+}
+
+type World = Awaited<ReturnType<typeof begin>>;
+
+/** Answers that lie in the orchestrator's data folder. */
+async function keptAnswers(fleet: TestFleet): Promise<string[]> {
+  const names: string[] = [];
+  const pieces = fleet.path("orchestrator", "pieces");
+  for await (const { name } of Deno.readDir(pieces)) {
+    for await (const file of Deno.readDir(`${pieces}/${name}`)) names.push(file.name);
+  }
+  return names.filter((name) => name.endsWith(".answer.json"));
+}
+
+/** Pieces that agents were asked since then, by what they remember themselves. */
+async function piecesAsked(fleet: TestFleet, since: string): Promise<number> {
+  const sql = `SELECT count(*)::INTEGER AS n FROM query_log
+    WHERE sql = '${SQL}' AND chunks > 0 AND ts >= '${since}'`;
+  const { answer } = await fleet.query(sql, "--since", "all");
+  return Number(answer.rows[0]?.n);
+}
+
+/** Asks, and kills the orchestrator when six of eight pieces are there and no more can come. */
+async function askAndKill({ fleet, proxy }: World, ...args: string[]) {
+  proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
+  const asking = fleet.startCli("query", SQL, ...args);
+  await eventually(async () => (await keptAnswers(fleet)).length === 6, 30_000);
+  await fleet.killOrchestrator();
+  proxy.rule = null;
+  return asking;
+}
+
+Deno.test({
+  name: "an orchestrator that is killed in mid-batch loses no finished part",
+  ignore: CEPH_IS_MISSING,
+  fn: async (t) => {
+    await using stack = new AsyncDisposableStack();
+    const world = await begin(stack);
+    const { fleet } = world;
+    const json = async (path: string) => await (await fetch(`${fleet.url}${path}`)).json();
+
+    await t.step("who waits has the answer in the end, each chunk counted once", async () => {
+      const begun = new Date().toISOString();
+      const asking = await askAndKill(world, ...asked(19), "-o", "json");
+      await asking.waitForLine(/; asking again for what is not read yet/);
+      assert.equal((await keptAnswers(fleet)).length, 6);
+      const restarted = new Date().toISOString();
+      await fleet.startOrchestrator();
+      const ended = await asking.ended();
+      assert.equal(ended.code, 0, ended.stderr);
+      const { rows, coverage } = JSON.parse(ended.stdout);
+      assert.deepEqual(
+        rows.map(({ host, n }: { host: string; n: number }) => [host, n]),
+        HOSTS.map((host) => [host, HOUR_ROWS]),
+      );
+      assert.equal(coverage.rows_scanned, HOSTS.length * HOUR_ROWS);
+      assert.equal(coverage.archive.chunks, HOSTS.length);
+      await eventually(async () => (await keptAnswers(fleet)).length === 0);
+      await fleet.online(2);
+      assert.equal(await piecesAsked(fleet, restarted), 2, "only those that were not answered");
+      assert.ok(await piecesAsked(fleet, begun) >= HOSTS.length);
+      const { queries } = await json("/v1/queries?limit=100");
+      const states = queries.filter(({ sql }: { sql: string }) => sql === SQL)
+        .map(({ state }: { state: string }) => state);
+      assert.equal(states.at(-1), "interrupted");
+      assert.ok(states.includes("complete"));
+    });
+
+    await t.step("who went with it asks by its id, and publishes", async () => {
+      const asking = await askAndKill(world, ...asked(20), "--timeout", "2m");
+      asking.kill("SIGKILL");
+      await asking.ended();
+      const restarted = new Date().toISOString();
+      await fleet.startOrchestrator();
+      const { queries } = await json("/v1/queries");
+      const record = queries.find(({ state, sql }: { state: string; sql: string }) =>
+        sql === SQL && state === "interrupted"
+      );
+      const told = await fleet.cli("queries", record.query_id);
+      assert.match(told.stdout, /interrupted \(the rest of it: logvend query --resume q-/);
+      const place = fleet.path("result");
+      const ended = await fleet.cli(
+        ...["query", "--resume", record.query_id, "--publish", `file:${place}`, "-o", "json"],
+      );
+      assert.equal(ended.code, 0, ended.stderr);
+      const manifest = JSON.parse(ended.stdout);
+      assert.deepEqual([manifest.rows, manifest.sql, manifest.complete], [HOSTS.length, SQL, true]);
+      assert.equal(manifest.now, record.asked.now);
+      assert.equal(await piecesAsked(fleet, restarted), 2);
+      const both = await fleet.cli("query", SQL, "--resume", record.query_id);
+      assert.match(both.stderr, /--resume asks what was asked before: give no SQL/);
+    });
+  },
+});
