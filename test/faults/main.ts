@@ -1,5 +1,5 @@
 /**
- * Causes every fault that the agent's store must survive, for real, and checks every line:
+ * Causes every fault that the agent must survive, for real, and checks every line:
  * `deno task faults [--rounds N] [--seed S] [--only NAME] [--short]`; `--short` is all of them with
  * small numbers. Exits 1 when a fault does harm, or, with CI=true, cannot be caused.
  */

@@ -14,11 +14,14 @@ import { scenario as longLine } from "./11_long_line.ts";
 import { scenario as bytes } from "./12_bytes.ts";
 import { scenario as clock } from "./13_clock.ts";
 import { scenario as late } from "./14_late.ts";
+import { scenario as windowsLate } from "./14_windows.ts";
 import { scenarios as diskFull } from "./15_disk_full.ts";
 import { scenario as fullStart } from "./15_full_start.ts";
 import { scenarios as agentDb } from "./16_agent_db.ts";
 import { scenario as corruptChunk } from "./17_corrupt_chunk.ts";
 import { scenarios as archive } from "./18_archive.ts";
+import { scenario as sinksOut } from "./21_sinks.ts";
+import { scenario as refused } from "./22_refused.ts";
 import { scenarios as handles } from "./26_handles.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -36,10 +39,13 @@ export const SCENARIOS: readonly Scenario[] = [
   bytes,
   clock,
   late,
+  windowsLate,
   ...diskFull,
   fullStart,
   ...agentDb,
   corruptChunk,
   ...archive,
+  sinksOut,
+  refused,
   ...handles,
 ];

@@ -16,18 +16,26 @@ export interface Mosquitto extends AsyncDisposable {
   program: Program;
 }
 
+export interface MosquittoOptions {
+  port: number;
+  /** @default false */
+  tls?: boolean;
+  /** Where it keeps sessions and messages over an orderly stop. @default nowhere */
+  folder?: string | undefined;
+}
+
 /**
  * Starts Mosquitto, on request with TLS, and resolves when it takes connections. The same port may be given again, to
  * bring a broker back.
  */
 export async function startMosquitto(
-  { port, tls = false }: { port: number; tls?: boolean },
+  { port, tls = false, folder: kept }: MosquittoOptions,
 ): Promise<Mosquitto> {
   const path = findProgram("mosquitto");
   if (path === null) throw new Error("Mosquitto is not installed");
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
-  const config = await folder.write("mosquitto.conf", configuration(port, tls));
+  const config = await folder.write("mosquitto.conf", configuration({ port, tls, folder: kept }));
   const program = stack.use(startProgram({ command: path, args: ["-c", config] }));
   await program.waitForLine(/mosquitto version \S+ running/);
   const owned = stack.move();
@@ -40,13 +48,15 @@ export async function startMosquitto(
 }
 
 /** Without set_tcp_nodelay, small messages wait for the acknowledgement of those before: 40 ms. */
-function configuration(port: number, tls: boolean): string {
+function configuration({ port, tls, folder }: MosquittoOptions): string {
   return [
     `listener ${port} 127.0.0.1`,
     ...(tls ? [`certfile ${CERTIFICATE}`, `keyfile ${KEY}`] : []),
     "allow_anonymous true",
     "set_tcp_nodelay true",
-    "persistence false",
+    ...(folder === undefined
+      ? ["persistence false"]
+      : ["persistence true", `persistence_location ${folder}/`, "user root"]),
     "log_dest stderr",
     "log_type all",
     "",
