@@ -1,7 +1,11 @@
-/** A batch whose orchestrator is killed in the middle: whole processes, chunks in a real S3 store. */
+/** Batches in the middle of which something dies: whole processes, chunks in a real S3 store. */
 import assert from "node:assert/strict";
+import { signQuestion } from "../../orchestrator/access/sign.ts";
+import { ApiClient } from "../../orchestrator/cli/client.ts";
+import type { ClientEvent } from "../../orchestrator/cli/client.ts";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
+import { readOperatorKey } from "../../protocol/signature.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -21,7 +25,7 @@ const HELD_UP = /^GET .*\/old-[67]\./;
 /** Each host's rows are a group of their own: each is one piece. */
 const SQL = "SELECT host, count(*) AS n, mad(status) AS d FROM logs GROUP BY 1 ORDER BY 1";
 /** A further hour for each step: what was read once is in the agents' caches. */
-const HOURS = [19, 20];
+const HOURS = [18, 19, 20, 21];
 const asked = (hour: number) => {
   const range = [
     "--since",
@@ -82,6 +86,61 @@ async function piecesAsked(fleet: TestFleet, since: string): Promise<number> {
   return Number(answer.rows[0]?.n);
 }
 
+/** Asks, resolves when six of eight pieces are there and the others are held up, and goes on then. */
+async function askUntilHeldUp({ fleet, proxy }: World, hour: number) {
+  proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
+  const key = await readOperatorKey(fleet.pem);
+  const { token } = await signQuestion({
+    ...{ sql: SQL, selector: "", source: "archive", key, nowMs: Date.now() },
+    range: {
+      since: `2026-11-22T${hour}:00:00Z`,
+      until: `2026-11-22T${hour + 1}:00:00Z`,
+      implied: false,
+    },
+    limits: { timeout_ms: 60_000, rows_max: 100_000, bytes_max: 1e6 },
+  });
+  const request = { sql: SQL, token, format: "jsonl", signal } as const;
+  const heldUp = Promise.withResolvers<void>();
+  const answer = async () => {
+    const events = [];
+    for await (const event of new ApiClient(fleet.url).query(request)) {
+      events.push(event);
+      if (event.type === "progress" && event.archive?.chunks === 6) heldUp.resolve();
+    }
+    return events;
+  };
+  const answered = answer();
+  answered.catch(heldUp.reject);
+  await heldUp.promise;
+  return { answered };
+}
+
+/** One of the agents that are at it, by what they say themselves. */
+async function agentAtWork(fleet: TestFleet): Promise<string> {
+  const sql = `SELECT host FROM query_log WHERE sql = '${SQL}' AND state = 'running'`;
+  const { answer } = await fleet.query(sql, "--since", "all");
+  return String(answer.rows[0]?.host);
+}
+
+/** The whole answer, each chunk once, and a progress that only grew to its end. */
+function checkWhole(events: ClientEvent[]) {
+  const end = events.find((event) => event.type === "end");
+  const { coverage } = end ?? {};
+  assert.deepEqual(coverage?.missing, []);
+  assert.equal(coverage?.rows_scanned, HOSTS.length * HOUR_ROWS);
+  assert.equal(coverage?.archive?.chunks, HOSTS.length);
+  const bytes = events.flatMap((event) => event.type === "data" ? [...event.bytes] : []);
+  const rows = new TextDecoder().decode(new Uint8Array(bytes)).trimEnd().split("\n");
+  assert.deepEqual(rows.map((row) => JSON.parse(row).n), HOSTS.map(() => HOUR_ROWS));
+  const progress = events.flatMap((event) =>
+    event.type === "progress" && event.archive !== undefined ? [event.archive] : []
+  );
+  const chunks = progress.map((one) => one.chunks);
+  assert.deepEqual(chunks, chunks.toSorted((a, b) => a - b));
+  const last = progress.at(-1);
+  assert.deepEqual([last?.chunks, last?.bytes], [HOSTS.length, last?.bytes_total]);
+}
+
 /** Asks, and kills the orchestrator when six of eight pieces are there and no more can come. */
 async function askAndKill({ fleet, proxy }: World, ...args: string[]) {
   proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
@@ -93,7 +152,7 @@ async function askAndKill({ fleet, proxy }: World, ...args: string[]) {
 }
 
 Deno.test({
-  name: "an orchestrator that is killed in mid-batch loses no finished part",
+  name: "a batch has its answer, whoever dies in the middle, and no finished part is lost",
   ignore: CEPH_IS_MISSING,
   fn: async (t) => {
     await using stack = new AsyncDisposableStack();
@@ -101,34 +160,59 @@ Deno.test({
     const { fleet } = world;
     const json = async (path: string) => await (await fetch(`${fleet.url}${path}`)).json();
 
-    await t.step("who waits has the answer in the end, each chunk counted once", async () => {
-      const begun = new Date().toISOString();
-      const asking = await askAndKill(world, ...asked(19), "-o", "json");
-      await asking.waitForLine(/; asking again for what is not read yet/);
-      assert.equal((await keptAnswers(fleet)).length, 6);
-      const restarted = new Date().toISOString();
-      await fleet.startOrchestrator();
-      const ended = await asking.ended();
-      assert.equal(ended.code, 0, ended.stderr);
-      const { rows, coverage } = JSON.parse(ended.stdout);
-      assert.deepEqual(
-        rows.map(({ host, n }: { host: string; n: number }) => [host, n]),
-        HOSTS.map((host) => [host, HOUR_ROWS]),
-      );
-      assert.equal(coverage.rows_scanned, HOSTS.length * HOUR_ROWS);
-      assert.equal(coverage.archive.chunks, HOSTS.length);
-      await eventually(async () => (await keptAnswers(fleet)).length === 0);
-      await fleet.online(2);
-      assert.equal(await piecesAsked(fleet, restarted), 2, "only those that were not answered");
-      assert.ok(await piecesAsked(fleet, begun) >= HOSTS.length);
-      const { queries } = await json("/v1/queries?limit=100");
-      const states = queries.filter(({ sql }: { sql: string }) => sql === SQL)
-        .map(({ state }: { state: string }) => state);
-      assert.equal(states.at(-1), "interrupted");
-      assert.ok(states.includes("complete"));
+    await t.step("an agent that hangs: another one answers for it", async () => {
+      const { answered } = await askUntilHeldUp(world, 21);
+      const host = await agentAtWork(fleet);
+      fleet.agent(host).kill("SIGSTOP");
+      world.proxy.rule = null;
+      checkWhole(await answered);
+      fleet.agent(host).kill("SIGCONT");
     });
 
-    await t.step("who went with it asks by its id, and publishes", async () => {
+    await t.step(
+      "an agent that is killed: what it read counts, the rest is another's",
+      async () => {
+        const { answered } = await askUntilHeldUp(world, 18);
+        const host = await agentAtWork(fleet);
+        await fleet.killAgent(host);
+        world.proxy.rule = null;
+        checkWhole(await answered);
+        fleet.startAgent(host);
+        await fleet.online(2);
+      },
+    );
+
+    await t.step(
+      "the orchestrator: who waits has the answer in the end, each chunk counted once",
+      async () => {
+        const begun = new Date().toISOString();
+        const asking = await askAndKill(world, ...asked(19), "-o", "json");
+        await asking.waitForLine(/; asking again for what is not read yet/);
+        assert.equal((await keptAnswers(fleet)).length, 6);
+        const restarted = new Date().toISOString();
+        await fleet.startOrchestrator();
+        const ended = await asking.ended();
+        assert.equal(ended.code, 0, ended.stderr);
+        const { rows, coverage } = JSON.parse(ended.stdout);
+        assert.deepEqual(
+          rows.map(({ host, n }: { host: string; n: number }) => [host, n]),
+          HOSTS.map((host) => [host, HOUR_ROWS]),
+        );
+        assert.equal(coverage.rows_scanned, HOSTS.length * HOUR_ROWS);
+        assert.equal(coverage.archive.chunks, HOSTS.length);
+        await eventually(async () => (await keptAnswers(fleet)).length === 0);
+        await fleet.online(2);
+        assert.equal(await piecesAsked(fleet, restarted), 2, "only those that were not answered");
+        assert.ok(await piecesAsked(fleet, begun) >= HOSTS.length);
+        const { queries } = await json("/v1/queries?limit=100");
+        const states = queries.filter(({ sql }: { sql: string }) => sql === SQL)
+          .map(({ state }: { state: string }) => state);
+        assert.equal(states.filter((state: string) => state === "interrupted").length, 1);
+        assert.ok(states.includes("complete"));
+      },
+    );
+
+    await t.step("the orchestrator and its asker: one asks by its id, and publishes", async () => {
       const asking = await askAndKill(world, ...asked(20), "--timeout", "2m");
       asking.kill("SIGKILL");
       await asking.ended();
