@@ -1,6 +1,7 @@
 /** The running agent: builds store, tail, query workers and link from the configuration. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import { REJECTS } from "../protocol/streams.ts";
 import { VERSION } from "../protocol/version.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Archive } from "./archive/archive.ts";
@@ -29,8 +30,10 @@ import type { HostAnswerer } from "./store/answer.ts";
 import { openStore } from "./open_store.ts";
 import { openWindows, plansOf } from "./open_windows.ts";
 import type { RunningWindows } from "./open_windows.ts";
+import { isReadAgain } from "./store/former_folder.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { MaintenanceOptions } from "./store/maintenance.ts";
+import type { HeldChunks } from "./store/snapshot.ts";
 import { Store } from "./store/store.ts";
 
 /** Further behind, unread lines may be of any time: nothing is said of what the host holds. */
@@ -72,7 +75,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   await using archived = await openQueryArchive(config);
-  const data = { store, held: store.keeper, archive: archived, denied: store };
+  const data = { store, held: heldChunks(config, store), archive: archived, denied: store };
   const known = new KnownResults();
   const parts: FleetParts = { ...data, known, workers, region, behindBytes, policy: config.policy };
   await using _socket = await serveSnapshots(dataDir, store);
@@ -98,7 +101,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
 async function workUntil(asked: AbortSignal, end: AbortController, parts: MaintenanceParts) {
   const { config, store, tail, archive, windows, signal } = parts;
   const maintained = maintain(maintenanceOf(parts));
-  const archived = archive?.run(signal);
+  const archived = archive === null ? undefined : runArchive(archive, config, signal);
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
@@ -111,6 +114,23 @@ async function workUntil(asked: AbortSignal, end: AbortController, parts: Mainte
     end.abort();
     await Promise.all([maintained, archived]);
   }
+}
+
+/** What of the archive's chunks is in the store. */
+function heldChunks({ streams }: AgentConfig, store: Store): HeldChunks {
+  return {
+    lend: (tables, paths) => store.keeper.lend(tables, paths),
+    retired: (tables, range) => store.keeper.retired(tables, range),
+    isReadAgain: (chunk) =>
+      isReadAgain(streams.flatMap(({ name }) => store.generations(name)), chunk),
+  };
+}
+
+/** Uploads, and looks once for what an earlier data folder had. */
+async function runArchive(archive: Archive, config: AgentConfig, signal: AbortSignal) {
+  const streams = [...config.streams.map(({ name }) => name), REJECTS];
+  const former = archive.lookForFormer({ region: config.region, streams }, signal);
+  await Promise.all([archive.run(signal), former]);
 }
 
 function openWorkers({ data_dir: dataDir, limits, policy }: AgentConfig): Promise<WorkerPool> {

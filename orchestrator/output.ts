@@ -6,6 +6,7 @@ import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
 import { NO_HOST_YET } from "./fanout/unanswered.ts";
 import { uploadText } from "./upload_text.ts";
+import { spansText } from "./fanout/archive/hours.ts";
 import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
 
 /** A tail that is less behind than this is no news: logs are read in blocks. */
@@ -88,7 +89,20 @@ export function coverageLines(coverage: Coverage): string[] {
       reason: `${counted(lostRows, "row")} lost with corrupt or missing files`,
     });
   }
+  for (const { left, reason } of groupRows(absentGroups(coverage))) rows.push({ left, reason });
   return aligned(rows);
+}
+
+/** One line: hosts may have had nothing to write. */
+function absentGroups({ absent = [] }: Coverage): HostGroup[] {
+  const [first] = absent;
+  if (first === undefined) return [];
+  const hours = absent.length === 1
+    ? spansText(first.hours)
+    : `${first.host} ${spansText(first.hours)}`;
+  const more = absent.length === 1 ? "" : " (-o json has all)";
+  const reason = `no chunk of ${hours}: no lines, or lost${more}`;
+  return [{ label: "no hour", hosts: absent.map(({ host }) => host), reason }];
 }
 
 interface CoverageRow {

@@ -25,6 +25,8 @@ export const HostHoldings = z.object({
   open_from: z.iso.datetime().nullable(),
   /** Rows of before may have been removed, as they were too old or too many; null: none were. */
   gone_until: z.iso.datetime().nullable().optional(),
+  /** The first hour of rows that the archive lacks; null: it has all. */
+  unarchived_from: z.iso.datetime().nullable().optional(),
   /** Whether all rows have this host's own name: a folder may come from another one. */
   own_rows: z.boolean(),
   /** Days (UTC) with chunks, losses or gaps, and a digest of them. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ArchivePiece, CHUNKS_OF_PIECE_MAX } from "./archive/archive_piece.ts";
 import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "./claims.ts";
+import { HourSpan } from "./hour_spans.ts";
 import { HostName, Labels, RegionName, StreamName } from "./names.ts";
 
 const RequestId = z.uuid();
@@ -120,6 +121,9 @@ export const ArchiveUse = z.object({
 });
 export type ArchiveUse = z.infer<typeof ArchiveUse>;
 
+/** Of one host; more are not said. */
+export const HOUR_SPANS_MAX = 100;
+
 /** Archived chunks of one host that could not be read: how many, one of them, and why. */
 export const UnreadChunks = z.object({
   host: HostName,
@@ -149,6 +153,8 @@ export const HostCoverage = z.object({
   archive: ArchiveUse.optional(),
   /** What the answer lacks: archived chunks that are damaged, or went while they were read. */
   unread: z.array(UnreadChunks).max(CHUNKS_OF_PIECE_MAX).optional(),
+  /** Hours of the asked range of which chunks have left the host, and the archive has none. */
+  absent: z.array(HourSpan).max(HOUR_SPANS_MAX).optional(),
 });
 export type HostCoverage = z.infer<typeof HostCoverage>;
 

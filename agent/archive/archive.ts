@@ -8,6 +8,8 @@ import { counted, formatBytes } from "../../protocol/units.ts";
 import type { ArchiveBook, Backlog } from "../store/archive_book.ts";
 import type { StoredFile } from "../store/catalog.ts";
 import type { StoreObserver } from "../store/observer.ts";
+import { noteFormerChunks } from "./former_chunks.ts";
+import type { FormerChunksOptions } from "./former_chunks.ts";
 import { backoffMs, nextMoment } from "./schedule.ts";
 import { uploadChunk } from "./upload_chunk.ts";
 
@@ -65,6 +67,20 @@ export class Archive implements AsyncDisposable {
           this.failed(error);
         });
       }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Looks whether it has chunks of an earlier data folder. Resolves when it is known, or aborted. */
+  async lookForFormer(
+    place: Pick<FormerChunksOptions, "region" | "streams">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { objects, host, book: { former }, random = Math.random } = this.options;
+    const { wait } = this;
+    try {
+      await noteFormerChunks({ ...place, objects, former, host, wait, random }, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

@@ -79,7 +79,7 @@ async function answerWithGone(
   if (archive === null || !reachesBefore(question.goneUntil, scope.since)) {
     return hostAnswer(await runQuestion(parts, question, signal));
   }
-  const source = wholeHistory({ store, archive, scope, signal });
+  const source = wholeHistory({ store, held: parts.held, archive, scope, signal });
   return hostAnswer(await runArchived({ ...parts, store: source }, { ...question, plan }, signal));
 }
 

@@ -1,4 +1,5 @@
 /** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
+import { HOUR_SPANS_MAX } from "../../protocol/messages.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
@@ -302,5 +303,8 @@ function coverageOf(snapshot: Snapshot, behindBytes: number): HostCoverage {
     behind_bytes: behindBytes,
     ...(snapshot.archive === undefined ? {} : { archive: snapshot.archive }),
     ...unreadByHost(snapshot.unread ?? []),
+    ...(snapshot.absent === undefined || snapshot.absent.length === 0
+      ? {}
+      : { absent: snapshot.absent.slice(0, HOUR_SPANS_MAX) }),
   };
 }

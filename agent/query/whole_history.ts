@@ -1,12 +1,21 @@
 /** What a host holds, and what of its own has left it since for the archive: each chunk once. */
 import { uniteShapes } from "../../protocol/stream_shape.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { spansOf } from "../../protocol/hour_spans.ts";
+import { microseconds } from "../store/stored_snapshot.ts";
 import type { HostQuery } from "../store/answer.ts";
 import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
-import type { Snapshot, SnapshotSource, SnapshotTable } from "../store/snapshot.ts";
+import type {
+  FormerChunk,
+  HeldChunks,
+  Snapshot,
+  SnapshotSource,
+  SnapshotTable,
+} from "../store/snapshot.ts";
 
 export interface HistoryParts {
   store: SnapshotSource;
+  held?: Pick<HeldChunks, "isReadAgain" | "retired"> | undefined;
   archive: QueryArchive;
   /** Of this host alone. */
   scope: ArchiveScope;
@@ -29,9 +38,12 @@ export function mayReachBefore(
 
 /**
  * The archive is listed before the store is looked at: a chunk that is listed had been sealed by then,
- * so the store has its rows in that chunk, or has them no more.
+ * so the store has its rows in that chunk, or has them no more. One of an earlier data folder counts
+ * only if its log file was not read again.
  */
-export function wholeHistory({ store, archive, scope, signal }: HistoryParts): SnapshotSource {
+export function wholeHistory(
+  { store, held: here, archive, scope, signal }: HistoryParts,
+): SnapshotSource {
   return {
     tables: () => store.tables(),
     async snapshot(request) {
@@ -40,14 +52,19 @@ export function wholeHistory({ store, archive, scope, signal }: HistoryParts): S
       try {
         const ids = new Set([...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds));
         const gone = listed.filter(({ key }) => !ids.has(parseChunkPath(key)?.chunk ?? ""));
+        const listedIds = new Set(listed.map(({ key }) => parseChunkPath(key)?.chunk));
+        const lost = here?.retired(request.tables, microseconds(request))
+          .filter(({ id }) => !listedIds.has(id)) ?? [];
+        held.absent = spansOf(lost.map(({ hour }) => hour));
         if (gone.length === 0) return held;
         const references = gone.map(({ key, bytes, etag }): [string, number, string] => [
           key,
           bytes,
           etag,
         ]);
-        const archived = await archive.open(references, scope, signal).source.snapshot(request);
-        return united(held, archived);
+        const isLeftOut = (chunk: FormerChunk) => here?.isReadAgain(chunk) ?? false;
+        const { source } = archive.open(references, scope, signal, isLeftOut);
+        return united(held, await source.snapshot(request));
       } catch (error) {
         await held[Symbol.asyncDispose]();
         throw error;

@@ -1,6 +1,7 @@
 /** Which chunks the archive has, in agent.db: what was uploaded is known only once it says so here. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Catalog, StoredFile } from "./catalog.ts";
+import { FormerFolder } from "./former_folder.ts";
 import type { Reserve } from "./reserve.ts";
 
 /**
@@ -39,7 +40,12 @@ export interface ArchiveBookOptions {
 }
 
 export class ArchiveBook {
-  constructor(private readonly options: ArchiveBookOptions) {}
+  /** What it has from before this data folder. */
+  readonly former: FormerFolder;
+
+  constructor(private readonly options: ArchiveBookOptions) {
+    this.former = new FormerFolder(options.database, options.clock);
+  }
 
   /** The oldest chunk that the archive does not have, and that is none of `but`. */
   next(but: ReadonlySet<string> = new Set()): StoredFile | null {

@@ -4,6 +4,7 @@ import { CHUNKS_OF_DAY_MAX, DAYS_MAX } from "../../protocol/holdings.ts";
 import type { DayHoldings, HostHoldings } from "../../protocol/holdings.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import type { Gap } from "./batch.ts";
+import { formerUntil } from "./former_folder.ts";
 import type { MemoryRows } from "./memory_rows.ts";
 import { LOST } from "./removed.ts";
 
@@ -21,6 +22,9 @@ const ITEMS = `
   UNION ALL SELECT substr(hour, 1, 10), 'lost ' || id FROM removed WHERE reason IN ${LOST}
   UNION ALL SELECT date(seen_ms / 1000, 'unixepoch'), 'gap ' || generation || seen_ms FROM gaps
   ORDER BY 1, 2`;
+
+const UNARCHIVED = `SELECT min(hour) AS hour FROM files
+  WHERE NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = files.id)`;
 
 const MARKS = `
   SELECT stream, ts_min_us AS first_us, ts_max_us AS last_us FROM removed
@@ -42,6 +46,7 @@ export class Holdings {
   private saidUs = -Infinity;
   private onLate: () => void = () => {};
   private daysKnown: { changes: number; days: Record<string, string> } | null = null;
+  private unarchivedKnown: { changes: number; hour: string | null } | null = null;
 
   private readonly ownRows: boolean;
 
@@ -67,6 +72,7 @@ export class Holdings {
     const said = {
       open_from: fromMs === null ? null : new Date(fromMs).toISOString(),
       gone_until: this.goneUntil(),
+      unarchived_from: this.unarchivedFrom(),
       own_rows: this.ownRows,
       days: fromMs === null ? {} : days,
     };
@@ -111,10 +117,29 @@ export class Holdings {
     return { rows: Number(row?.rows) + memory.rows, bytes: Number(row?.bytes) };
   }
 
+  /** The first hour of rows that are in no archived chunk; null: all are. */
+  private unarchivedFrom(): string | null {
+    const changes = this.changes();
+    if (this.unarchivedKnown?.changes !== changes) {
+      const hour = this.options.database.prepare(UNARCHIVED).get()?.hour;
+      this.unarchivedKnown = { changes, hour: typeof hour === "string" ? hour : null };
+    }
+    const { hour } = this.unarchivedKnown;
+    const storedMs = hour === null ? Infinity : Date.parse(`${hour}:00:00Z`);
+    const memoryMs = Math.floor(this.memoryFromUs() / 1_000 / HOUR_MS) * HOUR_MS;
+    const fromMs = Math.min(storedMs, memoryMs);
+    return fromMs === Infinity ? null : new Date(fromMs).toISOString();
+  }
+
+  /** Changes with agent.db. */
+  private changes(): number {
+    return Number(this.options.database.prepare("SELECT total_changes() AS n").get()?.n);
+  }
+
   /** Digests by day; made again when agent.db has changed. */
   private days(): Record<string, string> {
     const { database } = this.options;
-    const changes = Number(database.prepare("SELECT total_changes() AS n").get()?.n);
+    const changes = this.changes();
     if (this.daysKnown?.changes === changes) return this.daysKnown.days;
     const items = database.prepare(ITEMS).all();
     const days: Record<string, string> = {};
@@ -139,8 +164,14 @@ export class Holdings {
     return fromMs < 0 ? null : Math.floor(fromMs / HOUR_MS) * HOUR_MS;
   }
 
-  /** The end of the newest row that left for want of room, or of age; null: none did. */
+  /** The end of the newest row that left, or never was in this folder; null: there is none. */
   goneUntil(): string | null {
+    const ends = [this.removedUntil(), formerUntil(this.options.database)];
+    return ends.filter((end) => end !== null).sort().at(-1) ?? null;
+  }
+
+  /** The same of what left for want of room, or of age. */
+  private removedUntil(): string | null {
     const us = this.options.database.prepare(
       "SELECT max(ts_max_us) AS us FROM removed WHERE reason IN ('retention', 'quota')",
     ).get()?.us;

@@ -6,9 +6,9 @@ import { counted, formatBytes } from "../../protocol/units.ts";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import type { Leases } from "./leases.ts";
 import { chunksHere, lendChunks } from "./lend_chunks.ts";
-import type { HeldChunks, Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { Reserve } from "./reserve.ts";
-import { finishRemoval, markRemoved, unfinishedRemovals } from "./removed.ts";
+import { finishRemoval, markRemoved, retiredChunks, unfinishedRemovals } from "./removed.ts";
 import type { RemovalReason, RemovedFile } from "./removed.ts";
 import { expiredChunks, oldestChunks } from "./retain.ts";
 import type { Retention } from "./retain.ts";
@@ -34,7 +34,7 @@ export interface KeeperOptions {
   clock: () => number;
 }
 
-export class Keeper implements HeldChunks {
+export class Keeper {
   readonly verifier: Verifier;
   private readonly log = getLogger(["agent", "keeper"]);
 
@@ -68,6 +68,12 @@ export class Keeper implements HeldChunks {
     return catalog.file(id) ?? null;
   }
 
+  /** Chunks that left for age or room, and the hours that they are of. */
+  retired(tables: readonly string[], range: { sinceUs: number; untilUs: number }) {
+    return retiredChunks(this.options.database, tables, range);
+  }
+
+  /** Lends those of these sealed chunks that are here, by their paths in the data folder. */
   async lend(tables: readonly string[], paths: readonly string[]): Promise<Snapshot> {
     const { catalog } = this.options;
     await this.verify(chunksHere(catalog, paths));

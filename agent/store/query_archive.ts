@@ -1,6 +1,6 @@
 /** What queries ask of the region's archive: the two meet here. */
 import type { ChunkReference, ListedChunk } from "../../protocol/archive/archive_piece.ts";
-import type { SnapshotSource, TableNeeds } from "./snapshot.ts";
+import type { FormerChunk, SnapshotSource, TableNeeds } from "./snapshot.ts";
 
 /** What a signed question may see of the archive. */
 export interface ArchiveScope {
@@ -22,12 +22,13 @@ export interface QueryArchive {
   /** The chunks of this region that a question has to read. @throws {LogvendError} */
   list(scope: ArchiveScope, signal: AbortSignal): Promise<ListedChunk[]>;
   /**
-   * These chunks as tables, and the region that they are of.
+   * These chunks as tables, and the region that they are of; but for those that `isLeftOut` says.
    * @throws {LogvendError} not_permitted, where one of them is not of what was signed
    */
   open(
     chunks: readonly ChunkReference[],
     scope: ArchiveScope,
     signal: AbortSignal,
+    isLeftOut?: (chunk: FormerChunk) => boolean,
   ): { source: SnapshotSource; region: string };
 }

@@ -28,6 +28,19 @@ export const REMOVED_TABLE = `
     removed_ms INTEGER NOT NULL, on_disk INTEGER NOT NULL) STRICT;
 `;
 
+/** Chunks of some tables that left for age or room, and the hours that they are of. */
+export function retiredChunks(
+  database: DatabaseSync,
+  tables: readonly string[],
+  { sinceUs, untilUs }: { sinceUs: number; untilUs: number },
+): { id: string; hour: string }[] {
+  return database.prepare(
+    `SELECT id, hour FROM removed WHERE reason IN ('retention', 'quota') AND kind = 'chunk'
+     AND stream IN (SELECT value FROM json_each(?)) AND ts_max_us >= ? AND ts_min_us < ?`,
+  ).all(JSON.stringify(tables), sinceUs, untilUs)
+    .map(({ id, hour }) => ({ id: String(id), hour: String(hour) }));
+}
+
 /** A file that is out, as far as its way off the disk needs it. */
 export interface RemovedFile {
   id: string;

@@ -1,7 +1,9 @@
 /** What the store lends to queries: the files that hold some tables, kept until given back. */
+import type { HourSpan } from "../../protocol/hour_spans.ts";
 import type { ArchiveUse, Column, Table } from "../../protocol/messages.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import type { ColumnTexts } from "../../queries/plan/reach.ts";
+import type { Generation } from "./batch.ts";
 
 /** Files that together hold the asked range of some tables; they stay until disposed (leases). */
 export interface Snapshot extends AsyncDisposable {
@@ -17,6 +19,8 @@ export interface Snapshot extends AsyncDisposable {
   archive?: ArchiveUse | undefined;
   /** Chunks of the archive that could not be read: the answer lacks them. @default none */
   unread?: UnreadChunk[] | undefined;
+  /** Hours of which chunks have left this host, and the archive has none. @default none */
+  absent?: HourSpan[] | undefined;
 }
 
 /** An archived chunk that could not be read, and why. */
@@ -94,10 +98,27 @@ export interface SnapshotSource {
   snapshot(request: SnapshotRequest): Promise<Snapshot>;
 }
 
-/** The part of the store that lends chunks by name. */
+/** What of the archive's chunks is here. */
 export interface HeldChunks {
   /** Those of these sealed chunks that are here, by their paths in the data folder. */
   lend(tables: readonly string[], paths: readonly string[]): Promise<Snapshot>;
+  /** Whether a chunk of an earlier data folder has lines that were read again. */
+  isReadAgain(chunk: FormerChunk): boolean;
+  /** Chunks that left for age or room, and the hours that they are of. */
+  retired(
+    tables: readonly string[],
+    range: { sinceUs: number; untilUs: number },
+  ): { id: string; hour: string }[];
+}
+
+/** Where the lines of a chunk come from, as far as its file says. */
+export interface FormerChunk {
+  /** Of bytes of log files. */
+  runs: { generation: string; start: number; end: number }[];
+  generations: Pick<
+    Generation,
+    "id" | "device" | "inode" | "headSha256" | "headBytes" | "contentSha256"
+  >[];
 }
 
 /** A part or chunk, and the times of its rows, microseconds since 1970, both inclusive. */

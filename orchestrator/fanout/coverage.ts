@@ -1,5 +1,6 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
+import { HourSpan } from "../../protocol/hour_spans.ts";
 import { ArchiveUse, GapTotal, LostTotal } from "../../protocol/messages.ts";
 import type { HostCoverage, UnreadChunks } from "../../protocol/messages.ts";
 import { counted } from "../../protocol/units.ts";
@@ -26,6 +27,8 @@ export const Missing = z.object({
   since: z.iso.datetime().optional(),
   /** Up to when its archived chunks are in the answer. */
   archived_until: z.iso.datetime().optional(),
+  /** Hours before that which it had sealed, and of which the archive lacks chunks. */
+  archive_lacks: z.array(HourSpan).optional(),
 });
 export type Missing = z.infer<typeof Missing>;
 
@@ -41,6 +44,10 @@ export type Refusal = z.infer<typeof Refusal>;
 /** A host that did not say whether it would, and why not. */
 export const Unchecked = Refusal.omit({ rule: true });
 export type Unchecked = z.infer<typeof Unchecked>;
+
+/** Hours of which neither the host nor the archive has a chunk, between others. */
+export const Absent = z.object({ host: z.string(), hours: z.array(HourSpan) });
+export type Absent = z.infer<typeof Absent>;
 
 /** A host that answered without the newest lines of its log files. */
 export const Behind = z.object({
@@ -74,6 +81,8 @@ export const Coverage = z.object({
   behind: z.array(Behind),
   /** What came from the archive, for how many hosts; none: it was not asked. */
   archive: ArchiveUse.extend({ hosts: z.number().int() }).optional(),
+  /** Where archives were looked at: no line was written in these hours, or they are lost. */
+  absent: z.array(Absent).optional(),
 });
 export type Coverage = z.infer<typeof Coverage>;
 
@@ -91,6 +100,7 @@ export interface Archived {
   /** Hosts with chunks that were read; those of `whole` are in the answer with all that was asked. */
   hosts: number;
   whole: readonly string[];
+  absent: readonly Absent[];
 }
 
 function archiveUse(all: readonly HostCoverage[], archived: Archived | null) {
@@ -99,6 +109,14 @@ function archiveUse(all: readonly HostCoverage[], archived: Archived | null) {
   const total = (field: keyof ArchiveUse) => uses.reduce((sum, use) => sum + use[field], 0);
   const archive = { chunks: total("chunks"), requests: total("requests"), bytes: total("bytes") };
   return { archive: { ...archive, hosts: archived?.hosts ?? 0 } };
+}
+
+function absentOf(answered: readonly HostResultSummary[], archived: Archived | null) {
+  const own = answered.flatMap(({ host, coverage: { absent: hours = [] } }): Absent[] =>
+    hours.length === 0 ? [] : [{ host, hours }]
+  );
+  const absent = [...own, ...archived?.absent ?? []].toSorted(byHost);
+  return absent.length === 0 ? {} : { absent };
 }
 
 /** Sums up what hosts say; lists are in the order of host names. */
@@ -141,6 +159,7 @@ export function coverageOf(
       }))
       .toSorted(byHost),
     ...archiveUse(all, archived),
+    ...absentOf(answered, archived),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What every host holds, as it says itself: statements as they come, days by asking for them. */
 import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/broker_connection.ts";
+import { hourOf } from "../../protocol/chunk_path.ts";
 import { open, parseBody, seal } from "../../protocol/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { DayHoldings, DAYS_ASKED_MAX, HostHoldings } from "../../protocol/holdings.ts";
@@ -37,6 +38,15 @@ export interface Estimate {
   isOpen: boolean;
   /** Whether the catalog knows all of it. */
   isKnown: boolean;
+}
+
+/** What a host has sealed. */
+export interface SealedHours {
+  hours: { stream: string; hour: string }[];
+  /** From here on it may have more, sealed or not. */
+  openFromMs: number;
+  /** Before it chunks may have left the host; null: none has. */
+  goneUntilMs: number | null;
 }
 
 /** Asks a host for days. @throws while there is no broker */
@@ -182,6 +192,43 @@ export class ChunkCatalog implements Disposable {
     return eachOf(listed.get(stream)).some(({ firstUs, lastUs }) =>
       isWithin(within, firstUs, lastUs)
     );
+  }
+
+  /**
+   * Before when the archive has all of a host's rows, by what it said last; null: it has not said so.
+   * @param endMs when it went with a goodbye; null: it was cut off
+   */
+  archivedToMs(host: string, endMs: number | null): number | null {
+    const { unarchived_from: from, open_from: openFrom } = this.hosts.get(host)?.said ?? {};
+    if (from === undefined || openFrom === undefined || openFrom === null) return null;
+    const openFromMs = Date.parse(openFrom);
+    if (from !== null) return Math.min(Date.parse(from), endMs ?? openFromMs);
+    return endMs ?? openFromMs;
+  }
+
+  /**
+   * Which hours of what is read a host has sealed, by what it said last; null where it has not said
+   * all of it.
+   */
+  hours(host: string, read: Read): SealedHours | null {
+    const known = this.hosts.get(host);
+    const openFrom = known?.said.open_from ?? null;
+    if (known === undefined || openFrom === null || !isListed(read)) return null;
+    const within = boundsUs(read);
+    const hours: SealedHours["hours"] = [];
+    for (const day of touchedDays(known, read)) {
+      const listed = known.days.get(day)?.chunks ?? null;
+      if (listed === null || known.wanted.has(day)) return null;
+      for (const stream of read.tables) {
+        for (const { firstUs, lastUs } of eachOf(listed.get(stream))) {
+          if (!isWithin(within, firstUs, lastUs)) continue;
+          hours.push({ stream, hour: hourOf(firstUs / 1_000) });
+        }
+      }
+    }
+    const gone = known.said.gone_until ?? null;
+    const goneUntilMs = gone === null ? null : Date.parse(gone);
+    return { hours, openFromMs: Date.parse(openFrom), goneUntilMs };
   }
 
   estimate(host: string, read: Read): Estimate {

@@ -58,7 +58,11 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
   await using pool = await WorkerPool.open(workers);
   const parts: FleetParts = {
     store: host.store,
-    held: host.store.keeper,
+    held: {
+      lend: (tables, paths) => host.store.keeper.lend(tables, paths),
+      isReadAgain: () => false,
+      retired: (tables, range) => host.store.keeper.retired(tables, range),
+    },
     archive: new ArchivedChunks({ store: objects, cache, self }),
     workers: pool,
     region: "eu",
@@ -89,10 +93,19 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
   assert.equal(mixed.coverage.archive?.chunks, 1);
   assert(objects.gets > 0);
 
+  const auto = await ask(parts, sql, { source: "auto" });
+  assert.deepEqual([auto.values, auto.coverage.absent], [live.values, undefined]);
+  await objects.remove(chunks[0]?.[0] ?? "", signal); // now nobody has it
+  const { values: [[count] = []], coverage } = await ask(parts, sql, { source: "auto" });
+  assert.equal(count, String((HOURS - 1) * LINES_AN_HOUR));
+  const [from, until] = [START_MS, START_MS + HOUR_MS].map((ms) => new Date(ms).toISOString());
+  assert.deepEqual(coverage.absent, [{ from, until }]);
+
   const path = `${host.dataDir}/${chunks.at(-1)?.[0]}`; // damaged here: the archive has it
   const bytes = await Deno.readFile(path);
   await Deno.writeFile(path, bytes.with(100, (bytes[100] ?? 0) ^ 1));
-  const third = await ask(parts, sql, read);
-  assert.deepEqual(third.values, live.values);
-  assert.equal(third.coverage.archive?.chunks, 2);
+  const rest = archive({ kind: "read", of: OF, chunks: chunks.slice(1) });
+  const third = await ask(parts, sql, rest);
+  assert.equal(third.values[0]?.[0], count);
+  assert.equal(third.coverage.archive?.chunks, 1);
 });

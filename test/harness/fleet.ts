@@ -37,6 +37,7 @@ export interface JsonAnswer {
     rows_known?: number;
     bytes_read: number;
     rejects: number;
+    archive?: { chunks: number; requests: number; bytes: number };
   };
   mode: string;
   query_id: string;

@@ -5,7 +5,12 @@ import type { ObjectStore } from "../../../protocol/archive/object_store.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import type { ArchiveUse } from "../../../protocol/messages.ts";
 import type { ArchiveScope, QueryArchive } from "../../store/query_archive.ts";
-import type { Snapshot, SnapshotRequest, SnapshotSource } from "../../store/snapshot.ts";
+import type {
+  FormerChunk,
+  Snapshot,
+  SnapshotRequest,
+  SnapshotSource,
+} from "../../store/snapshot.ts";
 import { lendTable } from "../reads/archived_tables.ts";
 import type { ArchivedTable } from "../reads/archived_tables.ts";
 import type { CachedObject, ChunkCache } from "../reads/chunk_cache.ts";
@@ -43,13 +48,14 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
     references: readonly ChunkReference[],
     scope: ArchiveScope,
     signal: AbortSignal,
+    isLeftOut?: (chunk: FormerChunk) => boolean,
   ): { source: SnapshotSource; region: string } {
     const { store, self } = this.options;
     const inScope = scopeFilter(scope, self);
     const chunks = references.map(([key, bytes, etag]) => {
       const place = inScope(key);
       if (place !== null) {
-        const listed = { key, bytes, etag, chunk: place.chunk };
+        const listed = { key, bytes, etag, chunk: place.chunk, isLeftOut };
         return { place, object: objectOf(store, listed, signal) };
       }
       throw new LogvendError("not_permitted", `${key} is not of what was asked and signed`);
@@ -109,7 +115,7 @@ function sumOf(uses: readonly ArchiveUse[]): ArchiveUse {
 /** Reads nothing but the version that was listed. */
 function objectOf(
   store: ObjectStore,
-  listed: Pick<CachedObject, "key" | "bytes" | "etag" | "chunk">,
+  listed: Omit<CachedObject, "read">,
   signal: AbortSignal,
 ): CachedObject {
   const { key, etag } = listed;

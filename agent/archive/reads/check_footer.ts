@@ -1,19 +1,36 @@
 /** Whether a footer is that of a chunk of ours, and can be true: anybody can put a file into a bucket. */
 import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
+import type { FormerChunk } from "../../store/snapshot.ts";
 import { ChunkError } from "./chunk_error.ts";
 
 /** The key of what our files say of themselves (file_metadata.ts of the store). */
 const METADATA_KEY = "logvend";
 
+const Run = z.object({ generation: z.string(), start: z.number(), end: z.number() });
+
+const Generation = z.object({
+  id: z.string(),
+  device: z.number(),
+  inode: z.number(),
+  headSha256: z.string().nullable(),
+  headBytes: z.number(),
+  contentSha256: z.string().nullable(),
+});
+
 /** Of chunks that older versions wrote less is known. */
-const Said = z.object({ id: z.string().optional(), rows: z.number().optional() });
+const Said = z.object({
+  id: z.string().optional(),
+  rows: z.number().optional(),
+  runs: z.array(Run).default([]),
+  generations: z.array(Generation).default([]),
+});
 
 /** "PAR1" at the beginning. */
 const MAGIC_BYTES = 4;
 
 /** What the footer says that its file is. */
-export interface FooterFacts {
+export interface FooterFacts extends FormerChunk {
   /** Id of the chunk; null: it does not say. */
   id: string | null;
 }
@@ -34,7 +51,8 @@ export function checkFooter(metadata: FileMetaData, dataEnd: number): FooterFact
   }
   if (said.rows !== undefined && said.rows !== rows) throw lies(`it says ${said.rows} rows`);
   for (const group of metadata.row_groups) checkGroup(group, dataEnd);
-  return { id: said.id ?? null };
+  const { id = null, runs, generations } = said;
+  return { id, runs, generations };
 }
 
 function saidBy({ key_value_metadata: pairs }: FileMetaData): z.infer<typeof Said> {

@@ -11,6 +11,7 @@ import type { Column } from "../../../protocol/messages.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
 import { withoutRefused } from "./bloom_filter.ts";
+import type { FooterFacts } from "./check_footer.ts";
 import { ChunkError } from "./chunk_error.ts";
 import { chooseRowGroups, rangesOf } from "./choose.ts";
 import type { Want } from "./choose.ts";
@@ -36,6 +37,8 @@ export interface CachedObject {
   footerBytes?: number | undefined;
   /** Id of the chunk that it has to be; none: any. */
   chunk?: string | undefined;
+  /** Whether, by what it says of itself, its rows are not wanted. @default they are */
+  isLeftOut?: ((facts: FooterFacts) => boolean) | undefined;
   /** @throws when the object has another ETag by now */
   read: RangeReader;
 }
@@ -136,7 +139,9 @@ export class ChunkCache {
         throw new ChunkError("it is shorter than was listed");
       });
     const footer = await this.footerOf(id, object, read);
-    const chosen = chooseRowGroups(footer, { ...want, columns: new Set() });
+    const chosen = object.isLeftOut?.(footer.facts) === true
+      ? []
+      : chooseRowGroups(footer, { ...want, columns: new Set() });
     const groups = await withoutRefused(read, chosen, want.values);
     const columns = columnsOf(footer.columns, groups);
     const lent = {
@@ -166,8 +171,9 @@ export class ChunkCache {
     const known = this.footers.get(id);
     this.footers.delete(id);
     const footer = known ?? await readFooter(read, object.bytes, object.footerBytes);
-    if (object.chunk !== undefined && (footer.id ?? object.chunk) !== object.chunk) {
-      throw new ChunkError(`it is the chunk ${footer.id}, under another's name`);
+    const { id: found } = footer.facts;
+    if (object.chunk !== undefined && (found ?? object.chunk) !== object.chunk) {
+      throw new ChunkError(`it is the chunk ${found}, under another's name`);
     }
     this.footers.set(id, footer);
     const [oldest] = this.footers.keys();

@@ -3,6 +3,7 @@ import { parquetMetadata } from "hyparquet";
 import type { ColumnMetaData, FileMetaData, SchemaElement } from "hyparquet";
 import type { Column } from "../../../protocol/messages.ts";
 import { checkFooter } from "./check_footer.ts";
+import type { FooterFacts } from "./check_footer.ts";
 import { ChunkError } from "./chunk_error.ts";
 import type { ByteRange } from "./ranges.ts";
 
@@ -33,8 +34,8 @@ export interface Footer {
   bytes: Uint8Array;
   /** Where it begins. */
   offset: number;
-  /** Id of the chunk that it is of, by its own word; null: it does not say. */
-  id: string | null;
+  /** What the file says of itself. */
+  facts: FooterFacts;
   columns: Column[];
   rowGroups: RowGroup[];
 }
@@ -93,8 +94,8 @@ function footerOf(end: Uint8Array, offset: number): Footer {
   const elements = metadata.schema.filter(({ type }) => type !== undefined);
   const columns = elements.map((element) => ({ name: element.name, type: typeOf(element) }));
   const bytes = end.subarray(0, end.length - END_BYTES);
-  const { id } = checkFooter(metadata, offset);
-  return { bytes, offset, id, columns, rowGroups: rowGroupsOf(metadata) };
+  const facts = checkFooter(metadata, offset);
+  return { bytes, offset, facts, columns, rowGroups: rowGroupsOf(metadata) };
 }
 
 function rowGroupsOf({ row_groups: groups }: FileMetaData): RowGroup[] {

@@ -1,5 +1,6 @@
 /** Which part of a question the archive answers, and what its answer covers. */
 import type { QueryClaims } from "../../../protocol/claims.ts";
+import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
 import type { Presence } from "../../../protocol/messages.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import { matches, parseSelector } from "../../../protocol/selector.ts";
@@ -9,9 +10,10 @@ import type { ChunkCatalog, Read } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Audience } from "../audience.ts";
 import type { HostAnswer } from "../collector.ts";
-import type { Archived, Missing } from "../coverage.ts";
+import type { Absent, Archived, Missing } from "../coverage.ts";
 import { ARCHIVE_COMMAND, archivedUntilMs, ArchiveWork, withArchive } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
+import { absentHours, lackingHours } from "./hours.ts";
 
 /** An agent's share of what the archive answers: no host is through by it. */
 export interface ArchivedOutcome {
@@ -147,13 +149,23 @@ export class ArchivePart {
     // Hosts that are pruned are counted as such.
     const pruned = new Set(this.options.audience.pruned);
     const whole = [...hosts].filter((host) => !isMissing.has(host) && !pruned.has(host));
-    return { missing: all, archived: { coverage, hosts: hosts.size, whole } };
+    const absent = this.absent();
+    return { missing: all, archived: { coverage, hosts: hosts.size, whole, absent } };
+  }
+
+  /** Hours that nobody has, host by host. */
+  private absent(): Absent[] {
+    const { list: { chunks }, options: { read, catalog } } = this;
+    return [...Map.groupBy(chunks, ({ place }) => place.host)].flatMap(([host, own]) => {
+      const hours = absentHours(own, catalog.hours(host, read), read).slice(0, HOUR_SPANS_MAX);
+      return hours.length === 0 ? [] : [{ host, hours }];
+    });
   }
 
   /** A host that is away, with what the archive had of it; null: all that was asked. */
   private helped(missing: Missing): Missing | null {
     const { list: { chunks, unread }, work: { result: { failed } }, options } = this;
-    const { read, nowMs, fleet } = options;
+    const { read, nowMs, fleet, catalog } = options;
     const known = fleet.get(missing.host);
     const reason = failed.get(missing.host) ??
       unread.find(({ region }) => region === known?.presence.region)?.reason;
@@ -161,8 +173,15 @@ export class ArchivePart {
     const untilMs = archivedUntilMs(chunks, missing.host);
     if (untilMs === null) return missing;
     const endMs = read.until === null ? nowMs : Math.min(nowMs, Date.parse(read.until));
-    if (untilMs >= endMs) return null;
-    return withArchive(missing, { untilMs, endMs: Math.min(endMs, known?.seenMs ?? endMs) });
+    const sealed = catalog.hours(missing.host, read);
+    const own = chunks.filter(({ place }) => place.host === missing.host);
+    const lacks = sealed === null ? [] : lackingHours(own, sealed);
+    const leftMs = known === undefined || known.holdings === null ? null : known.seenMs;
+    const saidMs = catalog.archivedToMs(missing.host, leftMs) ?? 0;
+    const isToEnd = Math.max(untilMs, saidMs) >= endMs;
+    if (isToEnd && lacks.length === 0) return null;
+    const gapEndMs = isToEnd ? untilMs : Math.min(endMs, known?.seenMs ?? endMs);
+    return withArchive(missing, { untilMs, endMs: gapEndMs, lacks });
   }
 
   /** Hosts of regions whose archive nobody could look at, of which it was to be read. */

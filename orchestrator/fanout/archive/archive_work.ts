@@ -1,6 +1,8 @@
 /** The part of a question that the archive answers: agents list its chunks, then read them. */
 import { CHUNK_LIST, chunksOfTexts } from "../../../protocol/archive/archive_piece.ts";
 import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import type { HourSpan } from "../../../protocol/hour_spans.ts";
+import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
 import type { HostCoverage } from "../../../protocol/messages.ts";
 import { fromWireError } from "../../../protocol/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector.ts";
@@ -10,6 +12,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
 import { unreadText } from "../coverage.ts";
 import type { Missing } from "../coverage.ts";
+import { spansText } from "./hours.ts";
 import { cutPieces, placed } from "./pieces.ts";
 import type { Piece, PlacedChunk } from "./pieces.ts";
 import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
@@ -157,7 +160,8 @@ export class ArchiveWork {
         done.chunks += piece.chunks.length;
         done.bytes += piece.bytes;
         if (outcome.kind === "answered") {
-          await kept?.question.keep(piece, outcome.answer);
+          const isWhole = outcome.answer.coverage.unread === undefined; // else it is asked again
+          if (isWhole) await kept?.question.keep(piece, outcome.answer);
           answers.push(this.counted(outcome.answer));
         } else this.fail(piece, outcome.outcome);
       }
@@ -243,10 +247,15 @@ export function archivedUntilMs(chunks: readonly PlacedChunk[], host: string): n
 /** What is said of a host that is away, once its archived chunks are in the answer. */
 export function withArchive(
   missing: Missing,
-  { untilMs, endMs }: { untilMs: number; endMs: number },
+  { untilMs, endMs, lacks }: { untilMs: number; endMs: number; lacks: readonly HourSpan[] },
 ): Missing {
   const [until, end] = [untilMs, endMs].map((ms) => new Date(ms).toISOString().slice(11, 16));
   const gap = endMs > untilMs ? `, gap ${until}-${end}` : "";
-  const reason = `${missing.reason}  archive used to ${until}${gap}`;
-  return { ...missing, reason, archived_until: new Date(untilMs).toISOString() };
+  const lacking = lacks.length === 0 ? "" : `, lacks ${spansText(lacks)}`;
+  return {
+    ...missing,
+    reason: `${missing.reason}  archive used to ${until}${gap}${lacking}`,
+    archived_until: new Date(untilMs).toISOString(),
+    ...(lacks.length === 0 ? {} : { archive_lacks: lacks.slice(0, HOUR_SPANS_MAX) }),
+  };
 }

@@ -157,6 +157,19 @@ Deno.test("missing hosts are grouped by kind and reason, then those behind, then
   );
 });
 
+Deno.test("hours that nobody has a chunk of are said, in one line", () => {
+  const hours = [{ from: "2026-11-22T19:00:00.000Z", until: "2026-11-22T21:00:00.000Z" }];
+  const lines = (...hosts: string[]) =>
+    coverageLines({ ...COMPLETE, absent: hosts.map((host) => ({ host, hours })) });
+  assert.deepEqual(lines("web-1"), [
+    "  no hour 1  web-1  no chunk of 2026-11-22 19:00-21:00: no lines, or lost",
+  ]);
+  assert.deepEqual(lines("web-1", "web-2"), [
+    "  no hour 2  web-1 web-2  no chunk of web-1 2026-11-22 19:00-21:00: no lines, or lost " +
+    "(-o json has all)",
+  ]);
+});
+
 Deno.test("offline hosts of different silence are one line, hosts that fail differently several", () => {
   const offline = (host: string, time: string): Missing => ({
     host,

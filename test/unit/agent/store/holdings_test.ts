@@ -185,3 +185,22 @@ Deno.test("pruning never changes an answer: random rows, flushes, seals and rang
   );
   assert.ok(pruned > 200, `only ${pruned}`);
 });
+
+Deno.test("what the archive lacks is said by its first hour: of memory, parts and chunks", async () => {
+  await using data = await folder();
+  await using store = await open(data.path, () => NOW_MS);
+  const said = () => store.holdings.statement(true).unarchived_from;
+  assert.equal(said(), null);
+  store.putGeneration(GENERATION);
+  await store.append(batch(0, 1, () => START_MS + 1));
+  assert.equal(said(), iso(START_MS));
+  await store.flush();
+  assert.equal(said(), iso(START_MS));
+  const [chunk] = await store.sealAll();
+  assert.ok(chunk);
+  assert.equal(said(), iso(START_MS));
+  store.archiveBook.note(chunk, { sha256: "", bytes: 1 });
+  assert.equal(said(), null);
+  await store.append(batch(1, 1, () => START_MS + 2 * HOUR_MS));
+  assert.equal(said(), iso(START_MS + 2 * HOUR_MS));
+});

@@ -179,6 +179,27 @@ Deno.test("the hours that a host has sealed are known, once it has said of their
   assert.equal(has("2026-11-19T10"), false);
 });
 
+Deno.test("what the archive has of a host is known as far as it has said", () => {
+  using scene = new Scene();
+  const read = { tables: ["logs"], since: `${DAY}T00:00:00Z`, until: `${DAY}T23:00:00Z` };
+  const { catalog } = scene;
+  assert.deepEqual([catalog.hours("web-1", read), catalog.archivedToMs("web-1", 9)], [null, null]);
+  scene.say(statement({ unarchived_from: null }));
+  assert.equal(catalog.hours("web-1", read), null); // its day is not known yet
+  assert.equal(catalog.archivedToMs("web-1", 9), 9); // all, up to its goodbye
+  assert.equal(catalog.archivedToMs("web-1", null), Date.parse(OPEN_FROM));
+  scene.say(statement({ unarchived_from: `${DAY}T12:00:00.000Z`, gone_until: OPEN_FROM }));
+  assert.equal(catalog.archivedToMs("web-1", null), Date.parse(`${DAY}T12:00:00Z`));
+  scene.tell(day());
+  const openMs = Date.parse(OPEN_FROM);
+  assert.deepEqual(catalog.hours("web-1", read), {
+    hours: [{ stream: "logs", hour: `${DAY}T10` }],
+    openFromMs: openMs,
+    goneUntilMs: openMs,
+  });
+  assert.deepEqual(catalog.hours("web-1", { ...read, tables: ["api"] })?.hours, []);
+});
+
 Deno.test("a host that is gone held what it said last, and what may have come until it went", () => {
   using scene = new Scene();
   const endMs = Date.parse("2026-11-22T19:00:00Z");
