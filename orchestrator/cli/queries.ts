@@ -72,8 +72,9 @@ function row(record: QueryRecord) {
   };
 }
 
-function stateText({ state, query_id, asked }: QueryRecord): string {
-  if (state !== "interrupted" || asked?.source !== "archive") return state;
+function stateText({ state, query_id, asked, error }: QueryRecord): string {
+  const isLeft = state === "interrupted" || (state === "failed" && error?.code === "unavailable");
+  if (!isLeft || asked?.source !== "archive") return state;
   return `${state} (the rest of it: logvend query --resume ${query_id})`;
 }
 

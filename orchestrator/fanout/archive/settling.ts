@@ -10,7 +10,7 @@ const SETTLING_MS = 60_000;
 const HEARD_WITHIN_MS = 15 * 60_000;
 
 export interface Settling {
-  fleet: Fleet;
+  fleet: Pick<Fleet, "list">;
   region: string;
   /** When the orchestrator started, by Date.now(). */
   startedMs: number;

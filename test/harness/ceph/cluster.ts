@@ -1,5 +1,6 @@
 /** A real S3 store for tests: Ceph with one monitor, one disk in memory and one gateway, on loopback. */
 import { join } from "node:path";
+import { KeyServer } from "./key_server.ts";
 import { CEPH_ROOT } from "./root.ts";
 import { eventually } from "../eventually.ts";
 import { freePorts } from "../ports.ts";
@@ -17,7 +18,14 @@ export interface CephOptions {
   region?: string;
   /** By `https`, with a certificate of an authority that nobody knows. @default false */
   tls?: boolean;
+  /** Beside STANDARD, each with a pool of its own. @default none */
+  storageClasses?: readonly string[];
+  /** Whether it can encrypt: AES256 with keys of a server, aws:kms with `KMS_KEY`. @default false */
+  encrypts?: boolean;
 }
+
+/** The only key that aws:kms can be asked for. */
+export const KMS_KEY = "archive-key";
 
 /** A store and who may use it. */
 export interface Ceph extends AsyncDisposable {
@@ -36,14 +44,18 @@ export interface Ceph extends AsyncDisposable {
 }
 
 /** Starts a cluster of its own, with one user; resolves when it answers. */
-export async function startCeph({ region, tls = false }: CephOptions = {}): Promise<Ceph> {
+export async function startCeph(options: CephOptions = {}): Promise<Ceph> {
+  const { region, tls = false, storageClasses = [], encrypts = false } = options;
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
   const [port = 0, monitorPort = 0] = freePorts(2);
   const fsid = crypto.randomUUID();
   const config = await folder.write(
     "ceph.conf",
-    configuration({ folder: folder.path, fsid, port, monitorPort, tls }),
+    configuration({
+      ...{ folder: folder.path, fsid, port, monitorPort, tls },
+      encryption: encrypts ? await encryption(stack.use(KeyServer.start()), folder) : {},
+    }),
   );
   for (const name of ["mon", "osd", "log"]) await Deno.mkdir(folder.join(name));
   const tools = new Tools(config, folder.path);
@@ -66,6 +78,7 @@ export async function startCeph({ region, tls = false }: CephOptions = {}): Prom
     const group = ["--rgw-zonegroup=default", `--api-name=${region}`];
     await tools.run("radosgw-admin", "zonegroup", "modify", ...group);
   }
+  for (const name of storageClasses) await addStorageClass(tools, name);
   const endpoint = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
   let gateway = killed(await startGateway(tools, port));
   stack.defer(() => gateway[Symbol.asyncDispose]());
@@ -80,6 +93,33 @@ export async function startCeph({ region, tls = false }: CephOptions = {}): Prom
     stopGateway: async () => await gateway[Symbol.asyncDispose](),
     startGateway: async () => void (gateway = killed(await startGateway(tools, port))),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function addStorageClass(tools: Tools, name: string) {
+  const place = ["--placement-id=default-placement", `--storage-class=${name}`];
+  const zone = ["--rgw-zone=default", `--data-pool=default.rgw.${name}.data`];
+  await tools.run("radosgw-admin", "zonegroup", "placement", "add", ...place);
+  await tools.run("radosgw-admin", "zone", "placement", "add", ...zone, ...place);
+}
+
+/** As the gateway is told. Keys of aws:kms are those of its own tests: nothing else is here to ask. */
+async function encryption(
+  { url }: KeyServer,
+  folder: TempFolder,
+): Promise<Record<string, string | boolean>> {
+  const token = await folder.write("token", "test");
+  await Deno.chmod(token, 0o600);
+  return {
+    rgw_crypt_require_ssl: false,
+    rgw_crypt_s3_kms_backend: "testing",
+    rgw_crypt_s3_kms_encryption_keys: `${KMS_KEY}=${new Uint8Array(32).fill(7).toBase64()}`,
+    rgw_crypt_sse_s3_backend: "vault",
+    rgw_crypt_sse_s3_vault_addr: url,
+    rgw_crypt_sse_s3_vault_auth: "token",
+    rgw_crypt_sse_s3_vault_token_file: token,
+    rgw_crypt_sse_s3_vault_prefix: "/v1/transit",
+    rgw_crypt_sse_s3_vault_secret_engine: "transit",
   };
 }
 
@@ -166,10 +206,13 @@ interface Settings {
   fsid: string;
   port: number;
   monitorPort: number;
+  encryption: Record<string, string | boolean>;
 }
 
 /** One copy of everything, and no waits for more that would make a quorum. */
-function configuration({ folder, fsid, port, monitorPort, tls }: Settings): string {
+function configuration(
+  { folder, fsid, port, monitorPort, tls, encryption }: Settings,
+): string {
   const front = tls
     ? `beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${CERTIFICATE} ` +
       `ssl_private_key=${KEY}`
@@ -202,6 +245,7 @@ function configuration({ folder, fsid, port, monitorPort, tls }: Settings): stri
     memstore_device_bytes: 4_294_967_296,
     rgw_frontends: front,
     rgw_thread_pool_size: 32,
+    ...encryption,
   };
   return ["[global]", ...Object.entries(settings).map(([key, value]) => `${key} = ${value}`), ""]
     .join("\n");
