@@ -24,6 +24,9 @@ const HELD_UP = /^GET .*\/old-[67]\./;
 
 /** Each host's rows are a group of their own: each is one piece. */
 const SQL = "SELECT host, count(*) AS n, mad(status) AS d FROM logs GROUP BY 1 ORDER BY 1";
+/** The same, with answers too long to be sent as text. */
+const LONG_SQL = "SELECT host, ts, mad(status) AS d FROM logs GROUP BY 1, 2";
+
 /** A further hour for each step: what was read once is in the agents' caches. */
 const HOURS = [18, 19, 20, 21];
 const asked = (hour: number) => {
@@ -68,20 +71,20 @@ async function begin(stack: AsyncDisposableStack) {
 
 type World = Awaited<ReturnType<typeof begin>>;
 
-/** Answers that lie in the orchestrator's data folder. */
-async function keptAnswers(fleet: TestFleet): Promise<string[]> {
+/** Answers that lie in the orchestrator's data folder, or the long ones among them. */
+async function keptAnswers(fleet: TestFleet, ending = ".answer.json"): Promise<string[]> {
   const names: string[] = [];
   const pieces = fleet.path("orchestrator", "pieces");
   for await (const { name } of Deno.readDir(pieces)) {
     for await (const file of Deno.readDir(`${pieces}/${name}`)) names.push(file.name);
   }
-  return names.filter((name) => name.endsWith(".answer.json"));
+  return names.filter((name) => name.endsWith(ending));
 }
 
 /** Pieces that agents were asked since then, by what they remember themselves. */
-async function piecesAsked(fleet: TestFleet, since: string): Promise<number> {
+async function piecesAsked(fleet: TestFleet, since: string, asked = SQL): Promise<number> {
   const sql = `SELECT count(*)::INTEGER AS n FROM query_log
-    WHERE sql = '${SQL}' AND chunks > 0 AND ts >= '${since}'`;
+    WHERE sql = '${asked}' AND chunks > 0 AND ts >= '${since}'`;
   const { answer } = await fleet.query(sql, "--since", "all");
   return Number(answer.rows[0]?.n);
 }
@@ -142,9 +145,9 @@ function checkWhole(events: ClientEvent[]) {
 }
 
 /** Asks, and kills the orchestrator when six of eight pieces are there and no more can come. */
-async function askAndKill({ fleet, proxy }: World, ...args: string[]) {
+async function askAndKill({ fleet, proxy }: World, sql: string, ...args: string[]) {
   proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
-  const asking = fleet.startCli("query", SQL, ...args);
+  const asking = fleet.startCli("query", sql, ...args);
   await eventually(async () => (await keptAnswers(fleet)).length === 6, 30_000);
   await fleet.killOrchestrator();
   proxy.rule = null;
@@ -186,7 +189,7 @@ Deno.test({
       "the orchestrator: who waits has the answer in the end, each chunk counted once",
       async () => {
         const begun = new Date().toISOString();
-        const asking = await askAndKill(world, ...asked(19), "-o", "json");
+        const asking = await askAndKill(world, SQL, ...asked(19), "-o", "json");
         await asking.waitForLine(/; asking again for what is not read yet/);
         assert.equal((await keptAnswers(fleet)).length, 6);
         const restarted = new Date().toISOString();
@@ -213,14 +216,15 @@ Deno.test({
     );
 
     await t.step("the orchestrator and its asker: one asks by its id, and publishes", async () => {
-      const asking = await askAndKill(world, ...asked(20), "--timeout", "2m");
+      const asking = await askAndKill(world, LONG_SQL, ...asked(20), "--timeout", "2m");
       asking.kill("SIGKILL");
       await asking.ended();
+      assert.equal((await keptAnswers(fleet, ".parquet")).length, 6);
       const restarted = new Date().toISOString();
       await fleet.startOrchestrator();
       const { queries } = await json("/v1/queries");
       const record = queries.find(({ state, sql }: { state: string; sql: string }) =>
-        sql === SQL && state === "interrupted"
+        sql === LONG_SQL && state === "interrupted"
       );
       const told = await fleet.cli("queries", record.query_id);
       assert.match(told.stdout, /interrupted \(the rest of it: logvend query --resume q-/);
@@ -230,9 +234,10 @@ Deno.test({
       );
       assert.equal(ended.code, 0, ended.stderr);
       const manifest = JSON.parse(ended.stdout);
-      assert.deepEqual([manifest.rows, manifest.sql, manifest.complete], [HOSTS.length, SQL, true]);
+      const { rows, sql, complete } = manifest;
+      assert.deepEqual([rows, sql, complete], [HOSTS.length * HOUR_ROWS, LONG_SQL, true]);
       assert.equal(manifest.now, record.asked.now);
-      assert.equal(await piecesAsked(fleet, restarted), 2);
+      assert.equal(await piecesAsked(fleet, restarted, LONG_SQL), 2);
       const both = await fleet.cli("query", SQL, "--resume", record.query_id);
       assert.match(both.stderr, /--resume asks what was asked before: give no SQL/);
     });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { QueryClaims } from "../../../../protocol/claims.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
 import { KeptQuestion } from "./kept_question.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** Nobody asks the same again after that. */
 const KEPT_MAX_MS = 24 * 3_600_000;
@@ -56,7 +57,7 @@ export class KeptPieces {
       take: (bytes) => this.take(bytes),
       onEnd: async (isLeft) => {
         this.running.delete(name);
-        if (!isLeft && !this.isEnding) await remove(folder);
+        if (!isLeft && !this.isEnding) await removeFolder(folder);
       },
     });
   }
@@ -86,7 +87,7 @@ export class KeptPieces {
     for (const one of left.toSorted((a, b) => a.changedMs - b.changedMs)) {
       const isOld = Date.now() - one.changedMs > KEPT_MAX_MS;
       if (!isOld && leftBytes <= LEFT_SHARE_MAX * bytesMax) break;
-      await remove(one.path);
+      await removeFolder(one.path);
       leftBytes -= one.bytes;
       bytes -= one.bytes;
     }
@@ -113,12 +114,4 @@ async function lookAt(path: string) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // removed meanwhile
   }
   return { path, bytes, changedMs };
-}
-
-async function remove(path: string) {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error; // nothing of it was kept
-  }
 }

@@ -9,6 +9,7 @@ import { formatBytes } from "../../../../protocol/units.ts";
 import type { HostAnswer } from "../../collector.ts";
 import type { Piece, PlacedChunk } from "../pieces.ts";
 import { newAnswer, readAnswers, restoredAnswer, writeAnswer } from "./kept_answer.ts";
+import { removeFolder } from "./remove_folder.ts";
 import type { KeptAnswer } from "./kept_answer.ts";
 
 const log = getLogger(["orchestrator", "fanout"]);
@@ -45,9 +46,9 @@ export class KeptQuestion {
 
   /** Looks what there is. */
   static async open(parts: KeptQuestionParts): Promise<KeptQuestion> {
-    const text = await Deno.readTextFile(join(parts.folder, PLAN_FILE)).catch(() => "null");
-    const planned = Planned.safeParse(JSON.parse(text));
-    return new KeptQuestion(parts, planned.success ? planned.data : null);
+    const planned = await readPlan(join(parts.folder, PLAN_FILE));
+    if (planned === null) await removeFolder(parts.folder); // its answers are of no use
+    return new KeptQuestion(parts, planned);
   }
 
   /** Says how it is planned, before anything of it is kept. */
@@ -114,6 +115,15 @@ export class KeptQuestion {
       const reason = messageOf(error);
       log.warning("Cannot keep what was read in the archive: {reason}.", { reason });
     }
+  }
+}
+
+/** Null: there is none that can be read. */
+async function readPlan(path: string): Promise<Planned | null> {
+  try {
+    return Planned.parse(JSON.parse(await Deno.readTextFile(path)));
+  } catch {
+    return null;
   }
 }
 

@@ -149,6 +149,9 @@ Deno.test("an answer whose files are not as they were is not used", async () => 
     if (name.endsWith(".parquet")) await Deno.truncate(`${question}/${name}`, 3);
   }
   assert.deepEqual(await scene.find(chunks("web-1", "web-2")), ["1"]);
+  await Deno.writeTextFile(`${question}/plan.json`, "{");
+  assert.deepEqual(await scene.find(chunks("web-1", "web-2")), []);
+  assert.deepEqual([...Deno.readDirSync(folder)], [], "nobody knows how it was planned");
 });
 
 Deno.test("what is answered is removed, what is left is there for a day, and has a limit", async () => {
