@@ -10,6 +10,7 @@ import { lateness } from "./archive/lateness.ts";
 import { openArchive } from "./archive/open_archive.ts";
 import { openQueryArchive } from "./archive/queries/open_query_archive.ts";
 import { drain } from "./drain.ts";
+import type { Eraser } from "./erase/eraser.ts";
 import { openGeo } from "./geo/open_geo.ts";
 import { serveHealth } from "./health/server.ts";
 import { Inputs, withSpool } from "./input/inputs.ts";
@@ -27,6 +28,7 @@ import { serveSnapshots } from "./query/socket.ts";
 import { WorkerPool } from "./query/worker_pool.ts";
 import { dropping } from "./rules/drop.ts";
 import type { HostAnswerer } from "./store/answer.ts";
+import { erasureState, openEraser, takeErasure } from "./open_eraser.ts";
 import { openStore } from "./open_store.ts";
 import { openWindows, plansOf } from "./open_windows.ts";
 import type { RunningWindows } from "./open_windows.ts";
@@ -62,7 +64,12 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const watching = { observer: metrics, watcher: live, windowed };
   await using store = await openStore(config, signal, watching);
   await using workers = await openWorkers(config);
-  await using archive = await openArchive(config, store, metrics);
+  await using archived = await openQueryArchive(config);
+  const known = new KnownResults();
+  const eraser = openEraser({ config, store, workers, archived, known });
+  await using archive = await openArchive(config, store, metrics, async (record) => {
+    await takeErasure(eraser, config, record);
+  });
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
     dataDir,
@@ -74,9 +81,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using tail = Tail.start({ streams, sink, geo, signal });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
-  await using archived = await openQueryArchive(config);
   const data = { store, held: heldChunks(config, store), archive: archived, denied: store };
-  const known = new KnownResults();
   const parts: FleetParts = { ...data, known, workers, region, behindBytes, policy: config.policy };
   await using _socket = await serveSnapshots(dataDir, store);
   const counted = { config, plans, store, metrics };
@@ -85,7 +90,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     compute: (computation, ends) => compute(parts, computation, ends),
     locate: (address) => geo?.locate(address) ?? null,
   });
-  const pieces = { config, store, tail, metrics, archive };
+  const pieces = { config, store, tail, metrics, archive, eraser };
   await using link = openLink({ ...pieces, live, parts });
   await using _health = openHealth({ ...pieces, inputs, link, windows });
   log.info("Agent {host} reads {streams} into {folder}", {
@@ -93,26 +98,28 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     streams: config.streams.map((stream) => stream.name).join(", "),
     folder: dataDir,
   });
-  await workUntil(asked, end, { config, store, tail, windows, archive, signal: askedOrEnd });
+  await workUntil(asked, end, { ...pieces, windows, signal: askedOrEnd });
   log.info("Agent {host} stops", { host });
 }
 
 /** Reads, keeps and uploads until `asked`, then drains if the configuration says so, and flushes. */
 async function workUntil(asked: AbortSignal, end: AbortController, parts: MaintenanceParts) {
-  const { config, store, tail, archive, windows, signal } = parts;
+  const { config, store, tail, archive, windows, eraser, signal } = parts;
   const maintained = maintain(maintenanceOf(parts));
   const archived = archive === null ? undefined : runArchive(archive, config, signal);
+  const erased = eraser.run(signal);
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
     if (timeoutMs !== undefined) {
-      await drain({ tail, store, archive, maintained, archived, end, timeoutMs, windows });
+      const clocks = { maintained, archived, erased };
+      await drain({ tail, store, archive, eraser, ...clocks, end, timeoutMs, windows });
     }
     await Promise.all([maintained, tail.finished]);
     await store.flush(); // before the goodbyes, which may take seconds
   } finally {
     end.abort();
-    await Promise.all([maintained, archived]);
+    await Promise.all([maintained, archived, erased]);
   }
 }
 
@@ -150,6 +157,7 @@ interface MaintenanceParts {
   tail: Tail;
   windows: RunningWindows | null;
   archive: Archive | null;
+  eraser: Eraser;
   signal: AbortSignal;
 }
 
@@ -191,10 +199,12 @@ interface LinkParts {
   metrics: Metrics | null;
   parts: FleetParts;
   archive: Archive | null;
+  eraser: Eraser;
 }
 
 /** Null without a broker: the agent then answers locally only. */
-function openLink({ config, store, tail, live, metrics, parts, archive }: LinkParts): Link | null {
+function openLink(linked: LinkParts): Link | null {
+  const { config, store, tail, live, metrics, parts, archive, eraser } = linked;
   if (config.broker === undefined) return null;
   const rate = new LineRate(() => tail.linesTotal());
   const answer: HostAnswerer = (query, signal) => answerQuery(parts, query, signal);
@@ -221,6 +231,7 @@ function openLink({ config, store, tail, live, metrics, parts, archive }: LinkPa
       }
       return await live.open(request, reader);
     },
+    erase: (told) => erasureState(eraser, config, told),
     isKnown: (id) => store.knowsRequest(id),
     remember: (id, expiresAtMs, query) => store.rememberRequest(id, expiresAtMs, query),
     endQuery: (id, outcome) => store.endQuery(id, outcome),

@@ -63,6 +63,10 @@ export const AgentConfig = z.strictObject({
     .describe("first level of every MQTT topic"),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys whose queries are answered; none: none are"),
+  trust_erase: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
+    .default([]).describe(
+      "operator keys that may erase rows of this host for good; none: none may",
+    ),
   flush_every: Duration.refine((ms) => ms >= 100 && ms <= 3_600_000, "100ms to 1h")
     .prefault("10s").describe("rows become durable at least this often"),
   seal_after: Duration.prefault("120s")

@@ -42,6 +42,10 @@ export const OrchestratorConfig = z.strictObject({
     .describe("first level of every MQTT topic; the same on every agent"),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys that may ask; none: nobody may"),
+  trust_erase: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
+    .default([]).describe(
+      "operator keys that may erase, as agents name them too; none: nobody may",
+    ),
   archives: z.array(ArchiveStore).default([])
     .describe("object stores that logvend archive reads, each with keys of the operator's own"),
   publish: z.array(PublishStore).default([]).describe(

@@ -1,5 +1,6 @@
 /** One orchestrator process: puts its parts together, serves until it is disposed. */
 import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { BrokerConnection } from "../protocol/broker_connection.ts";
 import type { ReceivedMessage } from "../protocol/broker_connection.ts";
@@ -20,8 +21,10 @@ import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
 import { askForDays, ChunkCatalog } from "./fleet/chunk_catalog.ts";
+import { Erasures, erasuresBefore } from "./fleet/erasures.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
+import { ErasureTable } from "./state/erasures.ts";
 import { lockDataFolder } from "./state/lock.ts";
 import { HostTable } from "./state/hosts.ts";
 import { QueryTable } from "./state/queries.ts";
@@ -44,8 +47,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const database = openDatabase(config.data_dir);
   stack.defer(() => database.close());
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
-  const { data_dir: dataDir, kept_pieces: bytesMax } = config;
-  const pieces = await KeptPieces.open({ folder: join(dataDir, "pieces"), bytesMax });
+  const pieces = await openPieces(config);
   const planner = stack.use(await WatchedPlanner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
   const brokerUrl = await brokerUrlOf(config, stack);
@@ -54,7 +56,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const { topic_prefix: topicPrefix, trust } = config;
   const authority = new Authority({ trust, now: Date.now });
   const onGone = (host: string) => [fanout, tails].forEach((asking) => asking.hostGone(host));
-  const onCome = (host: string) => tails.hostCame(host);
+  const onCome = (host: string) => [tails, erasures].forEach((telling) => telling.hostCame(host));
+  const erasing = await erasingOf(config, database, pieces);
   const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone, onCome }));
   const connection = stack.use(
     new BrokerConnection({
@@ -63,7 +66,8 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       topics: Object.values(orchestratorTopics(topicPrefix, name)),
       reconnectMaxMs: RECONNECT_MAX_MS,
       logCategory: ["orchestrator", "broker"],
-      onMessage: (message) => deliver(message, topicPrefix, { fleet, catalog, tails, fanout }),
+      onMessage: (message) =>
+        deliver(message, topicPrefix, { fleet, catalog, tails, fanout, erasures }),
       onLost: (error) => {
         fanout.brokerLost(error);
         tails.end(error);
@@ -86,8 +90,9 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const table = new QueryTable(database);
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });
+  const erasures = stack.use(new Erasures({ ...asking, ...erasing, queries: table }));
   const brokerReady = () => connection.connected;
-  const app = createApp({ authority, fleet, queries, tails, brokerReady });
+  const app = createApp({ authority, fleet, queries, tails, erasures, brokerReady });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());
   stack.defer(() => endAll({ fanout, tails })); // first: the server waits for the answers under way
@@ -95,6 +100,22 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
   const running = stack.move();
   return { url, brokerUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function openPieces({ data_dir: dataDir, kept_pieces: bytesMax }: OrchestratorConfig) {
+  return await KeptPieces.open({ folder: join(dataDir, "pieces"), bytesMax });
+}
+
+/** Who may erase, and what has been taken so far. */
+async function erasingOf(
+  { trust_erase: eraseTrust }: OrchestratorConfig,
+  database: DatabaseSync,
+  pieces: KeptPieces,
+) {
+  const forget = () => pieces.forgetLeft();
+  const erasing = { table: new ErasureTable(database), eraseTrust, now: Date.now };
+  const authority = new Authority({ trust: eraseTrust, now: Date.now });
+  return { ...erasing, authority, forget, before: await erasuresBefore(erasing) };
 }
 
 /** Starts a broker where none is configured. */
@@ -115,6 +136,7 @@ interface Receivers {
   catalog: ChunkCatalog;
   tails: Tails;
   fanout: Fanout;
+  erasures: Erasures;
 }
 
 /** Hands a message of a host to whom it concerns; what is none of ours is dropped. */
@@ -129,6 +151,8 @@ function deliver({ topic, payload, retained }: ReceivedMessage, prefix: string, 
       return to.catalog.receiveHoldings(received.host, payload);
     case "day":
       return to.catalog.receiveDay(received.host, payload);
+    case "erased":
+      return to.erasures.receive(received.host, payload);
     case "tail":
       return to.tails.receive(received.host, received.request, payload);
     case "ack":

@@ -6,7 +6,7 @@ export interface ChunkPlace {
   host: string;
   /** UTC hour of the events, `2026-11-22T19`. */
   hour: string;
-  /** 16 hex digits. */
+  /** 16 hex digits, and more behind them where rows were erased (chunk_id.ts). */
   chunk: string;
 }
 
@@ -20,7 +20,7 @@ export function chunkPath(place: ChunkPlace): string {
 const CHUNK_PATH = new RegExp(
   "^stream=([a-z][a-z0-9_]{0,62})/region=([A-Za-z0-9][A-Za-z0-9._-]{0,127})" +
     "/date=(\\d{4}-\\d\\d-\\d\\d)/hour=(\\d\\d)/" +
-    "([A-Za-z0-9][A-Za-z0-9._-]{0,127})\\.([0-9a-f]{16})\\.parquet$",
+    "([A-Za-z0-9][A-Za-z0-9._-]{0,127})\\.([0-9a-f]{16}(?:_[0-9a-f]{8}_[0-9a-f]{12})?)\\.parquet$",
 );
 
 /** What a path says; null: it is no chunk's. */

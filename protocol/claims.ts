@@ -86,6 +86,29 @@ export type CancelClaims = z.infer<typeof CancelClaims>;
 export const RetireClaims = CancelClaims.extend({ kind: z.literal("retire") });
 export type RetireClaims = z.infer<typeof RetireClaims>;
 
+/** Longer conditions are no use, and would not fit into a record that is kept for years. */
+export const ERASE_WHERE_MAX = 8_192;
+
+/** The payload of the token of an erasure: `sql_sha256` is that of its condition (erasure.ts). */
+export const EraseClaims = QueryClaims.pick({
+  id: true,
+  sql_sha256: true,
+  selector: true,
+  now: true,
+  issued_at_ms: true,
+  expires_at_ms: true,
+}).extend({
+  kind: z.literal("erase"),
+  stream: StreamName,
+  /** Half-open over `ts`. */
+  since: Instant,
+  until: Instant,
+  /** Those that the condition names, as the fleet knows them. */
+  columns: z.array(z.object({ name: z.string().min(1).max(200), type: z.string().max(32) }))
+    .max(50),
+});
+export type EraseClaims = z.infer<typeof EraseClaims>;
+
 /** The payload of the token of a tail: `sql_sha256` is that of its condition. */
 export const TailClaims = QueryClaims.pick({
   id: true,

@@ -7,9 +7,8 @@ const TEMPORARY_PREFIX = ".writing-";
  * A name beside the final one, so that the rename stays within one file system. It is never used
  * twice: a process that outlived its parent may still be writing under an older one.
  */
-function temporaryPath(path: string): string {
-  const unique = crypto.randomUUID().slice(0, 8);
-  return join(dirname(path), `${TEMPORARY_PREFIX}${unique}-${basename(path)}`);
+function temporaryPath(folder: string): string {
+  return join(folder, `${TEMPORARY_PREFIX}${crypto.randomUUID()}.parquet`);
 }
 
 /** Whether a file is one that is being written, or was when its writer ended. */
@@ -25,13 +24,25 @@ export async function writeDurably(
   path: string,
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = temporaryPath(path);
-  await Deno.mkdir(dirname(path), { recursive: true });
-  try {
+  await writeNamed(dirname(path), async (temporary) => {
     await write(temporary);
+    return { name: basename(path) };
+  });
+}
+
+/** The same for a file of which only what is written says what it is called. */
+export async function writeNamed<T extends { name: string }>(
+  folder: string,
+  write: (temporary: string) => Promise<T>,
+): Promise<T> {
+  const temporary = temporaryPath(folder);
+  await Deno.mkdir(folder, { recursive: true });
+  try {
+    const written = await write(temporary);
     await sync(temporary);
-    await Deno.rename(temporary, path);
-    await sync(dirname(path));
+    await Deno.rename(temporary, join(folder, written.name));
+    await sync(folder);
+    return written;
   } catch (error) {
     await removeIfThere(temporary);
     throw error;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ArchivePiece, CHUNKS_OF_PIECE_MAX } from "./archive/archive_piece.ts";
 import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "./claims.ts";
 import { HourSpan } from "./hour_spans.ts";
+import { ErasureRecord } from "./erasure.ts";
 import { HostName, Labels, RegionName, StreamName } from "./names.ts";
 
 const RequestId = z.uuid();
@@ -58,6 +59,31 @@ export type CancelCommand = z.infer<typeof CancelCommand>;
 /** Acknowledges result message `seq` and all before it: the agent's flow control. */
 export const ResultAckCommand = z.object({ request: RequestId, seq: z.number().int() });
 export type ResultAckCommand = z.infer<typeof ResultAckCommand>;
+
+/** Tells of an erasure (erasure.ts), and asks how it goes; whoever knows it already says so again. */
+export const EraseCommand = z.object({
+  /** The id that was signed. */
+  id: RequestId,
+  orchestrator: HostName,
+  erasure: ErasureRecord,
+});
+export type EraseCommand = z.infer<typeof EraseCommand>;
+
+/** How an erasure goes on a host, on `a/{host}/erased/{orchestrator}`. */
+export const HostErasure = z.object({
+  id: RequestId,
+  /** `failed`: it is tried again; `refused`: it is not, until it is asked for again. */
+  state: z.enum(["working", "done", "failed", "refused"]),
+  /** Rows and rejected lines that went. */
+  rows: z.number().int().nonnegative(),
+  /** Chunks that were written anew. */
+  chunks: z.number().int().nonnegative(),
+  /** Of these the ones that the archive had in their old form. */
+  archived: z.number().int().nonnegative(),
+  /** Why it failed, or was refused. */
+  reason: z.string().max(2_000).nullable(),
+});
+export type HostErasure = z.infer<typeof HostErasure>;
 
 /** Asks for the new lines of a stream for which a condition is true, as they come. */
 export const TailCommand = z.object({

@@ -6,7 +6,7 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import type { JWK } from "jose";
 import type { ZodType } from "zod";
 import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "./claims.ts";
-import type { CancelClaims, QueryClaims, RetireClaims, TailClaims } from "./claims.ts";
+import type { CancelClaims, EraseClaims, QueryClaims, RetireClaims, TailClaims } from "./claims.ts";
 import { sha256Hex } from "./sha256.ts";
 import { parseBody } from "./envelope.ts";
 import { LogvendError, messageOf } from "./errors.ts";
@@ -52,7 +52,7 @@ export async function readOperatorKey(pem: string): Promise<OperatorKey> {
 }
 
 /** What an operator signs. */
-export type Claims = QueryClaims | TailClaims | CancelClaims | RetireClaims;
+export type Claims = QueryClaims | TailClaims | CancelClaims | RetireClaims | EraseClaims;
 
 /** Signs claims: the token that travels beside the SQL. */
 export async function signClaims(claims: Claims, key: OperatorKey): Promise<string> {

@@ -7,6 +7,7 @@
  *   {prefix}/a/{host}/tables                           agent, retained: its tables and their columns
  *   {prefix}/a/{host}/holdings                         agent, retained: what it holds (holdings.ts)
  *   {prefix}/a/{host}/day/{orchestrator}               agent -> one orchestrator: a day of that
+ *   {prefix}/a/{host}/erased/{orchestrator}            agent -> one orchestrator: how an erasure goes
  *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
  *   {prefix}/a/{host}/tail/{orchestrator}/{request}    agent -> one orchestrator: lines as they come
  */
@@ -23,6 +24,7 @@ export function agentTopics(prefix: string, host: string) {
     tables: `${base}/tables`,
     holdings: `${base}/holdings`,
     day: (orchestrator: string) => `${base}/day/${orchestrator}`,
+    erased: (orchestrator: string) => `${base}/erased/${orchestrator}`,
     result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
     tail: (orchestrator: string, request: string) => `${base}/tail/${orchestrator}/${request}`,
   };
@@ -36,6 +38,7 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
     tables: `${prefix}/a/+/tables`,
     holdings: `${prefix}/a/+/holdings`,
     days: `${prefix}/a/+/day/${orchestrator}`,
+    erased: `${prefix}/a/+/erased/${orchestrator}`,
     results: `${prefix}/a/+/res/${orchestrator}/+`,
     tails: `${prefix}/a/+/tail/${orchestrator}/+`,
   };
@@ -46,7 +49,7 @@ const KINDS = ["ack", "state", "tables", "holdings"] as const;
 /** A received topic, taken apart. */
 export type ReceivedTopic =
   | { kind: (typeof KINDS)[number]; host: string }
-  | { kind: "day"; host: string; orchestrator: string }
+  | { kind: "day" | "erased"; host: string; orchestrator: string }
   | { kind: "result" | "tail"; host: string; orchestrator: string; request: string };
 
 /** Takes a topic apart; null when it is none of ours. */
@@ -56,7 +59,9 @@ export function parseTopic(prefix: string, topic: string): ReceivedTopic | null 
   if (!host || more !== undefined) return null;
   const ofHost = KINDS.find((known) => known === kind);
   if (orchestrator === undefined && ofHost !== undefined) return { kind: ofHost, host };
-  if (kind === "day" && orchestrator && request === undefined) return { kind, host, orchestrator };
+  if ((kind === "day" || kind === "erased") && orchestrator && request === undefined) {
+    return { kind, host, orchestrator };
+  }
   if (kind === "res" && orchestrator && request) {
     return { kind: "result", host, orchestrator, request };
   }

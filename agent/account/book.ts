@@ -1,12 +1,15 @@
 /** The counts of agent.db: written in the very transaction that makes their lines durable. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { REJECTS } from "../../protocol/streams.ts";
+import type { ErasedCount } from "../../queries/erase/rewrite.ts";
 import type { Count, Outcome } from "./tally.ts";
 
 /** The table, in agent.db's format version 2. */
 export const ACCOUNTING_TABLE = `
   CREATE TABLE accounting (
     stream TEXT NOT NULL, hour TEXT NOT NULL, generation TEXT NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN ('stored', 'rejected', 'dropped', 'uncounted')),
+    outcome TEXT NOT NULL
+      CHECK (outcome IN ('stored', 'rejected', 'dropped', 'uncounted', 'erased')),
     reason TEXT NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL,
     PRIMARY KEY (stream, hour, generation, outcome, reason)) STRICT, WITHOUT ROWID;
 `;
@@ -19,6 +22,41 @@ export function addCounts(database: DatabaseSync, counts: readonly Count[]) {
      ON CONFLICT DO UPDATE SET lines = lines + excluded.lines, bytes = bytes + excluded.bytes`,
   );
   for (const count of counts) add.run({ ...count });
+}
+
+/** Lines are erased from version 11 on. */
+export const ACCOUNTING_MIGRATION = `
+  ALTER TABLE accounting RENAME TO accounting_before;
+  ${ACCOUNTING_TABLE}
+  INSERT INTO accounting SELECT * FROM accounting_before;
+  DROP TABLE accounting_before;
+`;
+
+/**
+ * What was stored or rejected has been erased; the caller has begun a transaction. Where nobody
+ * counted whose rows they were, less is uncounted.
+ */
+export function addErased(database: DatabaseSync, counts: readonly ErasedCount[], erasure: string) {
+  const take = database.prepare(
+    `UPDATE accounting SET lines = lines - $lines, bytes = bytes - $bytes
+     WHERE stream = $stream AND hour = $hour AND generation = $generation
+       AND outcome = $outcome AND reason = $reason AND lines >= $lines`,
+  );
+  const takeUncounted = database.prepare(
+    `UPDATE accounting SET lines = max(0, lines - $lines)
+     WHERE stream = $table AND hour = $hour AND generation = '' AND outcome = 'uncounted'`,
+  );
+  for (const count of counts) {
+    const { stream, hour, lines } = count;
+    const isCounted = take.run({ ...count }).changes === 1;
+    const table = count.outcome === "rejected" ? REJECTS : stream;
+    if (!isCounted) takeUncounted.run({ table, hour, lines });
+    const generation = isCounted ? count.generation : "";
+    addCounts(database, [{ ...count, generation, outcome: "erased", reason: erasure }]);
+  }
+  database.exec(
+    "DELETE FROM accounting WHERE lines = 0 AND bytes = 0 AND outcome IN ('stored', 'rejected')",
+  );
 }
 
 /** Half-open, of UTC hours like `2026-11-22T19`; null is unbounded. */

@@ -5,10 +5,10 @@ import { ARRIVAL } from "../store/rows.ts";
 import type { Batch } from "../store/batch.ts";
 
 /**
- * What a line became: a row, a reject, dropped by a rule. `uncounted` are rows of which nobody knows
+ * What a line became: a row, a reject, dropped by a rule; or what it was first has been erased. `uncounted` are rows of which nobody knows
  * whose they are: an older version stored them, or they were found without their agent.db.
  */
-export type Outcome = "stored" | "rejected" | "dropped" | "uncounted";
+export type Outcome = "stored" | "rejected" | "dropped" | "uncounted" | "erased";
 
 /** Lines of one generation and hour that became the same. */
 export interface Count {
@@ -18,7 +18,7 @@ export interface Count {
   /** UTC hour of the events, `2026-11-22T19`. */
   hour: string;
   outcome: Outcome;
-  /** Why rejected, the rule that dropped it, or "no_time": stored with that of its arrival. */
+  /** Why rejected, the rule that dropped it, the erasure, or "no_time": stored with that of its arrival. */
   reason: string;
   lines: number;
   /** Of the whole lines with their ends, as they lay in the file. */

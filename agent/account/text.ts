@@ -6,14 +6,15 @@ import type { Gap } from "../store/batch.ts";
 import { gapTotal } from "../store/gaps.ts";
 import type { AccountRow } from "./account_file.ts";
 
+/** `ERASED` is there where something was. */
 const HEADER = ["STREAM", "FILE", "GENERATION", "HOUR", "LINES", "BYTES", "STORED", "REJECTED"];
-const RIGHT_ALIGNED = new Set(["LINES", "BYTES", "STORED"]);
+const RIGHT_ALIGNED = new Set(["LINES", "BYTES", "STORED", "ERASED"]);
 
 /** A table of entries, a line a stream, and last whether everything adds up. */
 export function accountText(report: AccountReport): string {
   const { entries, streams, gaps } = report;
   return [
-    ...drawn([[...HEADER, "DROPPED"], ...entries.map(cellsOf)]),
+    ...drawn(table(entries)),
     ...streams.map(streamText),
     ...gaps.map(gapText),
     closingLine(report),
@@ -21,11 +22,23 @@ export function accountText(report: AccountReport): string {
   ].join("\n");
 }
 
+function table(entries: readonly AccountEntry[]): string[][] {
+  const isErased = entries.some(({ erased }) => Object.keys(erased).length > 0);
+  const header = [...HEADER, "DROPPED", ...(isErased ? ["ERASED"] : [])];
+  const cells = entries.map((entry) => [
+    ...cellsOf(entry),
+    ...(isErased ? [String(total(Object.values(entry.erased)).lines)] : []),
+  ]);
+  return [header, ...cells];
+}
+
 /** `adds up: 12 lines read = 10 stored + 2 rejected + 0 dropped`, or what does not. */
 export function closingLine({ streams, differences, gaps }: AccountReport): string {
-  const sum = (key: "read" | "stored" | "rejected" | "dropped") =>
+  const sum = (key: "read" | "stored" | "rejected" | "dropped" | "erased") =>
     total(streams.map((stream) => stream[key])).lines;
-  const parts = `${sum("stored")} stored + ${sum("rejected")} rejected + ${sum("dropped")} dropped`;
+  const parts =
+    `${sum("stored")} stored + ${sum("rejected")} rejected + ${sum("dropped")} dropped` +
+    (sum("erased") === 0 ? "" : ` + ${sum("erased")} erased`);
   const { count, bytes } = gapTotal(gaps);
   const lost = count === 0 ? "" : `; ${counted(count, "gap")}, ${formatBytes(bytes)} never read`;
   if (differences.length === 0) {
@@ -71,10 +84,11 @@ function reasonsText(reasons: Readonly<Record<string, Amount>>): string {
 
 function streamText(account: StreamAccount): string {
   const { stream, read, stored, rejected, dropped, rows, parts, chunks } = account;
-  const { uncounted, removed } = account;
+  const { uncounted, removed, erased } = account;
   const old = uncounted === 0 ? "" : `, ${uncounted} of them of unknown files`;
   return `${stream}: ${counted(read.lines, "line")} (${formatBytes(read.bytes)}) read, ` +
-    `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped · ` +
+    `${stored.lines} stored, ${rejected.lines} rejected, ${dropped.lines} dropped` +
+    `${erased.lines === 0 ? "" : `, ${erased.lines} erased`} · ` +
     `${counted(rows, "row")} in ${counted(parts, "part")} and ${counted(chunks, "chunk")}${old}` +
     (removed === 0 ? "" : `, ${removed} removed by retention or quota`);
 }

@@ -21,6 +21,10 @@ export interface ArchiveOptions {
   dataDir: string;
   host: string;
   everyMs: number;
+  /** Looks for erasures in the archive: what is told there must not come back by an upload. */
+  learn?: (signal: AbortSignal) => Promise<void>;
+  /** Runs work while no chunk is written anew. */
+  exclusively?: (work: () => Promise<void>) => Promise<void>;
   observer?: StoreObserver | null;
   clock?: () => number;
   /** @throws the signal's reason */
@@ -92,13 +96,16 @@ export class Archive implements AsyncDisposable {
    * @throws the signal's reason
    */
   async uploadAll(signal: AbortSignal): Promise<void> {
-    const { book, random = Math.random } = this.options;
+    const { random = Math.random } = this.options;
     const left = new Set<string>();
     const sent = { chunks: 0, bytes: 0 };
     let failures = 0;
-    for (let chunk = book.next(); chunk !== null; chunk = book.next(left)) {
+    for (;;) {
       signal.throwIfAborted();
+      let chunk: StoredFile | null = null;
       try {
+        chunk = await this.next(left, signal);
+        if (chunk === null) break;
         await this.uploadOne(chunk, signal);
         sent.chunks++;
         sent.bytes += chunk.bytes;
@@ -107,7 +114,7 @@ export class Archive implements AsyncDisposable {
       } catch (error) {
         signal.throwIfAborted();
         this.failed(error);
-        if (isOfTheChunk(error)) left.add(chunk.id);
+        if (chunk !== null && isOfTheChunk(error)) left.add(chunk.id);
         else await this.wait(backoffMs(failures++, random), signal);
       }
     }
@@ -148,14 +155,27 @@ export class Archive implements AsyncDisposable {
     await this.options.objects[Symbol.asyncDispose]();
   }
 
+  /** Takes erasures that are new in the archive. @throws {ObjectStoreError} */
+  async learn(signal: AbortSignal): Promise<void> {
+    await this.options.learn?.(signal);
+  }
+
+  /** What waits and is none of `left`; erasures may have come since the last one. */
+  private async next(left: ReadonlySet<string>, signal: AbortSignal): Promise<StoredFile | null> {
+    await this.learn(signal);
+    return this.options.book.next(left);
+  }
+
   private async uploadOne(chunk: StoredFile, signal: AbortSignal) {
-    const { objects, book, dataDir, verified } = this.options;
-    const whole = await verified(chunk);
-    if (whole === null) return; // said, and out of the store
-    if (whole.sha256 === null) throw new Error(`${whole.path} was verified against nothing`);
-    const request = { objects, dataDir, chunk: { ...whole, sha256: whole.sha256 } };
-    book.note(whole, await uploadChunk(request, signal));
-    this.log.debug("Archived {path}", { path: whole.path });
+    const { objects, book, dataDir, verified, exclusively = (work) => work() } = this.options;
+    await exclusively(async () => {
+      const whole = await verified(chunk);
+      if (whole === null) return; // said, and out of the store; or written anew
+      if (whole.sha256 === null) throw new Error(`${whole.path} was verified against nothing`);
+      const request = { objects, dataDir, chunk: { ...whole, sha256: whole.sha256 } };
+      book.note(whole, await uploadChunk(request, signal));
+      this.log.debug("Archived {path}", { path: whole.path });
+    });
   }
 
   private async isThere(id: string, signal: AbortSignal): Promise<boolean> {

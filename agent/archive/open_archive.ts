@@ -4,6 +4,8 @@ import type { AgentConfig } from "../config.ts";
 import type { StoreObserver } from "../store/observer.ts";
 import type { Store } from "../store/store.ts";
 import { Archive } from "./archive.ts";
+import { ArchivedErasures } from "./archived_erasures.ts";
+import type { ErasureTaker } from "./archived_erasures.ts";
 
 /**
  * To be disposed of after its last upload; null without one.
@@ -13,10 +15,15 @@ export async function openArchive(
   { archive, data_dir: dataDir, host }: AgentConfig,
   store: Store,
   observer: StoreObserver | null,
+  tell: ErasureTaker,
 ): Promise<Archive | null> {
   if (archive === undefined) return null;
+  const objects = await openObjectStore(archive);
+  const learned = new ArchivedErasures(objects, tell);
   return new Archive({
-    objects: await openObjectStore(archive),
+    objects,
+    learn: (signal) => learned.look(signal),
+    exclusively: (work) => store.exclusively(work),
     book: store.archiveBook,
     verified: (chunk) => store.keeper.verifyNow(chunk),
     dataDir,

@@ -16,6 +16,7 @@ import { HoldingsCommand } from "../../protocol/holdings.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import {
   CancelCommand,
+  EraseCommand,
   ExplainCommand,
   QueryCommand,
   ResultAckCommand,
@@ -37,7 +38,7 @@ import type { LiveOpener } from "./tails.ts";
 const log = getLogger(["agent", "link"]);
 
 /** Beside `query`, and pieces of questions to the archive where there is one. */
-export const MORE_COMMANDS = ["tail", "explain"];
+export const MORE_COMMANDS = ["tail", "explain", "erase"];
 export const ARCHIVE_COMMAND = "archive";
 
 export interface CommandOptions extends Admission {
@@ -50,6 +51,8 @@ export interface CommandOptions extends Admission {
   /** Notes what came of a query. */
   endQuery(id: string, outcome: QueryOutcome): void;
   acknowledge(ack: QueryAck): void;
+  /** Takes an erasure that may be known already, and says how it goes. Never rejects. */
+  erase(command: EraseCommand): Promise<void>;
   /** Says what the store holds of a day. */
   sendDay(orchestrator: string, day: string): void;
   sendResult(orchestrator: string, message: ResultMessage): void;
@@ -124,6 +127,9 @@ export class Commands {
         for (const day of days) this.options.sendDay(orchestrator, day);
         return;
       }
+      case "erase":
+        this.options.erase(parseBody(EraseCommand, body, "erase"));
+        return;
       case "tail_keep":
         this.tails.keep(parseBody(TailKeepCommand, body, "tail_keep").request);
         return;

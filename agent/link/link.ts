@@ -6,7 +6,8 @@ import { seal } from "../../protocol/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
 import type { DayHoldings, HostHoldings } from "../../protocol/holdings.ts";
-import type { HostTables, Presence, Table } from "../../protocol/messages.ts";
+import type { ErasureRecord } from "../../protocol/erasure.ts";
+import type { HostErasure, HostTables, Presence, Table } from "../../protocol/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
 import { agentTopics } from "../../protocol/topics.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
@@ -51,6 +52,8 @@ export interface LinkOptions {
   /** Whether it can be asked for archived chunks. @default false */
   hasArchive?: boolean;
   openLive: LiveOpener;
+  /** Takes an erasure, and says how it goes here. Never rejects. */
+  erase(told: { id: string; record: ErasureRecord }): Promise<HostErasure>;
   /** Says whether a request was here before. */
   isKnown(id: string): boolean;
   /** Notes a request id durably, and that a query begins. */
@@ -84,6 +87,9 @@ export class Link implements AsyncDisposable {
       isKnown: (id) => options.isKnown(id),
       remember: (id, expiresAtMs, query) => options.remember(id, expiresAtMs, query),
       endQuery: (id, outcome) => options.endQuery(id, outcome),
+      erase: async ({ id, orchestrator, erasure: record }) => {
+        this.send(this.topics.erased(orchestrator), "erased", await options.erase({ id, record }));
+      },
       acknowledge: (ack) => this.send(this.topics.ack, "ack", ack),
       sendDay: (orchestrator, day) => {
         this.send(this.topics.day(orchestrator), "day", options.holdings.day(day));

@@ -72,6 +72,11 @@ export class KnownResults {
     query.isHopeless = true;
   }
 
+  /** Forgets everything: rows that it stands on were erased. */
+  clear(): void {
+    this.queries.clear();
+  }
+
   private bytes(): number {
     return [...this.queries.values()].flatMap(({ sets }) => [...sets.values()])
       .reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,5 +1,6 @@
 /** What a host holds, and what of its own has left it since for the archive: each chunk once. */
 import { uniteShapes } from "../../protocol/stream_shape.ts";
+import { originOf } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { spansOf } from "../../protocol/hour_spans.ts";
 import { microseconds } from "../store/stored_snapshot.ts";
@@ -50,11 +51,15 @@ export function wholeHistory(
       const listed = await archive.list(scope, signal);
       const held = await store.snapshot(request);
       try {
-        const ids = new Set([...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds));
-        const gone = listed.filter(({ key }) => !ids.has(parseChunkPath(key)?.chunk ?? ""));
-        const listedIds = new Set(listed.map(({ key }) => parseChunkPath(key)?.chunk));
+        const origins = new Set(
+          [...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds.map(originOf)),
+        );
+        // Rows may have been erased from a chunk here and not there yet, or the other way round.
+        const originOfKey = (key: string) => originOf(parseChunkPath(key)?.chunk ?? "");
+        const gone = listed.filter(({ key }) => !origins.has(originOfKey(key)));
+        const listedOrigins = new Set(listed.map(({ key }) => originOfKey(key)));
         const lost = here?.retired(request.tables, microseconds(request))
-          .filter(({ id }) => !listedIds.has(id)) ?? [];
+          .filter(({ id }) => !listedOrigins.has(originOf(id))) ?? [];
         held.absent = spansOf(lost.map(({ hour }) => hour));
         if (gone.length === 0) return held;
         const references = gone.map(({ key, bytes, etag }): [string, number, string] => [

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import { FormerFolder } from "./former_folder.ts";
+import { IS_TO_BE_ERASED } from "./erasures.ts";
 import type { Reserve } from "./reserve.ts";
 
 /**
@@ -16,6 +17,9 @@ export const ARCHIVED_TABLE = `
 
 /** Of files, for SQL. */
 const LACKING = "NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = files.id)";
+
+/** Chunks that erasures have still to be applied to are not archived as they are. */
+const MAY_GO = `kind = 'chunk' AND ${LACKING} AND NOT ${IS_TO_BE_ERASED}`;
 
 /** An object as it was verified. */
 export interface ArchivedObject {
@@ -50,7 +54,7 @@ export class ArchiveBook {
   /** The oldest chunk that the archive does not have, and that is none of `but`. */
   next(but: ReadonlySet<string> = new Set()): StoredFile | null {
     const row = this.options.database.prepare(
-      `SELECT id FROM files WHERE kind = 'chunk' AND ${LACKING}
+      `SELECT id FROM files WHERE ${MAY_GO}
          AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY hour, created_ms, rowid LIMIT 1`,
     ).get(JSON.stringify([...but]));
     return row === undefined ? null : this.options.catalog.file(String(row.id)) ?? null;

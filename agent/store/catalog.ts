@@ -271,7 +271,8 @@ export class Catalog {
     return statement;
   }
 
-  private insertFile(file: StoredFile) {
+  /** In a transaction of the caller's. */
+  insertFile(file: StoredFile) {
     this.database.prepare(
       `INSERT INTO files VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
          $tsMinUs, $tsMaxUs, $runs, $sha256, $createdMs)`,

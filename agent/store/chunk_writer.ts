@@ -1,8 +1,11 @@
 /** Makes one chunk of parts: a Parquet file of an hour's rows, and its SHA-256. */
 import { z } from "zod";
 import { Column } from "../../protocol/messages.ts";
+import { StreamShape } from "../../protocol/stream_shape.ts";
 import { emptySelect, literal, parquetFiles } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { rewriteChunk } from "../../queries/erase/rewrite.ts";
+import type { Rewritten } from "../../queries/erase/rewrite.ts";
 import { joinParts } from "./join_parts.ts";
 import { hashFile } from "./verify.ts";
 
@@ -28,6 +31,25 @@ export const SealJob = z.object({
 });
 export type SealJob = z.infer<typeof SealJob>;
 
+/** A chunk that is written anew without the rows whose places are in the file `rows`. */
+export const RewriteJob = z.object({
+  kind: z.literal("rewrite"),
+  table: z.string(),
+  shape: StreamShape,
+  chunk: z.string(),
+  /** Hashed just now. */
+  source: z.string(),
+  rows: z.string(),
+  target: z.string(),
+});
+export type RewriteJob = z.infer<typeof RewriteJob>;
+
+/** What came of it. */
+export interface RewriteResult extends Rewritten {
+  bytes: number;
+  sha256: string;
+}
+
 /** A chunk that was written. */
 export interface SealResult {
   rows: number;
@@ -46,6 +68,7 @@ export class DamagedSources extends Error {
 export interface Sealer extends AsyncDisposable {
   /** @throws {DamagedSources} then there is no chunk */
   run(job: SealJob): Promise<SealResult>;
+  rewrite(job: RewriteJob): Promise<RewriteResult>;
 }
 
 /** Writes them in this process, with a DuckDB of its own. */
@@ -56,15 +79,27 @@ export class ChunkWriter implements Sealer {
   constructor(private readonly signal: AbortSignal) {}
 
   async run(job: SealJob): Promise<SealResult> {
+    const damaged = await damagedSources(job);
+    if (damaged.length > 0) throw new DamagedSources(damaged);
+    return await this.work(async (engine) =>
+      await joinParts(engine, job) ?? await mergeParts(engine, job)
+    );
+  }
+
+  async rewrite(job: RewriteJob): Promise<RewriteResult> {
+    const rewritten = await this.work((engine) => rewriteChunk(engine, job));
+    const { size: bytes } = await Deno.stat(job.target);
+    return { ...rewritten, bytes, sha256: await hashFile(job.target) };
+  }
+
+  private async work<T>(act: (engine: Engine) => Promise<T>): Promise<T> {
     this.signal.throwIfAborted();
     this.engine ??= await Engine.open({ threads: 1, memoryBytes: MEMORY_BYTES });
     const { engine, signal } = this;
-    const damaged = await damagedSources(job);
-    if (damaged.length > 0) throw new DamagedSources(damaged);
     const interrupt = () => engine.interrupt();
     signal.addEventListener("abort", interrupt);
     try {
-      return await joinParts(engine, job) ?? await mergeParts(engine, job);
+      return await act(engine);
     } finally {
       signal.removeEventListener("abort", interrupt);
     }

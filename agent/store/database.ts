@@ -3,19 +3,20 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
-import { ACCOUNTING_TABLE } from "../account/book.ts";
+import { ACCOUNTING_MIGRATION, ACCOUNTING_TABLE } from "../account/book.ts";
 import { QUERY_LOG_TABLE } from "../query_log/query_log.ts";
 import { ARCHIVED_TABLE } from "./archive_book.ts";
 import { DENIED_TABLE } from "./denied.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
+import { ERASURES_TABLES } from "./erasures.ts";
 import { GAPS_TABLE } from "./gaps.ts";
-import { REMOVED_TABLE } from "./removed.ts";
+import { REMOVED_MIGRATION, REMOVED_TABLE } from "./removed.ts";
 import { WINDOWS_TABLES } from "./touched.ts";
 import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "./verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 10;
+const FORMAT_VERSION = 11;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -55,6 +56,7 @@ const TABLES = `
   ${DENIED_TABLE}
   ${WINDOWS_TABLES}
   ${ARCHIVED_TABLE}
+  ${ERASURES_TABLES}
 `;
 
 /** What makes the next version of a version. */
@@ -78,6 +80,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   7: DENIED_TABLE,
   8: WINDOWS_TABLES,
   9: ARCHIVED_TABLE,
+  10: ACCOUNTING_MIGRATION + REMOVED_MIGRATION + ERASURES_TABLES,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

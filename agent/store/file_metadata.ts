@@ -37,7 +37,7 @@ const Count = z.object({
   stream: z.string(),
   generation: z.string(),
   hour: z.string(),
-  outcome: z.enum(["stored", "rejected", "dropped", "uncounted"]),
+  outcome: z.enum(["stored", "rejected", "dropped", "uncounted", "erased"]),
   reason: z.string(),
   lines: z.number(),
   bytes: z.number(),

@@ -3,6 +3,7 @@
  * the archive alone, and so are its rows, unless their log files are still there and were read again.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { originOf } from "../../protocol/chunk_id.ts";
 import type { Generation } from "./batch.ts";
 import type { FormerChunk } from "./snapshot.ts";
 
@@ -26,12 +27,13 @@ export class FormerFolder {
     return this.database.prepare("SELECT 1 FROM meta WHERE key = ?").get(LOOKED_KEY) !== undefined;
   }
 
-  /** Whether a chunk was made in this folder, or adopted by it. */
+  /** Whether a chunk was made in this folder, or adopted by it; also if rows were erased from it since. */
   isOfThis(id: string): boolean {
+    const isIt = "id >= $origin AND id < $origin || '~'";
     return this.database.prepare(
-      `SELECT 1 FROM files WHERE id = $id UNION ALL SELECT 1 FROM archived WHERE id = $id
-       UNION ALL SELECT 1 FROM removed WHERE id = $id`,
-    ).get({ id }) !== undefined;
+      `SELECT 1 FROM files WHERE ${isIt} UNION ALL SELECT 1 FROM archived WHERE ${isIt}
+       UNION ALL SELECT 1 FROM removed WHERE ${isIt}`,
+    ).get({ origin: originOf(id) }) !== undefined;
   }
 
   /** It has been looked through: until when it has chunks of an earlier folder; null: it has none. */

@@ -8,7 +8,13 @@ import type { Leases } from "./leases.ts";
 import { chunksHere, lendChunks } from "./lend_chunks.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { Reserve } from "./reserve.ts";
-import { finishRemoval, markRemoved, retiredChunks, unfinishedRemovals } from "./removed.ts";
+import {
+  filesBeside,
+  finishRemoval,
+  markRemoved,
+  retiredChunks,
+  unfinishedRemovals,
+} from "./removed.ts";
 import type { RemovalReason, RemovedFile } from "./removed.ts";
 import { expiredChunks, oldestChunks } from "./retain.ts";
 import type { Retention } from "./retain.ts";
@@ -124,6 +130,21 @@ export class Keeper {
     return ids.length > 0;
   }
 
+  /**
+   * Deletes what was set aside of a stream and its rejects and may hold rows of a range: damaged as it
+   * is, nobody can tell which. Microseconds, half-open.
+   */
+  async eraseSetAside(streams: readonly string[], sinceUs: number, untilUs: number): Promise<void> {
+    const { database, dataDir } = this.options;
+    const others = new Set(filesBeside(database, { streams, sinceUs, untilUs }));
+    const folder = join(dataDir, QUARANTINE);
+    for (const name of await namesIn(folder)) {
+      if (others.has(name)) continue;
+      await Deno.remove(join(folder, name));
+      this.log.warn("{name} was set aside as damaged: it is erased as a whole", { name });
+    }
+  }
+
   /** Deletes or sets aside what agent.db says is out: also what a kill has left of it. */
   async finishRemovals(): Promise<void> {
     for (const file of unfinishedRemovals(this.options.database)) await this.finish(file);
@@ -174,6 +195,15 @@ async function setAside(dataDir: string, path: string) {
     await Deno.rename(path, join(folder, basename(path)));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
   }
 }
 

@@ -37,6 +37,12 @@ export class OpenFiles implements AsyncDisposable {
     return copy;
   }
 
+  /** Removes the copies that are there, each after its last reader. */
+  async clear(): Promise<void> {
+    for (const { path } of this.copies.values()) await this.leases.remove(path);
+    this.copies.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const copy of this.copies.values()) await removeIfThere(copy.path);
     await removeSpareFolder(this.dataDir);

@@ -4,6 +4,7 @@ import { QueryLog } from "../query_log/query_log.ts";
 import { ArchiveBook } from "./archive_book.ts";
 import { Catalog } from "./catalog.ts";
 import { openSoundDatabase } from "./database.ts";
+import { ErasureBook } from "./erasures.ts";
 import { Keeper } from "./keeper.ts";
 import { Leases } from "./leases.ts";
 import { lockDataDir } from "./lock.ts";
@@ -27,6 +28,7 @@ export interface StoreParts {
   leases: Leases;
   keeper: Keeper;
   archiveBook: ArchiveBook;
+  erasures: ErasureBook;
   memory: MemoryRows;
   /** Null: the folder may grow. */
   quota: Quota | null;
@@ -55,6 +57,8 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
       clock,
     });
     const archiveBook = new ArchiveBook({ database, catalog, reserve, clock });
+    const { windowed = new Set() } = options;
+    const erasures = new ErasureBook({ database, catalog, windowed, reserve, clock });
     await recover({ dataDir, sound, catalog, keeper, nowMs: clock() });
     const queryLog = new QueryLog(database);
     const windowBook = new WindowBook(database);
@@ -62,7 +66,7 @@ export async function openParts(options: StoreOptions): Promise<StoreParts> {
     const memory = await MemoryRows.open(host, shapesOf(options, catalog), isBulk);
     const quota = quotaOf(options, database, keeper);
     await quota?.check(); // a start takes no more than a flush would
-    const kept = { database, catalog, queryLog, windowBook, archiveBook };
+    const kept = { database, catalog, queryLog, windowBook, archiveBook, erasures };
     return { options, lock, ...kept, leases, keeper, memory, quota };
   } catch (error) {
     lock[Symbol.dispose]();

@@ -7,7 +7,8 @@
  *
  * 1. A chunk is there because its parts had been committed. If all of them are still named and
  *    there, its sealing is done again and it is redundant. Else it is adopted, in place of the parts
- *    of its hour that lie within its runs.
+ *    of its hour that lie within its runs. One that was written anew since, without rows that were
+ *    erased, is redundant whatever agent.db says: what was erased does not come back.
  * 2. A part within the runs of a chunk of its hour is redundant: it was sealed.
  * 3. A part that begins before the durable offset of one of its generations is redundant: agent.db
  *    knows what became of these lines.
@@ -21,6 +22,7 @@
  *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
  *    the flush may have been whole once.
  */
+import { supersededKeys } from "../../protocol/chunk_id.ts";
 import type { Run, StoredFile } from "./catalog.ts";
 import type { FileMetadata } from "./file_metadata.ts";
 
@@ -78,7 +80,12 @@ export function reconcile(found: readonly FoundFile[], known: KnownStore): Recon
 function decideChunks(found: readonly FoundFile[], known: KnownStore): Reconciled {
   const byHour = Map.groupBy(known.files, hourKey);
   const decided: Reconciled = { adopted: [], replaced: [], redundant: [], doubtful: [] };
+  const superseded = supersededKeys([...known.files, ...found].map(({ path }) => path));
   for (const chunk of found) {
+    if (superseded.has(chunk.path)) {
+      decided.redundant.push(chunk);
+      continue;
+    }
     const { runs } = chunk.metadata;
     const ofHour = (byHour.get(hourKey(chunk.metadata)) ?? [])
       .filter((file) => overlaps(file.runs, runs));

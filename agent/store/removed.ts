@@ -1,13 +1,21 @@
 /** Files that have left the store: why, and what they held. agent.db says so before they go. */
+import { basename } from "node:path";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { StoredFile } from "./catalog.ts";
 import { transaction } from "./transaction.ts";
 
 /**
  * Why a file is out: too old or too much (`retention`), no room (`quota`), other bytes than were
- * written (`corrupt`), not there (`missing`), of a write that never ended (`unfinished`).
+ * written (`corrupt`), not there (`missing`), of a write that never ended (`unfinished`), written
+ * anew without some rows (`erased`: then `rows` are those).
  */
-export type RemovalReason = "retention" | "quota" | "corrupt" | "missing" | "unfinished";
+export type RemovalReason =
+  | "retention"
+  | "quota"
+  | "corrupt"
+  | "missing"
+  | "unfinished"
+  | "erased";
 
 /** For SQL: the reasons of what nobody wanted gone. */
 export const LOST = "('corrupt', 'missing')";
@@ -24,7 +32,7 @@ export const REMOVED_TABLE = `
     ts_min_us INTEGER NOT NULL, ts_max_us INTEGER NOT NULL,
     runs TEXT NOT NULL, sha256 TEXT, created_ms INTEGER NOT NULL,
     reason TEXT NOT NULL
-      CHECK (reason IN ('retention', 'quota', 'corrupt', 'missing', 'unfinished')),
+      CHECK (reason IN ('retention', 'quota', 'corrupt', 'missing', 'unfinished', 'erased')),
     removed_ms INTEGER NOT NULL, on_disk INTEGER NOT NULL) STRICT;
 `;
 
@@ -40,6 +48,13 @@ export function retiredChunks(
   ).all(JSON.stringify(tables), sinceUs, untilUs)
     .map(({ id, hour }) => ({ id: String(id), hour: String(hour) }));
 }
+/** Chunks are erased from version 11 on. */
+export const REMOVED_MIGRATION = `
+  ALTER TABLE removed RENAME TO removed_before;
+  ${REMOVED_TABLE}
+  INSERT INTO removed SELECT * FROM removed_before;
+  DROP TABLE removed_before;
+`;
 
 /** A file that is out, as far as its way off the disk needs it. */
 export interface RemovedFile {
@@ -105,6 +120,19 @@ export function noteSetAside(
 export function unfinishedRemovals(database: DatabaseSync): RemovedFile[] {
   return database.prepare("SELECT id, path, reason FROM removed WHERE on_disk = 1").all()
     .map((row) => ({ id: String(row.id), path: String(row.path), reason: reasonOf(row) }));
+}
+
+/** The names of files that were set aside and surely hold nothing of these streams and this range. */
+export function filesBeside(
+  database: DatabaseSync,
+  range: { streams: readonly string[]; sinceUs: number; untilUs: number },
+): string[] {
+  const { streams, ...times } = range;
+  return database.prepare(
+    `SELECT path FROM removed WHERE reason IN ('corrupt', 'unfinished')
+       AND (stream NOT IN (SELECT value FROM json_each($streams))
+         OR (ts_max_us > 0 AND (ts_max_us < $sinceUs OR ts_min_us >= $untilUs)))`,
+  ).all({ streams: JSON.stringify(streams), ...times }).map(({ path }) => basename(String(path)));
 }
 
 /** Notes that a file lies no more where it was. */

@@ -1,5 +1,5 @@
 /**
- * The short-lived process that writes chunks: row groups of an hour need some 700 MB, which the
+ * The short-lived process that writes chunks, also without erased rows: row groups of an hour need some 700 MB, which the
  * agent itself must never hold. Both sides are here: the parent's call and the child's work.
  */
 import { z } from "zod";
@@ -7,17 +7,21 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import { beNice, pathList, PROGRAM_FOLDER } from "../../protocol/own_process.ts";
 import { SEAL_COMMAND, selfCommand } from "../self.ts";
-import { ChunkWriter, DamagedSources, SealJob } from "./chunk_writer.ts";
-import type { Sealer, SealResult } from "./chunk_writer.ts";
+import { ChunkWriter, DamagedSources, RewriteJob, SealJob } from "./chunk_writer.ts";
+import type { RewriteResult, Sealer, SealResult } from "./chunk_writer.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
 
 const SealReply = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("sealed"), rows: z.number(), bytes: z.number(), sha256: z.string() }),
+  z.object({ kind: z.literal("rewritten"), result: z.custom<RewriteResult>() }),
   /** Paths of sources that are not what was written; there is no chunk then. */
   z.object({ kind: z.literal("damaged"), paths: z.array(z.string()) }),
   z.object({ kind: z.literal("failed"), message: z.string() }),
 ]);
 type SealReply = z.infer<typeof SealReply>;
+
+const Job = z.union([RewriteJob, SealJob]);
+type Job = z.infer<typeof Job>;
 
 export interface SealProcessOptions {
   /** Whose parts and chunks it reads and writes. */
@@ -37,6 +41,18 @@ export class SealProcess implements Sealer {
    * @throws {LogvendError} internal, with what it said; {DamagedSources}
    */
   async run(job: SealJob): Promise<SealResult> {
+    const reply = await this.exchange(job);
+    if (reply.kind === "sealed") return reply;
+    throw cannotSeal(job, "it answered another question");
+  }
+
+  async rewrite(job: RewriteJob): Promise<RewriteResult> {
+    const reply = await this.exchange(job);
+    if (reply.kind === "rewritten") return reply.result;
+    throw cannotSeal(job, "it answered another question");
+  }
+
+  private async exchange(job: Job): Promise<Extract<SealReply, { kind: "sealed" | "rewritten" }>> {
     this.options.signal.throwIfAborted();
     this.running ??= start(this.options);
     const { input, replies } = this.running;
@@ -47,6 +63,7 @@ export class SealProcess implements Sealer {
     const reply = SealReply.parse(value);
     switch (reply.kind) {
       case "sealed":
+      case "rewritten":
         return reply;
       case "damaged":
         throw new DamagedSources(reply.paths);
@@ -100,7 +117,7 @@ function start({ dataDir, nice, signal }: SealProcessOptions): Running {
   return { child, input, replies: readJsonLines(child.stdout), said: child.stderr.text() };
 }
 
-function cannotSeal({ target }: SealJob, reason: string): LogvendError {
+function cannotSeal({ target }: Job, reason: string): LogvendError {
   return new LogvendError("internal", `Cannot seal into "${target}": ${reason}`);
 }
 
@@ -109,7 +126,7 @@ export async function sealWorker(): Promise<number> {
   await using writer = new ChunkWriter(new AbortController().signal);
   const output = Deno.stdout.writable.getWriter();
   for await (const line of readJsonLines(Deno.stdin.readable)) {
-    const job = SealJob.parse(line);
+    const job = Job.parse(line);
     const reply = await replyTo(writer, job);
     try {
       await writeJsonLine(output, reply);
@@ -121,8 +138,9 @@ export async function sealWorker(): Promise<number> {
   return 0;
 }
 
-async function replyTo(writer: ChunkWriter, job: SealJob): Promise<SealReply> {
+async function replyTo(writer: ChunkWriter, job: Job): Promise<SealReply> {
   try {
+    if ("kind" in job) return { kind: "rewritten", result: await writer.rewrite(job) };
     return { kind: "sealed", ...await writer.run(job) };
   } catch (error) {
     if (error instanceof DamagedSources) return { kind: "damaged", paths: [...error.paths] };

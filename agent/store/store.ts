@@ -1,6 +1,7 @@
 /** The agent's store: newest rows in memory, parts, sealed chunks, and agent.db over them all. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import type { Erasure } from "../../protocol/erasure.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { Table } from "../../protocol/messages.ts";
@@ -8,16 +9,17 @@ import type { StreamShape } from "../../protocol/stream_shape.ts";
 import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../protocol/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
-import { Tally } from "../account/tally.ts";
 import { readQueryLog } from "../query_log/query_log.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import type { ArchiveBook } from "./archive_book.ts";
 import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
-import type { Origin, StoredFile } from "./catalog.ts";
+import type { StoredFile } from "./catalog.ts";
 import { denialOf, deny } from "./denied.ts";
 import type { Denial } from "./denied.ts";
-import { flush } from "./flush.ts";
+import { eraseChunk, hoursToErase } from "./erase_chunk.ts";
+import type { ChunkErasure } from "./erase_chunk.ts";
+import type { ErasureBook } from "./erasures.ts";
 import { Holdings } from "./holdings.ts";
 import type { Keeper } from "./keeper.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -37,10 +39,10 @@ import type { SealContext, WaitingHour } from "./seal.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource, SnapshotTable } from "./snapshot.ts";
 import { filesOf, microseconds, snapshotOf } from "./stored_snapshot.ts";
 import type { StoreOptions } from "./store_options.ts";
-import { syncSources } from "./sync_sources.ts";
 import { readTotals } from "./totals.ts";
 import type { WindowBook } from "./touched.ts";
 import type { StoreTotals } from "./totals.ts";
+import { Unflushed } from "./unflushed.ts";
 
 /** Between two tries to write to a disk that is full or gone. */
 const RETRY_MS = 1_000;
@@ -57,14 +59,9 @@ export interface StoreStats {
 export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly log = getLogger(["agent", "store"]);
   private readonly mutex = new Mutex();
+  private readonly chunkWork = new Mutex();
   private readonly openFiles: OpenFiles;
-  private readonly byId: Map<string, Generation>;
-  private readonly changed = new Set<string>();
-  /** Of generations that no flush has seen. */
-  private readonly origins = new Map<string, Origin>();
-  private readonly tally = new Tally();
-  private gaps: Gap[] = [];
-  private readonly tails = new Map<string, Uint8Array>();
+  private readonly unflushed: Unflushed;
   /** As the fleet is told. */
   readonly holdings: Holdings;
   private readonly clock: () => number;
@@ -78,9 +75,9 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.openedMs = this.clock();
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
     const { options: { host }, database, memory } = parts;
-    const waitingGaps = () => this.gaps;
+    this.unflushed = new Unflushed(parts);
+    const waitingGaps = () => this.unflushed.gaps;
     this.holdings = new Holdings({ database, memory, host, waitingGaps, clock: this.clock });
-    this.byId = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
   /** Opens the store of a data folder, which nobody else may be writing. */
@@ -89,7 +86,8 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   generations(stream: string): Generation[] {
-    return [...this.byId.values()].filter((g) => g.stream === stream).map((g) => ({ ...g }));
+    return [...this.unflushed.generations.values()].filter((g) => g.stream === stream)
+      .map((g) => ({ ...g }));
   }
 
   /** The same without what was appended since the last flush. */
@@ -98,32 +96,19 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   }
 
   putGeneration(generation: Generation) {
-    if (!this.byId.has(generation.id)) {
-      const { id, offset, path } = generation;
-      this.origins.set(id, { startOffset: offset, inputPath: path });
-    }
-    this.byId.set(generation.id, { ...generation });
-    this.changed.add(generation.id);
+    this.unflushed.put(generation);
   }
 
   addGap(gap: Gap) {
-    this.gaps.push(gap);
+    this.unflushed.gaps.push(gap);
   }
 
   async append(batch: Batch): Promise<void> {
     await this.mutex.run(() => {
-      const generation = this.byId.get(batch.generation);
-      if (generation === undefined) throw new Error(`Unknown generation ${batch.generation}`);
-      if (generation.offset !== batch.startOffset) {
-        throw new Error(`Batch at ${batch.startOffset}, expected ${generation.offset}`);
-      }
+      const generation = this.unflushed.generationOf(batch);
       this.addToMemory(generation, batch);
       this.holdings.rowsAdded();
-      this.tally.add(generation.stream, batch);
-      generation.offset = batch.endOffset;
-      generation.lines += batch.lines;
-      this.tails.set(generation.id, batch.tail);
-      this.changed.add(generation.id);
+      this.unflushed.grow(generation, batch);
     });
     await this.flushWhileFull();
     await this.parts.quota?.room(this.parts.options.signal);
@@ -132,7 +117,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Makes everything appended so far durable. */
   async flush(): Promise<void> {
     this.flushTriedMs = performance.now();
-    await syncSources(this.grown()); // most of it, while queries go on
+    await this.unflushed.syncSources(); // most of it, while queries go on
     await this.mutex.run(() => this.flushNow());
     await this.parts.quota?.check();
   }
@@ -150,6 +135,29 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   /** Which chunks the archive has. */
   get archiveBook(): ArchiveBook {
     return this.parts.archiveBook;
+  }
+
+  /** What is to be erased, and has been. */
+  get erasures(): ErasureBook {
+    return this.parts.erasures;
+  }
+
+  /** One at a time: what brings a chunk away, and what writes it anew. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return await this.chunkWork.run(work);
+  }
+
+  /** Seals what there is of the hours of an erasure: only chunks are erased from. */
+  async sealFor(erasure: Erasure): Promise<void> {
+    await this.flush();
+    await this.mutex.run(() => this.openFiles.clear());
+    await this.seal(hoursToErase(this.waitingHours(), erasure));
+  }
+
+  /** Writes a chunk anew without some rows; null: it has left the store meanwhile. */
+  async eraseRows(erased: ChunkErasure): Promise<StoredFile | null> {
+    await using writer = this.sealContext.newSealer();
+    return await eraseChunk(this.parts, writer, erased);
   }
 
   /** Seals every hour that has parts. */
@@ -211,7 +219,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
       for (const path of filesOfTables(made)) await this.parts.leases.remove(path); // with this lease
       const { rows } = filesOf({ catalog, dataDir, name: REJECTS, range: request });
       const rejects = rows + memory.rowCount(REJECTS);
-      const gaps = gapTotal(catalog.gaps(request, this.gaps));
+      const gaps = gapTotal(catalog.gaps(request, this.unflushed.gaps));
       const lost = lostIn(database, request.tables, microseconds(request));
       return snapshotOf({ tables, rejects, gaps, lost }, release);
     });
@@ -219,14 +227,14 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   /** Accounts: of what is durable, and of what waits in memory. */
   private async makeTables(request: SnapshotRequest): Promise<Map<string, SnapshotTable>> {
-    const { catalog, database, options: { dataDir, host } } = this.parts;
+    const { unflushed, parts: { catalog, database, options: { dataDir, host } } } = this;
     return await makeTables(request.tables, join(dataDir, "open"), {
       [ACCOUNTING]: (path) =>
         writeAccountFile(path, {
           host,
-          counts: [...catalog.counts(hoursOf(request)), ...this.tally.entries()],
-          generations: [...this.byId.values()],
-          gaps: catalog.gaps({ since: null, until: null }, this.gaps),
+          counts: [...catalog.counts(hoursOf(request)), ...unflushed.tally.entries()],
+          generations: [...unflushed.generations.values()],
+          gaps: catalog.gaps({ since: null, until: null }, unflushed.gaps),
         }),
       [QUERY_LOG]: (path) => writeQueryLogFile(path, { host, entries: readQueryLog(database) }),
     });
@@ -243,6 +251,11 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     catalog.rememberRequest(id, expiresAtMs, this.clock(), () => {
       if (query !== undefined) queryLog.begin(query);
     });
+  }
+
+  /** Notes in the query log what no answer comes of. */
+  beginLogged(query: AskedQuery): void {
+    this.parts.queryLog.begin(query);
   }
 
   /** Notes what came of a query. */
@@ -318,52 +331,21 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     watcher?.added(stream, batch, memory.shape(stream));
   }
 
-  /** Generations with lines that are not durable yet. */
-  private grown(): Generation[] {
-    return [...this.tails.keys()].flatMap((id) => this.byId.get(id) ?? []);
-  }
-
   private async flushNow() {
-    const { memory, catalog, options: { dataDir, observer } } = this.parts;
+    const { memory, options: { observer } } = this.parts;
     if (this.broken) throw new LogvendError("internal", "A batch could not be kept in memory");
-    const ids = [...this.changed];
-    const { gaps } = this;
     const { rows } = memory;
     const startedMs = performance.now();
-    this.changed.clear(); // what changes from here on waits for the next flush
-    this.gaps = [];
     let written: StoredFile[];
     try {
-      await syncSources(this.grown());
-      const generations: Generation[] = [];
-      for (const id of ids) {
-        const generation = this.byId.get(id);
-        if (generation === undefined) continue;
-        const tail = this.tails.get(id);
-        if (tail !== undefined) generation.tailSha256 = sha256Hex(tail);
-        generations.push(generation);
-      }
-      const shapes = memory.unsavedShapes();
-      const changed = {
-        generations,
-        origins: this.origins,
-        counts: this.tally.entries(),
-        gaps,
-        shapes,
-      };
-      written = await flush({ memory, catalog, dataDir, changed, nowMs: this.clock() });
+      written = await this.unflushed.flush(this.clock);
     } catch (error) {
-      for (const id of ids) this.changed.add(id);
-      this.gaps = [...gaps, ...this.gaps];
       this.writeError = messageOf(error);
       observer?.failed("flush");
       throw error;
     }
     this.writeError = null;
     if (rows > 0) observer?.flushed((performance.now() - startedMs) / 1_000);
-    for (const id of ids) this.origins.delete(id);
-    this.tails.clear();
-    this.tally.clear();
     this.keeper.verifier.trust(written);
   }
 

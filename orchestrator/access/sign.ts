@@ -1,8 +1,21 @@
 /** Builds what an operator signs with a question, and signs it. */
 import { broadcastHash } from "../../protocol/broadcast.ts";
-import { CLAIMS_LIFETIME_MAX_MS, SQL_BYTES_MAX, TAIL_LASTS_MAX_MS } from "../../protocol/claims.ts";
+import {
+  CLAIMS_LIFETIME_MAX_MS,
+  ERASE_WHERE_MAX,
+  SQL_BYTES_MAX,
+  TAIL_LASTS_MAX_MS,
+} from "../../protocol/claims.ts";
+import type { ErasureRecord } from "../../protocol/erasure.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type { Limits, QueryClaims, Range, Source, TailClaims } from "../../protocol/claims.ts";
+import type {
+  EraseClaims,
+  Limits,
+  QueryClaims,
+  Range,
+  Source,
+  TailClaims,
+} from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";
 import { signClaims } from "../../protocol/signature.ts";
@@ -76,6 +89,36 @@ export async function signTail(request: TailSignRequest): Promise<string> {
     joins_until_ms: nowMs + TAIL_LASTS_MAX_MS,
   };
   return await signClaims(claims, key);
+}
+
+/** What is signed to erase rows for good. */
+export interface EraseSignRequest
+  extends Pick<EraseClaims, "stream" | "since" | "until" | "columns"> {
+  /** Empty: every row of the range. */
+  where: string;
+  /** Empty: every host. */
+  selector: string;
+  key: OperatorKey;
+  nowMs: number;
+}
+
+/** @throws {LogvendError} usage, for what nobody would take */
+export async function signErasure(
+  { where, stream, since, until, columns, selector, key, nowMs }: EraseSignRequest,
+): Promise<{ id: string; record: ErasureRecord }> {
+  if (where.length > ERASE_WHERE_MAX) {
+    throw new LogvendError("usage", `--where is longer than ${ERASE_WHERE_MAX} characters`);
+  }
+  const claims: EraseClaims = {
+    kind: "erase",
+    ...signedAlways({ sql: where, selector, nowMs }),
+    now: new Date(nowMs).toISOString(),
+    stream,
+    since,
+    until,
+    columns,
+  };
+  return { id: claims.id, record: { where, token: await signClaims(claims, key) } };
 }
 
 /** Signs the cancelling of a query (`text`: its id) or the retiring of hosts (a name a line). */

@@ -5,7 +5,9 @@ import { LogvendError } from "../../protocol/errors.ts";
 import type { Authority } from "../access/authority.ts";
 import type { Queries } from "../fanout/queries.ts";
 import type { Tails } from "../fanout/tails.ts";
+import type { Erasures } from "../fleet/erasures.ts";
 import type { Fleet, Host } from "../fleet/fleet.ts";
+import { addErasures } from "./erasures.ts";
 import { errorResponse } from "./errors.ts";
 import type { HostRecord } from "./events.ts";
 import { cancelQuery, listQueries } from "./queries.ts";
@@ -18,6 +20,7 @@ export interface AppParts {
   fleet: Fleet;
   queries: Queries;
   tails: Tails;
+  erasures: Erasures;
   /** Says whether queries can be sent to hosts at all. */
   brokerReady: () => boolean;
   /** A client that takes nothing of its answer for so long has gone. @default 5 minutes */
@@ -28,8 +31,9 @@ export interface AppParts {
 const STALL_MS = 5 * 60_000;
 
 export function createApp(parts: AppParts): Hono {
-  const { authority, fleet, queries, tails, brokerReady, stallMs = STALL_MS } = parts;
+  const { authority, fleet, queries, tails, erasures, brokerReady, stallMs = STALL_MS } = parts;
   const app = new Hono();
+  addErasures(app, erasures);
   app.post("/v1/query", (context) => answerQuery(queries, context.req.raw, stallMs));
   app.get("/v1/queries", (context) => listQueries(queries, context.req.raw));
   app.get("/v1/queries/:id", (context) => Response.json(queries.find(context.req.param("id"))));

@@ -1,6 +1,7 @@
 /** The lines of a streamed answer, and its other shapes over HTTP. Field names are API contract. */
 import { z } from "zod";
-import { Column, HostArchive, WireError } from "../../protocol/messages.ts";
+import { ErasureRecord } from "../../protocol/erasure.ts";
+import { Column, HostArchive, HostErasure, WireError } from "../../protocol/messages.ts";
 import { Coverage, Missing, Refusal, Unchecked } from "../fanout/coverage.ts";
 
 const Mode = z.enum(["host_complete", "aggregate", "top_k", "rows", "catalog"]);
@@ -177,3 +178,25 @@ export const HostRecord = z.object({
 export type HostRecord = z.infer<typeof HostRecord>;
 
 export const HostList = z.object({ hosts: z.array(HostRecord) });
+
+/** How an erasure goes on the hosts that it concerns: one of `GET /v1/erasures`. */
+export const ErasureStatus = z.object({
+  id: z.uuid(),
+  operator: z.string(),
+  issued_at: z.iso.datetime(),
+  sql: z.string(),
+  selector: z.string(),
+  record: ErasureRecord,
+  hosts: z.array(
+    HostErasure.omit({ id: true }).extend({
+      host: z.string(),
+      region: z.string(),
+      online: z.boolean(),
+      /** `waiting`: it has not been heard of it; `too_old`: its version knows no erasures. */
+      state: z.enum([...HostErasure.shape.state.options, "waiting", "too_old"]),
+    }),
+  ),
+});
+export type ErasureStatus = z.infer<typeof ErasureStatus>;
+
+export const ErasureList = z.object({ erasures: z.array(ErasureStatus) });

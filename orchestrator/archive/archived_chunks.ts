@@ -1,4 +1,5 @@
 /** What lies in archives: the chunks of hosts, streams, regions and hours, told from listings. */
+import { counting } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk_path.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
@@ -10,6 +11,8 @@ export interface ChunkFilter {
   hosts?: readonly string[] | undefined;
   /** Half-open, over whole hours that touch it; ISO 8601, null is unbounded. */
   range: { since: string | null; until: string | null };
+  /** Also those whose rows are in another one, less the erased. @default false */
+  isWhole?: boolean;
 }
 
 /** A chunk in an archive. */
@@ -26,7 +29,10 @@ export interface Stranger {
   place: null;
 }
 
-/** In the order of keys, archive by archive. Only the wanted stream and region are listed. */
+/**
+ * In the order of keys, archive by archive; without chunks that an erasure has written anew. Only the wanted stream and
+ * region are listed.
+ */
 export async function* listArchive(
   stores: readonly ObjectStore[],
   filter: ChunkFilter,
@@ -39,12 +45,32 @@ export async function* listArchive(
     ? `stream=${stream}/`
     : `stream=${stream}/region=${region}/`;
   for (const store of stores) {
-    for await (const object of store.list(prefix, signal)) {
-      const place = parseChunkPath(object.key);
+    for await (const { object, place } of counted(store.list(prefix, signal), filter)) {
       if (place === null) yield { store, object, place };
       else if (isWanted(place, filter)) yield { store, object, place };
     }
   }
+}
+
+/** Folder by folder: chunks of one origin lie in one. */
+async function* counted(objects: AsyncIterable<ListedObject>, { isWhole = false }: ChunkFilter) {
+  let folder = "";
+  let ofFolder: ListedObject[] = [];
+  for await (const object of objects) {
+    const { key } = object;
+    const next = key.slice(0, key.lastIndexOf("/"));
+    if (next !== folder) {
+      yield* placed(isWhole ? ofFolder : counting(ofFolder));
+      folder = next;
+      ofFolder = [];
+    }
+    ofFolder.push(object);
+  }
+  yield* placed(isWhole ? ofFolder : counting(ofFolder));
+}
+
+function placed(objects: readonly ListedObject[]) {
+  return objects.map((object) => ({ object, place: parseChunkPath(object.key) }));
 }
 
 function isWanted(place: ChunkPlace, { stream, region, hosts, range }: ChunkFilter): boolean {

@@ -2,7 +2,7 @@
 import { parquetMetadata } from "hyparquet";
 import { z } from "zod";
 import { readObject } from "../../protocol/archive/object_store.ts";
-import type { ArchivedChunk } from "./archived_chunks.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 
 /** Most footers are smaller; the others take a second read. */
 const FOOTER_BYTES = 65_536;
@@ -28,7 +28,10 @@ export type Footer = z.infer<typeof Footer> & { rows: number };
 
 /** @throws when it is none of ours; {ObjectStoreError} when it cannot be read */
 export async function readFooter(
-  { store, object: { key, bytes } }: Pick<ArchivedChunk, "store" | "object">,
+  { store, object: { key, bytes } }: {
+    store: ObjectStore;
+    object: { key: string; bytes: number };
+  },
   ifMatch: string,
   signal: AbortSignal,
 ): Promise<Footer> {

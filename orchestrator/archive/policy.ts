@@ -40,11 +40,17 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
         Resource: `${arn}/${regionFolder}*`,
       },
       {
+        Sid: "ReadErasures", // what must not be archived again
+        Effect: "Allow",
+        Action: "s3:GetObject",
+        Resource: `${arn}/${base}erasures/*`,
+      },
+      {
         Sid: "ListArchive",
         Effect: "Allow",
         Action: "s3:ListBucket",
         Resource: arn,
-        Condition: { StringLike: { "s3:prefix": [base, `${base}stream=*`] } },
+        Condition: { StringLike: { "s3:prefix": [base, `${base}stream=*`, `${base}erasures/*`] } },
       },
       {
         Sid: "FindAbandonedParts", // S3 knows no prefix for this one

@@ -105,13 +105,17 @@ export async function policyCommand(
 
 /** The archives of a configuration. @throws {LogvendError} bad_config without any */
 export async function openArchives({ config }: { config: string }) {
+  const stores = await openStores({ config });
+  if (stores.all.length > 0) return stores;
+  throw new LogvendError(
+    "bad_config",
+    `${config} names no archive: add archives: [ { url: "s3://BUCKET/PREFIX" } ]`,
+  );
+}
+
+/** The same, but that there may be none. @throws {LogvendError} bad_config */
+export async function openStores({ config }: { config: string }) {
   const { archives } = await readOrchestratorConfig(config);
-  if (archives.length === 0) {
-    throw new LogvendError(
-      "bad_config",
-      `${config} names no archive: add archives: [ { url: "s3://BUCKET/PREFIX" } ]`,
-    );
-  }
   const stack = new AsyncDisposableStack();
   const all: ObjectStore[] = [];
   for (const archive of archives satisfies ArchiveStore[]) {

@@ -2,8 +2,11 @@
 import { Command, Option } from "commander";
 import { listCommand, policyCommand, verifyCommand } from "./archive.ts";
 import type { ArchiveOptions } from "./archive.ts";
+import type { EraseOptions } from "./archive_erase.ts";
 import { restoreCommand } from "./archive_restore.ts";
 import type { RestoreOptions } from "./archive_restore.ts";
+import { ApiClient } from "./client.ts";
+import { addAudienceOptions, urlOption } from "./question.ts";
 import { processTerminal } from "./terminal.ts";
 
 /** Adds `archive` to a program. */
@@ -33,6 +36,7 @@ export function addArchive(program: Command) {
       Deno.exitCode = await verifyCommand(options, processTerminal());
     });
   addRestore(archive);
+  addErase(archive);
   archive.command("policy")
     .description("print the least IAM policy of an agent, and the bucket's lifecycle rules")
     .argument("<url>", "s3://BUCKET/PREFIX")
@@ -66,20 +70,61 @@ function addRestore(archive: Command) {
     .action(async (options: RestoreOptions) => await restoreCommand(options, processTerminal()));
 }
 
+function addErase(archive: Command) {
+  const erase = archive.command("erase")
+    .description("erase rows for good: on hosts, in their caches and in archives");
+  addAudienceOptions(erase)
+    .addOption(configOption("whose archives are erased from"))
+    .option("--stream <stream>", "whose rows, and its rejected lines", "logs")
+    .option("--since <time>", "the beginning: 24h, 2026-11-22 or 2026-11-22T19:00Z; needed")
+    .option("--until <time>", "the end, likewise; needed")
+    .option("--where <condition>", "SQL over the stream's columns: these rows alone")
+    .option("--dry-run", "show what would go, and erase nothing")
+    .option("--confirm <phrase>", "the confirmation that --dry-run shows, where nobody can type it")
+    .option("--wait <duration>", "wait this long for hosts that are online", "2m")
+    .option("--status [id]", "say how an erasure goes on its hosts; without an id, all of them")
+    .option("--resume <id>", "go on with archives that were not done to the end")
+    .addOption(urlOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  logvend archive erase --since 2026-11-22 --until 2026-11-23 \\
+      --where "remote_addr = '203.0.113.9'" --dry-run
+  logvend archive erase --host web-1 --since 2026-11-22T19:00Z --until 2026-11-22T20:00Z
+  logvend archive erase --status
+
+The key has to be named in trust_erase, of the orchestrator and of every agent; keys of the archives
+have to be allowed to write and to delete, also versions.
+
+Exit codes:
+  0   everywhere done
+  64  not confirmed, no range, a condition that no row decides by itself
+  75  begun: some host is offline or failed, or some chunk could not be done
+  77  not permitted`,
+    )
+    .action(async ({ url, ...options }: EraseOptions & { url: string }) => {
+      const { eraseCommand } = await import("./archive_erase.ts"); // for it takes a DuckDB
+      const client = new ApiClient(url);
+      Deno.exitCode = await eraseCommand({ options, client, terminal: processTerminal() });
+    });
+}
+
 function filtered(command: Command): Command {
   return withPlace(command).option("--stream <stream>", "of one stream");
 }
 
 function withPlace(command: Command): Command {
   return command
-    .addOption(
-      new Option("-c, --config <file>", "whose archives are read")
-        .env("LOGVEND_CONFIG").default("orchestrator.yaml"),
-    )
+    .addOption(configOption("whose archives are read"))
     .option("--region <region>", "of one region")
     .option("--host <hosts>", "of hosts, e.g. web-1,web-2")
     .option("--since <time>", "15m, 24h, 2026-11-22, 2026-11-22T19:00Z or all", "all")
     .option("--until <time>", "the same; none: to the newest");
+}
+
+function configOption(what: string): Option {
+  return new Option("-c, --config <file>", what).env("LOGVEND_CONFIG").default("orchestrator.yaml");
 }
 
 function outputOption(): Option {

@@ -5,7 +5,16 @@ import { fromWireError } from "../../protocol/wire_error.ts";
 import type { Column } from "../../protocol/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { LINES_TYPE, RAW_TYPE } from "../api/event_stream.ts";
-import { ErrorBody, Explanation, HostList, RawQueryEvent, TailEvent } from "../api/events.ts";
+import type { ErasureRecord } from "../../protocol/erasure.ts";
+import {
+  ErasureList,
+  ErasureStatus,
+  ErrorBody,
+  Explanation,
+  HostList,
+  RawQueryEvent,
+  TailEvent,
+} from "../api/events.ts";
 import type { ApiError, HostRecord } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import { QueryRecord } from "../state/queries.ts";
@@ -59,6 +68,25 @@ export class ApiClient {
   async retire(request: { names: string; token: string; signal: AbortSignal }): Promise<void> {
     const { names: sql, token, signal } = request;
     await this.post("/v1/hosts/retire", { sql, token, signal }, "application/json");
+  }
+
+  /** Has rows erased; the body is the condition. @throws {LogvendError} the orchestrator's */
+  async erase(request: { record: ErasureRecord; signal: AbortSignal }): Promise<ErasureStatus> {
+    const { record: { where: sql, token }, signal } = request;
+    const response = await this.post("/v1/erasures", { sql, token, signal }, "application/json");
+    return this.parse(ErasureStatus, await response.json());
+  }
+
+  /** How one goes, by its id or the beginning of it. @throws {LogvendError} the orchestrator's */
+  async erasure(id: string, signal: AbortSignal): Promise<ErasureStatus> {
+    const response = await this.fetch(`/v1/erasures/${encodeURIComponent(id)}`, { signal });
+    return this.parse(ErasureStatus, await response.json());
+  }
+
+  /** All of them, the newest first. @throws {LogvendError} the orchestrator's */
+  async erasures(signal: AbortSignal): Promise<ErasureStatus[]> {
+    const response = await this.fetch("/v1/erasures", { signal });
+    return this.parse(ErasureList, await response.json()).erasures;
   }
 
   /** Ends a running query. @throws {LogvendError} the orchestrator's */

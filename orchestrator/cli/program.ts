@@ -26,6 +26,7 @@ import {
   keyOf,
   keyOption,
   signedQuestion,
+  urlOption,
 } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { serveCommand } from "./serve.ts";
@@ -360,11 +361,6 @@ function outputOption(): Option {
     "-o, --output <format>",
     `how rows are printed; a table ends after ${TABLE_ROWS_MAX} rows, ${TERMINAL_ROWS_MAX} at a terminal`,
   ).choices(["table", ...ROW_FORMATS]).default("table");
-}
-
-function urlOption(): Option {
-  return new Option("--url <url>", "the orchestrator").env("LOGVEND_URL")
-    .default("http://127.0.0.1:8080");
 }
 
 function examples(...lines: string[]): string {

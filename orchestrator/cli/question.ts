@@ -68,6 +68,12 @@ export function keyOption(): Option {
   return new Option("--key <file>", "the operator key to sign with").env("LOGVEND_KEY");
 }
 
+/** The flag that says which orchestrator is asked. */
+export function urlOption(): Option {
+  return new Option("--url <url>", "the orchestrator").env("LOGVEND_URL")
+    .default("http://127.0.0.1:8080");
+}
+
 /** Adds all flags to a command that asks one question. */
 export function addQuestionOptions(command: Command): Command {
   return addSettingOptions(

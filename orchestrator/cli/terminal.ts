@@ -15,6 +15,8 @@ export interface Terminal {
   write(data: string | Uint8Array): Promise<void>;
   /** A line to stderr. */
   error(line: string): void;
+  /** What is typed, one line; null: nobody can. */
+  readLine(prompt: string): Promise<string | null>;
   /** @throws when the signal aborts first */
   sleep(ms: number): Promise<void>;
 }
@@ -33,6 +35,7 @@ export function processTerminal(): Terminal {
     now: Date.now,
     write: writeStdout,
     error: (line) => console.error(line),
+    readLine,
     sleep: (ms) => sleep(ms, signal),
   };
 }
@@ -65,6 +68,15 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** Of a terminal, which hands over whole lines. */
+async function readLine(prompt: string): Promise<string | null> {
+  if (!Deno.stdin.isTerminal()) return null;
+  Deno.stderr.writeSync(new TextEncoder().encode(prompt));
+  const line = new Uint8Array(1_024);
+  const length = await Deno.stdin.read(line);
+  return length === null ? null : new TextDecoder().decode(line.subarray(0, length)).trimEnd();
 }
 
 async function writeStdout(data: string | Uint8Array) {

@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import { ERASURES_TABLES } from "./erasures.ts";
 
 /** Raised with every change of the tables below; the old ones are then migrated here. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS hosts (
@@ -20,6 +21,7 @@ const TABLES = `
     record TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS queries_started ON queries (started_ms);
+  ${ERASURES_TABLES}
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 

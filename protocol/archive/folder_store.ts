@@ -81,14 +81,9 @@ export class FolderStore implements ObjectStore {
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
     const within = prefix.slice(0, prefix.lastIndexOf("/") + 1);
-    for await (const path of this.walk(this.pathOf(within), signal)) {
+    for await (const { path, info } of this.walk(this.pathOf(within), signal)) {
       const key = relative(this.folder, path);
       if (!key.startsWith(prefix)) continue;
-      const info = await Deno.stat(path).catch((error) => {
-        if (isMissing(error)) return null; // removed meanwhile
-        throw this.mapped(`list ${prefix}`, error);
-      });
-      if (info === null) continue;
       yield { key, bytes: info.size, etag: etagOf(info), modifiedMs: info.mtime?.getTime() ?? 0 };
     }
   }
@@ -101,6 +96,12 @@ export class FolderStore implements ObjectStore {
       });
     });
   }
+
+  async purge(key: string, signal: AbortSignal): Promise<void> {
+    await this.remove(key, signal); // there are no versions
+  }
+
+  async *hidden(): AsyncGenerator<string> {}
 
   async [Symbol.asyncDispose]() {}
 
@@ -138,23 +139,37 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  private async *walk(folder: string, signal: AbortSignal): AsyncGenerator<string> {
+  private async *walk(folder: string, signal: AbortSignal): AsyncGenerator<Found> {
     signal.throwIfAborted();
-    const entries: Deno.DirEntry[] = [];
-    try {
-      for await (const entry of Deno.readDir(folder)) entries.push(entry);
-    } catch (error) {
-      if (isMissing(error)) return;
-      throw this.mapped(`list ${folder}`, error);
+    let left = await this.entriesOf(folder);
+    for (let entry = left.shift(); entry !== undefined; entry = left.shift()) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory) {
+        yield* this.walk(path, signal);
+        continue;
+      }
+      const info = await Deno.stat(path).catch((error) => {
+        if (isMissing(error)) return null;
+        throw this.mapped(`list ${folder}`, error);
+      });
+      if (info !== null) yield { path, info };
+      else { // removed meanwhile: what took its place stands behind it
+        const { order } = entry;
+        left = (await this.entriesOf(folder)).filter((other) => other.order > order);
+      }
     }
-    // A folder's key goes on with a slash: so it is ordered as S3 does.
-    const keyed = entries.map((entry) => ({
-      ...entry,
-      order: entry.isDirectory ? `${entry.name}/` : entry.name,
-    })).toSorted((a, b) => a.order < b.order ? -1 : 1);
-    for (const { name, isDirectory } of keyed) {
-      if (isDirectory) yield* this.walk(join(folder, name), signal);
-      else if (!name.startsWith(TEMPORARY_PREFIX)) yield join(folder, name);
+  }
+
+  /** Ordered as S3 does: a folder's key goes on with a slash. */
+  private async entriesOf(folder: string): Promise<(Deno.DirEntry & { order: string })[]> {
+    try {
+      const entries = await Array.fromAsync(Deno.readDir(folder));
+      return entries.filter(({ name }) => !name.startsWith(TEMPORARY_PREFIX))
+        .map((entry) => ({ ...entry, order: entry.isDirectory ? `${entry.name}/` : entry.name }))
+        .sort((a, b) => a.order < b.order ? -1 : 1);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw this.mapped(`list ${folder}`, error);
     }
   }
 
@@ -190,6 +205,11 @@ export class FolderStore implements ObjectStore {
   private failure(problem: StoreProblem, text: string, short: string, cause?: unknown) {
     return new ObjectStoreError(problem, text, short, { cause });
   }
+}
+
+interface Found {
+  path: string;
+  info: Deno.FileInfo;
 }
 
 async function* blocksOf(body: NewObject["body"]): AsyncGenerator<Uint8Array> {

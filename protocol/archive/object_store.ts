@@ -1,4 +1,4 @@
-/** What the archive asks of an object store: five calls, and one error for all that they meet. */
+/** What the archive asks of an object store: few calls, and one error for all that they meet. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { LogvendError } from "../errors.ts";
@@ -22,6 +22,13 @@ export interface ObjectStore extends AsyncDisposable {
   list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
   /** Removes an object; none is fine. @throws {ObjectStoreError} */
   remove(key: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Removes an object with every older version of it, and what was begun to be stored under its key;
+   * none is fine. @throws {ObjectStoreError}
+   */
+  purge(key: string, signal: AbortSignal): Promise<void>;
+  /** Keys of objects that were removed or replaced by nothing, and of which older versions are left. */
+  hidden(prefix: string, signal: AbortSignal): AsyncIterable<string>;
 }
 
 /** What is stored. */

@@ -32,6 +32,7 @@ import type { Patience } from "./patience.ts";
 import { isNotImplemented, isPrecondition, isUnexplained, s3Error } from "./s3_errors.ts";
 import type { StoreUse } from "./s3_errors.ts";
 import { PART_BYTES, uploadParts } from "./s3_parts.ts";
+import { hiddenObjects, purgeObject } from "./s3_versions.ts";
 import { partsOf, sizeOf } from "./body_parts.ts";
 import { signBodies, signedBody } from "./signed_body.ts";
 
@@ -198,6 +199,24 @@ export class S3Store implements ObjectStore {
     });
   }
 
+  async purge(key: string, signal: AbortSignal): Promise<void> {
+    await this.attempt(`remove every version of ${key}`, signal, async (patient) => {
+      await purgeObject(this.versions(patient.signal), this.at(key).Key);
+    });
+  }
+
+  async *hidden(prefix: string, signal: AbortSignal): AsyncGenerator<string> {
+    const { Key } = this.at(prefix);
+    try {
+      for await (const key of hiddenObjects(this.versions(signal), Key)) {
+        yield key.slice(Key.length - prefix.length);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw s3Error(`list versions of ${prefix}`, error, this.target);
+    }
+  }
+
   async [Symbol.asyncDispose]() {
     await Promise.resolve(this.client.destroy());
   }
@@ -323,6 +342,10 @@ export class S3Store implements ObjectStore {
   private at(key: string) {
     const { bucket, prefix } = this.place;
     return { Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` };
+  }
+
+  private versions(signal: AbortSignal) {
+    return { client: this.client, bucket: this.place.bucket, signal };
   }
 
   private get target() {

@@ -21,7 +21,7 @@ export interface LinesWanted {
 }
 
 /** From the first row to this one, in the order of the files; DuckDB streams such windows. */
-const SO_FAR = "(ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
+export const SO_FAR = "(ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
 
 /**
  * A SELECT with `piece` (the index of the slice), `bytes` (of the line, with its end) and `is_cut`
@@ -54,13 +54,14 @@ function rowLines({ schema, region, range, where }: LinesWanted, placed: string)
 
 /**
  * Files hold a position only where a row does not directly follow its predecessor, which begins a
- * run; the others stand as far behind its beginning as the lines between are long.
+ * run; the others stand as far behind its beginning as the lines between are long. `at_row`: the place
+ * in the files, from 0.
  */
-function placedRows(schema: StreamSchema, files: readonly string[]): string {
+export function placedRows(schema: StreamSchema, files: readonly string[]): string {
   const lineBytes = schema.expressions["line_bytes"] ?? "line_bytes";
   const run = `count(line_offset) OVER ${SO_FAR} AS run`;
   const measured = `SELECT *, coalesce(line_length, octet_length(${lineBytes}) + 1) AS at_length,
-      ${run}
+      ${run}, row_number() OVER () - 1 AS at_row
     FROM (${physicalRows(schema, files)})`;
   const summed = `SELECT *, sum(at_length) OVER ${SO_FAR}::BIGINT - at_length AS bytes_before
     FROM (${measured})`;

@@ -20,6 +20,7 @@ import { scenario as fullStart } from "./15_full_start.ts";
 import { scenarios as agentDb } from "./16_agent_db.ts";
 import { scenario as corruptChunk } from "./17_corrupt_chunk.ts";
 import { scenarios as archive } from "./18_archive.ts";
+import { scenario as erase } from "./20_erase.ts";
 import { scenario as sinksOut } from "./21_sinks.ts";
 import { scenario as refused } from "./22_refused.ts";
 import { scenarios as handles } from "./26_handles.ts";
@@ -45,6 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...agentDb,
   corruptChunk,
   ...archive,
+  erase,
   sinksOut,
   refused,
   ...handles,

@@ -5,6 +5,8 @@ import type { Terminal } from "../../orchestrator/cli/terminal.ts";
 export class CapturedTerminal implements Terminal {
   stdout = "";
   stderr = "";
+  /** What is typed when it is asked for; null: nobody is there. */
+  typed: string | null = null;
   readonly stdoutIsTerminal = false;
   readonly progressOutput = {
     isTerminal: () => false,
@@ -25,6 +27,10 @@ export class CapturedTerminal implements Terminal {
 
   error(line: string): void {
     this.stderr += `${line}\n`;
+  }
+
+  readLine(): Promise<string | null> {
+    return Promise.resolve(this.typed);
   }
 
   async sleep(ms: number): Promise<void> {

@@ -19,8 +19,13 @@ export interface FleetOptions {
   broker: "embedded" | "mosquitto";
   /** Of the stream `logs`. @default auto */
   format?: string;
-  /** Further lines of every agent's configuration; `$FOLDER` is the fleet's own folder. */
+  /**
+   * Further lines of every agent's configuration; `$FOLDER` is the fleet's own folder, `$KEY` the
+   * operator's public key.
+   */
   more?: string;
+  /** The same of the orchestrator's. */
+  orchestrator?: string;
 }
 
 /** What `query -o json` prints. */
@@ -61,7 +66,7 @@ export class TestFleet implements AsyncDisposable {
 
   /** Resolves when every host is online. */
   static async start(
-    { hosts, broker, format = "auto", more = "" }: FleetOptions,
+    { hosts, broker, format = "auto", more = "", orchestrator = "" }: FleetOptions,
   ): Promise<TestFleet> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
@@ -77,6 +82,7 @@ broker: ${broker === "embedded" ? "embedded" : brokerUrl}
 broker_listen: 127.0.0.1:${brokerPort}
 data_dir: ./orchestrator
 trust: [ "${publicKey}" ]
+${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 `,
     );
     const server = { program: await serve(config) };
@@ -242,7 +248,7 @@ data_dir: ./${host}/data
 broker: ${brokerUrl}
 trust: [ "${publicKey}" ]
 flush_every: 500ms
-${more.replaceAll("$FOLDER", folder.join(""))}
+${more.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 streams:
   - { name: logs, format: ${format}, files: [ ./${host}/access.log* ] }
 `,

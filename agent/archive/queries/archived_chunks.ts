@@ -1,9 +1,11 @@
 /** The region's archive as queries see it: which chunks they have to read, and these as tables. */
 import type { ChunkReference, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import { parseChunkPath } from "../../../protocol/chunk_path.ts";
 import { ObjectStoreError, readObject } from "../../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../../protocol/archive/object_store.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import type { ArchiveUse } from "../../../protocol/messages.ts";
+import { REJECTS } from "../../../protocol/streams.ts";
 import type { ArchiveScope, QueryArchive } from "../../store/query_archive.ts";
 import type {
   FormerChunk,
@@ -70,6 +72,15 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
         this.snapshot(request, Map.groupBy(chunks, ({ place }) => place.stream)),
     };
     return { source, region: chunks[0]?.place.region ?? self.region };
+  }
+
+  /** Removes what is held of chunks that an erasure may concern. */
+  async forget({ stream, since, until }: { stream: string; since: string; until: string }) {
+    await this.options.cache.drop((key) => {
+      const place = parseChunkPath(key);
+      return place === null || ([stream, REJECTS].includes(place.stream) &&
+        place.hour >= since.slice(0, 13) && place.hour <= until.slice(0, 13));
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

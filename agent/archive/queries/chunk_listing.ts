@@ -1,5 +1,6 @@
 /** Lists a region's archived chunks that a question can reach, from the object store itself. */
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
+import { counting } from "../../../protocol/chunk_id.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import type { ArchiveScope } from "../../store/query_archive.ts";
 import { retried } from "../reads/retried.ts";
@@ -39,7 +40,7 @@ export async function listChunks(
       if (found.length > CHUNKS_MAX) throw tooMany();
     })
   ));
-  return found.sort((a, b) => a.key < b.key ? -1 : 1);
+  return counting(found).sort((a, b) => a.key < b.key ? -1 : 1);
 }
 
 async function* inScopeOf(

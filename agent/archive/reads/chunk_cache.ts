@@ -70,6 +70,8 @@ export interface LentChunk {
 /** A file of the cache: some row groups of an object. */
 interface CachedFile {
   path: string;
+  /** Of the object. */
+  key: string;
   /** Whether it has its footer. */
   begun: boolean;
   present: ByteRange[];
@@ -85,6 +87,10 @@ export class ChunkCache {
   /** One at a time for each object. */
   private readonly last = new Map<string, Promise<unknown>>();
   private bytes = 0;
+  /** Files so far: one that goes has another name than the next of its key. */
+  private made = 0;
+  /** Files that go with their last reader. */
+  private readonly doomed = new Set<CachedFile>();
 
   private constructor(private readonly folder: string, private readonly quotaBytes: number) {}
 
@@ -95,6 +101,21 @@ export class ChunkCache {
     });
     await Deno.mkdir(options.folder, { recursive: true });
     return new ChunkCache(options.folder, options.quotaBytes);
+  }
+
+  /** Removes what is held of some objects; what is being read goes when it has been. */
+  async drop(isMeant: (key: string) => boolean): Promise<void> {
+    this.footers.clear(); // they have the smallest and largest texts of columns
+    for (const [id, file] of this.files) {
+      if (!isMeant(file.key)) continue;
+      this.files.delete(id);
+      if (file.readers > 0) {
+        this.doomed.add(file);
+        continue;
+      }
+      this.bytes -= file.bytes;
+      await removeIfThere(file.path);
+    }
   }
 
   /** What its files take on the disk. */
@@ -155,16 +176,23 @@ export class ChunkCache {
     };
     if (groups.length === 0 || columns.size === 0) return { ...lent, path: null, release() {} };
     const wanted = rangesOf(groups, columns);
-    const file = await this.fill({ id, footer, groups, wanted, read });
+    const file = await this.fill({ id, key: object.key, footer, groups, wanted, read });
     let isLent = true;
     return {
       ...lent,
       path: file.path,
       release: () => {
-        if (isLent) file.readers--;
+        if (isLent) this.leave(file);
         isLent = false;
       },
     };
+  }
+
+  private leave(file: CachedFile) {
+    file.readers--;
+    if (file.readers > 0 || !this.doomed.delete(file)) return;
+    this.bytes -= file.bytes;
+    if (file.begun) Deno.removeSync(file.path);
   }
 
   private async footerOf(id: string, object: CachedObject, read: RangeReader): Promise<Footer> {
@@ -183,13 +211,14 @@ export class ChunkCache {
 
   /** The file of these row groups, with the wanted bytes in it; it counts as read. */
   private async fill(filling: Filling): Promise<CachedFile> {
-    const { id, footer, groups, wanted, read } = filling;
+    const { id, key: objectKey, footer, groups, wanted, read } = filling;
     const name = `${id}.${groups.map(({ index }) => index).join("-")}`;
     // Row groups may be many, and names may not be long.
     const key = groups.length > 20 ? `${id}.${sha256Hex(name).slice(0, 24)}` : name;
     const file = this.files.get(key) ??
       {
-        path: join(this.folder, `${key}.parquet`),
+        path: join(this.folder, `${key}.${this.made++}.parquet`),
+        key: objectKey,
         begun: false,
         present: [],
         bytes: 0,
@@ -218,7 +247,7 @@ export class ChunkCache {
       }
       return file;
     } catch (error) {
-      file.readers--;
+      this.leave(file);
       throw error;
     }
   }
@@ -232,9 +261,7 @@ export class ChunkCache {
       if (file.readers > 0) continue;
       this.files.delete(key);
       this.bytes -= file.bytes;
-      await Deno.remove(file.path).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
+      await removeIfThere(file.path);
     }
     if (this.bytes <= this.quotaBytes) return;
     taker.bytes -= bytes;
@@ -247,8 +274,15 @@ export class ChunkCache {
   }
 }
 
+async function removeIfThere(path: string) {
+  await Deno.remove(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
 interface Filling {
   id: string;
+  key: string;
   footer: Footer;
   groups: readonly RowGroup[];
   wanted: readonly ByteRange[];

@@ -62,6 +62,15 @@ export class KeptPieces {
     });
   }
 
+  /** Removes what waits for somebody to come back: rows that are in it are to be erased. */
+  async forgetLeft(): Promise<void> {
+    const { folder } = this.options;
+    for await (const { name } of Deno.readDir(folder)) {
+      if (!this.running.has(name)) await removeFolder(join(folder, name));
+    }
+    await this.sweep();
+  }
+
   /** The orchestrator ends: from now on everything stays for the next one. */
   leaveAll(): void {
     this.isEnding = true;

@@ -29,6 +29,7 @@ Deno.test("holdings are retained, said anew when they change, and good after a g
     trust: [],
     answer: () => Promise.reject(new Error("Nobody asks here")),
     openLive: () => Promise.reject(new Error("Nobody tails here")),
+    erase: () => Promise.reject(new Error("Nobody erases here")),
     isKnown: () => false,
     remember: () => {},
     endQuery: () => {},

@@ -297,7 +297,7 @@ Deno.test("presence is retained, and says offline after a graceful end", async (
       labels: { service: "web-server" },
       state: "online",
       plan_versions: [...PLAN_VERSIONS],
-      commands: ["tail", "explain"],
+      commands: ["tail", "explain", "erase"],
       streams: ["logs"],
       stats: STATS,
     });

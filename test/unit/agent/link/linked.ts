@@ -83,6 +83,7 @@ export function linkOptions(url: string, different: Partial<LinkOptions>): LinkO
     trust: [],
     answer: answerOneRow,
     openLive: () => Promise.reject(new Error("Nobody tails here")),
+    erase: () => Promise.reject(new Error("Nobody erases here")),
     isKnown: (id) => seen.has(id),
     remember: (id) => {
       seen.add(id);

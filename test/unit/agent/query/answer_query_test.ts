@@ -163,6 +163,7 @@ Deno.test("a large answer comes over MQTT whole, a few messages at a time", asyn
   await using orchestrator = await Orchestrator.connect(broker.url, "web-1");
   await using _link = new Link({
     openLive: () => Promise.reject(new Error("Nobody tails here")),
+    erase: () => Promise.reject(new Error("Nobody erases here")),
     url: broker.url,
     topicPrefix: "logvend",
     host: "web-1",

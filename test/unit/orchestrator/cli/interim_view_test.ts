@@ -13,6 +13,7 @@ Deno.test("an answer so far is drawn over the one before, and taken away", async
     now: () => 0,
     write: (data) => Promise.resolve(void (printed += data)),
     error: () => {},
+    readLine: () => Promise.resolve(null),
     sleep: () => Promise.resolve(),
   };
   const view = new InterimView(terminal);

@@ -18,6 +18,7 @@ async function watched(rounds: readonly (number | LogvendError)[], stdoutIsTermi
     now: () => 0,
     write: (data) => Promise.resolve(void printed.push(String(data))),
     error: (line) => printed.push(`stderr: ${line}`),
+    readLine: () => Promise.resolve(null),
     sleep: (ms) => {
       pauses.push(ms);
       return round < rounds.length ? Promise.resolve() : Promise.reject(new Error("Ctrl-C"));

@@ -1,0 +1,66 @@
+/** The eraser of an agent, over its store, and who may tell it what. */
+import type { AgentConfig } from "./config.ts";
+import { verifyErasure } from "../protocol/erasure.ts";
+import type { ErasureRecord } from "../protocol/erasure.ts";
+import { LogvendError } from "../protocol/errors.ts";
+import type { HostErasure } from "../protocol/messages.ts";
+import { toWireError } from "../protocol/wire_error.ts";
+import type { ArchivedChunks } from "./archive/queries/archived_chunks.ts";
+import { Eraser } from "./erase/eraser.ts";
+import { erasedRows } from "./query/erased_rows.ts";
+import type { KnownResults } from "./query/known_results.ts";
+import type { WorkerPool } from "./query/worker_pool.ts";
+import type { Store } from "./store/store.ts";
+
+export interface EraserParts {
+  config: AgentConfig;
+  store: Store;
+  workers: WorkerPool;
+  /** Chunks of the archive that are held for queries. */
+  archived: ArchivedChunks | null;
+  known: KnownResults;
+}
+
+/** Looks for nothing before it runs. */
+export function openEraser({ config, store, workers, archived, known }: EraserParts): Eraser {
+  const { host, region, labels, data_dir: dataDir } = config;
+  return new Eraser({
+    store,
+    labels: { ...labels, host, region },
+    find: (erasure, chunk, signal) =>
+      erasedRows({ workers, dataDir, region }, { erasure, chunk }, signal),
+    async forget(erasure) {
+      known.clear();
+      await archived?.forget(erasure);
+    },
+  });
+}
+
+/** Checks a record and takes it. @throws {LogvendError} not_permitted, also where it is not for this host */
+export async function takeErasure(
+  eraser: Eraser,
+  { trust_erase: eraseTrust }: AgentConfig,
+  record: ErasureRecord,
+): Promise<string> {
+  const erasure = await verifyErasure(record, { eraseTrust, nowMs: Date.now() });
+  if (eraser.add(erasure)) return erasure.id;
+  throw new LogvendError("not_permitted", `"${erasure.selector}" does not select this host`);
+}
+
+/** The same for whoever tells it over the broker: he hears how it goes. @param id as he has it */
+export async function erasureState(
+  eraser: Eraser,
+  config: AgentConfig,
+  { id, record }: { id: string; record: ErasureRecord },
+): Promise<HostErasure> {
+  const nothing = { rows: 0, chunks: 0, archived: 0 };
+  try {
+    const taken = await takeErasure(eraser, config, record);
+    const progress = eraser.progress(taken);
+    return progress ?? { id, state: "working", ...nothing, reason: null };
+  } catch (error) {
+    const { code, message } = toWireError(error);
+    const state = code === "not_permitted" ? "refused" : "failed";
+    return { id, state, ...nothing, reason: message };
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Erases from archives: chunks are written anew without the rows, under the id that says so, then the
+ * old ones go with all their versions. From the moment that the new one is there it is the one that
+ * counts (chunk_id.ts), so an end at any point leaves no row doubled or missing; doing it again ends it.
+ */
+import { join } from "node:path";
+import { supersededKeys } from "../../protocol/chunk_id.ts";
+import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
+import { chunkPath } from "../../protocol/chunk_path.ts";
+import { concernsArchived, erasureKey } from "../../protocol/erasure.ts";
+import type { Erasure } from "../../protocol/erasure.ts";
+import { messageOf } from "../../protocol/errors.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
+import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
+import { REJECTS } from "../../protocol/streams.ts";
+import { literal } from "../../protocol/table_sql.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { conditionOf, conditionRequest, rowsQuery } from "../../queries/erase/condition.ts";
+import type { ErasedCondition } from "../../queries/erase/condition.ts";
+import { rewriteChunk } from "../../queries/erase/rewrite.ts";
+import { Planner } from "../../queries/plan/planner.ts";
+import { shapeOfFile } from "../../queries/restore/file_shape.ts";
+import { listArchive } from "./archived_chunks.ts";
+import type { ArchivedChunk } from "./archived_chunks.ts";
+import { readFooter } from "./footer.ts";
+
+/** A row group of an hour takes half of it. */
+const MEMORY_BYTES = 1e9;
+
+/** What came of it, so far. */
+export interface ArchiveErased {
+  /** Chunks that were looked at. */
+  looked: number;
+  /** Of these the ones that held such rows, and how many rows that were. */
+  chunks: number;
+  rows: number;
+  /** Old chunks that an erasure before had left, and versions of what had been removed. */
+  leftovers: number;
+  /** Chunks that could not be done, and why. */
+  failures: { key: string; reason: string }[];
+}
+
+export interface EraseRequest {
+  erasure: Erasure;
+  /** Told after every chunk. */
+  onProgress: (done: ArchiveErased, total: number) => void;
+}
+
+/**
+ * Erases from all of these archives; what cannot be done with one chunk does not stop the others.
+ * @throws {LogvendError} bad_sql; {ObjectStoreError} when an archive cannot be worked on at all
+ */
+export async function eraseArchives(
+  stores: readonly ObjectStore[],
+  { erasure, onProgress }: EraseRequest,
+  signal: AbortSignal,
+): Promise<ArchiveErased> {
+  await using planner = await Planner.open();
+  const condition = conditionOf(await planner.plan(conditionRequest(erasure)), erasure);
+  const done: ArchiveErased = { looked: 0, chunks: 0, rows: 0, leftovers: 0, failures: [] };
+  for (const store of stores) {
+    await putRecord(store, erasure, signal); // from here on hosts see it before they upload
+    const chunks = await chunksOf(store, erasure, signal);
+    const superseded = supersededKeys(chunks.map(({ object }) => object.key));
+    for (const chunk of chunks) {
+      signal.throwIfAborted();
+      const { key } = chunk.object;
+      try {
+        if (superseded.has(key)) {
+          await store.purge(key, signal);
+          done.leftovers++;
+        } else {
+          done.looked++;
+          const rows = await eraseOne(chunk, { erasure, condition }, signal);
+          if (rows > 0) done.chunks++;
+          done.rows += rows;
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isOfTheChunk(error)) throw error;
+        done.failures.push({ key, reason: messageOf(error) });
+      }
+      onProgress(done, chunks.length);
+    }
+    done.leftovers += await purgeHidden(store, erasure, signal);
+  }
+  return done;
+}
+
+/** Whether other chunks may fare better. */
+function isOfTheChunk(error: unknown): boolean {
+  if (!(error instanceof ObjectStoreError)) return true;
+  return ["missing", "changed", "corrupt", "truncated"].includes(error.problem);
+}
+
+async function putRecord(store: ObjectStore, { id, record }: Erasure, signal: AbortSignal) {
+  const body = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  const key = erasureKey(id);
+  await store.put({ key, body, sha256: sha256Hex(body), ifNoneMatch: true }, signal);
+}
+
+/** The chunks of an archive that may hold such rows. */
+export async function chunksOf(
+  store: ObjectStore,
+  erasure: Erasure,
+  signal: AbortSignal,
+): Promise<ArchivedChunk[]> {
+  const { stream, since, until } = erasure;
+  const found: ArchivedChunk[] = [];
+  for (const name of [stream, REJECTS]) {
+    const filter = { stream: name, range: { since, until } };
+    for await (const chunk of listArchive([store], { ...filter, isWhole: true }, signal)) {
+      if (chunk.place === null || concernsArchived(erasure, chunk.place) !== true) continue;
+      found.push(chunk);
+    }
+  }
+  return found;
+}
+
+/** Of what was removed before, older versions may be left. */
+async function purgeHidden(
+  store: ObjectStore,
+  erasure: Erasure,
+  signal: AbortSignal,
+): Promise<number> {
+  const { stream, since, until } = erasure;
+  let count = 0;
+  for (const name of [stream, REJECTS]) {
+    for await (const key of store.hidden(`stream=${name}/`, signal)) {
+      const place = parseChunkPath(key);
+      if (place === null || place.hour < since.slice(0, 13)) continue;
+      if (`${place.hour}:00:00.000Z` >= until) continue;
+      if (concernsArchived(erasure, place) !== true) continue;
+      await store.purge(key, signal);
+      count++;
+    }
+  }
+  return count;
+}
+
+interface Task {
+  erasure: Erasure;
+  condition: ErasedCondition;
+}
+
+/** Returns how many rows went. */
+async function eraseOne(chunk: ArchivedChunk, task: Task, signal: AbortSignal): Promise<number> {
+  const { store, object, place } = chunk;
+  const folder = await Deno.makeTempDir({ prefix: "logvend-erase-" });
+  try {
+    const source = join(folder, "source.parquet");
+    await fetchWhole(store, object, { path: source, signal });
+    await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES, spillFolder: folder });
+    const table = place.stream;
+    const shape = table === REJECTS ? EMPTY_SHAPE : await shapeOfFile(engine, source);
+    const rows = join(folder, "rows.parquet");
+    const file = { table, path: source, shape, region: place.region };
+    if (!await findRows(engine, { ...task, file, rows })) return 0;
+    const target = join(folder, "target.parquet");
+    const rewriting = { table, shape, chunk: place.chunk, source, rows, target };
+    const rewritten = await rewriteChunk(engine, rewriting);
+    const key = chunkPath({ ...place, chunk: rewritten.chunk });
+    await putChunk(store, { key, path: target, ...rewritten }, signal);
+    await store.purge(object.key, signal);
+    return rewritten.counts.reduce((sum, { lines }) => sum + lines, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** @throws {ObjectStoreError} corrupt, of other bytes than were archived */
+async function fetchWhole(
+  store: ObjectStore,
+  { key, etag }: ListedObject,
+  { path, signal }: { path: string; signal: AbortSignal },
+) {
+  const { body } = await store.get(key, { ifMatch: etag }, signal);
+  await Deno.writeFile(path, ReadableStream.from(body));
+  const wanted = (await store.head(key, signal))?.sha256 ?? null;
+  if (wanted === null || sha256Hex(await Deno.readFile(path)) === wanted) return;
+  const text = `${key} is not what was archived: see logvend archive verify --content`;
+  throw new ObjectStoreError("corrupt", text, "corrupt");
+}
+
+/** Writes the places of the rows that are meant. False: there is none. */
+async function findRows(
+  engine: Engine,
+  { erasure, condition, file, rows }: Task & {
+    file: Parameters<typeof rowsQuery>[2];
+    rows: string;
+  },
+): Promise<boolean> {
+  const query = rowsQuery(erasure, condition, file);
+  if (query === null) return false;
+  await engine.run(`CREATE OR REPLACE TEMP VIEW "${query.view.table}" AS ${query.view.sql}`);
+  const written = await engine.read(`COPY (${query.sql}) TO ${literal(rows)} (FORMAT parquet)`);
+  return Number(written.rows[0]?.[0]) > 0;
+}
+
+/** It may be there: the host has erased too, or an erasure before was interrupted. */
+async function putChunk(
+  store: ObjectStore,
+  chunk: { key: string; path: string; chunk: string; rows: number },
+  signal: AbortSignal,
+) {
+  const { key, path, rows } = chunk;
+  const sha256 = sha256Hex(await Deno.readFile(path));
+  const metadata = { chunk: chunk.chunk, rows: String(rows) };
+  await store.put({ key, body: { path }, sha256, ifNoneMatch: true, metadata }, signal);
+  const there = await store.head(key, signal);
+  const found = there === null
+    ? null
+    : there.sha256 ?? await hashObject(store, key, { ifMatch: there.etag }, signal);
+  if (there !== null && found === sha256) return;
+  const isSame = there !== null && await readFooter(
+    { store, object: { key, bytes: there.bytes } },
+    there.etag,
+    signal,
+  ).then((footer) => footer.id === chunk.chunk && footer.rows === rows, () => false);
+  if (isSame) return;
+  const text = `${key} in ${store.url} is not what was written: the old chunk stays`;
+  throw new ObjectStoreError("corrupt", text, "corrupt");
+}

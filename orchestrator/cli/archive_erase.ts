@@ -1,0 +1,194 @@
+/** `logvend archive erase`: rows go for good, from hosts and archives, after a typed confirmation. */
+import { counting } from "../../protocol/chunk_id.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
+import { concernsArchived, erasureText, verifyErasure } from "../../protocol/erasure.ts";
+import type { Erasure } from "../../protocol/erasure.ts";
+import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import { parseRange } from "../../protocol/range.ts";
+import { counted, parseDurationMs } from "../../protocol/units.ts";
+import { signErasure } from "../access/sign.ts";
+import type { ErasureStatus } from "../api/events.ts";
+import { chunksOf, eraseArchives } from "../archive/erase.ts";
+import type { ArchiveErased } from "../archive/erase.ts";
+import { readOrchestratorConfig } from "../config.ts";
+import { ProgressLine } from "../progress.ts";
+import { openStores } from "./archive.ts";
+import { listErasures, statusText, waitForHosts } from "./archive_erase_status.ts";
+import type { ApiClient } from "./client.ts";
+import { columnsNamed, countRows, meantTexts } from "./erase_preview.ts";
+import { keyOf, selectorText } from "./question.ts";
+import type { AudienceOptions } from "./question.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What is erased, and how it is confirmed. */
+export interface EraseOptions extends AudienceOptions {
+  config: string;
+  stream: string;
+  since?: string;
+  until?: string;
+  where?: string;
+  dryRun?: true;
+  confirm?: string;
+  /** How long online hosts are waited for. */
+  wait: string;
+  /** Says how erasures go instead: of one, or of all. */
+  status?: string | true;
+  /** Goes on with one whose archives were not done to the end. */
+  resume?: string;
+}
+
+export interface EraseCommand {
+  options: EraseOptions;
+  client: ApiClient;
+  terminal: Terminal;
+}
+
+/** Returns the exit code: 75 when something is left to do. @throws {LogvendError} */
+export async function eraseCommand(command: EraseCommand): Promise<number> {
+  const { options, client, terminal } = command;
+  if (options.status !== undefined) {
+    const { status } = options;
+    return status === true
+      ? await listErasures(await client.erasures(terminal.signal), terminal)
+      : await listErasures([await client.erasure(status, terminal.signal)], terminal);
+  }
+  if (options.resume !== undefined) {
+    const status = await client.erasure(options.resume, terminal.signal);
+    return await eraseEverywhere(command, await checked(command, status));
+  }
+  return await eraseNew(command);
+}
+
+/** Shows what would go, has it confirmed, and erases it. */
+async function eraseNew(command: EraseCommand): Promise<number> {
+  const { options, client, terminal } = command;
+  const { stream, where = "" } = options;
+  const range = rangeOf(options, terminal.now());
+  const selector = selectorText(options);
+  const key = await keyOf(options);
+  const columns = await columnsNamed(command, { stream, where });
+  const asked = { stream, where, ...range, columns, selector };
+  const texts = await meantTexts({ ...asked, now: new Date(terminal.now()).toISOString() });
+  const unsigned = { ...asked, id: "", operator: "", issued_at_ms: 0, now: "", record: NONE };
+  await using stores = await openStores(options);
+  checkSelector(stores.all, unsigned);
+  terminal.error(erasureText(unsigned));
+  await countRows(command, asked);
+  for (const store of stores.all) {
+    const chunks = counting((await chunksOf(store, unsigned, terminal.signal)).map(keyed));
+    terminal.error(`${store.url}: ${counted(chunks.length, "chunk")} of that time to look at`);
+  }
+  for (const line of warnings(stream, where, texts)) terminal.error(line);
+  const phrase = `erase ${stream} ${range.since} ${range.until}`;
+  if (options.dryRun) {
+    terminal.error(`nothing is erased; the confirmation is: ${phrase}`);
+    return 0;
+  }
+  await confirm(options, phrase, terminal);
+  const { record } = await signErasure({ ...asked, key, nowMs: terminal.now() });
+  const status = await client.erase({ record, signal: terminal.signal });
+  terminal.error(`erasure ${status.id}`);
+  return await eraseEverywhere(command, await checked(command, status));
+}
+
+const NONE = { where: "", token: "" };
+
+const keyed = ({ object }: { object: { key: string } }) => object;
+
+/** Both ends have to be given, and no row of the future goes. @throws {LogvendError} usage */
+function rangeOf({ since, until }: EraseOptions, nowMs: number): { since: string; until: string } {
+  if (since === undefined || until === undefined || since === "all") {
+    throw new LogvendError(
+      "usage",
+      "Erasing needs an explicit range: --since and --until, e.g. --since 2026-11-22 --until 2026-11-23",
+    );
+  }
+  const range = parseRange({ since, until }, nowMs);
+  if (range.since === null || range.until === null) throw new Error("both are given");
+  if (Date.parse(range.until) > nowMs) {
+    throw new LogvendError(
+      "usage",
+      `--until ${until} is in the future: rows that are still to come cannot be erased`,
+    );
+  }
+  return { since: range.since, until: range.until };
+}
+
+/** @throws {LogvendError} usage, where archives could not tell which chunks are meant */
+function checkSelector(stores: readonly ObjectStore[], erasure: Erasure) {
+  const place = { host: "any", region: "any" };
+  if (stores.length === 0 || concernsArchived(erasure, place) !== null) return;
+  throw new LogvendError(
+    "usage",
+    `Archives know host and region of their chunks alone, not what "${erasure.selector}" asks for: ` +
+      "name hosts with --host, or regions with --region",
+  );
+}
+
+function warnings(stream: string, where: string, texts: readonly string[]): string[] {
+  const rejects = where === ""
+    ? `rejected lines of ${stream} in the range go too`
+    : texts.length === 0
+    ? "rejected lines stay: the condition compares no column with a text that they could hold"
+    : `rejected lines that hold ${texts.map((text) => `'${text}'`).join(" or ")} go too`;
+  return [
+    rejects,
+    "Log files that agents read are not touched, nor what left logvend before: windows in sinks, " +
+    "published and exported results.",
+    "This cannot be undone.",
+  ];
+}
+
+/** @throws {LogvendError} usage, for any other text */
+async function confirm({ confirm: given }: EraseOptions, phrase: string, terminal: Terminal) {
+  const typed = given ?? await terminal.readLine(`Type "${phrase}" to go on: `);
+  if (typed?.trim() === phrase) return;
+  throw new LogvendError(
+    "usage",
+    typed === null
+      ? `Not confirmed, nothing is erased: there is no terminal; give --confirm "${phrase}"`
+      : `Not confirmed, nothing is erased: wanted "${phrase}"`,
+  );
+}
+
+/** What an orchestrator says of an erasure is believed as far as it is signed. */
+async function checked({ options, terminal }: EraseCommand, { record }: ErasureStatus) {
+  const { trust_erase: eraseTrust } = await readOrchestratorConfig(options.config);
+  return await verifyErasure(record, { eraseTrust, nowMs: terminal.now() });
+}
+
+/** Hosts first: what they erase they do not archive any more. */
+async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise<number> {
+  const { options, client, terminal } = command;
+  const waitMs = parseDurationMs(options.wait, "--wait");
+  const status = await waitForHosts({ client, terminal, id: erasure.id, waitMs });
+  await using stores = await openStores(options);
+  checkSelector(stores.all, erasure);
+  const progress = new ProgressLine(terminal.progressOutput, true);
+  const onProgress = ({ looked, rows }: ArchiveErased, total: number) =>
+    progress.show(`archive ${looked}/${counted(total, "chunk")} · ${counted(rows, "row")} erased`);
+  const archived = await eraseArchives(stores.all, { erasure, onProgress }, terminal.signal)
+    .finally(() => progress.clear())
+    .catch((error) => {
+      terminal.error(`the archives are not done: logvend archive erase --resume ${erasure.id}`);
+      throw error;
+    });
+  terminal.error(statusText(status));
+  if (stores.all.length > 0) terminal.error(archivedText(archived));
+  for (const { key, reason } of archived.failures) terminal.error(`  ${key}: ${reason}`);
+  const isDone = status.hosts.every(({ state }) => state === "done");
+  if (archived.failures.length > 0) {
+    terminal.error(`to try these again: logvend archive erase --resume ${erasure.id}`);
+  }
+  if (!isDone) {
+    terminal.error(`how hosts go on: logvend archive erase --status ${erasure.id}`);
+  }
+  return isDone && archived.failures.length === 0 ? 0 : EXIT_CODES.partial;
+}
+
+function archivedText({ looked, chunks, rows, leftovers, failures }: ArchiveErased): string {
+  const more = leftovers === 0 ? "" : `, ${counted(leftovers, "leftover")} of before removed`;
+  const failed = failures.length === 0 ? "" : `; ${failures.length} could not be done:`;
+  return `archives: ${counted(rows, "row")} erased from ${counted(chunks, "chunk")} of ` +
+    `${looked}${more}${failed}`;
+}

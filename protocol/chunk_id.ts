@@ -1,0 +1,66 @@
+/**
+ * Ids of chunks. That of a sealed hour has 16 hex digits. Where rows were erased, the rest of them is
+ * another chunk: its id says of which one, how many rows less it has (8 digits) and which (12 digits,
+ * from where their lines lay). So whoever erases the same rows makes the same id, in whatever steps;
+ * and of the chunks of one origin the one whose id is greatest is the last.
+ */
+import { parseChunkPath } from "./chunk_path.ts";
+
+/** Erased rows: how many, and a digest of 48 bits. */
+export interface ErasedRows {
+  rows: number;
+  /** Of several sets of rows: that of each, XORed. */
+  digest: bigint;
+}
+
+const DIGEST_MASK = (1n << 48n) - 1n;
+
+/** The chunk that was sealed. */
+export function originOf(chunk: string): string {
+  return chunk.slice(0, 16);
+}
+
+/** What was erased of the chunk that was sealed. */
+export function erasedOf(chunk: string): ErasedRows {
+  const [, rows, digest] = chunk.split("_");
+  return { rows: parseInt(rows ?? "0", 16), digest: BigInt(`0x${digest ?? "0"}`) };
+}
+
+/** The id of what is left of a chunk when these rows are erased too. */
+export function withoutRows(chunk: string, { rows, digest }: ErasedRows): string {
+  const before = erasedOf(chunk);
+  const count = (before.rows + rows).toString(16).padStart(8, "0");
+  const all = (before.digest ^ (digest & DIGEST_MASK)).toString(16).padStart(12, "0");
+  return `${originOf(chunk)}_${count}_${all}`;
+}
+
+/**
+ * Of these keys those of chunks whose rows are in another one of them, less the erased: they do not
+ * count, wherever chunks are told from a listing. Everything else counts, what is no chunk as well.
+ */
+export function supersededKeys(keys: Iterable<string>): Set<string> {
+  const superseded = new Set<string>();
+  const last = new Map<string, string>();
+  for (const key of keys) {
+    const place = parseChunkPath(key);
+    if (place === null) continue;
+    const origin = key.slice(0, -`${place.chunk}.parquet`.length) + originOf(place.chunk);
+    const other = last.get(origin);
+    if (other === key) continue;
+    const isLater = other === undefined || bare(key) > bare(other);
+    if (other !== undefined) superseded.add(isLater ? other : key);
+    if (isLater) last.set(origin, key);
+  }
+  return superseded;
+}
+
+/** Those that count. */
+export function counting<T extends { key: string }>(objects: readonly T[]): T[] {
+  const superseded = supersededKeys(objects.map(({ key }) => key));
+  return superseded.size === 0 ? [...objects] : objects.filter(({ key }) => !superseded.has(key));
+}
+
+/** The digits of longer ids stand behind those of shorter ones. */
+function bare(key: string): string {
+  return key.slice(0, -".parquet".length);
+}

@@ -1,0 +1,127 @@
+/** Rows that are erased everywhere: whole processes, an archive in a folder, a host that is away. */
+import assert from "node:assert/strict";
+import { eraseCommand } from "../../orchestrator/cli/archive_erase.ts";
+import type { EraseOptions } from "../../orchestrator/cli/archive_erase.ts";
+import { ApiClient } from "../../orchestrator/cli/client.ts";
+import { parquetFiles } from "../unit/agent/store/scene.ts";
+import { CapturedTerminal } from "../harness/captured_terminal.ts";
+import { eventually } from "../harness/eventually.ts";
+import { TestFleet } from "../harness/fleet.ts";
+import { ADDRESS, HOUR_MS, hourLines, START_MS } from "../unit/agent/erase/scene.ts";
+
+const RANGE = { since: "2026-11-22T18:00:00Z", until: "2026-11-22T20:00:00Z" };
+const PHRASE = "erase logs 2026-11-22T18:00:00.000Z 2026-11-22T20:00:00.000Z";
+const WHERE = `remote_addr = '${ADDRESS}'`;
+const COUNT = `SELECT count(*)::INT AS n, count(*) FILTER (${WHERE})::INT AS erased FROM logs`;
+const ALL = ["--since", "2026-11-22", "--until", "2026-11-22T21:00:00Z"];
+
+async function makeFleet(trusts = true) {
+  const trust = trusts ? 'trust_erase: [ "$KEY" ]\n' : "";
+  const fleet = await TestFleet.start({
+    hosts: { "web-1": "eu", "web-2": "eu" },
+    broker: "embedded",
+    format: "combined",
+    more: `${trust}seal_after: 500ms\ndrain_timeout: 20s\narchive: { url: 'file:$FOLDER/archive' }`,
+    orchestrator: `${trust}archives: [ { url: 'file:$FOLDER/archive' } ]`,
+  });
+  for (const host of ["web-1", "web-2"]) {
+    const lines = [0, 1, 2].flatMap((hour) => hourLines(hour));
+    await Deno.writeTextFile(fleet.logFile(host), lines.map((line) => `${line}\n`).join(""));
+  }
+  await eventually(async () => (await fleet.query(COUNT, ...ALL)).answer.rows[0]?.n === 300);
+  return fleet;
+}
+
+/** Runs the command in this process. */
+async function erase(
+  fleet: TestFleet,
+  options: Partial<EraseOptions>,
+  typed: string | null = null,
+) {
+  const terminal = new CapturedTerminal();
+  terminal.typed = typed;
+  const config = fleet.path("orchestrator.yaml");
+  const given = { config, stream: "logs", wait: "20s", key: fleet.env.LOGVEND_KEY, ...options };
+  const client = new ApiClient(fleet.url);
+  const code = await eraseCommand({ options: given, client, terminal });
+  return { code, text: terminal.stderr, printed: terminal.stdout };
+}
+
+Deno.test("rows go from hosts, from one that was away, and from the archive; the accounts say erased", async () => {
+  await using fleet = await makeFleet();
+  fleet.agent("web-2").kill("SIGTERM"); // it archives all that it has
+  await fleet.agent("web-2").ended();
+  await fleet.online(1);
+  const dry = await erase(fleet, { ...RANGE, where: WHERE, dryRun: true });
+  assert.match(dry.text, /ERASE FROM logs WHERE ts >= '2026-11-22T18.*remote_addr = /);
+  assert.match(dry.text, /eu +│ web-1 +│ +14/);
+  assert.match(dry.text, /rejected lines that hold '203\.0\.113\.9' go too/);
+  assert.ok(dry.text.includes(`nothing is erased; the confirmation is: ${PHRASE}`));
+  const { text, code } = await erase(fleet, { ...RANGE, where: WHERE }, PHRASE);
+  assert.equal(code, 75, text); // web-2 is away
+  assert.match(text, /hosts: 1 of 2 done, 16 rows erased from 4 chunks/);
+  assert.match(text, /web-2: is offline: it erases when it is back/);
+  assert.match(text, /archives: 16 rows erased from 4 chunks of 4/);
+
+  const after = await fleet.query(COUNT, ...ALL);
+  assert.deepEqual(after.answer.rows, [{ n: 272, erased: 14 }]); // hour 20 has its own
+  fleet.startAgent("web-2");
+  await fleet.online(2);
+  await eventually(async () => {
+    const { printed } = await erase(fleet, { status: true });
+    return /hosts: 2 of 2 done, 32 rows erased/.test(printed);
+  });
+  assert.deepEqual((await fleet.query(COUNT, ...ALL)).answer.rows, [{ n: 272, erased: 14 }]);
+  const archived = await fleet.query(COUNT, ...ALL, "--source", "archive", "--host", "web-2");
+  assert.deepEqual(archived.answer.rows, [{ n: 136, erased: 7 }]);
+  const accounts = await fleet.query(
+    `SELECT host, sum(lines)::INT AS n FROM accounting WHERE outcome = 'erased' GROUP BY 1 ORDER BY 1`,
+    ...ALL,
+  );
+  assert.deepEqual(accounts.answer.rows, [{ host: "web-1", n: 16 }, { host: "web-2", n: 16 }]);
+  const listed = await fleet.cli("queries");
+  assert.match(listed.stdout, /complete .* ERASE FROM logs WHERE ts >= /);
+  const log = await fleet.query(
+    "SELECT DISTINCT state, sql FROM query_log WHERE sql LIKE 'ERASE%'",
+  );
+  assert.equal(log.answer.rows.length, 1);
+
+  for (const host of ["web-1", "web-2"]) fleet.agent(host).kill("SIGTERM");
+  for (const host of ["web-1", "web-2"]) await fleet.agent(host).ended();
+  const files = await parquetFiles(fleet.path("archive"));
+  const names = files.map((file) => file.replace(/.*\//, ""));
+  assert.equal(names.length, 12, names.join(" "));
+  assert.equal(names.filter((name) => name.includes("_")).length, 8);
+  const restored = await fleet.cli("archive", "restore", "-c", fleet.path("orchestrator.yaml"));
+  const wanted = [0, 1, 2].flatMap((hour) => hourLines(hour))
+    .filter((line, i) => i >= 104 || !line.startsWith(ADDRESS));
+  assert.deepEqual(restored.stdout.trimEnd().split("\n"), [...wanted, ...wanted]);
+  const verified = await fleet.cli("archive", "verify", "-c", fleet.path("orchestrator.yaml"));
+  assert.equal(verified.code, 0, verified.stderr);
+  assert.ok(START_MS < Date.now() && HOUR_MS > 0);
+});
+
+Deno.test("nothing is erased without a range, a right, the confirmation, or with a vague condition", async () => {
+  await using fleet = await makeFleet(false);
+  const refused = async (options: Partial<EraseOptions>, wanted: RegExp, typed?: string) => {
+    await assert.rejects(erase(fleet, options, typed ?? null), wanted);
+  };
+  await refused({ where: WHERE }, /needs an explicit range: --since and --until/);
+  await refused({ ...RANGE, since: "all" }, /needs an explicit range/);
+  await refused({ since: "1h", until: "2100-01-01" }, /is in the future/);
+  await refused({ ...RANGE, where: "count(*) > 1" }, /cannot contain aggregates[\s\S]*at \d+:\d+/);
+  await refused({ ...RANGE, where: "nothing = 1" }, /nothing[\s\S]*at \d+:\d+/);
+  await refused({ ...RANGE, where: "status = " }, /at \d+:\d+/);
+  await refused({ ...RANGE, where: "random() > 0.5" }, /each row of logs decides by itself/);
+  await refused({ ...RANGE, where: "status IN (SELECT status FROM logs)" }, /without subqueries/);
+  await refused({ ...RANGE, stream: "none" }, /none/);
+  await refused({ ...RANGE, on: "service = web-server" }, /host and region of their chunks alone/);
+  await refused({ ...RANGE, where: WHERE }, /there is no terminal; give --confirm "erase logs/);
+  await refused({ ...RANGE, where: WHERE }, /Not confirmed, nothing is erased: wanted/, "yes");
+  await refused(
+    { ...RANGE, where: WHERE, confirm: PHRASE },
+    /refuses: key ed25519:\S+ may not erase here: name it in trust_erase/,
+  );
+  await refused({ status: "00000000" }, /There is no erasure 00000000/);
+  assert.deepEqual((await fleet.query(COUNT, ...ALL)).answer.rows, [{ n: 300, erased: 42 }]);
+});
