@@ -1,7 +1,8 @@
 /*
  * A Kafka cluster for tests: librdkafka's mock brokers on real ports, and a reader of one topic.
  * Writes "brokers HOST:PORT,…", then a line for each message: partition, key, value, between tabs.
- * Takes lines: "down N", "up N" (a broker), "fail N" (the next N requests of producers).
+ * Takes lines: "down N", "up N" (a broker), "fail N" (the next N requests of producers), and whatever
+ * behind them; answers "did" and the line.
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -51,6 +52,7 @@ int main(int count, char **arguments) {
     rd_kafka_t *reader = new_reader(brokers, topic);
     printf("brokers %s\n", brokers);
     fflush(stdout);
+    setvbuf(stdin, NULL, _IONBF, 0); /* what is read already would not be polled for */
     struct pollfd input = {.fd = 0, .events = POLLIN};
     for (;;) {
         if (poll(&input, 1, 0) > 0) {

@@ -44,6 +44,7 @@ export async function startKafka(topic: string): Promise<KafkaCluster> {
   if (!build.success) throw new Error(new TextDecoder().decode(build.stderr));
   const program = stack.use(startProgram({ command: path, args: [topic], stdin: "piped" }));
   const [, brokers = ""] = await program.waitForLine(/^brokers (\S+)$/);
+  let told = 0;
   const owned = stack.move();
   return {
     brokers: brokers.split(","),
@@ -53,8 +54,9 @@ export async function startKafka(topic: string): Promise<KafkaCluster> {
         return { partition: Number(partition), key, value };
       }),
     tell: async (command) => {
-      await program.write(`${command}\n`);
-      await program.waitForLine(new RegExp(`^did ${command}$`));
+      const line = `${command} #${++told}`;
+      await program.write(`${line}\n`);
+      await program.waitForLine(new RegExp(`^did ${line}$`));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -68,23 +68,28 @@ export function startKafkaGate(options: KafkaGateOptions): KafkaGate {
   const accepting = listeners.map(async (listener, i) => {
     const port = portOf(brokers[i] ?? "");
     const passing: Promise<void>[] = [];
-    try {
-      for await (const client of listener) {
-        const broker = await Deno.connect({ hostname: "127.0.0.1", port });
-        for (const one of [client, broker]) open.add(one);
-        passing.push(
-          new Passage(options, gate, ports, { client, broker }).run()
-            .catch((error) => void gate.refused.push(String(error.message)))
-            .finally(() => {
-              for (const one of [client, broker]) closeOnce(one);
-            }),
-        );
-      }
-    } catch {
-      // A handshake that failed ends the iteration of some versions; so does the end.
+    for await (const client of listener) {
+      open.add(client);
+      passing.push(
+        pass(client, port).catch((error) => void gate.refused.push(String(error.message))),
+      );
     }
     await Promise.all(passing);
   });
+  /** A broker that is down hangs up on who comes to it here. */
+  const pass = async (client: Deno.Conn, port: number) => {
+    try {
+      const broker = await Deno.connect({ hostname: "127.0.0.1", port });
+      open.add(broker);
+      await new Passage(options, gate, ports, { client, broker }).run().finally(() =>
+        closeOnce(broker)
+      );
+      open.delete(broker);
+    } finally {
+      closeOnce(client);
+      open.delete(client);
+    }
+  };
   return gate;
 }
 
