@@ -20,10 +20,10 @@ export interface FleetOptions {
   /** Of the stream `logs`. @default auto */
   format?: string;
   /**
-   * Further lines of every agent's configuration; `$FOLDER` is the fleet's own folder, `$KEY` the
-   * operator's public key.
+   * Further lines of an agent's configuration, or every one's; `$FOLDER` is the fleet's own folder,
+   * `$KEY` the operator's public key.
    */
-  more?: string;
+  more?: string | ((host: string) => string);
   /** The same of the orchestrator's. */
   orchestrator?: string;
 }
@@ -98,7 +98,8 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
       server,
     });
     for (const [host, region] of Object.entries(hosts)) {
-      await fleet.configure(host, { region, format, more });
+      const lines = typeof more === "string" ? more : more(host);
+      await fleet.configure(host, { region, format, more: lines });
       fleet.startAgent(host);
     }
     await fleet.online(Object.keys(hosts).length);

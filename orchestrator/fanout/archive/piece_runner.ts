@@ -20,10 +20,12 @@ const TICK_MS = 500;
 /** Errors that every other agent would have too. */
 export const FINAL_CODES: ReadonlySet<string> = new Set(["bad_sql", "too_many_rows"]);
 
+type Missing = Extract<Outcome, { kind: "missing" }>;
+
 /** How a piece came out. */
 export type PieceOutcome =
   | { kind: "answered"; piece: Piece; agent: string; answer: HostAnswer }
-  | { kind: "missing"; piece: Piece; outcome: Extract<Outcome, { kind: "missing" }> };
+  | { kind: "missing"; piece: Piece; outcome: Missing };
 
 export interface PieceRunnerOptions {
   pieces: readonly Piece[];
@@ -40,6 +42,8 @@ interface Job {
   /** Agents that have been asked, and are not to be asked again. */
   tried: Set<string>;
   attempts: Set<Attempt>;
+  /** How the last of them that failed came out. */
+  failed: Missing | null;
   isDone: boolean;
 }
 
@@ -62,7 +66,7 @@ export class PieceRunner {
   constructor(private readonly options: PieceRunnerOptions) {
     this.now = options.now ?? (() => performance.now());
     this.waiting = options.pieces.map((piece) => {
-      return { piece, tried: new Set(), attempts: new Set(), isDone: false };
+      return { piece, tried: new Set(), attempts: new Set(), failed: null, isDone: false };
     });
   }
 
@@ -95,7 +99,7 @@ export class PieceRunner {
       if (agent === null && (agents.length > 0)) continue; // all of them are busy
       this.waiting.splice(this.waiting.indexOf(job), 1);
       if (agent !== null) this.start(job, agent);
-      else this.settle(job, { kind: "missing", piece: job.piece, outcome: nobody(job) });
+      else this.settle(job, { kind: "missing", piece: job.piece, outcome: nobodyLeft(job) });
     }
     if (this.waiting.length === 0) this.helpSlow();
   }
@@ -149,7 +153,10 @@ export class PieceRunner {
     const isFinal = outcome.error !== undefined && FINAL_CODES.has(outcome.error.code);
     if (isFinal || job.tried.size >= TRIES_MAX) {
       this.settle(job, { kind: "missing", piece, outcome });
-    } else this.waiting.unshift(job);
+    } else {
+      job.failed = outcome;
+      this.waiting.unshift(job);
+    }
   }
 
   private settle(job: Job, outcome: PieceOutcome) {
@@ -166,9 +173,8 @@ export class PieceRunner {
   }
 }
 
-function nobody({ piece, tried }: Job): Extract<Outcome, { kind: "missing" }> {
-  const reason = tried.size === 0
-    ? `no agent of ${piece.region} that reads its archive is online`
-    : `${[...tried].join(", ")} could not read it, and no other agent of ${piece.region} is online`;
-  return { kind: "missing", host: piece.host ?? piece.region, why: "lost", reason };
+/** No other agent could be asked: what the last one said, if there was one. */
+function nobodyLeft({ piece, failed }: Job): Missing {
+  const reason = `no agent of ${piece.region} that reads its archive is online`;
+  return failed ?? { kind: "missing", host: piece.host ?? piece.region, why: "lost", reason };
 }
