@@ -116,6 +116,7 @@ function addQuery(program: Command) {
         "logvend query -f errors.sql --on 'region = eu-west-1' --since 15m -o csv > errors.csv",
         "logvend query -f report.sql --source archive --since 30d --timeout 1h --max-bytes 50GB \\",
         "    --publish s3://acme-results/2026-11/",
+        "logvend query --resume q-7f3a2c    # what was read of the archive is not read again",
       ),
     )
     .addHelpText("after", EXIT_CODE_HELP)

@@ -73,7 +73,8 @@ function row(record: QueryRecord) {
 }
 
 function stateText({ state, query_id, asked, error }: QueryRecord): string {
-  const isLeft = state === "interrupted" || (state === "failed" && error?.code === "unavailable");
+  const isLeft = state === "interrupted" || state === "partial" ||
+    (state === "failed" && error?.code === "unavailable");
   if (!isLeft || asked?.source !== "archive") return state;
   return `${state} (the rest of it: logvend query --resume ${query_id})`;
 }

@@ -140,7 +140,7 @@ export async function signedAgain(
   });
 }
 
-/** A question that was asked before, exactly as it was. @throws {LogvendError} usage */
+/** A question that was asked before, as it was, or with more time. @throws {LogvendError} usage */
 export async function signedAsBefore(
   { query_id, sql, selector, asked }: QueryRecord,
   options: QuestionOptions,
@@ -150,13 +150,15 @@ export async function signedAsBefore(
     throw new LogvendError("usage", `${query_id} is too old to be asked again as it was`);
   }
   const { has_tables, ...rest } = asked;
+  const timeoutMs = Math.max(asked.limits.timeout_ms, limitsOf(options).timeout_ms);
+  const limits = { ...asked.limits, timeout_ms: timeoutMs };
   const broadcast = await broadcastOf(options);
   if (has_tables !== (broadcast !== undefined)) {
     const what = has_tables ? "with tables: give the same --with again" : "without --with";
     throw new LogvendError("usage", `${query_id} was asked ${what}`);
   }
   const key = await keyOf(options);
-  return await signQuestion({ sql, selector, ...rest, key, nowMs, broadcast });
+  return await signQuestion({ sql, selector, ...rest, limits, key, nowMs, broadcast });
 }
 
 /** The tables of --with, packed; read when there are some, for it takes a DuckDB. */

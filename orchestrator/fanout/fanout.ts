@@ -116,7 +116,7 @@ export class Fanout {
     }
   }
 
-  /** What was read in the archive stays until there is an answer, and that was read. */
+  /** What was read in the archive stays until there is a whole answer, and that was read. */
   private async askKeeping(question: CheckedQuestion, options: AskOptions): Promise<Answer> {
     const { source } = question.claims;
     const kept = source === "archive" ? await this.parts.pieces.begin(question) : null;
@@ -171,7 +171,8 @@ export class Fanout {
       const facts = factsOf(request, coverage, costs);
       const { signal } = options;
       const { timeout_ms: timeoutMs } = claims.limits;
-      owned.defer(async () => await kept?.end(false));
+      const isPartial = coverage.missing.length > 0;
+      owned.defer(async () => await kept?.end(isPartial));
       return new Answer(facts, {
         ...{ merged, workspace, exports, signal, timeoutMs },
         owned: owned.move(),

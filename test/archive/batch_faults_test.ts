@@ -28,7 +28,7 @@ const SQL = "SELECT host, count(*) AS n, mad(status) AS d FROM logs GROUP BY 1 O
 const LONG_SQL = "SELECT host, ts, mad(status) AS d FROM logs GROUP BY 1, 2";
 
 /** A further hour for each step: what was read once is in the agents' caches. */
-const HOURS = [18, 19, 20, 21];
+const HOURS = [17, 18, 19, 20, 21];
 const asked = (hour: number) => {
   const range = [
     "--since",
@@ -184,6 +184,23 @@ Deno.test({
         await fleet.online(2);
       },
     );
+
+    await t.step("the time is up: of a partial answer what is missing is asked for", async () => {
+      world.proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
+      const args = [...asked(17), "-o", "json"];
+      const partial = await fleet.cli("query", SQL, ...args, "--timeout", "5s");
+      assert.equal(partial.code, 75, partial.stderr);
+      const { rows, query_id } = JSON.parse(partial.stdout);
+      assert.equal(rows.length, 6);
+      world.proxy.rule = null;
+      const since = new Date().toISOString();
+      const again = ["--resume", query_id, "--timeout", "60s", "-o", "json"];
+      const whole = await fleet.cli("query", ...again);
+      assert.equal(whole.code, 0, whole.stderr);
+      assert.equal(JSON.parse(whole.stdout).rows.length, HOSTS.length);
+      assert.equal(await piecesAsked(fleet, since), 2);
+      assert.equal((await keptAnswers(fleet)).length, 0);
+    });
 
     await t.step(
       "the orchestrator: who waits has the answer in the end, each chunk counted once",

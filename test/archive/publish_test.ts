@@ -154,6 +154,19 @@ Deno.test({
       },
     );
 
+    await t.step("Ctrl-C in the middle leaves nothing there", async () => {
+      await using proxy = FaultProxy.start({ port: ceph.port });
+      await world.configure({ endpoint: proxy.endpoint });
+      proxy.rule = { fault: { kind: "silence" }, only: /partNumber=2/ };
+      const stopped = world.start(`s3://${bucket.name}/results/stopped/`);
+      await eventually(() => Promise.resolve(proxy.count(/partNumber=2/) > 0), 30_000);
+      stopped.kill("SIGINT");
+      assert.equal((await stopped.ended()).code, 130);
+      await using place = await bucket.open({ url: `s3://${bucket.name}/results/stopped` });
+      assert.deepEqual(await Array.fromAsync(place.list("", signal)), []);
+      await world.configure();
+    });
+
     await t.step("in several files when it is large", async () => {
       const terminal = new CapturedTerminal();
       const options = { timeout: "30s", maxBytes: "1GB", output: "table", replace: true } as const;

@@ -45,7 +45,7 @@ export async function writeDay(
       SELECT * REPLACE (ts + ${shift} AS ts)
       FROM read_parquet(${literal(chunk)}, hive_partitioning = false)
     ) TO ${literal(path)} (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd,
-      ROW_GROUP_SIZE 500000)`);
+      ROW_GROUP_SIZE 500000, KV_METADATA {logvend: '{"a":1}'})`);
   }
   return paths;
 }

@@ -95,7 +95,7 @@ export class KeptQuestion {
     return found;
   }
 
-  /** It is through. @param isLeft whether it will be asked again, for want of an answer */
+  /** It is through. @param isLeft whether it may be asked again, for want of a whole answer */
   async end(isLeft: boolean): Promise<void> {
     await this.parts.onEnd(isLeft);
   }
