@@ -37,6 +37,7 @@ export async function runArchived(
       ? await damagedFiles({ parts, plan, snapshot }, signal)
       : [];
     if (damaged.length > 0) {
+      for (const file of damaged) file.discard();
       const rest = withoutFiles(snapshot, damaged, DAMAGED);
       return await runOver(parts, { ...question, snapshot: rest }, signal);
     }

@@ -63,6 +63,8 @@ export interface ArchivedFile {
   /** The object's. */
   key: string;
   rows: number;
+  /** It is no good: the next query fetches it anew. */
+  discard(): void;
 }
 
 /** Half-open range over `ts`, UTC, ISO 8601; null is unbounded. */

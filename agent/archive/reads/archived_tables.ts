@@ -145,7 +145,9 @@ function groupsOf(
 ): ArchivedFiles[] {
   const alike = (chunk: LentChunk) => [isWhole(chunk), ...[...chunk.wanted].sort()].join();
   return [...Map.groupBy(lent, alike).values()].map((chunks) => ({
-    files: chunks.flatMap(({ path, key, rows }) => path === null ? [] : { path, key, rows }),
+    files: chunks.flatMap(({ path, key, rows, discard }) =>
+      path === null ? [] : { path, key, rows, discard }
+    ),
     columns: [...chunks[0]?.wanted ?? []],
     isWhole: chunks.every(isWhole),
   }));

@@ -12,13 +12,24 @@ import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
 import { withoutRefused } from "./bloom_filter.ts";
 import type { FooterFacts } from "./check_footer.ts";
+import {
+  addedBytes,
+  firstBytes,
+  isIntact,
+  loadFiles,
+  notedFooter,
+  pieceOf,
+  removeFile,
+  writeNote,
+} from "./cached_file.ts";
+import type { CachedFile } from "./cached_file.ts";
 import { ChunkError } from "./chunk_error.ts";
 import { chooseRowGroups, rangesOf } from "./choose.ts";
 import type { Want } from "./choose.ts";
 import { cutFooter } from "./cut_footer.ts";
 import { readFooter } from "./footer.ts";
 import type { Footer, RangeReader, RowGroup } from "./footer.ts";
-import { missingFrom, requestsFor, totalBytes, unite } from "./ranges.ts";
+import { missingFrom, requestsFor, unite } from "./ranges.ts";
 import type { ByteRange } from "./ranges.ts";
 import { Slots } from "./slots.ts";
 
@@ -65,18 +76,8 @@ export interface LentChunk {
   wanted: ReadonlySet<string>;
   fetched: Fetched;
   release(): void;
-}
-
-/** A file of the cache: some row groups of an object. */
-interface CachedFile {
-  path: string;
-  /** Of the object. */
-  key: string;
-  /** Whether it has its footer. */
-  begun: boolean;
-  present: ByteRange[];
-  bytes: number;
-  readers: number;
+  /** What was fetched is no good: it is not used again. */
+  discard(): void;
 }
 
 export class ChunkCache {
@@ -84,27 +85,32 @@ export class ChunkCache {
   /** The least recently used first. */
   private readonly files = new Map<string, CachedFile>();
   private readonly footers = new Map<string, Footer>();
+  /** Files of earlier processes by object: their notes have footers. */
+  private readonly earlier = new Map<string, CachedFile>();
   /** One at a time for each object. */
   private readonly last = new Map<string, Promise<unknown>>();
   private bytes = 0;
-  /** Files so far: one that goes has another name than the next of its key. */
-  private made = 0;
   /** Files that go with their last reader. */
   private readonly doomed = new Set<CachedFile>();
 
   private constructor(private readonly folder: string, private readonly quotaBytes: number) {}
 
-  /** Empties the folder, which is the cache's alone. */
+  /** Goes on with what the folder has, which is the cache's alone. */
   static async open(options: { folder: string; quotaBytes: number }): Promise<ChunkCache> {
-    await Deno.remove(options.folder, { recursive: true }).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
-    await Deno.mkdir(options.folder, { recursive: true });
-    return new ChunkCache(options.folder, options.quotaBytes);
+    const { folder, quotaBytes } = options;
+    await Deno.mkdir(folder, { recursive: true });
+    const cache = new ChunkCache(folder, quotaBytes);
+    for (const file of await loadFiles(folder)) {
+      cache.files.set(file.name, file);
+      cache.earlier.set(file.id, file);
+      cache.bytes += file.bytes;
+    }
+    cache.forgetOldest();
+    return cache;
   }
 
   /** Removes what is held of some objects; what is being read goes when it has been. */
-  async drop(isMeant: (key: string) => boolean): Promise<void> {
+  drop(isMeant: (key: string) => boolean): Promise<void> {
     this.footers.clear(); // they have the smallest and largest texts of columns
     for (const [id, file] of this.files) {
       if (!isMeant(file.key)) continue;
@@ -114,8 +120,9 @@ export class ChunkCache {
         continue;
       }
       this.bytes -= file.bytes;
-      await removeIfThere(file.path);
+      removeFile(file);
     }
+    return Promise.resolve();
   }
 
   /** What its files take on the disk. */
@@ -174,7 +181,9 @@ export class ChunkCache {
       wanted: columns,
       fetched,
     };
-    if (groups.length === 0 || columns.size === 0) return { ...lent, path: null, release() {} };
+    if (groups.length === 0 || columns.size === 0) {
+      return { ...lent, path: null, release() {}, discard() {} };
+    }
     const wanted = rangesOf(groups, columns);
     const file = await this.fill({ id, key: object.key, footer, groups, wanted, read });
     let isLent = true;
@@ -185,6 +194,10 @@ export class ChunkCache {
         if (isLent) this.leave(file);
         isLent = false;
       },
+      discard: () => {
+        if (this.files.get(file.name) === file) this.files.delete(file.name);
+        if (isLent) this.doomed.add(file);
+      },
     };
   }
 
@@ -192,11 +205,11 @@ export class ChunkCache {
     file.readers--;
     if (file.readers > 0 || !this.doomed.delete(file)) return;
     this.bytes -= file.bytes;
-    if (file.begun) Deno.removeSync(file.path);
+    removeFile(file);
   }
 
   private async footerOf(id: string, object: CachedObject, read: RangeReader): Promise<Footer> {
-    const known = this.footers.get(id);
+    const known = this.footers.get(id) ?? await this.notedFooter(id);
     this.footers.delete(id);
     const footer = known ?? await readFooter(read, object.bytes, object.footerBytes);
     const { id: found } = footer.facts;
@@ -215,36 +228,33 @@ export class ChunkCache {
     const name = `${id}.${groups.map(({ index }) => index).join("-")}`;
     // Row groups may be many, and names may not be long.
     const key = groups.length > 20 ? `${id}.${sha256Hex(name).slice(0, 24)}` : name;
-    const file = this.files.get(key) ??
-      {
-        path: join(this.folder, `${key}.${this.made++}.parquet`),
-        key: objectKey,
-        begun: false,
-        present: [],
-        bytes: 0,
-        readers: 0,
-      };
+    const file = await this.intact(key) ?? this.newFile({ id, name: key, key: objectKey });
     this.files.delete(key);
     this.files.set(key, file); // as the most recently used
     file.readers++;
     try {
       const requests = requestsFor(missingFrom(wanted, file.present));
-      await this.makeRoom(file, totalBytes(requests) + (file.begun ? 0 : footer.bytes.length));
+      this.makeRoom(file, addedBytes(requests) + (file.begun ? 0 : firstBytes(footer)));
       const handle = await open(file.path, file.begun ? "r+" : "w");
+      const write = async (start: number, bytes: Uint8Array) => {
+        await handle.write(bytes, 0, bytes.length, start);
+        file.pieces.push(pieceOf(start, bytes));
+      };
+      const isNew = !file.begun;
       try {
-        if (!file.begun) {
+        if (isNew) {
           const end = cutFooter(footer.bytes, new Set(groups.map(({ index }) => index)));
-          await handle.write(end, 0, end.length, footer.offset);
+          await write(footer.offset, end);
           file.begun = true;
         }
         await settleAll(requests.map(async (range) => {
-          const bytes = await read(range);
-          await handle.write(bytes, 0, bytes.length, range.start);
+          await write(range.start, await read(range));
           file.present = unite([...file.present, range]);
         }));
       } finally {
         await handle.close();
       }
+      if (isNew || requests.length > 0) await writeNote(file, footer);
       return file;
     } catch (error) {
       this.leave(file);
@@ -252,17 +262,50 @@ export class ChunkCache {
     }
   }
 
-  /** Takes room for a file, from what was not used for longest. */
-  private async makeRoom(taker: CachedFile, bytes: number) {
-    taker.bytes += bytes;
-    this.bytes += bytes;
-    for (const [key, file] of this.files) {
+  private newFile(about: Pick<CachedFile, "id" | "name" | "key">): CachedFile {
+    // One that goes has another path than the next of its name.
+    const path = join(this.folder, `${about.name}.${crypto.randomUUID().slice(0, 8)}.parquet`);
+    const nothing = { begun: false, present: [], pieces: [], bytes: 0, readers: 0 };
+    return { ...about, path, ...nothing, isSure: true };
+  }
+
+  /** A file that is here; one of an earlier process is hashed before it is used. */
+  private async intact(name: string): Promise<CachedFile | null> {
+    const file = this.files.get(name) ?? null;
+    if (file === null || file.isSure) return file;
+    file.readers++; // it stays meanwhile
+    file.isSure = await isIntact(file);
+    if (!file.isSure) {
+      this.files.delete(name);
+      this.doomed.add(file);
+    }
+    this.leave(file);
+    return file.isSure && this.files.get(name) === file ? file : null;
+  }
+
+  /** A footer that an earlier process has read. */
+  private async notedFooter(id: string): Promise<Footer | null> {
+    const file = this.earlier.get(id);
+    this.earlier.delete(id);
+    return file === undefined ? null : await notedFooter(file);
+  }
+
+  /** Removes what was not used for longest, until the rest keeps to the quota. */
+  private forgetOldest() {
+    for (const [name, file] of this.files) {
       if (this.bytes <= this.quotaBytes) return;
       if (file.readers > 0) continue;
-      this.files.delete(key);
+      this.files.delete(name);
       this.bytes -= file.bytes;
-      await removeIfThere(file.path);
+      removeFile(file);
     }
+  }
+
+  /** Takes room for a file. @throws {LogvendError} unavailable, where readers hold all there is */
+  private makeRoom(taker: CachedFile, bytes: number) {
+    taker.bytes += bytes;
+    this.bytes += bytes;
+    this.forgetOldest();
     if (this.bytes <= this.quotaBytes) return;
     taker.bytes -= bytes;
     this.bytes -= bytes;
@@ -272,12 +315,6 @@ export class ChunkCache {
         `(${formatBytes(this.quotaBytes)}): raise archive.cache, or ask for less`,
     );
   }
-}
-
-async function removeIfThere(path: string) {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
 }
 
 interface Filling {

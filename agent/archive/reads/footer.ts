@@ -78,6 +78,15 @@ export async function readFooter(
   }
 }
 
+/** The same of metadata that was read before, and where it begins. @throws {ChunkError} */
+export function footerFrom(metadata: Uint8Array, offset: number): Footer {
+  const end = new Uint8Array(metadata.length + END_BYTES);
+  end.set(metadata);
+  new DataView(end.buffer).setUint32(metadata.length, metadata.length, true);
+  end.set(new TextEncoder().encode("PAR1"), metadata.length + 4);
+  return footerOf(end, offset);
+}
+
 function endLength(end: Uint8Array): number {
   const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
   const magic = String.fromCharCode(...end.subarray(-4));

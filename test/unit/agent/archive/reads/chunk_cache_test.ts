@@ -19,7 +19,17 @@ async function scene(chunk: ChunkRows = { rows: ROWS }, quotaBytes = 1e9) {
   const cache = await ChunkCache.open({ folder: folder.join("cache"), quotaBytes });
   const engine = stack.use(await Engine.open());
   const owned = stack.move();
-  return { path, object, cache, engine, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const reopen = (bytes = quotaBytes) =>
+    ChunkCache.open({ folder: folder.join("cache"), quotaBytes: bytes });
+  const more = { folder: folder.join("cache"), reopen };
+  return {
+    path,
+    object,
+    cache,
+    engine,
+    ...more,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 const only = (...names: string[]) => () => new Set(names);
@@ -127,16 +137,16 @@ Deno.test("a request that fails leaves nothing that is taken for rows", async ()
 });
 
 Deno.test("the quota holds: what nobody reads goes, the oldest first", async () => {
-  await using here = await scene({ rows: ROWS }, 200_000);
+  await using here = await scene({ rows: ROWS }, 220_000);
   const { cache, object } = here;
   const lend = (key: string) => cache.lend({ ...object.cached, key }, ANY, only("body_bytes_sent"));
   const first = await lend("a");
   const used = cache.usedBytes;
-  assert(used > 70_000 && used < 95_000, String(used)); // two fit
+  assert(used > 90_000 && used < 110_000, String(used)); // two fit
   first.release();
   const second = await lend("b");
   (await lend("c")).release();
-  assert(cache.usedBytes <= 200_000);
+  assert(cache.usedBytes <= 220_000);
   await assert.rejects(Deno.stat(first.path ?? ""), Deno.errors.NotFound);
   await Deno.stat(second.path ?? "");
   await assert.rejects(
@@ -153,4 +163,70 @@ Deno.test("many ask for one object at once: it is fetched once", async () => {
   const lent = await Promise.all(asked);
   assert.equal(new Set(lent.map(({ path }) => path)).size, 1);
   assert.equal(lent.filter(({ fetched }) => fetched.requests > 0).length, 1);
+});
+
+Deno.test("what an agent had fetched is there for the next one, footers too", async () => {
+  await using here = await scene();
+  const { cache, engine, object, path, reopen } = here;
+  const columns = only("status", "body_bytes_sent");
+  (await cache.lend(object.cached, ANY, only("status"))).release();
+  (await cache.lend(object.cached, ANY, columns)).release();
+  const next = await reopen();
+  assert.equal(next.usedBytes, cache.usedBytes);
+  const lent = await next.lend(object.cached, ANY, columns);
+  assert.deepEqual(lent.fetched, { requests: 0, bytes: 0 });
+  assert.deepEqual(await rowsOf(engine, lent.path, SUM), await rowsOf(engine, path, SUM));
+  const more = await next.lend(object.cached, ANY, only("status", "body_bytes_sent", "request"));
+  assert(more.fetched.requests > 0);
+  const max = "SELECT max(request), count(*)::INT FROM logs";
+  assert.deepEqual(await rowsOf(engine, more.path, max), await rowsOf(engine, path, max));
+});
+
+Deno.test("what is not as it was fetched is fetched anew; what nobody noted goes", async () => {
+  await using here = await scene();
+  const { cache, engine, object, path, reopen, folder } = here;
+  const lend = async (from: ChunkCache) => {
+    const lent = await from.lend(object.cached, ANY, only("status", "body_bytes_sent"));
+    assert.deepEqual(await rowsOf(engine, lent.path, SUM), await rowsOf(engine, path, SUM));
+    lent.release();
+    return lent;
+  };
+  const { path: file, fetched } = await lend(cache);
+  const bytes = await Deno.readFile(file ?? "");
+  const at = bytes.findIndex((byte, i) => i > 1_000 && byte !== 0);
+  await Deno.writeFile(file ?? "", bytes.with(at, (bytes[at] ?? 0) ^ 1));
+  await Deno.writeTextFile(`${folder}/unnoted.parquet`, "PAR1");
+  await Deno.writeTextFile(`${folder}/alone.parquet.json`, "{}");
+  const second = await reopen();
+  const again = await lend(second);
+  assert(again.fetched.bytes > 0 && again.fetched.bytes < fetched.bytes, "the footer was right");
+  await assert.rejects(Deno.stat(file ?? ""), Deno.errors.NotFound);
+  const names = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).sort();
+  assert.deepEqual(names, [again.path, `${again.path}.json`]);
+  await Deno.writeTextFile(`${again.path}.json`, "{"); // torn
+  const third = await reopen();
+  assert.equal(third.usedBytes, 0);
+  assert((await lend(third)).fetched.requests > 0);
+});
+
+Deno.test("a quota that is smaller by now holds from the start; what is dropped stays away", async () => {
+  await using here = await scene();
+  const { cache, object, reopen } = here;
+  const lend = async (from: ChunkCache, key: string) => {
+    const lent = await from.lend({ ...object.cached, key }, ANY, only("body_bytes_sent"));
+    lent.release();
+    return lent.fetched.requests;
+  };
+  for (const key of ["a", "b", "c"]) {
+    await lend(cache, key);
+    await new Promise((resolve) => setTimeout(resolve, 5)); // times of files tell them apart
+  }
+  const second = await reopen(cache.usedBytes * 0.7);
+  assert(second.usedBytes <= cache.usedBytes * 0.7);
+  assert.equal(await lend(second, "c"), 0);
+  await second.drop((key) => key === "c");
+  const third = await reopen();
+  assert(await lend(third, "c") > 0);
+  assert.equal(await lend(third, "b"), 0);
+  assert(await lend(third, "a") > 0);
 });
