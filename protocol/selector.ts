@@ -68,6 +68,26 @@ export function matchesKnown(
   }
 }
 
+/** Labels of hosts that the keys of archived chunks have. */
+export const CHUNK_LABELS: readonly string[] = ["host", "region"];
+
+/** The labels that a selector tests, but for some; each once. */
+export function labelsBeside(selector: Selector, known: readonly string[]): string[] {
+  return [...new Set(labelsOf(selector))].filter((key) => !known.includes(key));
+}
+
+function labelsOf(selector: Selector): string[] {
+  switch (selector.kind) {
+    case "and":
+    case "or":
+      return selector.of.flatMap(labelsOf);
+    case "not":
+      return labelsOf(selector.of);
+    default:
+      return [selector.key];
+  }
+}
+
 /**
  * The hosts that a selector asks for by name (`host = a`, `host in (a, b)`, alone or in an `and`):
  * one of them that the fleet does not know is missing, not merely unmatched.

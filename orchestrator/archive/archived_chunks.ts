@@ -3,12 +3,14 @@ import { counting } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk_path.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
+import { matchesKnown } from "../../protocol/selector.ts";
+import type { Selector } from "../../protocol/selector.ts";
 
 /** Which chunks; absent: all. */
 export interface ChunkFilter {
   stream?: string | undefined;
-  region?: string | undefined;
-  hosts?: readonly string[] | undefined;
+  /** By host and region. */
+  selector?: Selector | undefined;
   /** Half-open, over whole hours that touch it; ISO 8601, null is unbounded. */
   range: { since: string | null; until: string | null };
   /** Also those whose rows are in another one, less the erased. @default false */
@@ -30,20 +32,18 @@ export interface Stranger {
 }
 
 /**
- * In the order of keys, archive by archive; without chunks that an erasure has written anew. Only the wanted stream and
- * region are listed.
+ * In the order of keys, archive by archive; without chunks that an erasure has written anew. Only the
+ * wanted stream, and region if it is one, are listed.
  */
 export async function* listArchive(
   stores: readonly ObjectStore[],
   filter: ChunkFilter,
   signal: AbortSignal,
 ): AsyncGenerator<ArchivedChunk | Stranger> {
-  const { stream, region } = filter;
-  const prefix = stream === undefined
-    ? "stream="
-    : region === undefined
-    ? `stream=${stream}/`
-    : `stream=${stream}/region=${region}/`;
+  const { stream } = filter;
+  const region = stream === undefined ? null : onlyRegion(filter.selector);
+  const prefix = `stream=${stream === undefined ? "" : `${stream}/`}` +
+    (region === null ? "" : `region=${region}/`);
   for (const store of stores) {
     for await (const { object, place } of counted(store.list(prefix, signal), filter)) {
       if (place === null) yield { store, object, place };
@@ -73,11 +73,21 @@ function placed(objects: readonly ListedObject[]) {
   return objects.map((object) => ({ object, place: parseChunkPath(object.key) }));
 }
 
-function isWanted(place: ChunkPlace, { stream, region, hosts, range }: ChunkFilter): boolean {
+/** The region that a selector asks for by name, if it is one. */
+function onlyRegion(selector: Selector | undefined): string | null {
+  if (selector?.kind === "and") {
+    return selector.of.map(onlyRegion).find((region) => region !== null) ?? null;
+  }
+  if (selector?.kind !== "in" || selector.key !== "region") return null;
+  const [region = null, ...others] = selector.values;
+  return others.length === 0 ? region : null;
+}
+
+function isWanted(place: ChunkPlace, { stream, selector, range }: ChunkFilter): boolean {
   const { since, until } = range;
+  const { host, region } = place;
   return (stream === undefined || place.stream === stream) &&
-    (region === undefined || place.region === region) &&
-    (hosts === undefined || hosts.includes(place.host)) &&
+    (selector === undefined || matchesKnown(selector, { host, region }) === true) &&
     (since === null || place.hour >= since.slice(0, 13)) &&
     (until === null || `${place.hour}:00:00.000Z` < until);
 }

@@ -5,6 +5,7 @@ import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
+import { CHUNK_LABELS, labelsBeside, parseSelector } from "../../protocol/selector.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import { listArchive } from "../archive/archived_chunks.ts";
@@ -14,12 +15,15 @@ import { summarize } from "../archive/summary.ts";
 import type { ArchiveSummary, ChunkSum } from "../archive/summary.ts";
 import { verifyChunk } from "../archive/verify.ts";
 import { readOrchestratorConfig } from "../config.ts";
+import { selectorText } from "./question.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What all of them take. */
 export interface ArchiveOptions {
   config: string;
   stream?: string;
+  /** Selector text. */
+  on?: string;
   region?: string;
   host?: string;
   since: string;
@@ -126,11 +130,18 @@ export async function openStores({ config }: { config: string }) {
 
 /** Which chunks are meant. @throws {LogvendError} usage */
 export function filterOf(options: Omit<ArchiveOptions, "output">, terminal: Terminal): ChunkFilter {
-  const { stream, region, host, since, until } = options;
+  const { stream, since, until } = options;
+  const selector = parseSelector(selectorText(options));
+  const others = labelsBeside(selector, CHUNK_LABELS);
+  if (others.length > 0) {
+    throw new LogvendError(
+      "usage",
+      `The archive knows host and region of its chunks, not ${others.join(", ")}: select by these`,
+    );
+  }
   return {
     stream,
-    region,
-    hosts: host?.split(",").map((name) => name.trim()),
+    selector,
     range: parseRange({ since, until }, terminal.now()),
   };
 }

@@ -65,7 +65,7 @@ function addRestore(archive: Command) {
     .addHelpText(
       "after",
       "\nExamples:\n  logvend archive restore --host web-1 --since 2026-11-22 --until 2026-11-23 > web-1.log" +
-        "\n  logvend archive restore --where 'status >= 500' --since 7d",
+        "\n  logvend archive restore --on 'region = eu and host != web-3' --where 'status >= 500' --since 7d",
     )
     .action(async (options: RestoreOptions) => await restoreCommand(options, processTerminal()));
 }
@@ -117,8 +117,9 @@ function filtered(command: Command): Command {
 function withPlace(command: Command): Command {
   return command
     .addOption(configOption("whose archives are read"))
-    .option("--region <region>", "of one region")
-    .option("--host <hosts>", "of hosts, e.g. web-1,web-2")
+    .option("--on <selector>", "by host and region, e.g. 'region = eu and host != web-3'")
+    .option("--host <names>", "of these hosts: a,b")
+    .option("--region <names>", "of these regions: a,b")
     .option("--since <time>", "15m, 24h, 2026-11-22, 2026-11-22T19:00Z or all", "all")
     .option("--until <time>", "the same; none: to the newest");
 }

@@ -56,6 +56,13 @@ Deno.test("archive restore gives back every file of hosts, byte for byte, reject
   const wanted = second.split("\n").filter((line) => /"GET \S*7 HTTP/.test(line));
   assert.ok(wanted.length > 5);
   assert.deepEqual(some.stdout.trimEnd().split("\n"), wanted);
+  const others = await logvend("restore", "-c", config, "--on", "region = eu and host != web-1");
+  assert.deepEqual([others.code, others.stdout], [0, second], others.stderr);
+  const none = await logvend("restore", "-c", config, "--region", "us,ap");
+  assert.match(none.stderr, /^0 lines/m);
+  const label = await logvend("restore", "-c", config, "--on", "host = web-1 and service = api");
+  assert.equal(label.code, 64);
+  assert.match(label.stderr, /knows host and region of its chunks, not service: select by these/);
   const bad = await logvend("restore", "-c", config, "--where", "nothing = 1");
   assert.equal(bad.code, 64);
   assert.match(bad.stderr, /nothing/);

@@ -3,8 +3,7 @@ import type { QueryClaims } from "../../../protocol/claims.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
 import type { Presence } from "../../../protocol/messages.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { matches, parseSelector } from "../../../protocol/selector.ts";
-import type { Selector } from "../../../protocol/selector.ts";
+import { CHUNK_LABELS, labelsBeside, matches, parseSelector } from "../../../protocol/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { ChunkCatalog, Read } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
@@ -39,7 +38,7 @@ export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions
 export function archivePart(options: ArchivePartOptions): ArchivePart | null {
   const { claims: { source = "live", selector }, read, audience } = options;
   if (source === "live" || read.tables.length === 0) return null;
-  const others = labelsOf(parseSelector(selector)).filter((key) => !KNOWN_LABELS.includes(key));
+  const others = labelsBeside(parseSelector(selector), CHUNK_LABELS);
   if (source === "archive") {
     if (others.length === 0) {
       return new ArchivePart(options, {
@@ -72,21 +71,6 @@ function hasArchive(fleet: Fleet, region?: string): boolean {
     presence.commands.includes(ARCHIVE_COMMAND) &&
     (region === undefined || presence.region === region)
   );
-}
-
-/** Labels of hosts that their chunks' keys have. */
-const KNOWN_LABELS: readonly string[] = ["host", "region"];
-
-function labelsOf(selector: Selector): string[] {
-  switch (selector.kind) {
-    case "and":
-    case "or":
-      return selector.of.flatMap(labelsOf);
-    case "not":
-      return labelsOf(selector.of);
-    default:
-      return [selector.key];
-  }
 }
 
 /** Of what the archive is read: no host that is asked itself. */
