@@ -17,6 +17,7 @@ import { formatName } from "../stream_format.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { stdinFile } from "./stdin_file.ts";
 import { chosenStream } from "./streams.ts";
+import { windowsOf } from "../window_config.ts";
 
 export interface ImportOptions {
   config: string;
@@ -69,6 +70,9 @@ export async function importCommand(files: string[], options: ImportOptions): Pr
       `no line could be read as ${formatName(stream.format)}: logvend-agent try FILE says which ` +
         "format it has, SELECT * FROM rejects why",
     );
+  }
+  if (windowsOf(config) !== null) {
+    console.error("imported lines make no windows: sinks get nothing of them");
   }
 }
 

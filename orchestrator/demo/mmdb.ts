@@ -8,6 +8,8 @@ export interface Network {
   country: string;
   /** In English. */
   city?: string;
+  /** Degrees: latitude, longitude. */
+  at?: readonly [number, number];
 }
 
 export interface MmdbOptions {
@@ -37,10 +39,11 @@ type Target = { node: number } | { data: number } | null;
 export function mmdb(networks: readonly Network[], { type, builtMs }: MmdbOptions): Uint8Array {
   const data = new DataSection();
   const nodes: [Target, Target][] = [[null, null]];
-  for (const { cidr, country, city } of networks) {
+  for (const { cidr, country, city, at } of networks) {
     const place = {
       country: { iso_code: country },
       ...(city === undefined ? {} : { city: { names: { en: city } } }),
+      ...(at === undefined ? {} : { location: { latitude: at[0], longitude: at[1] } }),
     };
     insert(nodes, bitsOf(cidr), { data: data.add(encodeMap(place)) });
   }
@@ -130,21 +133,32 @@ class DataSection {
 type Value = string | number | readonly string[] | { readonly [key: string]: Value };
 
 /** Types as the format numbers them; those above 7 stand in a byte of their own. */
-const [STRING, UINT32, MAP, UINT64, ARRAY] = [2, 6, 7, 9, 11];
+const [STRING, DOUBLE, UINT32, MAP, UINT64, ARRAY] = [2, 3, 6, 7, 9, 11];
 
-/** Integers whose type is not UINT32. */
-const INTEGER_TYPES: Readonly<Record<string, number>> = { build_epoch: UINT64 };
+/** Numbers whose type is not UINT32. */
+const NUMBER_TYPES: Readonly<Record<string, number>> = {
+  build_epoch: UINT64,
+  latitude: DOUBLE,
+  longitude: DOUBLE,
+};
+
+const DOUBLE_BYTES = 8;
 
 function encodeMap(map: Readonly<Record<string, Value>>): number[] {
   const entries = Object.entries(map);
   return [
     ...control(MAP, entries.length),
-    ...entries.flatMap(([key, value]) => [...encode(key), ...encode(value, INTEGER_TYPES[key])]),
+    ...entries.flatMap(([key, value]) => [...encode(key), ...encode(value, NUMBER_TYPES[key])]),
   ];
 }
 
-function encode(value: Value, integerType = UINT32): number[] {
-  if (typeof value === "number") return [...control(integerType, 4), ...bigEndian(value, 4)];
+function encode(value: Value, numberType = UINT32): number[] {
+  if (typeof value === "number") {
+    if (numberType !== DOUBLE) return [...control(numberType, 4), ...bigEndian(value, 4)];
+    const bytes = new Uint8Array(DOUBLE_BYTES);
+    new DataView(bytes.buffer).setFloat64(0, value);
+    return [...control(DOUBLE, DOUBLE_BYTES), ...bytes];
+  }
   if (typeof value === "string") {
     const bytes = new TextEncoder().encode(value);
     return [...control(STRING, bytes.length), ...bytes];

@@ -1,6 +1,6 @@
 -- title: Requests by status
 -- group: status
--- top: 20
+-- top: 15
 -- column value VARCHAR: the status
 -- column count BIGINT: requests answered with it
 -- stream: logs

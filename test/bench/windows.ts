@@ -2,7 +2,9 @@
 import { cpuUsage } from "node:process";
 import { WORKER_COMMAND } from "../../agent/self.ts";
 import type { WindowEvent } from "../../agent/window/event.ts";
-import { ACCESS } from "../../protocol/streams.ts";
+import { visitorDatabase } from "../../orchestrator/demo/places.ts";
+import { shapeOfStream } from "../../agent/geo/geo_shape.ts";
+import { streamSchema } from "../../protocol/streams.ts";
 import { identifier, literal, tableSelect } from "../../protocol/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
@@ -14,8 +16,10 @@ import {
 } from "../../queries/windows/compile.ts";
 import type { CompiledList } from "../../queries/windows/compile.ts";
 import { windowLists } from "../../queries/windows/lists.ts";
+import { formatLine } from "../../orchestrator/generate/lines.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { WINDOW_EVENTS, WINDOW_MS, writeWindowFiles } from "../harness/window_files.ts";
 import { writeCorpus } from "./corpus.ts";
 import { quantile } from "./figures.ts";
 import { childrenOf, cpuSecondsOf, memoryOf } from "./process.ts";
@@ -26,19 +30,65 @@ const EVERY_S = 10;
 const GRACE_S = 2;
 const ROUNDS = 9;
 const SETTLE_MS = 15_000;
-const MEASURED_MS = 120_000;
+const MEASURED_MS = 90_000;
+const SAMPLE_LINES = 10_000;
+/** Three days. */
+const AWAY_WINDOWS = 25_920;
+
+/** Places of the visitors: with them a window has all its lists. */
+const GEO = "geo: { database: ./places.mmdb }\n";
+
+/** Of the stream `logs` with places. */
+const SCHEMA = streamSchema(
+  shapeOfStream({ format: "auto" }, { geo: { database: "places.mmdb" } }),
+);
 
 export async function benchWindows(): Promise<void> {
   await using folder = await TempFolder.make();
   await countingAlone(folder);
   await beside(folder);
+  await away();
+}
+
+/** A sink that comes back after three days: how soon it has everything, and what the agent takes for it. */
+async function away() {
+  await using folder = await TempFolder.make();
+  const startMs = Date.now() - AWAY_WINDOWS * WINDOW_MS;
+  const firstMs = Math.floor(startMs / WINDOW_MS) * WINDOW_MS;
+  await writeWindowFiles(folder.join("data/windows"), { count: AWAY_WINDOWS, firstMs });
+  const wanted = AWAY_WINDOWS * WINDOW_EVENTS;
+  const all = Promise.withResolvers<void>();
+  let events = 0;
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      events += (await request.text()).split("\n").length - 1;
+      if (events >= wanted) all.resolve();
+      return new Response();
+    },
+  );
+  await folder.write("access.log", "");
+  const url = `http://127.0.0.1:${server.addr.port}/`;
+  const sinks = `sinks: [ { name: hook, type: webhook, url: '${url}' } ]\n`;
+  const config = await folder.write("agent.yaml", yamlOf("data", "access.log", sinks));
+  const startedMs = performance.now();
+  await using agent = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", config) });
+  await all.promise;
+  console.log(
+    `a sink back after 72 h: ${AWAY_WINDOWS} windows, ${wanted} events in ${
+      ((performance.now() - startedMs) / 1_000).toFixed(1)
+    } s, ${cpuSecondsOf(agent.pid).toFixed(1)} s of CPU, highest memory of the agent ${
+      formatBytes(memoryOf(agent.pid)?.peak ?? NaN)
+    }`,
+  );
 }
 
 /** All lists of one window of 100,000 rows in a part, with a DuckDB opened for them as workers do. */
 async function countingAlone(folder: TempFolder) {
   const log = folder.join("window.log");
   await writeCorpus(log, ROWS);
-  const config = await folder.write("alone.yaml", yamlOf("alone", "window.log", ""));
+  await folder.write("places.mmdb", visitorDatabase());
+  const config = await folder.write("alone.yaml", yamlOf("alone", "window.log", GEO));
   const program = startProgram({ args: ourProgram("agent/main.ts", "import", log, "-c", config) });
   const { code, stderr } = await program.ended();
   if (code !== 0) throw new Error(stderr);
@@ -74,7 +124,7 @@ async function asPart(folder: TempFolder): Promise<string> {
 async function countOnce(part: string, compiled: readonly CompiledList[]): Promise<number> {
   await using engine = await Engine.open();
   const source = { files: [part], region: "eu", since: null, until: null };
-  const view = tableSelect(ACCESS, { ...source, columns: columnsOfLists(compiled) });
+  const view = tableSelect(SCHEMA, { ...source, columns: columnsOfLists(compiled) });
   await engine.lockDown([part], [{ table: WINDOW_ROWS, sql: view }]);
   const span = { start: "2026-11-22T18:00:00Z", end: "2026-11-22T18:00:10Z" };
   return await engine.createTable(identifier("counted"), windowSelect(compiled, span));
@@ -85,7 +135,7 @@ async function compileAll(): Promise<CompiledList[]> {
   await engine.run("SET errors_as_json = true");
   const lists: CompiledList[] = [];
   for (const list of windowLists()) {
-    const one = await compileList(engine, list, ACCESS.logical);
+    const one = await compileList(engine, list, SCHEMA.logical);
     if (one !== null) lists.push(one);
   }
   return lists;
@@ -111,7 +161,7 @@ async function beside(folder: TempFolder) {
   const log = await folder.write("access.log", "");
   const url = `http://127.0.0.1:${server.addr.port}/`;
   const sinks = `sinks: [ { name: hook, type: webhook, url: '${url}' } ]\n`;
-  const config = await folder.write("agent.yaml", yamlOf("data", "access.log", sinks));
+  const config = await folder.write("agent.yaml", yamlOf("data", "access.log", GEO + sinks));
   await using agent = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", config) });
   await using _load = startProgram({
     args: ourProgram(
@@ -138,11 +188,14 @@ async function beside(folder: TempFolder) {
   );
   const [events, bytes] = [sumOf(windows, "events"), sumOf(windows, "bytes")];
   const rawBytes = (sizeOf(log) - before.raw) / seconds * EVERY_S * windows.size;
+  const ofReference = await referenceBytes(folder, rawBytes);
   console.log(
     `  ${windows.size} windows: ${(events / windows.size).toFixed(0)} events and ` +
       `${formatBytes(bytes / windows.size)} each, ${
         (bytes / rawBytes * 100).toFixed(4)
-      } % of the log`,
+      } % of the log, ${
+        (bytes / ofReference * 100).toFixed(4)
+      } % of the same requests as lines of JSON`,
   );
   const bound = EVERY_S + GRACE_S + 1;
   console.log(
@@ -151,6 +204,13 @@ async function beside(folder: TempFolder) {
     } s, ` +
       `p99 ${quantile(latencies, 0.99).toFixed(2)} s (window + grace + 1 s = ${bound} s)`,
   );
+}
+
+/** What the requests of so many bytes in combined form take in the form of Bacalhau's example: NDJSON. */
+async function referenceBytes(folder: TempFolder, combinedBytes: number): Promise<number> {
+  const bytesOf = (format: "json" | "combined_time") =>
+    writeCorpus(folder.join("sample.log"), SAMPLE_LINES, (hit, ms) => formatLine(hit, ms, format));
+  return combinedBytes * await bytesOf("json") / await bytesOf("combined_time");
 }
 
 function yamlOf(data: string, log: string, more: string): string {

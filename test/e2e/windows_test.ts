@@ -144,3 +144,25 @@ Deno.test("a host that goes for good counts its last window first, and sinks hav
     .map((line) => JSON.parse(line));
   assert.equal(events.find(({ group }) => group === "total")?.count, 7);
 });
+
+Deno.test("imported lines are history: they make no windows, and import says so", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write("agent.yaml", CONFIG(freePort()));
+  await folder.write("own.sql", OWN);
+  const old = await folder.write("old.log", combinedLineAt(Date.now() - 60_000, 1).repeat(5));
+  const imported = ourProgram("agent/main.ts", "import", old, "-c", config);
+  const { code, stderr } = await runProgram({ args: imported });
+  assert.equal(code, 0);
+  assert.match(stderr, /^imported lines make no windows: sinks get nothing of them$/m);
+  await folder.write("access.log", combinedLineAt(Date.now() - 20_000, 2).repeat(3));
+  await using agent = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", config) });
+  await eventually(async () =>
+    sumOf(
+      newest(await linesOf<WindowEvent>(folder.join("out.jsonl"))).filter(({ group }) =>
+        group === "total"
+      ),
+    ) === 3
+  );
+  agent.kill("SIGTERM");
+  assert.equal((await agent.ended()).code, 0);
+});

@@ -201,3 +201,24 @@ Deno.test("rows come as JSON, in an order of their own, one more than may be", a
   ]);
   assert.equal((await engine.read(sql(WHOLE, 1))).rows.length, 2);
 });
+
+Deno.test("all lists together, each of them full, are at most a hundred events", () => {
+  const most = windowLists().map(({ group, top }) =>
+    ["total", "latency"].includes(group) ? 1 : top
+  );
+  assert.ok(most.reduce((sum, events) => sum + events, 0) <= 100);
+});
+
+Deno.test("a user agent that is very long makes no long event", async () => {
+  await using engine = await engineWithRows();
+  await engine.run(
+    `UPDATE ${identifier(WINDOW_ROWS)} SET http_user_agent = repeat('x', 8000) || status`,
+  );
+  const [list] = windowLists(["user_agent"]);
+  const compiled = await compileList(engine, list!, TRAFFIC.columns);
+  assert.ok(compiled !== null);
+  const { rows } = await engine.read(windowSelect([compiled], WHOLE));
+  assert.deepEqual(rows.map(([, value, count]) => [String(value), Number(count)]), [
+    ["x".repeat(256), 18],
+  ]);
+});
