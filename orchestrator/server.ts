@@ -47,7 +47,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const database = openDatabase(config.data_dir);
   stack.defer(() => database.close());
   const scratchFolder = await emptyFolder(join(config.data_dir, "scratch"));
-  const pieces = await openPieces(config);
+  const pieces = stack.use(await openPieces(config));
   const planner = stack.use(await WatchedPlanner.open());
   const workspaces = stack.use(new WorkspacePool(scratchFolder));
   const brokerUrl = await brokerUrlOf(config, stack);

@@ -194,10 +194,11 @@ Deno.test({
       assert.equal(rows.length, 6);
       world.proxy.rule = null;
       const since = new Date().toISOString();
-      const again = ["--resume", query_id, "--timeout", "60s", "-o", "json"];
-      const whole = await fleet.cli("query", ...again);
-      assert.equal(whole.code, 0, whole.stderr);
-      assert.equal(JSON.parse(whole.stdout).rows.length, HOSTS.length);
+      const again = ["query", "--resume", query_id, "--timeout", "60s"];
+      const whole = await fleet.startAtTerminal(...again).ended();
+      assert.equal(whole.code, 0, whole.stdout);
+      assert.match(whole.stdout, /archive 6\/8 chunks, [\d.]+ [kM]B of [\d.]+ [kM]B/);
+      for (const host of HOSTS) assert.match(whole.stdout, new RegExp(`${host} │ +${HOUR_ROWS} `));
       assert.equal(await piecesAsked(fleet, since), 2);
       assert.equal((await keptAnswers(fleet)).length, 0);
     });

@@ -50,7 +50,8 @@ export function archiveOf(
     });
   return archivePart({
     ...{ fleet, catalog, claims, audience, read, ask, nowMs: now(), startedMs },
-    kept: kept && { question: kept, planned: prepared.planned, folder },
+    kept: kept && { question: kept, planned: prepared.planned },
+    folder,
     referenceBytesMax: pieces.bytesMax,
   });
 }

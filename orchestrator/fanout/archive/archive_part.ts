@@ -20,7 +20,7 @@ export interface ArchivedOutcome {
   answer: HostAnswer;
 }
 
-type WorkOptions = "ask" | "referenceBytesMax" | "kept" | "startedMs";
+type WorkOptions = "ask" | "referenceBytesMax" | "kept" | "folder" | "startedMs";
 
 export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions> {
   fleet: Fleet;

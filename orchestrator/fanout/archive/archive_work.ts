@@ -37,6 +37,8 @@ export interface ArchiveWorkOptions {
   referenceBytesMax: number;
   /** What was read before and is read now, for when this orchestrator ends; null: nothing is kept. */
   kept: KeptWork | null;
+  /** For long answers, made when it is needed. */
+  folder: () => string;
   /** When the orchestrator started, by Date.now(). */
   startedMs: number;
   /** Whether agents that are on their way back are waited for: no host can answer in their place. */
@@ -47,8 +49,6 @@ export interface ArchiveWorkOptions {
 export interface KeptWork {
   question: KeptQuestion;
   planned: Planned;
-  /** Where kept files are read from. */
-  folder: () => string;
 }
 
 /** What is asked of an agent, without the id that was signed. */
@@ -132,9 +132,9 @@ export class ArchiveWork {
     plan: Plan,
     signal: AbortSignal,
   ): AsyncGenerator<HostAnswer[]> {
-    const { ask, referenceBytesMax, onProgress, kept } = this.options;
+    const { ask, referenceBytesMax, onProgress, folder, kept } = this.options;
     const byHost = plan.mode === "host_complete";
-    const before = await kept?.question.usable(chunks, { byHost, folder: kept.folder }) ?? [];
+    const before = await kept?.question.usable(chunks, byHost) ?? [];
     const isRead = new Set(before.flatMap((one) => one.chunks));
     const pieces = cutPieces(chunks.filter((chunk) => !isRead.has(chunk)), {
       byHost,
@@ -147,7 +147,7 @@ export class ArchiveWork {
     if (pieces.length + before.length > 1) await kept?.question.plan(kept.planned);
     const done = progressOf(pieces, before);
     onProgress({ ...done });
-    yield before.map(({ answer }) => this.counted(answer));
+    for (const { read } of before) yield [this.counted(await read(folder))];
     const runner = new PieceRunner({
       pieces,
       agents: (piece) => this.agentsFor(piece),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { writeDurably } from "../../../../protocol/durable_file.ts";
+import { LogvendError } from "../../../../protocol/errors.ts";
 import { Column, HostCoverage } from "../../../../protocol/messages.ts";
 import type { HostAnswer } from "../../collector.ts";
 
@@ -30,7 +31,7 @@ const AnswerRecord = z.object({
 });
 
 /** What lies in a folder of one answer, and of which chunks it is. */
-export type KeptAnswer = z.infer<typeof AnswerRecord>;
+type KeptAnswer = z.infer<typeof AnswerRecord>;
 
 const RECORD_ENDING = ".answer.json";
 
@@ -80,40 +81,54 @@ export async function writeAnswer(folder: string, { name, record, files }: NewAn
   );
 }
 
-/** Every answer of a folder that can be read. */
-export async function* readAnswers(folder: string): AsyncGenerator<KeptAnswer> {
+/** Of which chunks the answers of a folder are, by name; those left out whose files are not whole. */
+export async function* listAnswers(
+  folder: string,
+): AsyncGenerator<{ name: string; chunks: ChunkReference[] }> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(folder)) names.push(name);
   for (const name of names.toSorted()) {
     if (!name.endsWith(RECORD_ENDING)) continue;
-    const text = await Deno.readTextFile(join(folder, name));
-    const parsed = AnswerRecord.safeParse(parseJson(text));
-    if (parsed.success) yield parsed.data; // else it was written by another version
+    const answer = await readAnswer(folder, name);
+    if (answer !== null && await hasFiles(folder, answer)) yield { name, chunks: answer.chunks };
   }
 }
 
-/**
- * As it came from the agent, its files under further names in another folder; null: one of them is
- * not there as it was.
- */
+/** As it came from the agent, its files under further names in another folder. */
 export async function restoredAnswer(
-  { chunks: _, parts, ...answer }: KeptAnswer,
+  name: string,
   { from, to }: { from: string; to: () => string },
-): Promise<HostAnswer | null> {
+): Promise<HostAnswer> {
+  const kept = await readAnswer(from, name);
+  if (kept === null) throw new LogvendError("unavailable", `${name} went while it was read`);
+  const { chunks: _, parts, ...answer } = kept;
   const restored: HostAnswer["parts"] = [];
   for (const { table, part } of parts) {
     if (part.encoding === "text") {
       restored.push({ table, part });
       continue;
     }
-    const path = join(from, part.file);
-    const size = await Deno.stat(path).then(({ size }) => size, () => null);
-    if (size !== part.bytes) return null;
     const file = join(to(), `kept-${part.file}`);
-    await Deno.link(path, file);
+    await Deno.link(join(from, part.file), file);
     restored.push({ table, part: { encoding: "parquet", file } });
   }
   return { ...answer, parts: restored };
+}
+
+/** Null: it was written by another version. */
+async function readAnswer(folder: string, name: string): Promise<KeptAnswer | null> {
+  const text = await Deno.readTextFile(join(folder, name));
+  const parsed = AnswerRecord.safeParse(parseJson(text));
+  return parsed.success ? parsed.data : null;
+}
+
+async function hasFiles(folder: string, { parts }: KeptAnswer): Promise<boolean> {
+  for (const { part } of parts) {
+    if (part.encoding === "text") continue;
+    const size = await Deno.stat(join(folder, part.file)).then(({ size }) => size, () => null);
+    if (size !== part.bytes) return false;
+  }
+  return true;
 }
 
 function parseJson(text: string): unknown {

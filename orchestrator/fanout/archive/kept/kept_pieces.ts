@@ -3,13 +3,18 @@
  * the orchestrator ends in the middle, whoever asks the same again waits for the rest only.
  */
 import { join } from "node:path";
+import { getLogger } from "@logtape/logtape";
 import type { QueryClaims } from "../../../../protocol/claims.ts";
+import { messageOf } from "../../../../protocol/errors.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
 import { KeptQuestion } from "./kept_question.ts";
 import { removeFolder } from "./remove_folder.ts";
 
+const log = getLogger(["orchestrator", "fanout"]);
+
 /** Nobody asks the same again after that. */
 const KEPT_MAX_MS = 24 * 3_600_000;
+const LOOK_EVERY_MS = 3_600_000;
 
 /** What nobody has come back for may take this part of the room, so that there is some for others. */
 const LEFT_SHARE_MAX = 0.5;
@@ -30,28 +35,47 @@ export interface KeptFor {
 }
 
 /** Those of all questions. */
-export class KeptPieces {
+export class KeptPieces implements Disposable {
   private readonly running = new Set<string>();
   private bytes = 0;
   private isEnding = false;
+  private readonly timer: ReturnType<typeof setInterval>;
 
-  private constructor(private readonly options: KeptPiecesOptions) {}
+  private constructor(private readonly options: KeptPiecesOptions) {
+    const look = () => void this.sweep().catch((error) => sayNot(error));
+    this.timer = setInterval(look, LOOK_EVERY_MS);
+  }
 
   /** Finds what the last orchestrator left. */
   static async open(options: KeptPiecesOptions): Promise<KeptPieces> {
     await Deno.mkdir(options.folder, { recursive: true, mode: 0o700 });
     const pieces = new KeptPieces(options);
-    await pieces.sweep();
-    return pieces;
+    try {
+      await pieces.sweep();
+      return pieces;
+    } catch (error) {
+      pieces[Symbol.dispose]();
+      throw error;
+    }
   }
 
-  /** Those of one question; null: the same is being asked already. */
+  /** Those of one question; null: the same is being asked already, or nothing can be kept. */
   async begin(asked: KeptFor): Promise<KeptQuestion | null> {
     const name = nameOf(asked);
     if (this.running.has(name)) return null;
     this.running.add(name);
+    try {
+      await this.sweep();
+      return await this.open(name);
+    } catch (error) {
+      this.running.delete(name);
+      sayNot(error);
+      return null;
+    }
+  }
+
+  private async open(name: string): Promise<KeptQuestion> {
     const folder = join(this.options.folder, name);
-    await this.sweep();
     return await KeptQuestion.open({
       folder,
       take: (bytes) => this.take(bytes),
@@ -74,6 +98,10 @@ export class KeptPieces {
   /** The orchestrator ends: from now on everything stays for the next one. */
   leaveAll(): void {
     this.isEnding = true;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.timer);
   }
 
   private take(bytes: number): boolean {
@@ -102,6 +130,10 @@ export class KeptPieces {
     }
     this.bytes = bytes;
   }
+}
+
+function sayNot(error: unknown) {
+  log.warning("Cannot keep what is read in the archive: {reason}.", { reason: messageOf(error) });
 }
 
 /** The same question of the same operator has the same name. */

@@ -2,15 +2,15 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import type { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { writeDurably } from "../../../../protocol/durable_file.ts";
 import { messageOf } from "../../../../protocol/errors.ts";
 import { Table } from "../../../../protocol/messages.ts";
 import { formatBytes } from "../../../../protocol/units.ts";
 import type { HostAnswer } from "../../collector.ts";
 import type { Piece, PlacedChunk } from "../pieces.ts";
-import { newAnswer, readAnswers, restoredAnswer, writeAnswer } from "./kept_answer.ts";
+import { listAnswers, newAnswer, restoredAnswer, writeAnswer } from "./kept_answer.ts";
 import { removeFolder } from "./remove_folder.ts";
-import type { KeptAnswer } from "./kept_answer.ts";
 
 const log = getLogger(["orchestrator", "fanout"]);
 
@@ -32,11 +32,13 @@ export interface KeptQuestionParts {
 /** An answer that is still good, and of which listed chunks it is. */
 export interface UsableAnswer {
   chunks: PlacedChunk[];
-  answer: HostAnswer;
+  /** Reads it. @param folder where its files go */
+  read(folder: () => string): Promise<HostAnswer>;
 }
 
 export class KeptQuestion {
   private isFull = false;
+  private hasFailed = false;
 
   private constructor(
     private readonly parts: KeptQuestionParts,
@@ -62,9 +64,9 @@ export class KeptQuestion {
     });
   }
 
-  /** Keeps an answer durably, if it is whole and there is room for it. */
+  /** Keeps an answer durably, if there is room for it. */
   async keep({ chunks }: Piece, answer: HostAnswer): Promise<void> {
-    if (this.planned === null || (answer.coverage.unread ?? []).length > 0) return;
+    if (this.planned === null) return;
     await this.attempt(async () => {
       const references = chunks.map(({ key, bytes, etag }) => [key, bytes, etag] as const);
       const written = await newAnswer(references.map((one) => [...one]), answer);
@@ -75,21 +77,18 @@ export class KeptQuestion {
 
   /**
    * Answers that are still good: every chunk of theirs is in the list, as it was.
-   * @param options `byHost`: whether a host's chunks belong together; `folder`: where files go
+   * @param byHost whether a host's chunks belong together
    */
-  async usable(
-    listed: readonly PlacedChunk[],
-    { byHost, folder }: { byHost: boolean; folder: () => string },
-  ): Promise<UsableAnswer[]> {
+  async usable(listed: readonly PlacedChunk[], byHost: boolean): Promise<UsableAnswer[]> {
     const found: UsableAnswer[] = [];
     if (this.planned === null) return found;
+    const { folder: from } = this.parts;
     const left = new Map(listed.map((chunk) => [chunk.key, chunk]));
-    for await (const kept of readAnswers(this.parts.folder)) {
-      const chunks = asTheyWere(kept, left);
-      if (chunks === null || (byHost && !areWholeHosts(chunks, listed))) continue;
-      const answer = await restoredAnswer(kept, { from: this.parts.folder, to: folder });
-      if (answer === null) continue;
-      found.push({ chunks, answer });
+    const ofHosts = Map.groupBy(listed, hostOf);
+    for await (const { name, chunks: references } of listAnswers(from)) {
+      const chunks = asTheyWere(references, left);
+      if (chunks === null || (byHost && !areWholeHosts(chunks, ofHosts))) continue;
+      found.push({ chunks, read: (to) => restoredAnswer(name, { from, to }) });
       for (const { key } of chunks) left.delete(key);
     }
     return found;
@@ -112,6 +111,8 @@ export class KeptQuestion {
     try {
       await write();
     } catch (error) {
+      if (this.hasFailed) return;
+      this.hasFailed = true;
       const reason = messageOf(error);
       log.warning("Cannot keep what was read in the archive: {reason}.", { reason });
     }
@@ -129,11 +130,11 @@ async function readPlan(path: string): Promise<Planned | null> {
 
 /** The listed chunks of an answer; null: one of them is not there, or another object by now. */
 function asTheyWere(
-  { chunks }: KeptAnswer,
+  references: readonly ChunkReference[],
   listed: ReadonlyMap<string, PlacedChunk>,
 ): PlacedChunk[] | null {
   const found: PlacedChunk[] = [];
-  for (const [key, , etag] of chunks) {
+  for (const [key, , etag] of references) {
     const chunk = listed.get(key);
     if (chunk?.etag !== etag) return null;
     found.push(chunk);
@@ -142,8 +143,15 @@ function asTheyWere(
 }
 
 /** Whether no other chunk of their hosts is listed. */
-function areWholeHosts(chunks: readonly PlacedChunk[], listed: readonly PlacedChunk[]): boolean {
-  const idOf = ({ place: { region, host } }: PlacedChunk) => `${region}/${host}`;
-  const hosts = new Set(chunks.map(idOf));
-  return listed.filter((chunk) => hosts.has(idOf(chunk))).length === chunks.length;
+function areWholeHosts(
+  chunks: readonly PlacedChunk[],
+  listed: ReadonlyMap<string, readonly PlacedChunk[]>,
+): boolean {
+  return [...Map.groupBy(chunks, hostOf)].every(([host, own]) =>
+    own.length === listed.get(host)?.length
+  );
+}
+
+function hostOf({ place: { region, host } }: PlacedChunk): string {
+  return `${region}/${host}`;
 }

@@ -75,7 +75,9 @@ const ASKED = { sql: "SELECT 1", operator: "ed25519:a", claims: claims() };
 async function makeScene(): Promise<Scene> {
   const folder = await TempFolder.make();
   await Deno.mkdir(folder.join("workspace"));
-  const open = (bytesMax = 1e6) => KeptPieces.open({ folder: folder.join("pieces"), bytesMax });
+  const stack = new DisposableStack();
+  const open = async (bytesMax = 1e6) =>
+    stack.use(await KeptPieces.open({ folder: folder.join("pieces"), bytesMax }));
   const begin = async (): Promise<KeptQuestion> => {
     const question = await (await open()).begin(ASKED);
     assert.ok(question !== null);
@@ -93,10 +95,9 @@ async function makeScene(): Promise<Scene> {
     },
     async find(listed, byHost = false) {
       const question = await begin();
-      const folderOf = () => folder.join("workspace");
-      const found = await question.usable(listed, { byHost, folder: folderOf });
       const texts: string[] = [];
-      for (const { answer: { parts } } of found) {
+      for (const { read } of await question.usable(listed, byHost)) {
+        const { parts } = await read(() => folder.join("workspace"));
         for (const { part } of parts) {
           if (part.encoding === "text") texts.push(String(part.values[0]?.[0]));
           else texts.push(await Deno.readTextFile(part.file));
@@ -105,7 +106,10 @@ async function makeScene(): Promise<Scene> {
       }
       return texts.sort();
     },
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]() {
+      stack.dispose();
+      return folder[Symbol.asyncDispose]();
+    },
   };
 }
 
