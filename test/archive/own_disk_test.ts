@@ -9,7 +9,9 @@ import { WorkerPool } from "../../agent/query/worker_pool.ts";
 import type { HostQuery } from "../../agent/store/answer.ts";
 import { chunksOfTexts } from "../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import { readObject } from "../../protocol/archive/object_store.ts";
 import type { GetOptions } from "../../protocol/archive/object_store.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { HOUR_MS, START_MS } from "../unit/agent/store/scene.ts";
@@ -108,4 +110,15 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
   const third = await ask(parts, sql, rest);
   assert.equal(third.values[0]?.[0], count);
   assert.equal(third.coverage.archive?.chunks, 1);
+
+  const [copied = "", source = ""] = chunks.map(([key]) => key); // one chunk under two names
+  const body = await readObject(objects, source, {}, signal);
+  await objects.put({ key: copied, body, sha256: sha256Hex(body) }, signal);
+  const facts = await objects.head(copied, signal);
+  const both: typeof chunks = [[copied, facts?.bytes ?? 0, facts?.etag ?? ""], ...chunks.slice(1)];
+  const doubled = await ask(parts, sql, archive({ kind: "read", of: OF, chunks: both }));
+  assert.equal(doubled.values[0]?.[0], count);
+  const [unread] = doubled.coverage.unread ?? [];
+  assert.equal(unread?.key, copied);
+  assert.match(unread.reason, /^it is the chunk [0-9a-f]{16}, under another's name; see logvend/);
 });

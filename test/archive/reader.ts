@@ -44,8 +44,8 @@ export async function putChunks(
 
 /** Reads an archive. */
 export interface Reader extends AsyncDisposable {
-  /** Lists, and reads all that is listed, with an empty cache. */
-  ask(store: ObjectStore, sql: string): Promise<{
+  /** Lists, and reads all that is listed, with an empty cache; `listed` is called between. */
+  ask(store: ObjectStore, sql: string, listed?: (keys: string[]) => Promise<void>): Promise<{
     values: (string | null)[][];
     coverage: HostCoverage;
   }>;
@@ -60,7 +60,7 @@ export async function makeReader(): Promise<Reader> {
   const workers = stack.use(await WorkerPool.open(folders));
   const owned = stack.move();
   return {
-    async ask(store, sql) {
+    async ask(store, sql, listed) {
       const cacheFolder = folder.join("data", crypto.randomUUID());
       const cache = await ChunkCache.open({ folder: cacheFolder, quotaBytes: 1e9 });
       const self = { host: "a", region: "eu", labels: {} };
@@ -89,6 +89,7 @@ export async function makeReader(): Promise<Reader> {
       const { values } = await one({ kind: "list", of: OF });
       const chunks = chunksOfTexts(values)
         .map(({ key, bytes, etag }): [string, number, string] => [key, bytes, etag]);
+      await listed?.(chunks.map(([key]) => key));
       return await one({ kind: "read", of: OF, chunks });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

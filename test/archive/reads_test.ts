@@ -1,5 +1,7 @@
 /** Reading an archive in S3 whose line, keys or bucket fail: right answers, or a line that helps. */
 import assert from "node:assert/strict";
+import { readObject } from "../../protocol/archive/object_store.ts";
+import { sha256Hex } from "../../protocol/sha256.ts";
 import { Random } from "../faults/random.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import type { Ceph } from "../harness/ceph/cluster.ts";
@@ -46,6 +48,7 @@ Deno.test({
     await t.step("faults at random", () => chaos(parts));
     await t.step("a slow line with 20 ms of latency", () => slow(parts));
     await t.step("what does not pass ends soon, with a reason", () => lasting(parts));
+    await t.step("objects that are replaced and removed in the middle", () => changing(parts));
     await t.step("wrong keys, no right, no bucket: what to do is said", () => refused(parts));
   },
 });
@@ -130,6 +133,29 @@ async function lasting(parts: Parts) {
     assert(requests >= 4 && requests <= 4 * (HOURS + 1), `${fault.kind}: ${requests} requests`);
     assert(ms < 20_000, `${fault.kind}: ${ms} ms`);
   }
+}
+
+/** If-Match holds: what was listed is read, or the chunk is named. */
+async function changing({ bucket, reader }: Parts) {
+  const { signal } = new AbortController();
+  await using store = await bucket.open({ url: `s3://${bucket.name}/changing` });
+  await putChunks(store, { host: "web-1", region: "eu", hours: 3 });
+  const keys: string[] = [];
+  const { values, coverage } = await reader.ask(
+    store,
+    "SELECT count(*) AS n FROM logs",
+    async (all) => {
+      keys.push(...all);
+      const [first = "", second = "", third = ""] = all;
+      const body = await readObject(store, third, {}, signal);
+      await store.put({ key: first, body, sha256: sha256Hex(body) }, signal); // a chunk, but another
+      await store.remove(second, signal);
+    },
+  );
+  assert.deepEqual(values, [[String(CHUNK_ROWS)]]);
+  const [unread] = coverage.unread ?? [];
+  assert.deepEqual([unread?.host, unread?.chunks, unread?.key], ["web-1", 2, keys[0]]);
+  assert.match(unread?.reason ?? "", /^it was replaced while it was read: ask again$/);
 }
 
 async function refused({ ceph, bucket, reader }: Parts) {
