@@ -3,19 +3,13 @@ import { broadcastHash } from "../../protocol/broadcast.ts";
 import {
   CLAIMS_LIFETIME_MAX_MS,
   ERASE_WHERE_MAX,
+  EraseClaims,
   SQL_BYTES_MAX,
   TAIL_LASTS_MAX_MS,
 } from "../../protocol/claims.ts";
-import type { ErasureRecord } from "../../protocol/erasure.ts";
+import { ErasureRecord } from "../../protocol/erasure.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type {
-  EraseClaims,
-  Limits,
-  QueryClaims,
-  Range,
-  Source,
-  TailClaims,
-} from "../../protocol/claims.ts";
+import type { Limits, QueryClaims, Range, Source, TailClaims } from "../../protocol/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector.ts";
 import { signClaims } from "../../protocol/signature.ts";
@@ -118,7 +112,12 @@ export async function signErasure(
     until,
     columns,
   };
-  return { id: claims.id, record: { where, token: await signClaims(claims, key) } };
+  const record = ErasureRecord.safeParse({ where, token: await signClaims(claims, key) });
+  if (record.success && EraseClaims.safeParse(claims).success) {
+    return { id: claims.id, record: record.data };
+  }
+  const text = "The erasure names too many hosts or columns for one: make several of it";
+  throw new LogvendError("usage", text);
 }
 
 /** Signs the cancelling of a query (`text`: its id) or the retiring of hosts (a name a line). */

@@ -5,6 +5,7 @@ import { concernsArchived, erasureText, verifyErasure } from "../../protocol/era
 import type { Erasure } from "../../protocol/erasure.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
+import { HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
 import { counted, parseDurationMs } from "../../protocol/units.ts";
 import { signErasure } from "../access/sign.ts";
 import type { ErasureStatus } from "../api/events.ts";
@@ -63,6 +64,7 @@ export async function eraseCommand(command: EraseCommand): Promise<number> {
 async function eraseNew(command: EraseCommand): Promise<number> {
   const { options, client, terminal } = command;
   const { stream, where = "" } = options;
+  checkStream(stream);
   const range = rangeOf(options, terminal.now());
   const selector = selectorText(options);
   const key = await keyOf(options);
@@ -94,6 +96,15 @@ async function eraseNew(command: EraseCommand): Promise<number> {
 const NONE = { where: "", token: "" };
 
 const keyed = ({ object }: { object: { key: string } }) => object;
+
+/** @throws {LogvendError} usage, of tables that are no streams */
+function checkStream(stream: string) {
+  if (!HOST_TABLES.includes(stream)) return;
+  const why = stream === REJECTS
+    ? "they go with the lines of their streams"
+    : "it holds no lines, and is no stream";
+  throw new LogvendError("usage", `--stream ${stream}: ${why}`);
+}
 
 /** Both ends have to be given, and no row of the future goes. @throws {LogvendError} usage */
 function rangeOf({ since, until }: EraseOptions, nowMs: number): { since: string; until: string } {

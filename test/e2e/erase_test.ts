@@ -115,6 +115,7 @@ Deno.test("nothing is erased without a range, a right, the confirmation, or with
   await refused({ ...RANGE, where: "random() > 0.5" }, /each row of logs decides by itself/);
   await refused({ ...RANGE, where: "status IN (SELECT status FROM logs)" }, /without subqueries/);
   await refused({ ...RANGE, stream: "none" }, /none/);
+  await refused({ ...RANGE, stream: "rejects" }, /they go with the lines of their streams/);
   await refused({ ...RANGE, on: "service = web-server" }, /host and region of their chunks alone/);
   await refused({ ...RANGE, where: WHERE }, /there is no terminal; give --confirm "erase logs/);
   await refused({ ...RANGE, where: WHERE }, /Not confirmed, nothing is erased: wanted/, "yes");

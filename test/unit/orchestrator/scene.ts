@@ -67,6 +67,7 @@ export class Scene implements AsyncDisposable {
       broker_listen: "127.0.0.1:0",
       data_dir: folder.join("data"),
       trust: [key.publicKey],
+      trust_erase: [key.publicKey],
     });
     const orchestrator = stack.use(await startOrchestrator(config));
     const scene = new Scene(stack, orchestrator, key, config.data_dir, planner);

@@ -9,6 +9,7 @@ import { HoldingsCommand } from "../../../protocol/holdings.ts";
 import type { DayHoldings, HostHoldings } from "../../../protocol/holdings.ts";
 import {
   CancelCommand,
+  EraseCommand,
   ExplainCommand,
   HEARTBEAT_MS,
   LEASE_MS,
@@ -18,6 +19,7 @@ import {
 } from "../../../protocol/messages.ts";
 import type {
   HostCoverage,
+  HostErasure,
   HostTables,
   Presence,
   QueryAck,
@@ -95,6 +97,8 @@ export interface ScriptedAgentOptions {
   holdings?: { said: HostHoldings; days?: DayHoldings[] };
   /** What it does with a tail; with it, it says that it can. */
   tail?: (tail: IncomingTail) => void;
+  /** What it says of an erasure; with it, it says that it knows them. */
+  erase?: (command: EraseCommand) => Omit<HostErasure, "id">;
   coverage?: Partial<HostCoverage>;
   presence?: Partial<Presence>;
 }
@@ -160,6 +164,7 @@ export class ScriptedAgent implements AsyncDisposable {
       this.wake(ack);
     }
     if (type === "holdings") this.sayDays(parseBody(HoldingsCommand, body, "holdings"));
+    if (type === "erase") this.erase(parseBody(EraseCommand, body, "erase"));
     if (type === "tail") this.tail(parseBody(TailCommand, body, "tail"));
     if (type === "explain") {
       await this.options.explain?.(this.incoming(parseBody(ExplainCommand, body, "explain")));
@@ -167,6 +172,15 @@ export class ScriptedAgent implements AsyncDisposable {
     if (type !== "query") return;
     const command = parseBody(QueryCommand, body, "query");
     await (this.options.script ?? answering)(this.incoming(command));
+  }
+
+  private erase(command: EraseCommand) {
+    const { id, orchestrator } = command;
+    const said = this.options.erase?.(command);
+    if (said === undefined) return;
+    const payload = seal({ type: "erased", body: { id, ...said }, issuedAtMs: Date.now() });
+    const topic = agentTopics("logvend", this.options.host).erased(orchestrator);
+    this.client.publish(topic, Buffer.from(payload), { qos: 1 });
   }
 
   private sayDays({ orchestrator, days }: HoldingsCommand) {
@@ -284,6 +298,7 @@ function presenceOf(
     commands: [
       ...(options.tail === undefined ? [] : ["tail"]),
       ...(options.explain === undefined ? [] : ["explain"]),
+      ...(options.erase === undefined ? [] : ["erase"]),
     ],
     streams: ["logs"],
     state,

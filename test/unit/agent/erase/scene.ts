@@ -82,6 +82,7 @@ export async function erasingHost(
       sealAfterMs: 120_000,
       isBulk: true,
       keepsUnarchived: true,
+      windowed: new Set(["logs"]),
       clock: () => NOW_MS,
       signal,
     }),
