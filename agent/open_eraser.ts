@@ -2,7 +2,6 @@
 import type { AgentConfig } from "./config.ts";
 import { verifyErasure } from "../protocol/erasure.ts";
 import type { ErasureRecord } from "../protocol/erasure.ts";
-import { LogvendError } from "../protocol/errors.ts";
 import type { HostErasure } from "../protocol/messages.ts";
 import { toWireError } from "../protocol/wire_error.ts";
 import type { ArchivedChunks } from "./archive/queries/archived_chunks.ts";
@@ -36,15 +35,19 @@ export function openEraser({ config, store, workers, archived, known }: EraserPa
   });
 }
 
-/** Checks a record and takes it. @throws {LogvendError} not_permitted, also where it is not for this host */
+/**
+ * Checks a record and takes it. False: it is not for this host, which forgets what it holds of others'
+ * chunks all the same.
+ * @throws {LogvendError} not_permitted
+ */
 export async function takeErasure(
   eraser: Eraser,
   { trust_erase: eraseTrust }: AgentConfig,
   record: ErasureRecord,
-): Promise<string> {
+): Promise<boolean> {
   const erasure = await verifyErasure(record, { eraseTrust, nowMs: Date.now() });
-  if (eraser.add(erasure)) return erasure.id;
-  throw new LogvendError("not_permitted", `"${erasure.selector}" does not select this host`);
+  await eraser.forget(erasure);
+  return eraser.add(erasure);
 }
 
 /** The same for whoever tells it over the broker: he hears how it goes. @param id as he has it */
@@ -55,9 +58,10 @@ export async function erasureState(
 ): Promise<HostErasure> {
   const nothing = { rows: 0, chunks: 0, archived: 0 };
   try {
-    const taken = await takeErasure(eraser, config, record);
-    const progress = eraser.progress(taken);
-    return progress ?? { id, state: "working", ...nothing, reason: null };
+    if (await takeErasure(eraser, config, record)) {
+      return eraser.progress(id) ?? { id, state: "working", ...nothing, reason: null };
+    }
+    return { id, state: "refused", ...nothing, reason: "its selector does not select this host" };
   } catch (error) {
     const { code, message } = toWireError(error);
     const state = code === "not_permitted" ? "refused" : "failed";

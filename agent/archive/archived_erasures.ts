@@ -1,24 +1,43 @@
 /** Erasures as the archive tells them: a host that nobody could tell otherwise finds them here. */
 import { getLogger } from "@logtape/logtape";
 import { ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
-import type { ObjectStore } from "../../protocol/archive/object_store.ts";
+import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
 import { ErasureRecord, ERASURES_PREFIX } from "../../protocol/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
 
-/** Takes a record, once it has been checked. @throws {LogvendError} not_permitted */
+/** Takes a record, which it may have taken before. @throws {LogvendError} not_permitted */
 export type ErasureTaker = (record: ErasureRecord) => Promise<void>;
 
 /** An erasure is some kilobytes. */
 const RECORD_BYTES_MAX = 64 * 1_024;
 
+/**
+ * So long a new record is taken again and again: until its archive is done, what queries hold of the
+ * archive here may be fetched anew.
+ */
+const RECENT_MS = 2 * 86_400_000;
+const AGAIN_MS = 60_000;
+
+/** A record that was read; null: it is none, or was refused. */
+interface Seen {
+  etag: string;
+  record: ErasureRecord | null;
+  takenMs: number;
+}
+
 export class ArchivedErasures {
   private readonly log = getLogger(["agent", "archive"]);
-  /** By key, the ETag of what was taken or refused. */
-  private readonly seen = new Map<string, string>();
+  /** By key. */
+  private readonly seen = new Map<string, Seen>();
   /** Said once. */
   private isDenied = false;
 
-  constructor(private readonly objects: ObjectStore, private readonly take: ErasureTaker) {}
+  /** @param clock the archive's, as far as this host knows */
+  constructor(
+    private readonly objects: ObjectStore,
+    private readonly take: ErasureTaker,
+    private readonly clock: () => number = Date.now,
+  ) {}
 
   /**
    * Takes what is new. Where this agent may not look, it goes on without: an erased chunk that comes
@@ -27,7 +46,9 @@ export class ArchivedErasures {
    */
   async look(signal: AbortSignal): Promise<void> {
     try {
-      await this.lookNow(signal);
+      for await (const object of this.objects.list(ERASURES_PREFIX, signal)) {
+        await this.lookAt(object, signal);
+      }
     } catch (error) {
       if (!(error instanceof ObjectStoreError && error.problem === "denied")) throw error;
       if (!this.isDenied) {
@@ -40,20 +61,29 @@ export class ArchivedErasures {
     }
   }
 
-  private async lookNow(signal: AbortSignal) {
-    for await (const { key, etag, bytes } of this.objects.list(ERASURES_PREFIX, signal)) {
-      if (this.seen.get(key) === etag || bytes > RECORD_BYTES_MAX) continue;
-      const content = await readObject(this.objects, key, { ifMatch: etag }, signal);
-      this.seen.set(key, etag);
-      try {
-        await this.take(ErasureRecord.parse(JSON.parse(new TextDecoder().decode(content))));
-      } catch (error) {
-        this.log.warn("{key} in {archive} is not heeded: {error}", {
-          key,
-          archive: this.objects.url,
-          error: messageOf(error),
-        });
-      }
+  private async lookAt({ key, etag, bytes, modifiedMs }: ListedObject, signal: AbortSignal) {
+    const nowMs = this.clock();
+    const before = this.seen.get(key);
+    if (before?.etag === etag) {
+      const isDue = nowMs - modifiedMs < RECENT_MS && nowMs - before.takenMs >= AGAIN_MS;
+      if (before.record === null || !isDue) return;
+      before.takenMs = nowMs;
+      return await this.take(before.record);
+    }
+    const seen: Seen = { etag, record: null, takenMs: nowMs };
+    if (bytes > RECORD_BYTES_MAX) return;
+    const content = await readObject(this.objects, key, { ifMatch: etag }, signal);
+    this.seen.set(key, seen);
+    try {
+      const record = ErasureRecord.parse(JSON.parse(new TextDecoder().decode(content)));
+      await this.take(record);
+      seen.record = record;
+    } catch (error) {
+      this.log.warn("{key} in {archive} is not heeded: {error}", {
+        key,
+        archive: this.objects.url,
+        error: messageOf(error),
+      });
     }
   }
 }

@@ -11,6 +11,7 @@ import { REJECTS } from "../../protocol/streams.ts";
 import { counted } from "../../protocol/units.ts";
 import type { ErasureProgress } from "../store/erasures.ts";
 import type { StoredFile } from "../store/catalog.ts";
+import type { Sealer } from "../store/chunk_writer.ts";
 import type { RowFinder } from "../store/erase_chunk.ts";
 import type { Store } from "../store/store.ts";
 
@@ -30,6 +31,12 @@ const LOOK_EVERY_MS = 5_000;
 const RETRY_MS = 60_000;
 /** Of chunks in one round: beyond it something is wrong with all of them. */
 const FAILURES_MAX = 100;
+
+interface Task {
+  erasure: Erasure;
+  chunk: StoredFile;
+  writer: Sealer;
+}
 
 export class Eraser {
   private readonly log = getLogger(["agent", "erase"]);
@@ -51,6 +58,11 @@ export class Eraser {
     this.log.warn("Erasure {id} of {operator}: {sql}", { id, operator, sql });
     this.woken.resolve();
     return true;
+  }
+
+  /** Forgets what is held of such rows beside the store. */
+  async forget(erasure: Erasure): Promise<void> {
+    await this.options.forget(erasure);
   }
 
   /** How it goes here; null: it is not known. */
@@ -94,12 +106,13 @@ export class Eraser {
       await store.sealFor(erasure);
       erasures.sealed(erasure.id);
     }
+    await using writer = store.chunkWriter();
     const failed = new Set<string>();
     for (let next = erasures.next(failed); next !== null; next = erasures.next(failed)) {
       if (signal.aborted || failed.size >= FAILURES_MAX) break;
       const { erasure, chunk } = next;
       try {
-        await store.exclusively(() => this.eraseOne(erasure, chunk, signal));
+        await store.exclusively(() => this.eraseOne({ erasure, chunk, writer }, signal));
       } catch (error) {
         if (signal.aborted) break;
         failed.add(`${erasure.id} ${chunk.id}`);
@@ -114,14 +127,14 @@ export class Eraser {
     return failed.size;
   }
 
-  private async eraseOne(erasure: Erasure, found: StoredFile, signal: AbortSignal) {
+  private async eraseOne({ erasure, chunk: found, writer }: Task, signal: AbortSignal) {
     const { store, find, forget } = this.options;
     const chunk = await store.keeper.verifyNow(found);
     if (chunk === null) return; // damaged: it has been set aside
     await using rows = await find(erasure, chunk, signal);
     if (rows === null) return store.erasures.applied(erasure.id, chunk.id);
     const { shape, path } = rows;
-    const after = await store.eraseRows({ erasure: erasure.id, chunk, shape, rows: path });
+    const after = await store.eraseRows(writer, { erasure: erasure.id, chunk, shape, rows: path });
     if (after === null) return;
     this.log.info("Erased {rows} of {path}: the others are in {after}", {
       rows: counted(chunk.rows - after.rows, "row"),

@@ -33,6 +33,7 @@ import { openParts } from "./open_store.ts";
 import type { StoreParts } from "./open_store.ts";
 import { lostIn } from "./removed.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
+import type { Sealer } from "./chunk_writer.ts";
 import { SealProcess } from "./seal_process.ts";
 import { isRipe, sealHours, waitingHours } from "./seal.ts";
 import type { SealContext, WaitingHour } from "./seal.ts";
@@ -154,9 +155,13 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     await this.seal(hoursToErase(this.waitingHours(), erasure));
   }
 
+  /** What writes chunks anew, one after the other; its process begins with the first. */
+  chunkWriter(): Sealer {
+    return this.sealContext.newSealer();
+  }
+
   /** Writes a chunk anew without some rows; null: it has left the store meanwhile. */
-  async eraseRows(erased: ChunkErasure): Promise<StoredFile | null> {
-    await using writer = this.sealContext.newSealer();
+  async eraseRows(writer: Sealer, erased: ChunkErasure): Promise<StoredFile | null> {
     return await eraseChunk(this.parts, writer, erased);
   }
 

@@ -10,7 +10,7 @@ import { eraseSigner } from "../erase/scene.ts";
 
 const { signal } = new AbortController();
 
-Deno.test("each record of the archive is taken once; what is none, or refused, does not stop uploads", async () => {
+Deno.test("each record of the archive is taken, again while it is new; what is none, or refused, does not stop uploads", async () => {
   await using folder = await TempFolder.make();
   await using objects = new FolderStore(folder.path);
   const { sign } = await eraseSigner();
@@ -19,14 +19,21 @@ Deno.test("each record of the archive is taken once; what is none, or refused, d
   await folder.write("erasures/mine.txt", "no record");
   await folder.write("erasures/z.json", JSON.stringify({ where: "", token: "refused" }));
   const taken: ErasureRecord[] = [];
+  let nowMs = Date.now();
   const erasures = new ArchivedErasures(objects, (record) => {
     if (record.token === "refused") throw new LogvendError("not_permitted", "not signed");
     taken.push(record);
     return Promise.resolve();
-  });
+  }, () => nowMs);
   await erasures.look(signal);
   await erasures.look(signal);
   assert.deepEqual(taken, [record]);
+  nowMs += 120_000;
+  await erasures.look(signal);
+  assert.deepEqual(taken, [record, record], "caches may have been filled again");
+  nowMs += 3 * 86_400_000;
+  await erasures.look(signal);
+  assert.equal(taken.length, 2);
 });
 
 Deno.test("an agent that may not look for erasures goes on; a store that is away is another matter", async () => {

@@ -6,6 +6,7 @@ import { ChunkCache } from "../../../../../agent/archive/reads/chunk_cache.ts";
 import type { ArchiveScope } from "../../../../../agent/store/query_archive.ts";
 import { wholeHistory } from "../../../../../agent/query/whole_history.ts";
 import { FolderStore } from "../../../../../protocol/archive/folder_store.ts";
+import { withoutRows } from "../../../../../protocol/chunk_id.ts";
 import { chunkPath } from "../../../../../protocol/chunk_path.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { FileStore } from "../../query/logs.ts";
@@ -126,4 +127,30 @@ Deno.test("a host adds what it holds no more, and each chunk once", async () => 
   assert.equal(snapshot.archive?.chunks, 1); // 0x12 is the chunk of hour 18
   assert.equal(logs?.rows, 2 * GROUP_ROWS);
   assert.equal((logs?.files.length ?? 0) + (logs?.archived?.[0]?.files.length ?? 0), 2);
+});
+
+Deno.test("of a chunk that rows were erased from the last is listed, whichever others are there still", async () => {
+  const place = { stream: "logs", region: "eu", host: "web-1", hour: "2026-11-22T19" };
+  const chunk = "0123456789abcdef";
+  const once = withoutRows(chunk, { rows: 1, digest: 5n });
+  const twice = withoutRows(once, { rows: 2, digest: 9n });
+  const keys = [chunk, twice, once].map((id) => chunkPath({ ...place, chunk: id }));
+  await using here = await scene([...keys, keyOf(20)]);
+  const listed = await here.archive.list(SCOPE, never);
+  assert.deepEqual(listed.map(({ key }) => key), [keys[1], keyOf(20)]);
+  const held = new FileStore(here.chunk, GROUP_ROWS);
+  const heldToo = {
+    tables: () => held.tables(),
+    async snapshot(request: Parameters<typeof held.snapshot>[0]) {
+      const snapshot = await held.snapshot(request);
+      const table = snapshot.tables.get("logs");
+      assert.ok(table !== undefined);
+      table.chunkIds = [chunk]; // erased in the archive, and not here yet
+      return snapshot;
+    },
+  };
+  const { archive } = here;
+  const history = wholeHistory({ store: heldToo, archive, scope: SCOPE, signal: never });
+  await using snapshot = await history.snapshot(REQUEST);
+  assert.equal(snapshot.tables.get("logs")?.rows, 2 * GROUP_ROWS, "each origin counts once");
 });

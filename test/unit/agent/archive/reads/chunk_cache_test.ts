@@ -230,3 +230,28 @@ Deno.test("a quota that is smaller by now holds from the start; what is dropped 
   assert.equal(await lend(third, "b"), 0);
   assert(await lend(third, "a") > 0);
 });
+
+Deno.test("what is dropped is gone from the disk, what is being read once it has been, also of before", async () => {
+  await using here = await scene();
+  const { cache, object, folder, engine } = here;
+  const files = async () => (await Array.fromAsync(Deno.readDir(folder))).length;
+  const lent = await cache.lend(object.cached, ANY, only("status"));
+  await cache.drop((key) => key === "another");
+  assert.ok(await files() > 0);
+  await cache.drop((key) => key === object.key);
+  const [[count] = []] = await rowsOf(engine, lent.path, "SELECT count(*)::INT FROM logs");
+  assert.equal(count, ROWS);
+  const again = await cache.lend(object.cached, ANY, only("status"));
+  assert.ok(again.fetched.bytes > 0);
+  lent.release();
+  assert.equal(
+    (await rowsOf(engine, again.path, "SELECT count(*)::INT FROM logs"))[0]?.[0],
+    ROWS,
+    "it has a file of its own",
+  );
+  again.release();
+  const next = await here.reopen();
+  await next.drop(() => true);
+  assert.equal(await files(), 0);
+  assert.equal(next.usedBytes, 0);
+});
