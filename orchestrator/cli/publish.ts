@@ -9,7 +9,7 @@ import { readOrchestratorConfig } from "../config.ts";
 import { ProgressLine } from "../progress.ts";
 import { MANIFEST_KEY } from "../publish/manifest.ts";
 import type { ResultFacts } from "../publish/manifest.ts";
-import { parquetParts, PART_BYTES_MAX } from "../publish/parquet_parts.ts";
+import { parquetColumns, parquetParts, PART_BYTES_MAX } from "../publish/parquet_parts.ts";
 import { Publication } from "../publish/publication.ts";
 import { openPublishStore } from "../publish/publish_store.ts";
 import { ask } from "./ask.ts";
@@ -55,6 +55,7 @@ export async function publishAnswer(
   try {
     await publish({ ...command, publication, store }, spool, answered);
   } catch (error) {
+    if (terminal.signal.aborted) throw error; // nobody wants it any more
     spool.keep();
     terminal.error(`not published; the answer is kept in ${spool.path}`);
     throw error;
@@ -93,7 +94,11 @@ async function publish(publishing: Publishing, spool: Spool, answered: Answered)
     progress.clear();
   }
   const { publicKey } = await keyOf(options);
-  const { manifest, left } = await publication.finish(factsOf(answered, publicKey));
+  const facts = factsOf(answered, {
+    operator: publicKey,
+    columns: await parquetColumns(spool.path),
+  });
+  const { manifest, left } = await publication.finish(facts);
   const { rows, files, bytes } = manifest;
   const url = `${store.url}/${MANIFEST_KEY}`;
   await terminal.write(
@@ -116,9 +121,9 @@ async function hashOf(path: string, signal: AbortSignal): Promise<string> {
 
 function factsOf(
   { question: { sql, claims }, end: { type: _, ...end } }: Answered,
-  operator: string,
+  more: Pick<ResultFacts, "operator" | "columns">,
 ): ResultFacts {
   const { id, selector, source = "live", range: asked, now } = claims;
   const complete = end.coverage.missing.length === 0;
-  return { id, operator, sql, selector, source, asked, now, complete, ...end };
+  return { id, sql, selector, source, asked, now, complete, ...end, ...more };
 }

@@ -33,6 +33,7 @@ export const ResultFacts = z.object({
   now: z.iso.datetime(),
   mode: z.string(),
   elapsed_ms: z.number(),
+  /** Of the files. */
   columns: z.array(Column),
   /** Whether nobody is missing from it. */
   complete: z.boolean(),

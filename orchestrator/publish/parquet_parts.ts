@@ -1,5 +1,6 @@
 /** Cuts one long Parquet file into several of about the same size, in the order of its rows. */
 import { join } from "node:path";
+import type { Column } from "../../protocol/messages.ts";
 import { literal } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 
@@ -22,6 +23,12 @@ export interface CutRequest {
   /** Where parts are written; each is deleted when the next one is asked for. */
   folder: string;
   bytesMax: number;
+}
+
+/** Names and types as whoever reads the file has them. */
+export async function parquetColumns(path: string): Promise<Column[]> {
+  await using engine = await Engine.open();
+  return await engine.describe(`FROM read_parquet(${literal(path)})`);
 }
 
 /** The file itself where it is short enough. @throws when it is no whole Parquet file */

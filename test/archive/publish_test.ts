@@ -22,7 +22,7 @@ import { silent } from "../unit/orchestrator/scripted_agent.ts";
 const { signal } = new AbortController();
 
 /** No table: the orchestrator answers it alone. Rows that do not pack well. */
-const SQL = `SELECT i, hash(i)::VARCHAR || hash(-i) || hash(i * 1000003) AS text
+const SQL = `SELECT i, 1::HUGEINT AS wide, hash(i)::VARCHAR || hash(-i) || hash(i * 1000003) AS text
   FROM (SELECT unnest(range(400000)) AS i)`;
 
 /** An orchestrator, a key to ask it with, a bucket and an orchestrator.yaml that names it. */
@@ -119,6 +119,7 @@ Deno.test({
       assert.ok((manifest.files[0]?.bytes ?? 0) > 8_388_608, "larger than one part");
       assert.deepEqual(manifest.columns, [
         { name: "i", type: "BIGINT" },
+        { name: "wide", type: "DECIMAL(38,0)" }, // as it is in the file
         { name: "text", type: "VARCHAR" },
       ]);
     });
