@@ -42,6 +42,11 @@ export const QueryCommand = z.object({
   broadcast: z.string().max(BROADCAST_CHARACTERS_MAX).optional(),
   /** A piece of a question to the archive; `request` is then that of the piece. */
   archive: ArchivePiece.optional(),
+  /**
+   * Whether an answer may lack archived chunks that cannot be read, as its coverage says. Orchestrators
+   * of older versions do not look there: for them it is an error.
+   */
+  may_lack: z.boolean().default(false),
 });
 export type QueryCommand = z.infer<typeof QueryCommand>;
 

@@ -216,11 +216,11 @@ export class Commands {
     }
     const totalMs = () => performance.now() - startMs;
     try {
-      const { sql, tables, plan_version: version, archive: piece } = command;
+      const { sql, tables, plan_version: version, archive: piece, may_lack: mayLack } = command;
       const { force = false } = claims;
       const archive = piece && { piece, selector };
       const asked = { sql, tables, now, range, limits, source, version };
-      const query = { ...asked, broadcast, force, explain, archive };
+      const query = { ...asked, broadcast, force, explain, archive, mayLack };
       const [answered, remembered] = await Promise.allSettled([
         this.options.answer(query, signal),
         this.accept(job),

@@ -37,7 +37,8 @@ export async function answerQuery(
   query: HostQuery,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
-  const { limits, broadcast = [], force = false, archive, source, explain, ...question } = query;
+  const { limits, broadcast = [], force = false, archive, source, explain, ...rest } = query;
+  const { mayLack = false, ...question } = rest;
   const { policy, denied } = parts;
   if (!force) checkDenied(denied.denialOf(query.sql));
   const caps = tightened(policy, limits);
@@ -53,7 +54,7 @@ export async function answerQuery(
     partials: partials.map(({ table, sql }) => ({ table, sql })),
     caps,
   });
-  const whole = { asked, output, rules: rulesOf(parts, query) };
+  const whole = { asked, output, rules: rulesOf(parts, query), mayLack };
   try {
     if (explain) return emptyAnswer(await explainQuestion(parts, whole, until));
     if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
@@ -69,7 +70,7 @@ export async function answerQuery(
 /** Rows of this host may be in the archive alone. */
 async function answerWithGone(
   parts: QueryParts,
-  question: Question & { goneUntil: string },
+  question: Question & { goneUntil: string; mayLack: boolean },
   signal: AbortSignal,
 ): Promise<HostAnswer> {
   const { store, archive = null } = parts;
@@ -87,7 +88,7 @@ async function answerWithGone(
 async function answerPiece(
   parts: QueryParts,
   { piece, selector }: NonNullable<HostQuery["archive"]>,
-  question: Question,
+  question: Question & { mayLack: boolean },
   signal: AbortSignal,
 ): Promise<HostAnswer> {
   const archive = parts.archive ?? noArchive();

@@ -127,7 +127,7 @@ export async function explainQuestion(
 }
 
 /** A question that was planned before. */
-export type Planned = Omit<Question, "asked"> & { plan: Plan };
+export type Planned = Omit<Question, "asked"> & { plan: Plan; mayLack: boolean };
 
 /**
  * Runs a plan over a snapshot that took long: no worker has waited meanwhile.

@@ -22,8 +22,9 @@ export async function runArchived(
   question: Planned,
   signal: AbortSignal,
 ): Promise<Finished> {
-  const { plan, rules } = question;
+  const { plan, rules, mayLack } = question;
   await using snapshot = await parts.store.snapshot(requestOf(plan, rules));
+  if (!mayLack) checkWhole(snapshot);
   let harm: Fate | null = null; // a damaged file's, perhaps
   const lenient = { ...question, ...rules && { rules: { ...rules, harmed: note } } };
   function note(fate: Fate) {
@@ -39,11 +40,17 @@ export async function runArchived(
     if (damaged.length > 0) {
       for (const file of damaged) file.discard();
       const rest = withoutFiles(snapshot, damaged, DAMAGED);
+      if (!mayLack) checkWhole(rest);
       return await runOver(parts, { ...question, snapshot: rest }, signal);
     }
     if (harm !== null) rules?.harmed(harm);
     throw error;
   }
+}
+
+function checkWhole({ unread = [] }: Snapshot) {
+  const [first] = unread;
+  if (first !== undefined) throw new LogvendError("unavailable", `${first.key}: ${first.reason}`);
 }
 
 interface Search {

@@ -25,6 +25,8 @@ export interface HostQuery {
   source?: Source | undefined;
   /** A piece of a question to the archive, and the selector that was signed. @default none */
   archive?: { piece: ArchivePiece; selector: string } | undefined;
+  /** Whether archived chunks that cannot be read are left out, and named. @default it is an error */
+  mayLack?: boolean;
 }
 
 /** One partial table as it leaves the host: its texts, or a Parquet file. */

@@ -65,6 +65,7 @@ export class HostCommands {
       plan_version: version,
       tables,
       ...(broadcast === undefined ? {} : { broadcast }),
+      may_lack: true,
     };
   }
 

@@ -39,6 +39,7 @@ async function ask(parts: FleetParts, sql: string, more: Partial<HostQuery>) {
     limits: { timeout_ms: 30_000, rows_max: 1_000_000, bytes_max: 1e9 },
     version: PLAN_VERSION,
     tables: parts.store.tables(),
+    mayLack: true,
     ...more,
   };
   await using answer = await answerQuery(parts, query, signal);

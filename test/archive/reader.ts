@@ -80,6 +80,7 @@ export async function makeReader(): Promise<Reader> {
           tables: accessTables("logs"),
           version: PLAN_VERSION,
           archive: { piece, selector: "" },
+          mayLack: true,
         };
         await using answer = await answerQuery(parts, query, new AbortController().signal);
         const [table] = answer.tables;

@@ -62,7 +62,7 @@ async function scene() {
     policy: Policy.parse({}),
     denied: { denialOf: () => null, deny: (sql) => harmful.push(sql) },
   };
-  const ask = async (sql: string) => {
+  const ask = async (sql: string, mayLack = true) => {
     const chunks = await Promise.all(HOSTS.map(async (host): Promise<[string, number, string]> => {
       const found = await store.head(keyOf(host), new AbortController().signal);
       return [keyOf(host), found?.bytes ?? 0, found?.etag ?? ""];
@@ -74,6 +74,7 @@ async function scene() {
       tables: accessTables("logs"),
       version: PLAN_VERSION,
       archive: { piece, selector: "" },
+      mayLack,
     };
     await using answer = await answerQuery(parts, query, new AbortController().signal);
     const [table] = answer.tables;
@@ -149,6 +150,7 @@ Deno.test("a malformed object is named, with what to do, and the other chunks ar
     assert.match(unread?.reason ?? "", new RegExp(said));
     assert.match(unread?.reason ?? "", /see logvend archive verify.*remove or replace it$/);
     assert.equal(coverage.rows_scanned, 6 * GROUP_ROWS, said);
+    await assert.rejects(here.ask(sql, false), new RegExp(`web-2.*: .*${said}`));
   }
   assert.deepEqual(here.harmful, [], "the SQL is not to blame");
 });
