@@ -1,6 +1,7 @@
 /** The running agent: builds store, tail, query workers and link from the configuration. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import type { ErasureRecord } from "../protocol/erasure.ts";
 import { REJECTS } from "../protocol/streams.ts";
 import { VERSION } from "../protocol/version.ts";
 import type { AgentConfig } from "./config.ts";
@@ -8,7 +9,9 @@ import type { Archive } from "./archive/archive.ts";
 import { archiveState, archiveStats } from "./archive/condition.ts";
 import { lateness } from "./archive/lateness.ts";
 import { openArchive } from "./archive/open_archive.ts";
-import { openQueryArchive } from "./archive/queries/open_query_archive.ts";
+import { openCatalog } from "./archive/catalog/open_catalog.ts";
+import type { CatalogKeeper } from "./archive/catalog/keeper.ts";
+import { ArchivedChunks } from "./archive/queries/archived_chunks.ts";
 import { drain } from "./drain.ts";
 import type { Eraser } from "./erase/eraser.ts";
 import { openGeo } from "./geo/open_geo.ts";
@@ -64,12 +67,12 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const watching = { observer: metrics, watcher: live, windowed };
   await using store = await openStore(config, signal, watching);
   await using workers = await openWorkers(config);
-  await using archived = await openQueryArchive(config);
+  await using catalog = await openCatalog(config);
+  const archived = catalog && new ArchivedChunks({ catalog, self: config });
   const known = new KnownResults();
   const eraser = openEraser({ config, store, workers, archived, known });
-  await using archive = await openArchive(config, store, metrics, async (record) => {
-    await takeErasure(eraser, config, record);
-  });
+  const told = async (record: ErasureRecord) => void await takeErasure(eraser, config, record);
+  await using archive = await openArchive(config, store, metrics, { catalog, tell: told });
   await using sink = await dropping(store, config.streams, config);
   await using inputs = await Inputs.open({
     dataDir,
@@ -84,30 +87,33 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   const data = { store, held: heldChunks(config, store), archive: archived, denied: store };
   const parts: FleetParts = { ...data, known, workers, region, behindBytes, policy: config.policy };
   await using _socket = await serveSnapshots(dataDir, store);
-  const counted = { config, plans, store, metrics };
   await using windows = await openWindows({
-    ...counted,
+    ...{ config, plans, store, metrics },
     compute: (computation, ends) => compute(parts, computation, ends),
     locate: (address) => geo?.locate(address) ?? null,
   });
   const pieces = { config, store, tail, metrics, archive, eraser };
   await using link = openLink({ ...pieces, live, parts });
   await using _health = openHealth({ ...pieces, inputs, link, windows });
-  log.info("Agent {host} reads {streams} into {folder}", {
-    host,
-    streams: config.streams.map((stream) => stream.name).join(", "),
-    folder: dataDir,
-  });
-  await workUntil(asked, end, { ...pieces, windows, signal: askedOrEnd });
+  sayStart(config);
+  const keeper = catalog?.keeper ?? null;
+  await workUntil(asked, end, { ...pieces, windows, keeper, signal: askedOrEnd });
   log.info("Agent {host} stops", { host });
+}
+
+function sayStart({ host, streams, data_dir: folder }: AgentConfig) {
+  const names = streams.map(({ name }) => name).join(", ");
+  const text = "Agent {host} reads {streams} into {folder}";
+  getLogger(["agent"]).info(text, { host, streams: names, folder });
 }
 
 /** Reads, keeps and uploads until `asked`, then drains if the configuration says so, and flushes. */
 async function workUntil(asked: AbortSignal, end: AbortController, parts: MaintenanceParts) {
-  const { config, store, tail, archive, windows, eraser, signal } = parts;
+  const { config, store, tail, archive, keeper, windows, eraser, signal } = parts;
   const maintained = maintain(maintenanceOf(parts));
   const archived = archive === null ? undefined : runArchive(archive, config, signal);
   const erased = eraser.run(signal);
+  const kept = keeper?.run(signal);
   try {
     await Promise.race([aborted(asked), tail.finished]);
     const timeoutMs = config.drain_timeout;
@@ -119,7 +125,7 @@ async function workUntil(asked: AbortSignal, end: AbortController, parts: Mainte
     await store.flush(); // before the goodbyes, which may take seconds
   } finally {
     end.abort();
-    await Promise.all([maintained, archived, erased]);
+    await Promise.all([maintained, archived, erased, kept]);
   }
 }
 
@@ -158,6 +164,7 @@ interface MaintenanceParts {
   windows: RunningWindows | null;
   archive: Archive | null;
   eraser: Eraser;
+  keeper: CatalogKeeper | null;
   signal: AbortSignal;
 }
 

@@ -9,6 +9,7 @@ import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.
 import { AgentArchive, archivePaths } from "../protocol/archive/archive_config.ts";
 import { loopback } from "../protocol/listen_address.ts";
 import { geoProblems } from "./geo/geo_shape.ts";
+import { indexProblems } from "./archive/index_problems.ts";
 import { ruleProblems } from "./rules/problems.ts";
 import { Policy } from "./policy/policy_config.ts";
 import { policyProblems } from "./policy/problems.ts";
@@ -124,6 +125,7 @@ export async function readAgentConfig(
     }, async (config) => [
       ...geoProblems(config),
       ...policyProblems(config),
+      ...indexProblems(config),
       ...await ruleProblems(config),
       ...await windowProblems(config),
     ]);

@@ -12,6 +12,9 @@ import { patternProblem, REDACTABLE } from "./rules/redact.ts";
 /** A record of more lines is cut: what does not end must not wait for ever. */
 const RECORD_LINES_MAX = 10_000;
 
+/** Each makes manifests longer, by 5 bytes for every text of a chunk. */
+const INDEXED_MAX = 8;
+
 const Pattern = z.string().min(1).superRefine((pattern, context) => {
   const problem = patternProblem(pattern);
   if (problem !== null) context.addIssue({ code: "custom", message: problem, input: pattern });
@@ -95,6 +98,12 @@ export const Stream = z.strictObject({
     .describe("files unchanged for longer are not read when first seen"),
   geo: Geo.optional(),
   multiline: Multiline.optional().describe("records of several lines"),
+  index: z.array(z.string().min(1)).max(INDEXED_MAX, `up to ${INDEXED_MAX} columns`).default([])
+    .refine((names) => new Set(names.map((name) => name.toLowerCase())).size === names.length, {
+      message: "columns that differ",
+    }).describe(
+      "columns of texts that the archive's catalog knows the values of: a question for one of them opens only chunks that have it",
+    ),
   redact: z.array(Redact).default([]).describe("what is replaced before anything is stored"),
   drop: z.array(Drop).default([]).describe("what is counted instead of stored")
     .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {

@@ -196,12 +196,15 @@ function estimateText({ chunks, rows, bytes, unknown_hosts: more }: Explanation[
   return `about ${sums}${more === 0 ? "" : `; ${counted(more, "host")} may read more`}`;
 }
 
-/** `archive  144 objects, 288 requests, 3.2 MB: $0.0001` */
+/** `archive  12 of 144 objects, 24 requests, 3.2 MB at most: $0.0001` */
 function archiveLines(archive: NonNullable<Explanation["archive"]>): string[] {
-  const { objects, requests, bytes, dollars, unread } = archive;
+  const { objects, looked, requests, bytes, dollars, unread } = archive;
+  const part = looked > objects ? `${objects} of ` : "";
   const price = dollars < 0.0001 ? "less than $0.0001" : `$${dollars.toFixed(4)}`;
   return [
-    `archive  ${counted(objects, "object")}, ${counted(requests, "request")}, ` +
+    `archive  ${part}${counted(part === "" ? objects : looked, "object")}, ${
+      counted(requests, "request")
+    }, ` +
     `${formatBytes(bytes)} at most: ${price}`,
     ...unread.map(({ region, reason }) => `         ${region}: ${oneLine(reason)}`),
   ];

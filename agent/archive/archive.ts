@@ -8,6 +8,7 @@ import { counted, formatBytes } from "../../protocol/units.ts";
 import type { ArchiveBook, Backlog } from "../store/archive_book.ts";
 import type { StoredFile } from "../store/catalog.ts";
 import type { StoreObserver } from "../store/observer.ts";
+import type { UploadNotes } from "./catalog/upload_notes.ts";
 import { noteFormerChunks } from "./former_chunks.ts";
 import type { FormerChunksOptions } from "./former_chunks.ts";
 import { backoffMs, nextMoment } from "./schedule.ts";
@@ -25,6 +26,8 @@ export interface ArchiveOptions {
   learn?: (signal: AbortSignal) => Promise<void>;
   /** Runs work while no chunk is written anew. */
   exclusively?: (work: () => Promise<void>) => Promise<void>;
+  /** What the catalog is told of what is stored. @default nothing */
+  notes?: Pick<UploadNotes, "begin" | "stored" | "settle"> | undefined;
   observer?: StoreObserver | null;
   clock?: () => number;
   /** @throws the signal's reason */
@@ -118,7 +121,7 @@ export class Archive implements AsyncDisposable {
         else await this.wait(backoffMs(failures++, random), signal);
       }
     }
-    if (left.size === 0) this.worksAgain();
+    if (left.size === 0) await this.settle(signal);
     if (sent.chunks === 0) return;
     const { chunks, bytes } = sent;
     this.log.info("Archived {chunks}, {bytes}", {
@@ -166,14 +169,29 @@ export class Archive implements AsyncDisposable {
     return this.options.book.next(left);
   }
 
+  /** All is there that was on its way. What the catalog cannot be told now it is told next time. */
+  private async settle(signal: AbortSignal) {
+    try {
+      await this.options.notes?.settle(signal);
+      this.worksAgain();
+    } catch (error) {
+      signal.throwIfAborted();
+      this.failed(error);
+    }
+  }
+
   private async uploadOne(chunk: StoredFile, signal: AbortSignal) {
-    const { objects, book, dataDir, verified, exclusively = (work) => work() } = this.options;
+    const { objects, book, dataDir, verified, notes, exclusively = (work) => work() } =
+      this.options;
     await exclusively(async () => {
       const whole = await verified(chunk);
       if (whole === null) return; // said, and out of the store; or written anew
       if (whole.sha256 === null) throw new Error(`${whole.path} was verified against nothing`);
-      const request = { objects, dataDir, chunk: { ...whole, sha256: whole.sha256 } };
-      book.note(whole, await uploadChunk(request, signal));
+      const { path, sha256 } = whole;
+      await notes?.begin(path, signal);
+      const archived = await uploadChunk({ objects, dataDir, chunk: { ...whole, sha256 } }, signal);
+      await notes?.stored({ path, ...archived }, signal);
+      book.note(whole, archived);
       this.log.debug("Archived {path}", { path: whole.path });
     });
   }

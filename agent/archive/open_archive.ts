@@ -6,6 +6,8 @@ import type { Store } from "../store/store.ts";
 import { Archive } from "./archive.ts";
 import { ArchivedErasures } from "./archived_erasures.ts";
 import type { ErasureTaker } from "./archived_erasures.ts";
+import type { RegionCatalog } from "./catalog/open_catalog.ts";
+import { UploadNotes } from "./catalog/upload_notes.ts";
 
 /**
  * To be disposed of after its last upload; null without one.
@@ -15,13 +17,17 @@ export async function openArchive(
   { archive, data_dir: dataDir, host }: AgentConfig,
   store: Store,
   observer: StoreObserver | null,
-  tell: ErasureTaker,
+  { tell, catalog }: {
+    tell: ErasureTaker;
+    catalog: Pick<RegionCatalog, "own" | "index"> | null;
+  },
 ): Promise<Archive | null> {
   if (archive === undefined) return null;
   const objects = await openObjectStore(archive);
   const learned = new ArchivedErasures(objects, tell);
   return new Archive({
     objects,
+    notes: catalog === null ? undefined : new UploadNotes({ ...catalog, store: objects, dataDir }),
     learn: (signal) => learned.look(signal),
     exclusively: (work) => store.exclusively(work),
     book: store.archiveBook,

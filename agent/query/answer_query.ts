@@ -94,7 +94,7 @@ async function answerPiece(
   const archive = parts.archive ?? noArchive();
   const plan = await planQuestion(parts, question, signal);
   const scope = scopeOf(plan, question, selector);
-  if (piece.kind === "list") return listAnswer(await archive.list(scope, signal));
+  if (piece.kind === "list") return listAnswer(await archive.find(scope, signal));
   const { source, region } = archive.open(piece.chunks, scope, signal); // all of them may be read
   const { held } = parts;
   const { chunks } = piece;

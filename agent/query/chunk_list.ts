@@ -1,11 +1,20 @@
 /** A list of archived chunks as an answer: tables of texts, each small enough for one message. */
-import { CHUNK_COLUMNS, CHUNK_LIST, chunkTexts } from "../../protocol/archive/archive_piece.ts";
-import type { ListedChunk } from "../../protocol/archive/archive_piece.ts";
+import {
+  CHUNK_COLUMNS,
+  CHUNK_LIST,
+  chunkTexts,
+  HOUR_COLUMNS,
+  HOUR_LIST,
+  hourTexts,
+} from "../../protocol/archive/archive_piece.ts";
 import type { HostCoverage } from "../../protocol/messages.ts";
 import type { AnswerTable, HostAnswer } from "../store/answer.ts";
+import type { FoundChunks } from "../store/query_archive.ts";
 
 /** Some hundred bytes each. */
 const LISTED_AT_ONCE = 400;
+
+type AnswerColumns = Extract<AnswerTable, { encoding: "text" }>["columns"];
 
 const NOTHING_READ: HostCoverage = {
   chunks: 0,
@@ -17,19 +26,28 @@ const NOTHING_READ: HostCoverage = {
   behind_bytes: 0,
 };
 
-/** One table at least: the list may be empty. */
-export function listAnswer(chunks: readonly ListedChunk[]): HostAnswer {
-  const tables: AnswerTable[] = [];
-  for (let at = 0; at === 0 || at < chunks.length; at += LISTED_AT_ONCE) {
-    const some = chunks.slice(at, at + LISTED_AT_ONCE);
-    const values = chunkTexts(some);
-    const bytes = JSON.stringify(values).length;
-    const columns = CHUNK_COLUMNS;
-    tables.push({ table: CHUNK_LIST, rows: some.length, bytes, encoding: "text", columns, values });
-  }
+/** One table of chunks at least: the list may be empty. Its coverage says what was looked at. */
+export function listAnswer({ chunks, hours, looked }: FoundChunks): HostAnswer {
+  const inTables = <T>(
+    all: readonly T[],
+    { table, columns, textsOf }: {
+      table: string;
+      columns: AnswerColumns;
+      textsOf: (some: readonly T[]) => (string | null)[][];
+    },
+  ) =>
+    Array.from({ length: Math.ceil(all.length / LISTED_AT_ONCE) || 1 }, (_, i): AnswerTable => {
+      const some = all.slice(i * LISTED_AT_ONCE, (i + 1) * LISTED_AT_ONCE);
+      const values = textsOf(some);
+      const bytes = JSON.stringify(values).length;
+      return { table, rows: some.length, bytes, encoding: "text", columns, values };
+    });
   return {
-    tables,
-    coverage: NOTHING_READ,
+    tables: [
+      ...inTables(chunks, { table: CHUNK_LIST, columns: CHUNK_COLUMNS, textsOf: chunkTexts }),
+      ...inTables(hours, { table: HOUR_LIST, columns: HOUR_COLUMNS, textsOf: hourTexts }),
+    ],
+    coverage: { ...NOTHING_READ, chunks: looked },
     sqlMs: 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

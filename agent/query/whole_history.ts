@@ -5,7 +5,8 @@ import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { spansOf } from "../../protocol/hour_spans.ts";
 import { microseconds } from "../store/stored_snapshot.ts";
 import type { HostQuery } from "../store/answer.ts";
-import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
+import { hoursOf } from "../../protocol/archive/archived_hours.ts";
+import type { ArchiveScope, FoundChunks, QueryArchive } from "../store/query_archive.ts";
 import type {
   FormerChunk,
   HeldChunks,
@@ -48,19 +49,17 @@ export function wholeHistory(
   return {
     tables: () => store.tables(),
     async snapshot(request) {
-      const listed = await archive.list(scope, signal);
+      const found = await archive.find(scope, signal);
+      const { chunks: listed } = found;
       const held = await store.snapshot(request);
       try {
         const origins = new Set(
           [...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds.map(originOf)),
         );
         // Rows may have been erased from a chunk here and not there yet, or the other way round.
-        const originOfKey = (key: string) => originOf(parseChunkPath(key)?.chunk ?? "");
         const gone = listed.filter(({ key }) => !origins.has(originOfKey(key)));
-        const listedOrigins = new Set(listed.map(({ key }) => originOfKey(key)));
-        const lost = here?.retired(request.tables, microseconds(request))
-          .filter(({ id }) => !listedOrigins.has(originOf(id))) ?? [];
-        held.absent = spansOf(lost.map(({ hour }) => hour));
+        const retired = here?.retired(request.tables, microseconds(request)) ?? [];
+        held.absent = spansOf(lostHours(retired, found));
         if (gone.length === 0) return held;
         const references = gone.map(({ key, bytes, etag }): [string, number, string] => [
           key,
@@ -76,6 +75,31 @@ export function wholeHistory(
       }
     },
   };
+}
+
+function originOfKey(key: string): string {
+  return originOf(parseChunkPath(key)?.chunk ?? "");
+}
+
+/**
+ * Hours of which chunks have left the host that the archive has not. Of those that were ruled out it
+ * is known how many there are.
+ */
+function lostHours(
+  retired: readonly { id: string; hour: string }[],
+  { chunks, hours }: FoundChunks,
+): string[] {
+  const listed = Map.groupBy(chunks, ({ key }) => parseChunkPath(key)?.hour);
+  const ids = new Set(chunks.map(({ key }) => originOfKey(key)));
+  const all = Map.groupBy(hoursOf(hours), ({ hour }) => hour);
+  const unlisted = Map.groupBy(
+    retired.filter(({ id }) => !ids.has(originOf(id))),
+    ({ hour }) => hour,
+  );
+  return [...unlisted].flatMap(([hour, { length }]) => {
+    const ruledOut = (all.get(hour)?.length ?? 0) - (listed.get(hour)?.length ?? 0);
+    return length > ruledOut ? [hour] : [];
+  });
 }
 
 /** Both, which have no row in common; it owns them. */

@@ -1,4 +1,5 @@
 /** What queries ask of the region's archive: the two meet here. */
+import type { HourRun } from "../../protocol/archive/archived_hours.ts";
 import type { ChunkReference, ListedChunk } from "../../protocol/archive/archive_piece.ts";
 import type { FormerChunk, SnapshotSource, TableNeeds } from "./snapshot.ts";
 
@@ -16,11 +17,21 @@ export interface ArchiveScope {
   regions: readonly string[] | null;
 }
 
+/** What of an archive a question has to read. */
+export interface FoundChunks {
+  /** By key. */
+  chunks: ListedChunk[];
+  /** How many there are of the question's streams and days. */
+  looked: number;
+  /** Of which hours of the range it has how many chunks, ruled out or not. */
+  hours: HourRun[];
+}
+
 export interface QueryArchive {
   /** The host that looks at it. */
   readonly host: string;
   /** The chunks of this region that a question has to read. @throws {LogvendError} */
-  list(scope: ArchiveScope, signal: AbortSignal): Promise<ListedChunk[]>;
+  find(scope: ArchiveScope, signal: AbortSignal): Promise<FoundChunks>;
   /**
    * These chunks as tables, and the region that they are of; but for those that `isLeftOut` says.
    * @throws {LogvendError} not_permitted, where one of them is not of what was signed

@@ -144,6 +144,8 @@ export const Explanation = z.object({
   /** What would be read in the archive, at most; none: nothing. */
   archive: z.object({
     objects: z.number().int(),
+    /** How many there are of the question's streams and days. */
+    looked: z.number().int(),
     requests: z.number().int(),
     bytes: z.number().int(),
     /** At the configured prices. */

@@ -9,6 +9,8 @@ import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
 import { chunkPath } from "../../protocol/chunk_path.ts";
+import type { ChunkPlace } from "../../protocol/chunk_path.ts";
+import { whileChanged } from "../../protocol/archive/catalog/while_changed.ts";
 import { concernsArchived, erasureKey } from "../../protocol/erasure.ts";
 import type { Erasure } from "../../protocol/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
@@ -63,30 +65,47 @@ export async function eraseArchives(
   for (const store of stores) {
     await putRecord(store, erasure, signal); // from here on hosts see it before they upload
     const chunks = await chunksOf(store, erasure, signal);
-    const superseded = supersededKeys(chunks.map(({ object }) => object.key));
-    for (const chunk of chunks) {
-      signal.throwIfAborted();
-      const { key } = chunk.object;
-      try {
-        if (superseded.has(key)) {
-          await store.purge(key, signal);
-          done.leftovers++;
-        } else {
-          done.looked++;
-          const rows = await eraseOne(chunk, { erasure, condition }, signal);
-          if (rows > 0) done.chunks++;
-          done.rows += rows;
-        }
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!isOfTheChunk(error)) throw error;
-        done.failures.push({ key, reason: messageOf(error) });
-      }
-      onProgress(done, chunks.length);
-    }
+    const places = chunks.map(({ place }) => place);
+    await whileChanged({ store, id: erasure.id, places }, async (changed) => {
+      const task = { erasure, condition, changed };
+      await eraseAll(chunks, { task, done, onProgress }, signal);
+    }, signal);
     done.leftovers += await purgeHidden(store, erasure, signal);
   }
   return done;
+}
+
+/** Of one archive. */
+async function eraseAll(
+  chunks: readonly ArchivedChunk[],
+  { task, done, onProgress }: Pick<EraseRequest, "onProgress"> & {
+    task: Task;
+    done: ArchiveErased;
+  },
+  signal: AbortSignal,
+) {
+  const superseded = supersededKeys(chunks.map(({ object }) => object.key));
+  for (const chunk of chunks) {
+    signal.throwIfAborted();
+    const { store, place, object: { key } } = chunk;
+    try {
+      if (superseded.has(key)) {
+        task.changed(place);
+        await store.purge(key, signal);
+        done.leftovers++;
+      } else {
+        done.looked++;
+        const rows = await eraseOne(chunk, task, signal);
+        if (rows > 0) done.chunks++;
+        done.rows += rows;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isOfTheChunk(error)) throw error;
+      done.failures.push({ key, reason: messageOf(error) });
+    }
+    onProgress(done, chunks.length);
+  }
 }
 
 /** Whether other chunks may fare better. */
@@ -143,6 +162,8 @@ async function purgeHidden(
 interface Task {
   erasure: Erasure;
   condition: ErasedCondition;
+  /** Told before a chunk is replaced. */
+  changed: (place: ChunkPlace) => void;
 }
 
 /** Returns how many rows went. */
@@ -162,6 +183,7 @@ async function eraseOne(chunk: ArchivedChunk, task: Task, signal: AbortSignal): 
     const rewriting = { table, shape, chunk: place.chunk, source, rows, target };
     const rewritten = await rewriteChunk(engine, rewriting);
     const key = chunkPath({ ...place, chunk: rewritten.chunk });
+    task.changed(place);
     await putChunk(store, { key, path: target, ...rewritten }, signal);
     await store.purge(object.key, signal);
     return rewritten.counts.reduce((sum, { lines }) => sum + lines, 0);
@@ -187,7 +209,7 @@ async function fetchWhole(
 /** Writes the places of the rows that are meant. False: there is none. */
 async function findRows(
   engine: Engine,
-  { erasure, condition, file, rows }: Task & {
+  { erasure, condition, file, rows }: Omit<Task, "changed"> & {
     file: Parameters<typeof rowsQuery>[2];
     rows: string;
   },

@@ -1,4 +1,5 @@
 /** What an archive in S3 takes: the least rights of an agent, and where objects move with age. Pure. */
+import { ENTRIES } from "../../protocol/archive/catalog/catalog_keys.ts";
 
 export interface PolicyRequest {
   bucket: string;
@@ -14,6 +15,7 @@ export interface PolicyRequest {
 const INFREQUENT_AFTER_DAYS = 30;
 const GLACIER_AFTER_DAYS = 90;
 const ABORT_AFTER_DAYS = 7;
+const ENTRIES_DAYS = 30;
 
 /**
  * An IAM policy: an agent writes its own chunks, reads those of its region, and deletes nothing.
@@ -24,6 +26,8 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
   const arn = `arn:aws:s3:::${bucket}`;
   const regionFolder = `${base}stream=*/region=${region ?? "*"}/`;
   const own = `${arn}/${regionFolder}date=*/hour=*/${host ?? "*"}.*.parquet`;
+  const ofRegion = `region=${region ?? "*"}`;
+  const listed = [base, ...["stream=*", "catalog/*", "erasures/*"].map((key) => base + key)];
   return {
     Version: "2012-10-17",
     Statement: [
@@ -33,11 +37,12 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
         Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
         Resource: own,
       },
+      keepCatalog(`${arn}/${base}catalog/`, { ofRegion, host }),
       {
         Sid: "ReadRegion",
         Effect: "Allow",
         Action: "s3:GetObject",
-        Resource: `${arn}/${regionFolder}*`,
+        Resource: [`${arn}/${regionFolder}*`, `${arn}/${base}catalog/*/${ofRegion}*`],
       },
       {
         Sid: "ReadErasures", // what must not be archived again
@@ -50,7 +55,7 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
         Effect: "Allow",
         Action: "s3:ListBucket",
         Resource: arn,
-        Condition: { StringLike: { "s3:prefix": [base, `${base}stream=*`, `${base}erasures/*`] } },
+        Condition: { StringLike: { "s3:prefix": listed } },
       },
       {
         Sid: "FindAbandonedParts", // S3 knows no prefix for this one
@@ -62,19 +67,44 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
   };
 }
 
-/** Rules for put-bucket-lifecycle-configuration. */
+/** Agents of a region make its manifests in turn. */
+function keepCatalog(
+  catalog: string,
+  { ofRegion, host }: { ofRegion: string; host: string | null },
+) {
+  return {
+    Sid: "KeepCatalog",
+    Effect: "Allow",
+    Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
+    Resource: [
+      `${catalog}manifests/${ofRegion}/*`,
+      `${catalog}entries/${ofRegion}/stream=*/date=*/*.${host ?? "*"}.*.parquet`,
+      `${catalog}changed/${ofRegion}/host=${host ?? "*"}`,
+      `${catalog}leases/${ofRegion}.json`,
+    ],
+  };
+}
+
+/** Rules for put-bucket-lifecycle-configuration. No chunk expires. */
 export function lifecycle({ prefix }: Pick<PolicyRequest, "prefix">) {
-  const Filter = { Prefix: prefix === "" ? "" : `${prefix}/` };
+  const base = prefix === "" ? "" : `${prefix}/`;
+  const Filter = { Prefix: base };
   return {
     Rules: [
       {
-        ID: "logvend-age",
+        ID: "logvend-age", // of chunks: the catalog is read all the time
         Status: "Enabled",
-        Filter,
+        Filter: { Prefix: `${base}stream=` },
         Transitions: [
           { Days: INFREQUENT_AFTER_DAYS, StorageClass: "STANDARD_IA" },
           { Days: GLACIER_AFTER_DAYS, StorageClass: "GLACIER_IR" },
         ],
+      },
+      {
+        ID: "logvend-entries", // what hosts noted for manifests, which have it by then
+        Status: "Enabled",
+        Filter: { Prefix: `${base}${ENTRIES}` },
+        Expiration: { Days: ENTRIES_DAYS },
       },
       {
         ID: "logvend-parts",

@@ -1,5 +1,7 @@
 /** What an agent is asked of the archive for a question that an operator has signed. */
 import { z } from "zod";
+import { HostName, StreamName } from "../names.ts";
+import type { HourRun } from "./archived_hours.ts";
 
 /** More do not fit into one message beside long SQL. */
 export const CHUNKS_OF_PIECE_MAX = 200;
@@ -62,6 +64,43 @@ export function chunkTexts(chunks: readonly ListedChunk[]): (string | null)[][] 
   ];
 }
 
+/** The table that all hours come as of which there are chunks, ruled out or not. */
+export const HOUR_LIST = "hours";
+/** Its columns, those of a run. */
+export const HOUR_COLUMNS = [
+  { name: "host", type: "VARCHAR" },
+  { name: "stream", type: "VARCHAR" },
+  { name: "from_ms", type: "BIGINT" },
+  { name: "hours", type: "BIGINT" },
+  { name: "chunks", type: "BIGINT" },
+];
+
+/** The columns of a table of texts. */
+export function hourTexts(runs: readonly HourRun[]): string[][] {
+  return [
+    runs.map(({ host }) => host),
+    runs.map(({ stream }) => stream),
+    runs.map(({ fromMs }) => String(fromMs)),
+    runs.map(({ hours }) => String(hours)),
+    runs.map(({ chunks }) => String(chunks)),
+  ];
+}
+
+/** Reads them back. @throws for other texts */
+export function runsOfTexts(values: readonly (readonly (string | null)[])[]): HourRun[] {
+  const [hosts, streams, from, hours, chunks] = HourTexts.parse(values);
+  return hosts.map((host, i) => ({
+    host,
+    stream: StreamName.parse(streams[i]),
+    fromMs: z.number().parse(from[i]),
+    hours: z.number().max(HOURS_MAX).parse(hours[i]),
+    chunks: z.number().parse(chunks[i]),
+  }));
+}
+
+/** A century: runs are told hour by hour. */
+const HOURS_MAX = 876_000;
+
 const Texts = z.array(z.array(z.string().nullable())).length(CHUNK_COLUMNS.length);
 
 /** Reads them back. @throws for other texts */
@@ -80,3 +119,11 @@ export function chunksOfTexts(values: readonly (readonly (string | null)[])[]): 
 }
 
 const Count = z.coerce.number().int().nonnegative();
+
+const HourTexts = z.tuple([
+  z.array(HostName),
+  z.array(StreamName),
+  z.array(Count),
+  z.array(Count),
+  z.array(Count),
+]);

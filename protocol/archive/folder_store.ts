@@ -39,7 +39,9 @@ export class FolderStore implements ObjectStore {
       const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${unique}-${basename(path)}`);
       try {
         await this.write(temporary, object, signal);
-        const outcome = await name(temporary, path, object.ifNoneMatch ?? false);
+        const outcome = object.ifMatch === undefined
+          ? await name(temporary, path, object.ifNoneMatch ?? false)
+          : await replace(temporary, path, object.ifMatch);
         await sync(dirname(path));
         return outcome;
       } finally {
@@ -86,6 +88,18 @@ export class FolderStore implements ObjectStore {
       if (!key.startsWith(prefix)) continue;
       yield { key, bytes: info.size, etag: etagOf(info), modifiedMs: info.mtime?.getTime() ?? 0 };
     }
+  }
+
+  async folders(prefix: string, signal: AbortSignal): Promise<string[]> {
+    return await this.attempt(`list ${prefix}`, signal, async () => {
+      try {
+        const entries = await Array.fromAsync(Deno.readDir(this.pathOf(prefix)));
+        return entries.flatMap((entry) => entry.isDirectory ? [`${entry.name}/`] : []).sort();
+      } catch (error) {
+        if (isMissing(error)) return [];
+        throw error;
+      }
+    });
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
@@ -240,6 +254,24 @@ async function name(
     if (error instanceof Deno.errors.AlreadyExists) return "exists";
     throw error;
   }
+}
+
+/** Others that replace a version in this folder wait meanwhile, on this machine. */
+async function replace(
+  temporary: string,
+  path: string,
+  etag: string,
+): Promise<"stored" | "exists"> {
+  const options = { create: true, write: true };
+  using lock = await Deno.open(join(dirname(path), `${TEMPORARY_PREFIX}lock`), options);
+  await lock.lock(true);
+  const found = await Deno.stat(path).catch((error) => {
+    if (isMissing(error)) return null;
+    throw error;
+  });
+  if (found === null || etagOf(found) !== etag) return "exists";
+  await Deno.rename(temporary, path);
+  return "stored";
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array) {

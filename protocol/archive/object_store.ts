@@ -10,7 +10,8 @@ export interface ObjectStore extends AsyncDisposable {
   readonly url: string;
   /**
    * Stores a whole object or none; it is durable when this resolves. What was sent is checked
-   * against `sha256` on the way. `exists`: only with `ifNoneMatch`, and nothing was stored.
+   * against `sha256` on the way. `exists`: a condition does not hold, and nothing was stored. A store
+   * that knows no conditions puts without.
    * @throws {ObjectStoreError} of a body that is not what `sha256` says: corrupt
    */
   put(object: NewObject, signal: AbortSignal): Promise<"stored" | "exists">;
@@ -20,6 +21,12 @@ export interface ObjectStore extends AsyncDisposable {
   get(key: string, options: GetOptions, signal: AbortSignal): Promise<ObjectContent>;
   /** Everything whose key begins with `prefix`, ordered by key. @throws {ObjectStoreError} */
   list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
+  /**
+   * What keys that begin with `prefix` go on with up to the next slash, each once, with the slash.
+   * @param prefix empty, or ends with a slash
+   * @throws {ObjectStoreError}
+   */
+  folders(prefix: string, signal: AbortSignal): Promise<string[]>;
   /** Removes an object; none is fine. @throws {ObjectStoreError} */
   remove(key: string, signal: AbortSignal): Promise<void>;
   /**
@@ -39,6 +46,8 @@ export interface NewObject {
   sha256: string;
   /** Refuse to replace an object. @default false */
   ifNoneMatch?: boolean;
+  /** Replace no other version than the one with this etag. @default whatever is there */
+  ifMatch?: string | undefined;
   /** Further facts that are kept with it. Folders keep none. */
   metadata?: Readonly<Record<string, string>>;
 }

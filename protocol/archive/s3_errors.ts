@@ -26,6 +26,7 @@ const PROBLEMS: Readonly<Record<string, StoreProblem>> = {
   XAmzContentSHA256Mismatch: "corrupt",
   SlowDown: "busy",
   ConditionalRequestConflict: "busy",
+  ConcurrentModification: "busy",
   RequestTimeout: "busy",
   NotImplemented: "refused",
 };
@@ -158,6 +159,12 @@ export function isNotImplemented(error: unknown): boolean {
 /** Whether a condition of the request did not hold. */
 export function isPrecondition(error: unknown): boolean {
   return factsOf(error).status === 412;
+}
+
+/** Whether a version that was to be replaced is gone, or being replaced by somebody else. */
+export function isOtherVersion(error: unknown): boolean {
+  const { name, status } = factsOf(error);
+  return name === "NoSuchKey" || status === 409;
 }
 
 function factsOf(error: unknown) {

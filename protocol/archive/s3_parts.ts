@@ -26,7 +26,7 @@ const ABORT_MS = 5_000;
 export interface PartsRequest {
   /** Bucket, key and what is kept with the object. */
   kept: CreateMultipartUploadCommandInput;
-  condition: { IfNoneMatch?: string };
+  condition: { IfNoneMatch?: string; IfMatch?: string };
   body: NewObject["body"];
   sha256: string;
   partBytes: number;

@@ -12,11 +12,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { _Object, S3ClientConfig } from "@aws-sdk/client-s3";
+import type { _Object, ListObjectsV2CommandOutput, S3ClientConfig } from "@aws-sdk/client-s3";
 import { LogvendError } from "../errors.ts";
 import { reasonOf } from "../file_error.ts";
 import type { AgentArchive, ArchivePlace, ArchiveStore } from "./archive_config.ts";
 import { Bandwidth } from "./bandwidth.ts";
+import { Conditions, isUnmet } from "./s3_conditions.ts";
+import { CATALOG } from "./catalog/catalog_keys.ts";
 import { credentialsOf } from "./credentials.ts";
 import { ObjectStoreError } from "./object_store.ts";
 import type {
@@ -29,7 +31,7 @@ import type {
 } from "./object_store.ts";
 import { patience } from "./patience.ts";
 import type { Patience } from "./patience.ts";
-import { isNotImplemented, isPrecondition, isUnexplained, s3Error } from "./s3_errors.ts";
+import { isNotImplemented, isUnexplained, s3Error } from "./s3_errors.ts";
 import type { StoreUse } from "./s3_errors.ts";
 import { PART_BYTES, uploadParts } from "./s3_parts.ts";
 import { hiddenObjects, purgeObject } from "./s3_versions.ts";
@@ -77,8 +79,7 @@ export interface S3StoreOptions {
 export class S3Store implements ObjectStore {
   readonly url: string;
   private readonly bandwidth: Bandwidth;
-  /** Until a store says that it does not know If-None-Match. */
-  private isConditional = true;
+  private readonly conditions = new Conditions();
 
   private constructor(
     private readonly client: S3Client,
@@ -123,8 +124,7 @@ export class S3Store implements ObjectStore {
       try {
         return await this.putOnce(object, patient);
       } catch (error) {
-        if (!isNotImplemented(error) || !this.isConditional || !object.ifNoneMatch) throw error;
-        this.isConditional = false;
+        if (!isNotImplemented(error) || !this.conditions.giveUp(object)) throw error;
         return await this.putOnce(object, patient);
       }
     });
@@ -175,22 +175,20 @@ export class S3Store implements ObjectStore {
   }
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
-    const { bucket, prefix: place } = this.place;
-    const base = place === "" ? "" : `${place}/`;
-    let token: string | undefined;
-    do {
-      const what = prefix === "" ? "list objects" : `list ${prefix}`;
-      const page = await this.attempt(what, signal, async ({ signal: abortSignal }) => {
-        const command = new ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: base + prefix,
-          ...(token === undefined ? {} : { ContinuationToken: token }),
-        });
-        return await this.client.send(command, { abortSignal });
-      });
-      for (const object of page.Contents ?? []) yield listed(object, base);
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    } while (token !== undefined);
+    const base = this.at("").Key;
+    for await (const { Contents = [] } of this.pages(prefix, {}, signal)) {
+      for (const object of Contents) yield listed(object, base);
+    }
+  }
+
+  async folders(prefix: string, signal: AbortSignal): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { CommonPrefixes = [] } of this.pages(prefix, { Delimiter: "/" }, signal)) {
+      found.push(
+        ...CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(this.at(prefix).Key.length)),
+      );
+    }
+    return found;
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
@@ -221,12 +219,33 @@ export class S3Store implements ObjectStore {
     await Promise.resolve(this.client.destroy());
   }
 
+  private async *pages(
+    prefix: string,
+    more: { Delimiter?: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<ListObjectsV2CommandOutput> {
+    const { Bucket, Key: Prefix } = this.at(prefix);
+    const what = prefix === "" ? "list objects" : `list ${prefix}`;
+    let token: string | undefined;
+    do {
+      const page = await this.attempt(what, signal, async ({ signal: abortSignal }) => {
+        const continued = token === undefined ? {} : { ContinuationToken: token };
+        const command = new ListObjectsV2Command({ Bucket, Prefix, ...more, ...continued });
+        return await this.client.send(command, { abortSignal });
+      });
+      yield page;
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
   private async putOnce(
     object: NewObject,
     patient: Patience,
   ): Promise<"stored" | "exists"> {
-    const { key, body, sha256, metadata = {}, ifNoneMatch = false } = object;
-    const { sse, kms_key, storage_class } = this.archive;
+    const { key, body, sha256, metadata = {} } = object;
+    const { sse, kms_key } = this.archive;
+    // The catalog is small, and read all the time.
+    const storage_class = key.startsWith(CATALOG) ? undefined : this.archive.storage_class;
     const { partBytes } = this.options;
     const kept = {
       ...this.at(key),
@@ -235,7 +254,7 @@ export class S3Store implements ObjectStore {
       ...(sse === undefined || sse === "none" ? {} : { ServerSideEncryption: sse }),
       ...(kms_key === undefined ? {} : { SSEKMSKeyId: kms_key }),
     };
-    const condition = ifNoneMatch && this.isConditional ? { IfNoneMatch: "*" } : {};
+    const condition = this.conditions.of(object);
     const isLarge = await sizeOf(body) > partBytes;
     const sender = {
       client: this.client,
@@ -266,7 +285,7 @@ export class S3Store implements ObjectStore {
       }
       return "stored";
     } catch (error) {
-      if (ifNoneMatch && isPrecondition(error)) return "exists";
+      if (isUnmet(condition, error)) return "exists";
       throw error;
     }
   }

@@ -13,6 +13,7 @@ import { readObject } from "../../protocol/archive/object_store.ts";
 import type { GetOptions } from "../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
+import { testCatalog } from "../harness/catalog.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { HOUR_MS, START_MS } from "../unit/agent/store/scene.ts";
 import { LINES_AN_HOUR, makeHost } from "./scene.ts";
@@ -66,7 +67,7 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
       isReadAgain: () => false,
       retired: (tables, range) => host.store.keeper.retired(tables, range),
     },
-    archive: new ArchivedChunks({ store: objects, cache, self }),
+    archive: new ArchivedChunks({ catalog: testCatalog(objects, cache), self }),
     workers: pool,
     region: "eu",
     behindBytes: () => 0,

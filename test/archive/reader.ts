@@ -14,6 +14,7 @@ import type { HostCoverage } from "../../protocol/messages.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import { accessTables } from "../harness/tables.ts";
+import { testCatalog } from "../harness/catalog.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
 
@@ -66,7 +67,7 @@ export async function makeReader(): Promise<Reader> {
       const self = { host: "a", region: "eu", labels: {} };
       const parts: FleetParts = {
         store: { tables: () => [], snapshot: () => assert.fail("the store is not asked") },
-        archive: new ArchivedChunks({ store, cache, self }),
+        archive: new ArchivedChunks({ catalog: testCatalog(store, cache), self }),
         workers,
         region: "eu",
         behindBytes: () => 0,

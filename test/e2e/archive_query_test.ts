@@ -69,7 +69,7 @@ Deno.test("the archive answers near the data, also for hosts that are gone", asy
   const explained = await fleet.cli("query", SQL, ...eu, "--explain");
   assert.match(
     explained.stdout,
-    /^archive {2}4 objects, 8 requests, .* at most: less than \$0.0001$/m,
+    /^archive {2}4 of 6 objects, 8 requests, .* at most: less than \$0.0001$/m,
   );
   const byHost = "SELECT host, median(body_bytes_sent) AS m, mad(status) AS d FROM logs GROUP BY 1";
   assert.equal((await fleet.query(byHost, ...ALL, "--source", "archive")).answer.rows.length, 3);

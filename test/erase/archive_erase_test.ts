@@ -93,6 +93,7 @@ function failingAt(objects: ObjectStore, at: number, when: "before" | "after"): 
     head: (...asked) => objects.head(...asked),
     get: (...asked) => objects.get(...asked),
     list: (...asked) => objects.list(...asked),
+    folders: (...asked) => objects.folders(...asked),
     hidden: (...asked) => objects.hidden(...asked),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -228,11 +229,13 @@ Deno.test({
     );
     const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
     client.destroy();
-    const left = [...Versions, ...DeleteMarkers].map((one) => one.Key ?? "");
+    const left = [...Versions, ...DeleteMarkers].map((one) => one.Key ?? "")
+      .filter((key) => !key.includes("/catalog/changed/")); // days, and nothing of what is in them
     assert.deepEqual(Uploads, []);
     assert.equal(left.some((key) => key.endsWith(rewritten) || key.endsWith(removed)), false);
-    const listed = await Array.fromAsync(objects.list("", signal));
-    assert.deepEqual(left.sort(), listed.map(({ key }) => `logs/${key}`).sort());
+    const listed = (await Array.fromAsync(objects.list("", signal)))
+      .map(({ key }) => `logs/${key}`).filter((key) => !key.includes("/catalog/changed/"));
+    assert.deepEqual(left.sort(), listed.sort());
     const lines = await linesIn(objects);
     assert.deepEqual(
       lines,

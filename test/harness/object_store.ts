@@ -12,11 +12,12 @@ const KEYS = [
   "stream=a-b/region=r/date=2026-11-22/hour=00/h.0.parquet",
 ];
 
-/** Puts, looks at, reads, lists and removes, on an empty store. */
+/** Puts, replaces, looks at, reads, lists and removes, on an empty store. */
 export async function checkObjectStore(store: ObjectStore, folder: TempFolder) {
   const { signal } = new AbortController();
   await checkPut(store, folder, signal);
   await checkGet(store, signal);
+  await checkReplace(store, signal);
   for (const key of KEYS) {
     const body = new TextEncoder().encode(key);
     await store.put({ key, body, sha256: sha256Hex(body) }, signal);
@@ -28,6 +29,10 @@ export async function checkObjectStore(store: ObjectStore, folder: TempFolder) {
   assert.deepEqual(await list("stream=a/"), KEYS.slice(0, 3).map((key) => `${key} ${key.length}`));
   assert.deepEqual(await list("stream=a"), [...KEYS].sort().map((key) => `${key} ${key.length}`));
   assert.deepEqual(await list("stream=none/"), []);
+  assert.deepEqual(await store.folders("", signal), ["a/", "stream=a-b/", "stream=a/"]);
+  const days = "stream=a/region=r/date=2026-11-22/";
+  assert.deepEqual(await store.folders(days, signal), ["hour=00/", "hour=01/"]);
+  assert.deepEqual(await store.folders("stream=none/", signal), []);
   const [key = ""] = KEYS;
   const [first] = await Array.fromAsync(store.list(key, signal));
   assert.equal(first?.etag, (await store.head(key, signal))?.etag);
@@ -61,6 +66,33 @@ async function checkPut(store: ObjectStore, folder: TempFolder, signal: AbortSig
     await fails(put("a/wrong", wrong, sha256Hex("other")), "corrupt");
     assert.equal(await store.head("a/wrong", signal), null);
   }
+}
+
+/** Only the version that is meant is replaced, whoever comes at the same time. */
+async function checkReplace(store: ObjectStore, signal: AbortSignal) {
+  const put = (text: string, condition: { ifMatch?: string; ifNoneMatch?: boolean }) => {
+    const body = new TextEncoder().encode(text);
+    return store.put({ key: "a/version", body, sha256: sha256Hex(body), ...condition }, signal);
+  };
+  const etag = async () => (await store.head("a/version", signal))?.etag ?? "";
+  assert.equal(await put("0", { ifNoneMatch: true }), "stored");
+  const first = await etag();
+  const texts = ["one", "two", "three", "four"];
+  const outcomes = await Promise.all(texts.map((text) => put(text, { ifMatch: first })));
+  assert.deepEqual([...outcomes].sort(), ["exists", "exists", "exists", "stored"]);
+  const winner = texts[outcomes.indexOf("stored")];
+  const now = async () =>
+    new TextDecoder().decode(await readObject(store, "a/version", {}, signal));
+  assert.equal(await now(), winner);
+  const large = new Uint8Array(20_000_000).fill(7);
+  const ofLarge = { key: "a/version", body: large, sha256: sha256Hex(large) };
+  assert.equal(await store.put({ ...ofLarge, ifMatch: first }, signal), "exists");
+  assert.equal(await now(), winner);
+  assert.equal(await store.put({ ...ofLarge, ifMatch: await etag() }, signal), "stored");
+  const last = await etag();
+  await store.remove("a/version", signal);
+  assert.equal(await put("late", { ifMatch: last }), "exists");
+  assert.equal(await store.head("a/version", signal), null);
 }
 
 async function checkGet(store: ObjectStore, signal: AbortSignal) {

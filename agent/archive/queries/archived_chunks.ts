@@ -1,12 +1,14 @@
 /** The region's archive as queries see it: which chunks they have to read, and these as tables. */
-import type { ChunkReference, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import { getLogger } from "@logtape/logtape";
+import type { ChunkReference } from "../../../protocol/archive/archive_piece.ts";
 import { parseChunkPath } from "../../../protocol/chunk_path.ts";
 import { ObjectStoreError, readObject } from "../../../protocol/archive/object_store.ts";
-import type { ObjectStore } from "../../../protocol/archive/object_store.ts";
-import { LogvendError } from "../../../protocol/errors.ts";
+import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
+import type { ChangedDay } from "../../../protocol/archive/catalog/changed_days.ts";
+import { LogvendError, messageOf } from "../../../protocol/errors.ts";
 import type { ArchiveUse } from "../../../protocol/messages.ts";
 import { REJECTS } from "../../../protocol/streams.ts";
-import type { ArchiveScope, QueryArchive } from "../../store/query_archive.ts";
+import type { ArchiveScope, FoundChunks, QueryArchive } from "../../store/query_archive.ts";
 import type {
   FormerChunk,
   Snapshot,
@@ -15,35 +17,39 @@ import type {
 } from "../../store/snapshot.ts";
 import { lendTable } from "../reads/archived_tables.ts";
 import type { ArchivedTable } from "../reads/archived_tables.ts";
-import type { CachedObject, ChunkCache } from "../reads/chunk_cache.ts";
-import { listChunks } from "./chunk_listing.ts";
+import type { CachedObject } from "../reads/chunk_cache.ts";
+import type { RegionCatalog } from "../catalog/open_catalog.ts";
+import { findChunks } from "./find_chunks.ts";
 import { retried } from "../reads/retried.ts";
 import { scopeFilter } from "./scope.ts";
 import type { Onlooker } from "./scope.ts";
 
-/** A footer and one request for columns, where nothing is known of a chunk. */
-const USUAL_REQUESTS = 2;
+/** How long saying that a manifest is wrong may take; whoever meets it next says so too. */
+const DISTRUST_MS = 30_000;
+
+/** More are not remembered: they are said again. */
+const DISTRUSTED_MAX = 1_000;
 
 export interface ArchivedChunksOptions {
-  store: ObjectStore;
-  cache: ChunkCache;
+  catalog: Pick<RegionCatalog, "store" | "cache" | "shelf" | "changes" | "own">;
   self: Onlooker;
 }
 
-/** The store is its own: it goes with it. */
-export class ArchivedChunks implements QueryArchive, AsyncDisposable {
+export class ArchivedChunks implements QueryArchive {
+  /** Versions of manifests and chunks that turned out to be others, or not to be there. */
+  private readonly distrusted = new Set<string>();
+
   constructor(private readonly options: ArchivedChunksOptions) {}
 
   get host(): string {
     return this.options.self.host;
   }
 
-  async list(scope: ArchiveScope, signal: AbortSignal): Promise<ListedChunk[]> {
-    const { store, self } = this.options;
-    const objects = await listChunks(store, scope, self, signal);
-    return objects.map(({ key, bytes, etag }) => {
-      return { key, bytes, etag, rows: null, readBytes: bytes, requests: USUAL_REQUESTS };
-    });
+  async find(scope: ArchiveScope, signal: AbortSignal): Promise<FoundChunks> {
+    const { catalog: { store, shelf, changes }, self } = this.options;
+    const onUnreadable = (day: ChangedDay, { key, etag }: ListedObject, { message }: Error) =>
+      this.distrust(day, { id: `${key} ${etag}`, reason: message });
+    return await findChunks({ store, shelf, changes, self, onUnreadable }, scope, signal);
   }
 
   open(
@@ -52,13 +58,17 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
     signal: AbortSignal,
     isLeftOut?: (chunk: FormerChunk) => boolean,
   ): { source: SnapshotSource; region: string } {
-    const { store, self } = this.options;
+    const { catalog: { store }, self } = this.options;
     const inScope = scopeFilter(scope, self);
     const chunks = references.map(([key, bytes, etag]) => {
       const place = inScope(key);
       if (place !== null) {
         const listed = { key, bytes, etag, chunk: place.chunk, isLeftOut };
-        return { place, object: objectOf(store, listed, signal) };
+        const onOther = () => {
+          const day = { stream: place.stream, date: place.hour.slice(0, 10) };
+          this.distrust(day, { id: `${key} ${etag}`, reason: `${key} is not what was listed` });
+        };
+        return { place, object: objectOf(store, listed, { signal, onOther }) };
       }
       throw new LogvendError("not_permitted", `${key} is not of what was asked and signed`);
     });
@@ -76,22 +86,35 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
 
   /** Removes what is held of chunks that an erasure may concern. */
   async forget({ stream, since, until }: { stream: string; since: string; until: string }) {
-    await this.options.cache.drop((key) => {
+    await this.options.catalog.cache.drop((key) => {
       const place = parseChunkPath(key);
       return place === null || ([stream, REJECTS].includes(place.stream) &&
         place.hour >= since.slice(0, 13) && place.hour <= until.slice(0, 13));
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.options.store[Symbol.asyncDispose]();
+  /** A manifest may be why: until there is a new one, the day is listed. */
+  private distrust(day: ChangedDay, { id, reason }: { id: string; reason: string }) {
+    if (this.distrusted.has(id)) return;
+    if (this.distrusted.size >= DISTRUSTED_MAX) this.distrusted.clear();
+    this.distrusted.add(id);
+    const log = getLogger(["agent", "catalog"]);
+    const { stream, date } = day;
+    log.warn("{stream} of {date} is listed until its manifest is made anew: {reason}", {
+      ...{ stream, date, reason },
+    });
+    const signal = AbortSignal.timeout(DISTRUST_MS);
+    this.options.catalog.own.distrust([day], signal).catch((error) => {
+      this.distrusted.delete(id);
+      log.warn("Cannot say so in the archive: {error}", { error: messageOf(error) });
+    });
   }
 
   private async snapshot(
     { tables: names, since, until, needs = {} }: SnapshotRequest,
     chunks: ReadonlyMap<string, readonly { object: CachedObject }[]>,
   ): Promise<Snapshot> {
-    const { cache } = this.options;
+    const { cache } = this.options.catalog;
     const lent = new Map<string, ArchivedTable>();
     const release = () => lent.forEach((table) => table.release());
     try {
@@ -127,7 +150,7 @@ function sumOf(uses: readonly ArchiveUse[]): ArchiveUse {
 function objectOf(
   store: ObjectStore,
   listed: Omit<CachedObject, "read">,
-  signal: AbortSignal,
+  { signal, onOther }: { signal: AbortSignal; onOther: () => void },
 ): CachedObject {
   const { key, etag } = listed;
   return {
@@ -139,6 +162,7 @@ function objectOf(
       } catch (error) {
         if (!(error instanceof ObjectStoreError)) throw error;
         if (error.problem !== "changed" && error.problem !== "missing") throw error;
+        onOther();
         const what = error.problem === "changed" ? "was replaced" : "was removed";
         const text = `it ${what} while it was read: ask again`;
         throw new ObjectStoreError(error.problem, text, error.short, { cause: error });

@@ -18,22 +18,30 @@ export function scopeFilter(
   scope: ArchiveScope,
   self: Onlooker,
 ): (key: string) => ChunkPlace | null {
+  const isSelected = selectsHost(scope, self);
+  return (key) => {
+    const place = parseChunkPath(key);
+    if (place === null || !Object.hasOwn(scope.needs, place.stream)) return null;
+    return touches(place, scope) && isSelected(place) ? place : null;
+  };
+}
+
+/** Tells whether chunks of a host may be of a scope. */
+export function selectsHost(
+  scope: ArchiveScope,
+  self: Onlooker,
+): (of: Pick<ChunkPlace, "host" | "region">) => boolean {
   const selector = parseSelector(scope.selector);
   const known = new Map<string, boolean>();
-  const isSelected = ({ host, region }: ChunkPlace) => {
+  return ({ host, region }) => {
+    if (scope.hosts?.includes(host) === false) return false;
+    if (scope.regions?.includes(region) === false) return false;
     const id = `${region}/${host}`;
     const isOwn = host === self.host && region === self.region;
     const labels = isOwn ? { ...self.labels, host, region } : { host, region };
     const selected = known.get(id) ?? matchesKnown(selector, labels) === true;
     known.set(id, selected);
     return selected;
-  };
-  return (key) => {
-    const place = parseChunkPath(key);
-    if (place === null || !Object.hasOwn(scope.needs, place.stream)) return null;
-    if (scope.hosts?.includes(place.host) === false) return null;
-    if (scope.regions?.includes(place.region) === false) return null;
-    return touches(place, scope) && isSelected(place) ? place : null;
   };
 }
 

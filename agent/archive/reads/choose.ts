@@ -39,7 +39,8 @@ export function rangesOf(groups: readonly RowGroup[], columns: ReadonlySet<strin
 /** Parquet orders texts by their bytes, JavaScript by UTF-16: of printable ASCII that is the same. */
 const ASCII = /^[ -~]*$/;
 
-function mayHold({ min, max }: ColumnChunk, value: string): boolean {
+/** Whether a text may be among others that lie between two. */
+export function mayHold({ min, max }: Pick<ColumnChunk, "min" | "max">, value: string): boolean {
   if (min === null || max === null || ![min, max, value].every((text) => ASCII.test(text))) {
     return true;
   }

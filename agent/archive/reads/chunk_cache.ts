@@ -29,12 +29,15 @@ import type { Want } from "./choose.ts";
 import { cutFooter } from "./cut_footer.ts";
 import { readFooter } from "./footer.ts";
 import type { Footer, RangeReader, RowGroup } from "./footer.ts";
-import { missingFrom, requestsFor, unite } from "./ranges.ts";
+import { missingFrom, requestsFor, totalBytes, unite } from "./ranges.ts";
 import type { ByteRange } from "./ranges.ts";
 import { Slots } from "./slots.ts";
 
 /** Requests under way: each holds its answer in memory (ranges.ts), 24 MiB together. */
 const REQUESTS_MAX = 12;
+
+/** The same of ranges as they are, some kilobytes each: more at once hide how far a store is. */
+const READS_MAX = 32;
 
 /** Footers held in memory, some kilobytes each. */
 const FOOTERS_MAX = 1_000;
@@ -82,6 +85,7 @@ export interface LentChunk {
 
 export class ChunkCache {
   private readonly slots = new Slots(REQUESTS_MAX);
+  private readonly readSlots = new Slots(READS_MAX);
   /** The least recently used first. */
   private readonly files = new Map<string, CachedFile>();
   private readonly footers = new Map<string, Footer>();
@@ -141,9 +145,47 @@ export class ChunkCache {
     want: Omit<Want, "columns">,
     columnsOf: (columns: readonly Column[], groups: readonly RowGroup[]) => ReadonlySet<string>,
   ): Promise<LentChunk> {
-    const id = sha256Hex(`${object.key}\n${object.etag}`).slice(0, 24);
-    const turn = (this.last.get(id) ?? Promise.resolve())
-      .then(() => this.lendNow(id, object, want, columnsOf));
+    return await this.inTurn(object, (id) => this.lendNow(id, object, want, columnsOf));
+  }
+
+  /** The bytes of a range as they are; fetched once. @throws {LogvendError} like lend */
+  async read(object: CachedObject, range: ByteRange): Promise<Uint8Array> {
+    return await this.inTurn(object, async (id) => {
+      const name = `${id}.bytes`; // no note is made of it: it goes with this process
+      const file = this.files.get(name) ?? this.newFile({ id, name, key: object.key });
+      this.files.delete(name);
+      this.files.set(name, file); // as the most recently used
+      file.readers++;
+      try {
+        const missing = missingFrom([range], file.present);
+        this.makeRoom(file, totalBytes(missing));
+        const handle = await open(file.path, file.begun ? "r+" : "w+");
+        try {
+          file.begun = true;
+          for (const one of missing) {
+            const fetched = await this.readSlots.run(() => readWhole(object, one));
+            await handle.write(fetched, 0, fetched.length, one.start);
+            file.present = unite([...file.present, one]);
+          }
+          const bytes = new Uint8Array(range.end - range.start);
+          await handle.read(bytes, 0, bytes.length, range.start);
+          return bytes;
+        } finally {
+          await handle.close();
+        }
+      } finally {
+        this.leave(file);
+      }
+    });
+  }
+
+  /** What is done with one version of an object is done one after the other. */
+  private async inTurn<T>(
+    { key, etag }: CachedObject,
+    work: (id: string) => Promise<T>,
+  ): Promise<T> {
+    const id = sha256Hex(`${key}\n${etag}`).slice(0, 24);
+    const turn = (this.last.get(id) ?? Promise.resolve()).then(() => work(id));
     const ended = turn.then(() => {}, () => {});
     this.last.set(id, ended);
     await ended;
@@ -161,10 +203,9 @@ export class ChunkCache {
     const read: RangeReader = (range) =>
       this.slots.run(async () => {
         fetched.requests++;
-        const bytes = await object.read(range);
+        const bytes = await readWhole(object, range);
         fetched.bytes += bytes.length;
-        if (bytes.length === range.end - range.start) return bytes;
-        throw new ChunkError("it is shorter than was listed");
+        return bytes;
       });
     const footer = await this.footerOf(id, object, read);
     const chosen = object.isLeftOut?.(footer.facts) === true
@@ -324,6 +365,12 @@ interface Filling {
   groups: readonly RowGroup[];
   wanted: readonly ByteRange[];
   read: RangeReader;
+}
+
+async function readWhole(object: CachedObject, range: ByteRange): Promise<Uint8Array> {
+  const bytes = await object.read(range);
+  if (bytes.length === range.end - range.start) return bytes;
+  throw new ChunkError("it is shorter than was listed");
 }
 
 /** Waits for all, and throws the first error of them only then. */

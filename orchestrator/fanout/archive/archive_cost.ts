@@ -9,6 +9,8 @@ export interface ArchivePrices {
 
 export interface ArchiveCost {
   objects: number;
+  /** How many there are of the question's streams and days. */
+  looked: number;
   requests: number;
   bytes: number;
   dollars: number;
@@ -16,9 +18,12 @@ export interface ArchiveCost {
 }
 
 /** At most: agents may have some of it already. */
-export function archiveCost({ chunks, unread }: ArchiveList, prices: ArchivePrices): ArchiveCost {
+export function archiveCost(
+  { chunks, looked, unread }: ArchiveList,
+  prices: ArchivePrices,
+): ArchiveCost {
   const requests = chunks.reduce((sum, chunk) => sum + chunk.requests, 0);
   const bytes = chunks.reduce((sum, { readBytes }) => sum + readBytes, 0);
   const dollars = requests / 1_000 * prices.requests_1000 + bytes / 1e9 * prices.gigabyte;
-  return { objects: chunks.length, requests, bytes, dollars, unread };
+  return { objects: chunks.length, looked, requests, bytes, dollars, unread };
 }

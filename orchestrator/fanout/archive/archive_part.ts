@@ -1,4 +1,5 @@
 /** Which part of a question the archive answers, and what its answer covers. */
+import { endOf, hoursOf } from "../../../protocol/archive/archived_hours.ts";
 import type { QueryClaims } from "../../../protocol/claims.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
 import type { Presence } from "../../../protocol/messages.ts";
@@ -10,7 +11,7 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { Audience } from "../audience.ts";
 import type { HostAnswer } from "../collector.ts";
 import type { Absent, Archived, Missing } from "../coverage.ts";
-import { ARCHIVE_COMMAND, archivedUntilMs, ArchiveWork, withArchive } from "./archive_work.ts";
+import { ARCHIVE_COMMAND, ArchiveWork, withArchive } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
 import { absentHours, lackingHours } from "./hours.ts";
 
@@ -84,7 +85,7 @@ export class ArchivePart {
   /** What has been read so far, of all that is to be. */
   progress: ArchiveProgress | null = null;
   private readonly work: ArchiveWork;
-  private list: ArchiveList = { chunks: [], unread: [] };
+  private list: ArchiveList = { chunks: [], hours: [], looked: 0, unread: [] };
 
   constructor(
     private readonly options: ArchivePartOptions,
@@ -122,8 +123,8 @@ export class ArchivePart {
 
   /** Who is missing once the archive has been read, and what came of it. */
   settle(missing: readonly Missing[]): { missing: Missing[]; archived: Archived } {
-    const { list: { chunks }, work: { result: { coverage, failed } } } = this;
-    const hosts = new Set(chunks.map(({ place }) => place.host));
+    const { list, work: { result: { coverage, failed } } } = this;
+    const hosts = new Set(list.hours.map(({ host }) => host));
     const before = new Set(missing.map(({ host }) => host));
     const left = missing.flatMap((one) => isAway(one) ? this.helped(one) ?? [] : one);
     const more = [...failed].filter(([host]) => !before.has(host))
@@ -139,27 +140,30 @@ export class ArchivePart {
 
   /** Hours that nobody has, host by host. */
   private absent(): Absent[] {
-    const { list: { chunks }, options: { read, catalog } } = this;
-    return [...Map.groupBy(chunks, ({ place }) => place.host)].flatMap(([host, own]) => {
-      const hours = absentHours(own, catalog.hours(host, read), read).slice(0, HOUR_SPANS_MAX);
+    const { list, options: { read, catalog } } = this;
+    return [...Map.groupBy(list.hours, ({ host }) => host)].flatMap(([host, own]) => {
+      const hours = absentHours(hoursOf(own), catalog.hours(host, read), read).slice(
+        0,
+        HOUR_SPANS_MAX,
+      );
       return hours.length === 0 ? [] : [{ host, hours }];
     });
   }
 
   /** A host that is away, with what the archive had of it; null: all that was asked. */
   private helped(missing: Missing): Missing | null {
-    const { list: { chunks, unread }, work: { result: { failed } }, options } = this;
+    const { list: { hours, unread }, work: { result: { failed } }, options } = this;
     const { read, nowMs, fleet, catalog } = options;
     const known = fleet.get(missing.host);
     const reason = failed.get(missing.host) ??
       unread.find(({ region }) => region === known?.presence.region)?.reason;
     if (reason !== undefined) return { ...missing, reason: `${missing.reason}  ${reason}` };
-    const untilMs = archivedUntilMs(chunks, missing.host);
+    const own = hours.filter(({ host }) => host === missing.host);
+    const untilMs = endOf(own);
     if (untilMs === null) return missing;
     const endMs = read.until === null ? nowMs : Math.min(nowMs, Date.parse(read.until));
     const sealed = catalog.hours(missing.host, read);
-    const own = chunks.filter(({ place }) => place.host === missing.host);
-    const lacks = sealed === null ? [] : lackingHours(own, sealed);
+    const lacks = sealed === null ? [] : lackingHours(hoursOf(own), sealed);
     const leftMs = known === undefined || known.holdings === null ? null : known.seenMs;
     const saidMs = catalog.archivedToMs(missing.host, leftMs) ?? 0;
     const isToEnd = Math.max(untilMs, saidMs) >= endMs;

@@ -1,6 +1,12 @@
 /** The part of a question that the archive answers: agents list its chunks, then read them. */
-import { CHUNK_LIST, chunksOfTexts } from "../../../protocol/archive/archive_piece.ts";
+import {
+  CHUNK_LIST,
+  chunksOfTexts,
+  HOUR_LIST,
+  runsOfTexts,
+} from "../../../protocol/archive/archive_piece.ts";
 import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
 import type { HourSpan } from "../../../protocol/hour_spans.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
 import type { HostCoverage } from "../../../protocol/messages.ts";
@@ -66,6 +72,10 @@ export interface ArchiveProgress {
 /** What the archive has for a question, and where nobody could say. */
 export interface ArchiveList {
   chunks: PlacedChunk[];
+  /** Of which hours of the range there are how many chunks, ruled out or not. */
+  hours: HourRun[];
+  /** How many chunks there are of the question's streams and days: the others are ruled out. */
+  looked: number;
   /** Regions that nobody could list, and why. */
   unread: { region: string; reason: string }[];
 }
@@ -123,7 +133,10 @@ export class ArchiveWork {
     const unread = lists.flatMap(({ region, reason }) =>
       reason === null ? [] : [{ region, reason }]
     );
-    return { chunks, unread };
+    const hours = lists.flatMap(({ hours }) => hours)
+      .filter(({ host }) => this.options.isWanted(host));
+    const looked = lists.reduce((sum, list) => sum + list.looked, 0);
+    return { chunks, hours, looked, unread };
   }
 
   /** Every chunk once. What could not be read is in the result then. */
@@ -198,25 +211,31 @@ export class ArchiveWork {
     for (const agent of agents().slice(0, LIST_TRIES_MAX)) {
       const outcome = await this.options.ask(agent, { kind: "list" }, signal);
       if (outcome.kind === "answered") {
-        return { region, chunks: listed(outcome.answer), reason: null };
+        return { region, ...listed(outcome.answer), reason: null };
       }
       reason = `${agent}: ${outcome.reason}`;
     }
-    return { region, chunks: [], reason };
+    return { region, chunks: [], hours: [], looked: 0, reason };
   }
 }
 
 interface RegionList {
   region: string;
   chunks: ListedChunk[];
+  hours: HourRun[];
+  looked: number;
   /** Null: it was listed. */
   reason: string | null;
 }
 
-function listed({ parts }: HostAnswer): ListedChunk[] {
-  return parts.flatMap(({ table, part }) =>
-    table === CHUNK_LIST && part.encoding === "text" ? chunksOfTexts(part.values) : []
-  );
+function listed({ parts, coverage }: HostAnswer): Pick<RegionList, "chunks" | "hours" | "looked"> {
+  const texts = (name: string) =>
+    parts.flatMap(({ table, part }) =>
+      table === name && part.encoding === "text" ? [part.values] : []
+    );
+  const chunks = texts(CHUNK_LIST).flatMap(chunksOfTexts);
+  const hours = texts(HOUR_LIST).flatMap(runsOfTexts);
+  return { chunks, hours, looked: Math.max(coverage.chunks, chunks.length) };
 }
 
 function readCommand({ chunks }: Piece): PieceCommand {
@@ -235,13 +254,6 @@ function progressOf(
     bytes,
     bytesTotal: pieces.reduce((sum, piece) => sum + piece.bytes, bytes),
   };
-}
-
-/** Until when the archive has chunks of a host: the end of the last hour. */
-export function archivedUntilMs(chunks: readonly PlacedChunk[], host: string): number | null {
-  const hours = chunks.filter(({ place }) => place.host === host)
-    .map(({ place }) => Date.parse(`${place.hour}:00:00Z`));
-  return hours.length === 0 ? null : Math.max(...hours) + 3_600_000;
 }
 
 /** What is said of a host that is away, once its archived chunks are in the answer. */

@@ -2,13 +2,18 @@
 import { spansOf } from "../../../protocol/hour_spans.ts";
 import type { HourSpan } from "../../../protocol/hour_spans.ts";
 import type { SealedHours } from "../../fleet/chunk_catalog.ts";
-import type { PlacedChunk } from "./pieces.ts";
 
 const HOUR_MS = 3_600_000;
 
+/** Of one chunk. */
+type ArchivedHour = SealedHours["hours"][number];
+
 /** Hours of which the host had sealed more chunks than the archive has. */
-export function lackingHours(chunks: readonly PlacedChunk[], sealed: SealedHours): HourSpan[] {
-  const archived = counts(chunks.map(({ place }) => place));
+export function lackingHours(
+  chunks: readonly ArchivedHour[],
+  sealed: Pick<SealedHours, "hours">,
+): HourSpan[] {
+  const archived = counts(chunks);
   const lacking = [...counts(sealed.hours)].filter(([hour, count]) =>
     count > (archived.get(hour) ?? 0)
   );
@@ -20,15 +25,15 @@ export function lackingHours(chunks: readonly PlacedChunk[], sealed: SealedHours
  * Where the host has said that it had nothing, they are not among them.
  */
 export function absentHours(
-  chunks: readonly PlacedChunk[],
+  chunks: readonly ArchivedHour[],
   sealed: SealedHours | null,
   read: { since: string | null; until: string | null },
 ): HourSpan[] {
-  const present = new Set([...chunks.map(({ place }) => place), ...sealed?.hours ?? []]
-    .map(({ hour }) => startMs(hour)));
-  const firstMs = Math.max(Math.min(...present), msOf(read.since) ?? -Infinity);
+  const present = new Set([...chunks, ...sealed?.hours ?? []].map(({ hour }) => startMs(hour)));
+  const [earliestMs, latestMs] = edgesOf(present);
+  const firstMs = Math.max(earliestMs, msOf(read.since) ?? -Infinity);
   const knownFromMs = sealed === null ? Infinity : sealed.goneUntilMs ?? -Infinity;
-  const endMs = Math.min(Math.max(...present), msOf(read.until) ?? Infinity, knownFromMs);
+  const endMs = Math.min(latestMs, msOf(read.until) ?? Infinity, knownFromMs);
   const absent: string[] = [];
   for (let ms = Math.floor(firstMs / HOUR_MS) * HOUR_MS; ms < endMs; ms += HOUR_MS) {
     if (!present.has(ms)) absent.push(new Date(ms).toISOString().slice(0, 13));
@@ -51,6 +56,13 @@ const SHOWN_MAX = 3;
 
 function minute(iso: string): string {
   return iso.slice(0, 16).replace("T", " ");
+}
+
+/** They may be more than a call has arguments. */
+function edgesOf(times: Iterable<number>): [earliest: number, latest: number] {
+  let [earliest, latest] = [Infinity, -Infinity];
+  for (const ms of times) [earliest, latest] = [Math.min(earliest, ms), Math.max(latest, ms)];
+  return [earliest, latest];
 }
 
 function counts(places: readonly { stream: string; hour: string }[]): Map<string, number> {

@@ -1,5 +1,6 @@
 /** What the archive costs: `deno task bench archive`, or some parts, `bench archive drain`. */
 import { benchBatch } from "./batch.ts";
+import { benchCatalog } from "./catalog.ts";
 import { benchDrain } from "./drain.ts";
 import { benchReads } from "./reads.ts";
 
@@ -7,6 +8,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   drain: benchDrain,
   reads: benchReads,
   batch: benchBatch,
+  catalog: benchCatalog,
 };
 
 /** @param parts which of them; none: all */

@@ -12,6 +12,7 @@ import type { SnapshotSource } from "../../../agent/store/snapshot.ts";
 import { FolderStore } from "../../../protocol/archive/folder_store.ts";
 import { ACCESS_SHAPE } from "../../../protocol/stream_shape.ts";
 import { tablesOf } from "../../../protocol/streams.ts";
+import { testCatalog } from "../../harness/catalog.ts";
 import { TempFolder } from "../../harness/temp_folder.ts";
 import { quantile } from "../figures.ts";
 import { chunkKey, DAY_MS, writeDay } from "./day.ts";
@@ -100,7 +101,7 @@ interface Pieces {
 async function asker({ folder, store, workers, files }: Pieces): Promise<Ask> {
   const cache = await ChunkCache.open({ folder: folder.join("data", "cache"), quotaBytes: 4e9 });
   const self = { host: "web-1", region: "eu", labels: {} };
-  const archive = new ArchivedChunks({ store, cache, self });
+  const archive = new ArchivedChunks({ catalog: testCatalog(store, cache), self });
   const signal = new AbortController().signal;
   const tables = () => tablesOf(["logs"], () => ACCESS_SHAPE);
   const archived: SnapshotSource = {
@@ -108,7 +109,7 @@ async function asker({ folder, store, workers, files }: Pieces): Promise<Ask> {
     async snapshot(request) {
       const none = { selector: "", hosts: null, regions: null };
       const scope: ArchiveScope = { ...request, ...none, needs: request.needs ?? {} };
-      const listed = await archive.list(scope, signal);
+      const { chunks: listed } = await archive.find(scope, signal);
       const chunks = listed.map(({ key, bytes, etag }): [string, number, string] => [
         key,
         bytes,

@@ -9,6 +9,7 @@ function streamOf(folder: TempFolder): StreamConfig {
   return {
     name: "logs",
     format: "auto",
+    index: [],
     redact: [],
     drop: [],
     files: [folder.join("access.log*")],

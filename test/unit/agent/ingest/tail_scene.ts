@@ -27,6 +27,7 @@ export async function bench(): Promise<Bench> {
     const stream: TailedStream = {
       name: "logs",
       format: "auto",
+      index: [],
       redact: [],
       drop: [],
       files: [folder.join("access.log*")],

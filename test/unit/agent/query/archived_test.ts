@@ -15,6 +15,7 @@ import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { chunkPath } from "../../../../protocol/chunk_path.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { accessTables } from "../../../harness/tables.ts";
+import { testCatalog } from "../../../harness/catalog.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { GROUP_ROWS, writeChunk } from "../archive/reads/objects.ts";
 
@@ -64,8 +65,7 @@ async function host(policy: z.input<typeof Policy> = {}) {
         }),
     },
     archive: new ArchivedChunks({
-      store,
-      cache,
+      catalog: testCatalog(store, cache),
       self: { host: "web-1", region: "eu", labels: {} },
     }),
     workers: stack.use(await WorkerPool.open(folders)),

@@ -22,6 +22,7 @@ import { literal } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { accessTables } from "../../../harness/tables.ts";
+import { testCatalog } from "../../../harness/catalog.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { GROUP_ROWS, writeChunk } from "../archive/reads/objects.ts";
 
@@ -47,8 +48,7 @@ async function scene() {
   const store = stack.use(new FolderStore(folder.join("archive")));
   const cache = await ChunkCache.open({ folder: folder.join("data", "cache"), quotaBytes: 1e9 });
   const archive = new ArchivedChunks({
-    store,
-    cache,
+    catalog: testCatalog(store, cache),
     self: { host: "web-1", region: "eu", labels: {} },
   });
   const folders = { folder: folder.join("query"), dataDir: folder.join("data") };

@@ -8,6 +8,7 @@ import { wholeHistory } from "../../../../../agent/query/whole_history.ts";
 import { FolderStore } from "../../../../../protocol/archive/folder_store.ts";
 import { withoutRows } from "../../../../../protocol/chunk_id.ts";
 import { chunkPath } from "../../../../../protocol/chunk_path.ts";
+import { testCatalog } from "../../../../harness/catalog.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { FileStore } from "../../query/logs.ts";
 import { GROUP_ROWS, writeChunk } from "../reads/objects.ts";
@@ -45,8 +46,7 @@ async function scene(keys: readonly string[]) {
   }
   const cache = await ChunkCache.open({ folder: folder.join("cache"), quotaBytes: 1e9 });
   const archive = new ArchivedChunks({
-    store: new FolderStore(folder.join("archive")),
-    cache,
+    catalog: testCatalog(new FolderStore(folder.join("archive")), cache),
     self: { host: "web-1", region: "eu", labels: {} },
   });
   const owned = stack.move();
@@ -60,7 +60,7 @@ Deno.test("what is listed is the region's, of the range, and no other object", a
   const keys = [keyOf(18), keyOf(19), keyOf(19, "web-2"), keyOf(19, "web-9", "us")];
   await using here = await scene([...keys, "stream=logs/region=eu/notes.txt"]);
   const list = async (scope: Partial<ArchiveScope> = {}) =>
-    (await here.archive.list({ ...SCOPE, ...scope }, never)).map(({ key }) => key);
+    (await here.archive.find({ ...SCOPE, ...scope }, never)).chunks.map(({ key }) => key);
   assert.deepEqual(await list(), keys.slice(0, 3));
   assert.deepEqual(await list({ since: "2026-11-22T19:30:00Z" }), keys.slice(1, 3));
   assert.deepEqual(await list({ since: "2026-11-22T18:30:00Z", until: "2026-11-22T19:00:00Z" }), [
@@ -77,7 +77,7 @@ Deno.test("what is listed is the region's, of the range, and no other object", a
 
 Deno.test("an agent reads no chunk that was not signed for, whoever asks", async () => {
   await using here = await scene([keyOf(18), keyOf(18, "web-2")]);
-  const all = references(await here.archive.list(SCOPE, never));
+  const all = references((await here.archive.find(SCOPE, never)).chunks);
   const open = (scope: Partial<ArchiveScope>) =>
     here.archive.open(all, { ...SCOPE, ...scope }, never);
   assert.throws(() => open({ selector: "host = web-1" }), /web-2.* is not of what was asked/);
@@ -89,7 +89,7 @@ Deno.test("an agent reads no chunk that was not signed for, whoever asks", async
 
 Deno.test("a chunk that is replaced or removed after it was listed is named, others are read", async () => {
   await using here = await scene([keyOf(18), keyOf(19), keyOf(20)]);
-  const all = references(await here.archive.list(SCOPE, never));
+  const all = references((await here.archive.find(SCOPE, never)).chunks);
   await Deno.copyFile(here.chunk, here.pathOf(keyOf(18)));
   await Deno.utime(here.pathOf(keyOf(18)), new Date(), new Date(1_000));
   await Deno.remove(here.pathOf(keyOf(19)));
@@ -136,7 +136,7 @@ Deno.test("of a chunk that rows were erased from the last is listed, whichever o
   const twice = withoutRows(once, { rows: 2, digest: 9n });
   const keys = [chunk, twice, once].map((id) => chunkPath({ ...place, chunk: id }));
   await using here = await scene([...keys, keyOf(20)]);
-  const listed = await here.archive.list(SCOPE, never);
+  const { chunks: listed } = await here.archive.find(SCOPE, never);
   assert.deepEqual(listed.map(({ key }) => key), [keys[1], keyOf(20)]);
   const held = new FileStore(here.chunk, GROUP_ROWS);
   const heldToo = {

@@ -1,0 +1,136 @@
+/** Looks at a chunk for the catalog: its rows and times, and the texts of its indexed columns. */
+import type { Column } from "../../../protocol/messages.ts";
+import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
+import { schemaOf } from "../../../protocol/streams.ts";
+import { identifier, literal } from "../../../protocol/table_sql.ts";
+import { Engine } from "../../../queries/duckdb/engine.ts";
+import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
+import { hashSql } from "./fingerprints.ts";
+import type { CatalogEntry, TextRange } from "./manifest.ts";
+import type { DescribedChunk } from "./write_manifest.ts";
+
+/**
+ * Of a chunk with more distinct texts in a column no fingerprints are taken: they would be a megabyte,
+ * and it is opened for any text.
+ */
+const TEXTS_MAX = 200_000;
+
+/** Longer texts say less than they take. */
+const TEXT_LENGTH_MAX = 100;
+
+const MEMORY_BYTES = 128e6;
+
+/** What is known of a chunk before its columns are looked at. */
+export interface ChunkFile {
+  place: ChunkPlace;
+  /** A file that has the columns at least, and `layout`; null: it has none of them. */
+  path: string | null;
+  /** Of the chunk. */
+  columns: readonly Column[];
+  rows: number;
+  /** Infinite: not known. */
+  firstUs: number;
+  lastUs: number;
+  bytes: number;
+  etag: string;
+  sha256: string | null;
+}
+
+/** What such texts are made of beside their column. */
+const LINE_PARTS = ["layout", "line_text"];
+
+/** Names of the columns that are read of a chunk. @param indexed in lower case */
+export function columnsToRead(columns: readonly Column[], indexed: readonly string[]): Set<string> {
+  const wanted = indexed.flatMap((name) => textColumn(columns, name) ?? []);
+  if (wanted.length === 0) return new Set();
+  const more = columns.map(({ name }) => name).filter((name) => LINE_PARTS.includes(name));
+  return new Set([...wanted, ...areMade(columns, wanted) ? more : []]);
+}
+
+/** Whether some of these columns are a stream's own: texts may be written as their lines have them. */
+function areMade(columns: readonly Column[], wanted: readonly string[]): boolean {
+  return shapeOfColumns(columns).fields.some(({ name }) => wanted.includes(name));
+}
+
+/** As the chunk has it; null: it has none, or no texts in it. */
+function textColumn(columns: readonly Column[], indexed: string): string | null {
+  const found = columns.find(({ name }) => name.toLowerCase() === indexed);
+  return found?.type === "VARCHAR" ? found.name : null;
+}
+
+/** A chunk that cannot be read: nobody knows what is in it, and who reads it gets to know. */
+export function unreadChunk({ place, bytes, etag, sha256 }: {
+  place: ChunkPlace;
+  bytes: number;
+  etag: string;
+  sha256: string | null;
+}): DescribedChunk {
+  const { host, chunk, hour } = place;
+  const entry = {
+    ...{ hour: Number(hour.slice(11)), host, chunk, bytes, etag, sha256 },
+    ...{ rows: null, firstUs: null, lastUs: null, texts: {} },
+  };
+  return { entry, hashes: new Map() };
+}
+
+/** Reads the columns. @param indexed in lower case @throws what DuckDB throws */
+export async function describeChunk(
+  file: ChunkFile,
+  indexed: readonly string[],
+): Promise<DescribedChunk> {
+  const { entry } = unreadChunk(file);
+  const { path, columns, rows, firstUs, lastUs, place } = file;
+  const hashes = new Map<string, Float64Array>();
+  const texts: Record<string, TextRange | null> = {};
+  await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
+  const read = columnsToRead(columns, indexed);
+  const expressions = path !== null && LINE_PARTS.some((name) => read.has(name))
+    ? await textsOf(engine, path, { columns, place })
+    : {};
+  for (const column of indexed) {
+    const name = textColumn(columns, column);
+    const isThere = columns.some((one) => one.name.toLowerCase() === column);
+    if (!isThere) hashes.set(column, new Float64Array());
+    if (path === null || name === null) continue;
+    const found = await lookAt(engine, path, expressions[name] ?? identifier(name));
+    texts[column] = found.range;
+    if (found.hashes !== null) hashes.set(column, found.hashes);
+  }
+  const known: CatalogEntry = {
+    ...entry,
+    rows,
+    firstUs: Number.isFinite(firstUs) ? firstUs : null,
+    lastUs: Number.isFinite(lastUs) ? lastUs : null,
+    texts,
+  };
+  return { entry: known, hashes };
+}
+
+/** Columns whose texts are made of what is stored. */
+async function textsOf(
+  engine: Engine,
+  path: string,
+  { columns, place }: { columns: readonly Column[]; place: ChunkPlace },
+): Promise<Readonly<Record<string, string>>> {
+  const layouts = await layoutsOfFile(engine, path);
+  return schemaOf(place.stream, { ...shapeOfColumns(columns), layouts }).texts;
+}
+
+async function lookAt(engine: Engine, path: string, expression: string) {
+  const rows = `(SELECT ${expression} AS text
+    FROM read_parquet(${literal(path)}, hive_partitioning = false)) WHERE text IS NOT NULL`;
+  const edges = await engine.read(`SELECT min(text), max(text) FROM ${rows}`);
+  const [min, max] = edges.rows[0] ?? [];
+  const isShort = [min, max].every((text) =>
+    typeof text === "string" && text.length <= TEXT_LENGTH_MAX
+  );
+  const hashed = await engine.read(
+    `SELECT DISTINCT ${hashSql("text")} AS hash FROM ${rows} ORDER BY hash LIMIT ${TEXTS_MAX + 1}`,
+  );
+  return {
+    range: isShort ? { min: String(min), max: String(max) } : null,
+    hashes: hashed.rows.length > TEXTS_MAX
+      ? null
+      : Float64Array.from(hashed.rows, ([hash]) => Number(hash)),
+  };
+}

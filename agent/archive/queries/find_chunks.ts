@@ -1,0 +1,263 @@
+/**
+ * Finds the archived chunks that a question has to read. Days whose manifest has all their chunks are
+ * answered by it; others are listed, and what a manifest knows of a listed chunk still counts.
+ */
+import { getLogger } from "@logtape/logtape";
+import { dateOfManifest, manifestFolder } from "../../../protocol/archive/catalog/catalog_keys.ts";
+import { isClosed } from "../../../protocol/archive/catalog/changed_days.ts";
+import type {
+  ChangedDay,
+  ChangesReader,
+  KnownChanges,
+} from "../../../protocol/archive/catalog/changed_days.ts";
+import { ArchivedHours, dayMsOf, touchesDay } from "../../../protocol/archive/archived_hours.ts";
+import { ObjectStoreError } from "../../../protocol/archive/object_store.ts";
+import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
+import { LogvendError } from "../../../protocol/errors.ts";
+import { chunkPath } from "../../../protocol/chunk_path.ts";
+import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
+import type { ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import type { ArchiveScope, FoundChunks } from "../../store/query_archive.ts";
+import { datesOf, listDay } from "../catalog/list_day.ts";
+import { legible, UnreadableManifest } from "../catalog/shelf.ts";
+import type { ManifestShelf, OpenManifest } from "../catalog/shelf.ts";
+import type { CatalogEntry } from "../catalog/manifest.ts";
+import { hostHours } from "../catalog/write_manifest.ts";
+import { mayHold } from "../reads/choose.ts";
+import { retried } from "../reads/retried.ts";
+import { Slots } from "../reads/slots.ts";
+import { microseconds } from "../../store/stored_snapshot.ts";
+import { scopeFilter, selectsHost } from "./scope.ts";
+import type { Onlooker } from "./scope.ts";
+
+/** Days that are looked at at once: each takes a request or two. */
+const DAYS_AT_ONCE = 32;
+
+/** More chunks of one question would take longer than any question may. */
+const CHUNKS_MAX = 1_000_000;
+
+/** A footer and one request for columns. */
+const USUAL_REQUESTS = 2;
+
+/** More texts of one column rule few chunks out. */
+const TEXTS_MAX = 100;
+
+export interface FindParts {
+  store: ObjectStore;
+  shelf: ManifestShelf;
+  changes: ChangesReader;
+  self: Onlooker;
+  /** Called for the day of a manifest that is of no use. */
+  onUnreadable: (day: ChangedDay, object: ListedObject, error: UnreadableManifest) => void;
+}
+
+/** What a manifest says of chunks, by key. */
+type KnownEntries = ReadonlyMap<string, CatalogEntry & { isRuledOut: boolean }>;
+
+/** What a day has: of those in the scope the chunks, and until when hosts have any. */
+interface FoundDay {
+  chunks: ListedChunk[];
+  /** All chunks of the day. */
+  looked: number;
+  /** By host, of the day (archived_hours.ts). */
+  hosts: Record<string, string>;
+}
+
+/** By key. @throws {LogvendError} of the store; bad_sql, for more chunks than one question may read */
+export async function findChunks(
+  parts: FindParts,
+  scope: ArchiveScope,
+  signal: AbortSignal,
+): Promise<FoundChunks> {
+  const { store, self: { region } } = parts;
+  const found: FoundChunks = { chunks: [], looked: 0, hours: [] };
+  if (scope.regions?.includes(region) === false) return found;
+  const isSelected = selectsHost(scope, parts.self);
+  const bounds = { sinceMs: msOf(scope.since), untilMs: msOf(scope.until) };
+  const hours = new ArchivedHours();
+  const slots = new Slots(DAYS_AT_ONCE);
+  const changes = await readChanges(parts, signal); // before manifests: see KnownChanges
+  const findDay = async (stream: string, date: string, manifest: ListedObject | undefined) => {
+    const day = await new Day(parts, scope, { stream, date }).find(manifest, changes, signal);
+    for (const chunk of day.chunks) found.chunks.push(chunk);
+    if (found.chunks.length > CHUNKS_MAX) throw tooMany();
+    found.looked += day.looked;
+    for (const [host, counts] of Object.entries(day.hosts)) {
+      if (!isSelected({ host, region })) continue;
+      hours.add({ host, stream, dayMs: dayMsOf(date) }, counts, bounds);
+    }
+  };
+  const findStream = async (stream: string) => {
+    const manifests = changes === null
+      ? new Map<string, ListedObject>()
+      : await manifestsOf(parts, stream, signal);
+    const dates = await datesOf(store, { stream, region }, signal);
+    const wanted = [...new Set([...dates, ...manifests.keys()])]
+      .filter((date) => touchesDay(date, scope));
+    await Promise.all(
+      wanted.map((date) => slots.run(() => findDay(stream, date, manifests.get(date)))),
+    );
+  };
+  await Promise.all(Object.keys(scope.needs).map(findStream));
+  found.chunks.sort((a, b) => a.key < b.key ? -1 : 1);
+  return { ...found, hours: hours.runs() };
+}
+
+/** Null: nobody can say what has changed, so no manifest is taken for whole. */
+async function readChanges(
+  { changes }: FindParts,
+  signal: AbortSignal,
+): Promise<KnownChanges | null> {
+  try {
+    return await retried(() => changes.read(signal), { signal });
+  } catch (error) {
+    const isOfTheCatalog = error instanceof ObjectStoreError &&
+      ["denied", "corrupt", "missing", "changed"].includes(error.problem);
+    if (!isOfTheCatalog) throw error;
+    getLogger(["agent", "catalog"]).warn("The archive is listed without its catalog: {error}", {
+      error: error.message,
+    });
+    return null;
+  }
+}
+
+async function manifestsOf(
+  { store, self: { region } }: FindParts,
+  stream: string,
+  signal: AbortSignal,
+): Promise<Map<string, ListedObject>> {
+  const list = () => Array.fromAsync(store.list(manifestFolder({ stream, region }), signal));
+  return new Map((await retried(list, { signal })).flatMap((object) => {
+    const date = dateOfManifest(object.key);
+    return date === null ? [] : [[date, object]];
+  }));
+}
+
+function msOf(iso: string | null): number | null {
+  return iso === null ? null : Date.parse(iso);
+}
+
+/** One day of one stream. */
+class Day {
+  private readonly inScope: (key: string) => ChunkPlace | null;
+  /** By column in lower case, texts of which rows that matter have one. */
+  private readonly values: [column: string, texts: readonly string[]][];
+
+  constructor(
+    private readonly parts: FindParts,
+    private readonly scope: ArchiveScope,
+    private readonly day: { stream: string; date: string },
+  ) {
+    const { self } = parts;
+    this.inScope = scopeFilter(scope, self);
+    this.values = Object.entries(scope.needs[day.stream]?.values ?? {})
+      .filter(([, texts]) => texts.length <= TEXTS_MAX)
+      .map(([column, texts]) => [column.toLowerCase(), texts]);
+  }
+
+  async find(
+    object: ListedObject | undefined,
+    changes: KnownChanges | null,
+    signal: AbortSignal,
+  ): Promise<FoundDay> {
+    if (object === undefined || changes === null) return await this.list(null, signal);
+    try {
+      const open = await this.parts.shelf.open(object, signal);
+      const { listed_ms: listedMs, changes: tokens } = open.manifest.facts;
+      const isWhole = listedMs !== null && isClosed(this.day.date, listedMs) &&
+        changes.areKnown(this.day, tokens);
+      if (isWhole) return await legible(object, () => this.look(open), signal);
+      return await this.list(await legible(object, () => this.ruledOut(open), signal), signal);
+    } catch (error) {
+      if (!(error instanceof UnreadableManifest)) throw error;
+      this.parts.onUnreadable(this.day, object, error);
+      return await this.list(null, signal);
+    }
+  }
+
+  /** By the manifest alone. */
+  private async look(open: OpenManifest): Promise<FoundDay> {
+    const { chunks: looked, hosts } = open.manifest.facts;
+    const found: FoundDay = { chunks: [], looked, hosts };
+    const rows = await this.rowsOf(open);
+    if (rows?.size === 0) return found;
+    for (const [row, entry] of (await open.manifest.entries(open.read)).entries()) {
+      const key = this.keyOf(entry);
+      if (rows?.has(row) === false || !this.mayMatter(entry) || this.inScope(key) === null) {
+        continue;
+      }
+      found.chunks.push(chunkOf(key, entry));
+    }
+    return found;
+  }
+
+  /** What a manifest says of its chunks, by key, and whether that rules them out. */
+  private async ruledOut({ manifest, read }: OpenManifest): Promise<KnownEntries> {
+    const rows = await this.rowsOf({ manifest, read });
+    return new Map(
+      (await manifest.entries(read)).map((entry, row) => {
+        const isRuledOut = rows?.has(row) === false || !this.mayMatter(entry);
+        return [this.keyOf(entry), { ...entry, isRuledOut }];
+      }),
+    );
+  }
+
+  /** By what lies there. */
+  private async list(known: KnownEntries | null, signal: AbortSignal): Promise<FoundDay> {
+    const { store, self: { region } } = this.parts;
+    const chunks = await listDay(store, { ...this.day, region }, signal);
+    const places = chunks.map(({ place: { host, hour } }) => ({
+      host,
+      hour: Number(hour.slice(11)),
+    }));
+    const found: FoundDay = { chunks: [], looked: chunks.length, hosts: hostHours(places) };
+    for (const { object: { key, bytes, etag } } of chunks) {
+      if (this.inScope(key) === null) continue;
+      const entry = known?.get(key);
+      const isSame = entry?.etag === etag && entry.bytes === bytes;
+      if (isSame && entry.isRuledOut) continue;
+      found.chunks.push(chunkOf(key, { bytes, etag, rows: isSame ? entry.rows : null }));
+    }
+    return found;
+  }
+
+  /** Rows of a manifest that may have the texts that are asked for; null: all may. */
+  private async rowsOf({ manifest, read }: OpenManifest): Promise<Set<number> | null> {
+    let rows: Set<number> | null = null;
+    for (const [column, texts] of this.values) {
+      const having = await manifest.chunksWith(column, texts, read);
+      if (having !== null) rows = rows === null ? having : rows.intersection(having);
+    }
+    return rows;
+  }
+
+  /** Whether its times, smallest and largest texts do not rule it out. */
+  private mayMatter({ firstUs, lastUs, texts }: CatalogEntry): boolean {
+    const { sinceUs, untilUs } = microseconds(this.scope);
+    return (firstUs === null || firstUs < untilUs) && (lastUs === null || lastUs >= sinceUs) &&
+      this.values.every(([column, values]) => {
+        const range = texts[column] ?? { min: null, max: null };
+        return values.some((value) => mayHold(range, value));
+      });
+  }
+
+  private keyOf({ host, chunk, hour }: CatalogEntry): string {
+    const { stream, date } = this.day;
+    const at = `${date}T${String(hour).padStart(2, "0")}`;
+    return chunkPath({ stream, region: this.parts.self.region, host, chunk, hour: at });
+  }
+}
+
+function chunkOf(
+  key: string,
+  { bytes, etag, rows }: Pick<CatalogEntry, "bytes" | "etag" | "rows">,
+): ListedChunk {
+  return { key, bytes, etag, rows, readBytes: bytes, requests: USUAL_REQUESTS };
+}
+
+function tooMany(): LogvendError {
+  return new LogvendError(
+    "bad_sql",
+    `The question reads more than ${CHUNKS_MAX} archived chunks: narrow its range or its hosts`,
+  );
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { hashOf } from "../../../../../agent/archive/catalog/fingerprints.ts";
+import { Manifest } from "../../../../../agent/archive/catalog/manifest.ts";
+import { writeManifest } from "../../../../../agent/archive/catalog/write_manifest.ts";
+import { Engine } from "../../../../../queries/duckdb/engine.ts";
+import { TempFolder } from "../../../../harness/temp_folder.ts";
+import { Random } from "../../../../faults/random.ts";
+
+const SEED = Number(Deno.env.get("LOGVEND_TEST_SEED") ?? 1);
+/** Of some 6,000. */
+const BYTES = Number(Deno.env.get("LOGVEND_TEST_BYTES") ?? 400);
+
+const TEXTS = ["a", "b", "c", "nobody's"];
+
+/** Five chunks, of which each has a text more than the one before; the last is not known. */
+async function written(folder: TempFolder): Promise<Uint8Array> {
+  const path = folder.join("manifest.parquet");
+  const added = [0, 1, 2, 3, 4].map((i) => ({
+    entry: {
+      ...{ hour: 20 - i, host: `web-${i % 2}`, chunk: String(i).padStart(16, "0"), bytes: i },
+      ...{ etag: `"${i}"`, rows: i === 4 ? null : 7, firstUs: 5, lastUs: i === 4 ? null : 9 },
+      ...{ sha256: null, texts: { user: i === 4 ? null : { min: "a", max: "c" } } },
+    },
+    hashes: i === 4 ? new Map() : new Map([
+      ["user", Float64Array.from(TEXTS.slice(0, i), hashOf).sort()],
+    ]),
+  }));
+  const day = { stream: "logs", region: "eu", date: "2026-11-22" };
+  const facts = { listed_ms: 3, indexed: ["user"], changes: { "host=a": "1" } };
+  await writeManifest(path, { day, facts, kept: null, added });
+  return await Deno.readFile(path);
+}
+
+async function contentOf(bytes: Uint8Array) {
+  const read = ({ start, end }: { start: number; end: number }) =>
+    Promise.resolve(bytes.slice(start, end));
+  const manifest = await Manifest.open(bytes.length, read);
+  const entries = await manifest.entries(read);
+  const found = await Promise.all(
+    TEXTS.map(async (text) => [...await manifest.chunksWith("user", [text], read) ?? []].sort()),
+  );
+  return { facts: manifest.facts, entries, found };
+}
+
+Deno.test("a manifest says which chunks there are, which may have a text, and is Parquet to others", async () => {
+  await using folder = await TempFolder.make();
+  const { facts, entries, found } = await contentOf(await written(folder));
+  assert.deepEqual(entries.map(({ hour }) => hour), [16, 17, 18, 19, 20]);
+  assert.deepEqual(found, [[0, 1, 2, 3], [0, 1, 2], [0, 1], [0]], "the first may have any");
+  assert.deepEqual(facts.hosts, {
+    "web-0": "000000000000000010101000",
+    "web-1": "000000000000000001010000",
+  });
+  await using engine = await Engine.open();
+  const { rows } = await engine.read(
+    `SELECT host, chunk, rows, user_min FROM '${folder.join("manifest.parquet")}' WHERE hour = 17`,
+  );
+  assert.deepEqual(rows, [["web-1", "0000000000000003", 7n, "a"]]);
+});
+
+Deno.test("a byte that is another one is noticed, or of no matter", async () => {
+  await using folder = await TempFolder.make();
+  const bytes = await written(folder);
+  const content = await contentOf(bytes);
+  const random = new Random(SEED);
+  let noticed = 0;
+  for (let i = 0; i < BYTES; i++) {
+    const at = random.between(0, bytes.length - 1);
+    const flipped = bytes.map((byte, j) => j === at ? byte ^ (1 << (i % 8)) : byte);
+    const found = await contentOf(flipped).catch(() => null);
+    if (found === null) noticed++;
+    else assert.deepEqual(found, content, `byte ${at}`);
+  }
+  assert.ok(noticed > BYTES * 0.95, `${noticed} of ${BYTES}`);
+});
