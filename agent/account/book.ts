@@ -52,12 +52,26 @@ export function addErased(database: DatabaseSync, counts: readonly ErasedCount[]
     const table = count.outcome === "rejected" ? REJECTS : stream;
     if (!isCounted) takeUncounted.run({ table, hour, lines });
     const generation = isCounted ? count.generation : "";
-    addCounts(database, [{ ...count, generation, outcome: "erased", reason: erasure }]);
+    const reason = erasedReason(erasure, count);
+    addCounts(database, [{ ...count, generation, outcome: "erased", reason }]);
   }
   database.exec(
     "DELETE FROM accounting WHERE lines = 0 AND bytes = 0 AND outcome IN ('stored', 'rejected')",
   );
 }
+
+/** The erasure, and behind it why a line had been rejected: so it is told what the line was. */
+function erasedReason(erasure: string, { outcome, reason }: ErasedCount): string {
+  return outcome === "rejected" ? `${erasure} ${reason}` : erasure;
+}
+
+/** What lines had become before they were erased, and why; for SQL over the table. */
+export const BEFORE_ERASED = {
+  outcome: `CASE WHEN outcome <> 'erased' THEN outcome
+    WHEN instr(reason, ' ') > 0 THEN 'rejected' ELSE 'stored' END`,
+  reason: `CASE WHEN outcome = 'erased' AND instr(reason, ' ') > 0
+    THEN substr(reason, instr(reason, ' ') + 1) WHEN outcome = 'erased' THEN '' ELSE reason END`,
+};
 
 /** Half-open, of UTC hours like `2026-11-22T19`; null is unbounded. */
 export interface HourRange {

@@ -99,6 +99,7 @@ function addLines(registry: Registry, state: () => AgentState) {
   outcome("stored", "logvend_stored_rows_total", "Lines that became rows");
   outcome("rejected", "logvend_rejected_lines_total", "Lines that no format could read", "reason");
   outcome("dropped", "logvend_dropped_lines_total", "Lines that a rule dropped", "rule");
+  outcome("erased", "logvend_erased_lines_total", "Rows and rejected lines that were erased since");
   addGauge(registry, {
     name: "logvend_gap_bytes",
     help: "Bytes of log files that were destroyed before they were read",

@@ -25,7 +25,7 @@ export const ERASURES_TABLES = `
     archived INTEGER NOT NULL DEFAULT 0) STRICT;
   CREATE TABLE erasures_applied (
     erasure TEXT NOT NULL, chunk TEXT NOT NULL REFERENCES files ON DELETE CASCADE,
-    PRIMARY KEY (erasure, chunk)) STRICT, WITHOUT ROWID;
+    PRIMARY KEY (chunk, erasure)) STRICT, WITHOUT ROWID;
 `;
 
 /** More would be looked through for every chunk. */

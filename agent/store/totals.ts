@@ -1,5 +1,6 @@
 /** What agent.db adds up to, for whoever counts: it grows on through every restart. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { BEFORE_ERASED } from "../account/book.ts";
 import { removedTotals } from "./removed.ts";
 import type { RemovedTotal } from "./removed.ts";
 
@@ -8,7 +9,10 @@ export interface StoreTotals {
   files: { kind: string; count: number; rows: number; bytes: number }[];
   /** By the files' own offsets, whatever became of the lines. */
   read: { stream: string; lines: number; bytes: number }[];
-  /** `reason`: why rejected, the rule that dropped, else empty. */
+  /**
+   * `reason`: why rejected, the rule that dropped, else empty. What was erased since counts as what it
+   * was, and once more as erased: none of these ever gets less.
+   */
   outcomes: { stream: string; outcome: string; reason: string; lines: number; bytes: number }[];
   /** What was destroyed before it was read. */
   gaps: { stream: string; reason: string; count: number; bytes: number }[];
@@ -36,7 +40,12 @@ export function readTotals(database: DatabaseSync): StoreTotals {
       `SELECT stream, sum(lines) AS lines, sum(durable_offset - start_offset) AS bytes
        FROM generations GROUP BY 1`,
     ).map((row) => ({ stream: String(row.stream), ...linesAndBytes(row) })),
-    outcomes: select(`SELECT stream, outcome, reason, ${sums} FROM accounting GROUP BY 1, 2, 3`)
+    outcomes: select(
+      `SELECT stream, ${BEFORE_ERASED.outcome} AS outcome, ${BEFORE_ERASED.reason} AS reason, ${sums}
+         FROM accounting GROUP BY 1, 2, 3
+       UNION ALL SELECT stream, outcome, '', ${sums} FROM accounting WHERE outcome = 'erased'
+         GROUP BY 1, 2`,
+    )
       .map((row) => ({
         stream: String(row.stream),
         outcome: String(row.outcome),

@@ -142,6 +142,10 @@ Deno.test("a range goes whole, with its rejects; what does not select the host i
     ...{ id: range.id, state: "done", rows: 52, chunks: 2, archived: 0, reason: null },
   });
   assert.deepEqual(await linesOf(host.dataDir), hourLines(1));
+  const erasedOf = host.store.totals().outcomes.map(({ outcome, reason, lines }) =>
+    `${lines} ${outcome} ${reason}`.trim()
+  );
+  assert.deepEqual(erasedOf.sort(), ["100 stored", "4 rejected no_format", "52 erased"]);
   assert.match(account(host.dataDir), /^adds up: 104 lines read = 50 .* 2 rejected .* 52 erased$/);
 });
 
