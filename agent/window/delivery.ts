@@ -44,10 +44,24 @@ export interface DeliveryCounts {
   lost: number;
 }
 
+/** What came of a try. */
+interface Attempt {
+  /** To be tried again. */
+  again: readonly Outgoing[];
+  /** Refused for good: each by itself, or when it was sent alone. */
+  refused: readonly Rejected[];
+  retryAfterMs?: number | undefined;
+}
+
+/** Tries of a batch of which every event is refused, with pauses up to the longest: some minutes. */
+const ALL_REFUSED_MAX = 12;
+
 export class Delivery {
   readonly counts: DeliveryCounts = { sent: 0, bytes: 0, failures: 0, deadLetters: 0, lost: 0 };
   private readonly log = getLogger(["agent", "sink"]);
   private seq: number;
+  /** How often in a row all of a batch was refused. */
+  private allRefused = 0;
   /** Why the last try failed; null when it did not. */
   problem: string | null = null;
 
@@ -138,8 +152,14 @@ export class Delivery {
     let left = events;
     for (let tries = 0; left.length > 0; tries++) {
       const before = left.length;
-      const { again, retryAfterMs } = await this.attempt(left, signal);
+      const { again, refused, retryAfterMs } = await this.attempt(left, signal);
       left = again;
+      if (this.isSinkAtFault(refused, before)) {
+        left = refused.map(({ event }) => event);
+        this.failed(`it refuses each of ${before}, the first: ${refused[0]?.reason}`, signal);
+      } else {
+        await this.bury(refused);
+      }
       if (left.length === 0) break;
       if (left.length < before) tries = 0; // it goes on, if slowly
       if (!await this.pause(tries, retryAfterMs, signal)) return false;
@@ -151,53 +171,58 @@ export class Delivery {
     return true;
   }
 
-  /** One try. Gives what is to be tried again. */
-  private async attempt(
-    events: readonly Outgoing[],
-    signal: AbortSignal,
-  ): Promise<{ again: readonly Outgoing[]; retryAfterMs?: number | undefined }> {
+  /** Who refuses every event, each alone, is mostly set up wrongly: it has some tries to be mended. */
+  private isSinkAtFault(refused: readonly Rejected[], events: number): boolean {
+    const isAll = events > 1 && refused.length === events;
+    this.allRefused = isAll ? this.allRefused + 1 : 0;
+    return isAll && this.allRefused <= ALL_REFUSED_MAX;
+  }
+
+  /** One try. */
+  private async attempt(events: readonly Outgoing[], signal: AbortSignal): Promise<Attempt> {
     const { sink, timeoutMs, observe } = this.options;
     const startedMs = performance.now();
     try {
       const ends = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const { rejected, again } = await sink.send(events, ends);
+      const { rejected, again, why = "it gives no reason" } = await sink.send(events, ends);
       observe?.((performance.now() - startedMs) / 1_000);
-      await this.bury(rejected);
       const kept = new Set<Outgoing>([...again, ...rejected.map(({ event }) => event)]);
       for (const event of events) {
         if (kept.has(event)) continue;
         this.counts.sent++;
         this.counts.bytes += event.body.length;
       }
-      if (again.length > 0) this.failed(`${again.length} of ${events.length} were put off`, signal);
-      return { again };
+      if (again.length > 0) {
+        this.failed(`${again.length} of ${events.length} were put off, the first: ${why}`, signal);
+      }
+      return { again, refused: rejected };
     } catch (error) {
       const facts = error instanceof SinkError ? error.facts : {};
-      if (facts.blames === true) {
-        return { again: await this.split(events, messageOf(error), signal) };
-      }
+      if (facts.blames === true) return await this.split(events, messageOf(error), signal);
       this.failed(messageOf(error), signal);
-      return { again: events, retryAfterMs: facts.retryAfterMs };
+      return { again: events, refused: [], retryAfterMs: facts.retryAfterMs };
     }
   }
 
-  /** Halves find the one that is at fault; only that one is put aside. */
+  /** Halves find the one that is at fault. */
   private async split(
     events: readonly Outgoing[],
     reason: string,
     signal: AbortSignal,
-  ): Promise<readonly Outgoing[]> {
+  ): Promise<Attempt> {
     const [first] = events;
     if (events.length === 1 && first !== undefined) {
-      await this.bury([{ event: first, reason }]);
-      return [];
+      return { again: [], refused: [{ event: first, reason }] };
     }
     const middle = events.length >> 1;
     const again: Outgoing[] = [];
+    const refused: Rejected[] = [];
     for (const half of [events.slice(0, middle), events.slice(middle)]) {
-      again.push(...(await this.attempt(half, signal)).again);
+      const attempt = await this.attempt(half, signal);
+      again.push(...attempt.again);
+      refused.push(...attempt.refused);
     }
-    return again;
+    return { again, refused };
   }
 
   private async bury(rejected: readonly Rejected[]) {

@@ -10,6 +10,7 @@ import { admit } from "../gate.ts";
 import { readsClock } from "../plan/freeze.ts";
 import { neededColumns } from "../plan/rows.ts";
 import type { WindowList } from "./header.ts";
+import { jsonObject } from "./json_fields.ts";
 
 /** The view with the rows of several windows: SQL that has passed the gate cannot name it. */
 export const WINDOW_ROWS = "rows of windows";
@@ -95,9 +96,8 @@ interface ListParts {
 
 function listSelect({ top, least }: WindowList, { sql, given, index }: ListParts): string {
   const hasValue = given.some(({ name }) => name === "value");
-  const more = given.filter(({ name }) => !GIVEN.includes(name))
-    .map(({ name }) => `${literal(name)}, ${identifier(name)}`);
-  const fields = more.length === 0 ? "NULL" : `json_object(${more.join(", ")})`;
+  const more = given.filter(({ name }) => !GIVEN.includes(name));
+  const fields = more.length === 0 ? "NULL" : jsonObject(more);
   const value = hasValue ? "value::VARCHAR" : "NULL";
   return `(SELECT ${index} AS list, ${value} AS value, count::BIGINT AS count,
       ${fields}::VARCHAR AS more
@@ -154,12 +154,11 @@ export async function compileRows(
   const used = new Set(neededColumns(node, columns.map(({ name }) => name.toLowerCase())));
   const kept = columns.filter(({ name }) => used.has(name.toLowerCase()));
   const names = [...new Set(["ts", ...kept.map(({ name }) => name)])].map(identifier).join(", ");
-  const fields = given.map(({ name }) => `${literal(name)}, ${identifier(name)}`).join(", ");
   return {
     columns: withTime(kept),
     select: (span, rowsMax) =>
       `WITH ${identifier(stream)} AS (SELECT ${names} FROM ${rowsOf(span)})
-       SELECT json_object(${fields})::VARCHAR AS row FROM (${printed})
+       SELECT ${jsonObject(given)}::VARCHAR AS row FROM (${printed})
        ORDER BY row LIMIT ${rowsMax + 1}`,
   };
 }

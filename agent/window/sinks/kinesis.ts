@@ -42,11 +42,13 @@ export function kinesisSink(options: KinesisOptions): Sink {
   return withoutClosing(async (events, signal) => {
     const rejected: Rejected[] = [];
     const again: Outgoing[] = [];
+    let why: string | undefined;
     for (const some of requestsOf(events, rejected)) {
       const sent = await put(options, some, signal);
       again.push(...sent.again);
+      why ??= sent.why;
     }
-    return { rejected, again };
+    return { rejected, again, why };
   });
 }
 
@@ -101,8 +103,10 @@ async function put(
   if (Records.length !== events.length) {
     throw new SinkError(`${url.host} answered of other records`);
   }
+  const first = Records.find(({ ErrorCode }) => typeof ErrorCode === "string");
   return {
     rejected: [],
     again: events.filter((_, i) => typeof Records[i]?.ErrorCode === "string"),
+    why: first === undefined ? undefined : `${first.ErrorCode}: ${first.ErrorMessage ?? ""}`,
   };
 }

@@ -23,8 +23,16 @@ export interface OpenSearchOptions {
 /** Another host's document with the same or a newer version is there: there is nothing left to do. */
 const HAS_NEWER = 409;
 
-/** No room now; everything else that is no success will not be taken later either. */
-const BUSY = new Set([429, 502, 503, 504]);
+/** Of a document that will never be taken; whatever else is no success is the cluster's trouble. */
+const AT_FAULT = new Set([400, 413]);
+
+/** Answers with 400 that say nothing of the document: its index is closed, or one more may not be made. */
+const OF_INDICES = new Set([
+  "index_closed_exception",
+  "validation_exception",
+  "cluster_block_exception",
+  "invalid_index_name_exception",
+]);
 
 const BulkAnswer = z.object({
   items: z.array(z.object({
@@ -57,13 +65,19 @@ type Item = z.infer<typeof BulkAnswer>["items"][number]["index"];
 function sentOf(events: readonly Outgoing[], items: readonly Item[]): Sent {
   const rejected: Rejected[] = [];
   const again: Outgoing[] = [];
+  let why: string | undefined;
   for (const [i, event] of events.entries()) {
     const { status = 0, error } = items[i] ?? {};
     if (status === HAS_NEWER || (status >= 200 && status < 300)) continue;
-    if (BUSY.has(status)) again.push(event);
-    else rejected.push({ event, reason: `${status} ${error?.type}: ${error?.reason}` });
+    const reason = `${status} ${error?.type}: ${error?.reason}`;
+    if (AT_FAULT.has(status) && !OF_INDICES.has(error?.type ?? "")) {
+      rejected.push({ event, reason });
+    } else {
+      again.push(event);
+      why ??= reason;
+    }
   }
-  return { rejected, again };
+  return { rejected, again, why };
 }
 
 function actionOf(event: Outgoing, options: OpenSearchOptions): string {

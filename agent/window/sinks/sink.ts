@@ -24,6 +24,8 @@ export interface Sent {
   rejected: readonly Rejected[];
   /** To be sent again after a while: the sink had no room for them. */
   again: readonly Outgoing[];
+  /** Why the first of these was put off. */
+  why?: string | undefined;
 }
 
 export const ALL_TAKEN: Sent = { rejected: [], again: [] };
@@ -50,7 +52,7 @@ export class SinkError extends Error {
 }
 
 /** Answers over HTTP that say that a document is at fault, and not the sink or its keys. */
-const BLAMING = new Set([400, 413, 415, 422]);
+const BLAMING = new Set([400, 413, 422]);
 
 /** What a failed answer over HTTP means. Its body is read for the reason. */
 export async function httpError(response: Response, what: string): Promise<SinkError> {

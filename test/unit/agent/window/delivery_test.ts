@@ -177,6 +177,38 @@ Deno.test("of a batch that is refused only the poisoned one is put aside, with t
   assert.deepEqual([reason, id, JSON.parse(body).count], ["400: mapping", "2-3", 2]);
 });
 
+Deno.test("a sink that refuses everything is taken to be at fault itself, for a while", async () => {
+  await using own = await desk();
+  let isMended = false;
+  let requests = 0;
+  const got: string[] = [];
+  const delivery = own.deliver("a", (events) => {
+    requests++;
+    if (!isMended) throw new SinkError("answered 400: wrong path", { blames: true });
+    got.push(...events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  });
+  await own.queue.add(counted(0, 4));
+  await eventually(() => requests > 14); // three times all of them, and each alone
+  assert.match(delivery.problem ?? "", /refuses each of 4, the first: answered 400: wrong path/);
+  assert.equal(delivery.counts.deadLetters, 0);
+  isMended = true;
+  await eventually(() => own.cursors.length === 1);
+  assert.deepEqual(got, ids(1, 4));
+});
+
+Deno.test("events that all are refused for ever are put aside in the end, and the rest goes on", async () => {
+  await using own = await desk();
+  const delivery = own.deliver("a", (events) => {
+    if (events.some(({ id }) => id.startsWith("0-"))) throw new SinkError("no", { blames: true });
+    return Promise.resolve(ALL_TAKEN);
+  }, { batchMax: 3 });
+  await own.queue.add(counted(0, 3));
+  await own.queue.add(counted(1, 3));
+  await eventually(() => own.cursors.at(-1) === 2);
+  assert.deepEqual([delivery.counts.deadLetters, delivery.counts.sent], [3, 3]);
+});
+
 Deno.test("a damaged entry is counted as lost, and the rest goes on", async () => {
   await using own = await desk();
   for (let i = 0; i < 3; i++) await own.queue.add(counted(i, 2));

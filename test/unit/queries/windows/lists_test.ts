@@ -222,3 +222,25 @@ Deno.test("a user agent that is very long makes no long event", async () => {
     ["x".repeat(256), 18],
   ]);
 });
+
+Deno.test("rows and fields are JSON that every reader reads: no NaN, no number that it would round", async () => {
+  await using engine = await engineWithRows();
+  const sql = "SELECT 'nan'::DOUBLE AS nothing, 'inf'::FLOAT AS more, 0.5::DOUBLE AS half, " +
+    "9007199254740993::BIGINT AS long, 7::BIGINT AS short, 1.5::DECIMAL(4,1) AS price, " +
+    "12345678901234567.5::DECIMAL(20,1) AS exact, NULL::BIGINT AS none FROM logs LIMIT 1";
+  const rows = await compileRows(engine, sql, { stream: "logs", columns: TRAFFIC.columns });
+  const expected = {
+    ...{ nothing: null, more: null, half: 0.5, long: "9007199254740993", short: 7 },
+    ...{ price: 1.5, exact: "12345678901234567.5", none: null },
+  };
+  const { rows: [row] } = await engine.read(rows.select(WHOLE, 10));
+  assert.deepEqual(JSON.parse(String(row?.[0])), expected);
+  const list = parseWindowList(
+    "own.sql",
+    "-- group: own\nSELECT count(*) AS count, 'nan'::DOUBLE AS mean, 2.5::DOUBLE AS most FROM logs",
+  );
+  const compiled = await compileList(engine, list, TRAFFIC.columns);
+  assert.ok(compiled !== null);
+  const { rows: [event] } = await engine.read(windowSelect([compiled], WHOLE));
+  assert.deepEqual(JSON.parse(String(event?.[3])), { mean: null, most: 2.5 });
+});

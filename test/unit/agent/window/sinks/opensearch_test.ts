@@ -50,7 +50,7 @@ Deno.test("an older revision changes nothing, a newer one takes its place", asyn
       [{ ...event!, revision, body: `{"r":${revision}}` }],
       NO_END,
     );
-    assert.deepEqual(sent, { rejected: [], again: [] });
+    assert.deepEqual([sent.rejected, sent.again], [[], []]);
   }
   assert.deepEqual(server.documents().map(({ document }) => document), [{
     version: 3,
@@ -67,6 +67,31 @@ Deno.test("of a bulk request each document is taken, put off or refused by itsel
     ["id-4", "400 mapper_parsing_exception: failed to parse field [count] of type [long]"],
   ]);
   assert.deepEqual(server.documents().map(({ id }) => id), ["id-2", "id-3", "id-5"]);
+});
+
+Deno.test("what is wrong with the cluster or an index is no document's fault, and is said", async () => {
+  await using server = new OpenSearchServer();
+  const check = async (status: number, type: string, isAtFault: boolean) => {
+    const item = { index: { status, error: { type, reason: "so" } } };
+    server.moods.push({ kind: "answer", status: 200, body: JSON.stringify({ items: [item] }) });
+    const { rejected, again, why } = await sinkTo(server).send(outgoing(1), NO_END);
+    const reason = `${status} ${type}: so`;
+    assert.deepEqual(
+      [rejected.map((one) => one.reason), again.length, why],
+      isAtFault ? [[reason], 0, undefined] : [[], 1, reason],
+    );
+  };
+  await check(400, "mapper_parsing_exception", true);
+  await check(400, "strict_dynamic_mapping_exception", true);
+  await check(400, "illegal_argument_exception", true);
+  await check(413, "content_too_long", true);
+  await check(403, "cluster_block_exception", false); // the disk is full: read only
+  await check(400, "validation_exception", false); // no more shards in this cluster
+  await check(400, "index_closed_exception", false);
+  await check(404, "index_not_found_exception", false);
+  await check(403, "security_exception", false);
+  await check(503, "unavailable_shards_exception", false);
+  await check(500, "exception", false);
 });
 
 Deno.test("whole requests that fail are nobody's fault, but for those that say so", async () => {
