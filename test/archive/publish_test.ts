@@ -1,5 +1,6 @@
 /** `logvend query --publish` into a real S3 store: whole results, and whatever may go wrong. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { ApiClient } from "../../orchestrator/cli/client.ts";
 import { publishAnswer } from "../../orchestrator/cli/publish.ts";
 import type { PublishCommand } from "../../orchestrator/cli/publish.ts";
@@ -40,7 +41,6 @@ async function begin(stack: AsyncDisposableStack) {
     );
   const config = await configure();
   const env = { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key };
-  await scene.agent({ host: "web-1", logs: logsWith([200, 404]) });
   await scene.agent({ host: "web-2", script: silent });
   const args = (place: string, more: readonly string[], sql = SQL) =>
     ourProgram(
@@ -168,10 +168,9 @@ Deno.test({
       await world.configure();
     });
 
-    await t.step("in several files when it is large", async () => {
-      const terminal = new CapturedTerminal();
+    const command = (terminal: CapturedTerminal): PublishCommand => {
       const options = { timeout: "30s", maxBytes: "1GB", output: "table", replace: true } as const;
-      const command: PublishCommand = {
+      return {
         sql: SQL,
         options: { ...options, key: world.key, config: world.config },
         client: new ApiClient(world.scene.orchestrator.url),
@@ -179,7 +178,30 @@ Deno.test({
         url,
         partBytesMax: 8e6,
       };
-      assert.equal(await publishAnswer(command, () => 0), 0);
+    };
+
+    await t.step(
+      "the store takes no files: the old result stays, and the answer is kept",
+      async () => {
+        await using proxy = FaultProxy.start({ port: ceph.port });
+        await world.configure({ endpoint: proxy.endpoint });
+        proxy.rule = { fault: { kind: "unknown" }, only: /^(PUT|POST) .*\.parquet/ };
+        const before = await published(world);
+        const terminal = new CapturedTerminal();
+        await assert.rejects(publishAnswer(command(terminal), () => 0), /does not know a header/);
+        assert.deepEqual(await published(world), before);
+        const [, kept = ""] = /the answer is kept in (.*)$/m.exec(terminal.stderr) ?? [];
+        await using engine = await Engine.open();
+        const { rows } = await engine.read(`SELECT count(*) FROM ${literal(kept)}`);
+        assert.deepEqual(rows, [[400_000n]]);
+        await Deno.remove(dirname(kept), { recursive: true });
+        await world.configure();
+      },
+    );
+
+    await t.step("in several files when it is large", async () => {
+      const terminal = new CapturedTerminal();
+      assert.equal(await publishAnswer(command(terminal), () => 0), 0);
       const { manifest, sums } = await published(world);
       assert.deepEqual(sums, SUMS);
       assert.ok(manifest.files.length > 1, terminal.stderr);
@@ -223,6 +245,7 @@ Deno.test({
 
     await t.step("hosts are missing: it is published only where that is allowed", async () => {
       await world.configure();
+      await world.scene.agent({ host: "web-1", logs: logsWith([200, 404]) });
       const sql = "SELECT status FROM logs";
       const partial = await world.ask(sql, url, "--replace");
       assert.equal(partial.code, 75, partial.stderr);
