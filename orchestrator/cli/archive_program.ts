@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { listCommand, policyCommand, verifyCommand } from "./archive.ts";
 import type { ArchiveOptions } from "./archive.ts";
 import type { EraseOptions } from "./archive_erase.ts";
+import { indexCommand } from "./archive_index.ts";
 import { restoreCommand } from "./archive_restore.ts";
 import type { RestoreOptions } from "./archive_restore.ts";
 import { ApiClient } from "./client.ts";
@@ -35,6 +36,12 @@ export function addArchive(program: Command) {
     .action(async (options: ArchiveOptions & { content?: boolean }) => {
       Deno.exitCode = await verifyCommand(options, processTerminal());
     });
+  filtered(archive.command("index").description("which days have a manifest in the catalog"))
+    .addOption(outputOption())
+    .option("--rebuild", "remove them: agents make them anew")
+    .action(async (options: ArchiveOptions & { rebuild?: boolean }) =>
+      await indexCommand(options, processTerminal())
+    );
   addRestore(archive);
   addErase(archive);
   archive.command("policy")

@@ -6,6 +6,7 @@ import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";
 import { makeBucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { agentOf } from "../unit/agent/archive/catalog/scene.ts";
 import { makeHost } from "./scene.ts";
 
 const { signal } = new AbortController();
@@ -52,6 +53,29 @@ Deno.test("archive ls and stat say what there is, and what is no chunk", async (
   assert.match(ls.stderr, /1 object that no agent .*left out:\n +file:.*\/stream=logs\/mine\.csv/);
   const none = await logvend("ls", "-c", config, "--region", "us");
   assert.match(none.stdout, /^Nothing is archived of that/);
+});
+
+Deno.test("archive index says which days have a manifest, and removes them to be made anew", async () => {
+  await using folder = await TempFolder.make();
+  const { config, objects } = await scene(folder);
+  const indexed = async (...more: string[]) => {
+    const { stdout, stderr } = await logvend("index", "-c", config, "-o", "json", ...more);
+    return { rows: stdout === "" ? [] : JSON.parse(stdout), stderr };
+  };
+  const row = { stream: "logs", region: "eu", days: 1, manifests: 0, bytes: 0, changed: 0 };
+  assert.deepEqual((await indexed()).rows, [row]);
+  const agent = await agentOf(objects, folder);
+  await agent.catalog.keeper.round(signal);
+  await agent.catalog.own.distrust([{ stream: "logs", date: "2026-11-22" }], signal);
+  const [made] = (await indexed()).rows;
+  assert.deepEqual({ ...made, bytes: 0 }, { ...row, manifests: 1, changed: 1 });
+  assert.ok(made.bytes > 0);
+  const other = await indexed("--rebuild", "--since", "2026-11-23");
+  assert.match(other.stderr, /^removed 0 manifests: /);
+  assert.match((await indexed("--rebuild")).stderr, /^removed 1 manifest: agents make them anew/);
+  assert.equal((await indexed()).rows[0].manifests, 0);
+  const none = await logvend("index", "-c", config, "--region", "us");
+  assert.equal(none.stdout, "Nothing is archived of that\n");
 });
 
 Deno.test("archive verify names what is wrong: cut, overwritten, misplaced", async () => {

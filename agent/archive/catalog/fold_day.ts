@@ -79,13 +79,15 @@ async function foldSome(
   const listedMs = clock();
   const chunks = await listDay(parts.store, day, signal);
   const listed = new Map(chunks.map((chunk) => [chunk.object.key, chunk]));
-  const indexed = [...new Set([...older.open?.manifest.facts.indexed ?? [], ...index])].sort();
+  const notes = await notesOf(parts, day, signal);
+  const before = older.open?.manifest.facts.indexed ?? await notedColumns(parts, notes, signal);
+  const indexed = [...new Set([...before, ...index])].sort();
   const kept = await keptOf(older.open, listed, indexed);
   const known = new Set(
     kept?.entries.flatMap((entry) => entry === null ? [] : [keyOf(day, entry)]),
   );
   const missing = chunks.filter(({ object }) => !known.has(object.key));
-  const { added, isAll } = await lookAtAll(parts, { day, missing, indexed }, signal);
+  const { added, isAll } = await lookAtAll(parts, { day, missing, notes, indexed }, signal);
   const outcome = await store(parts, {
     day,
     facts: { listed_ms: isAll ? listedMs : null, indexed, changes: tokens },
@@ -155,24 +157,45 @@ function keyOf(day: CatalogDay, { hour, host, chunk }: CatalogEntry): string {
   });
 }
 
+/** What hosts noted of a day's chunks, by key. */
+async function notesOf(
+  { store }: FoldParts,
+  day: CatalogDay,
+  signal: AbortSignal,
+): Promise<Map<string, ListedObject>> {
+  const found = await Array.fromAsync(store.list(entriesFolder(day), signal));
+  return new Map(found.map((object) => [object.key, object]));
+}
+
+/** Columns that a host has indexed: an agent without the stream need not know them. */
+async function notedColumns(
+  { shelf }: FoldParts,
+  notes: ReadonlyMap<string, ListedObject>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const [note] = notes.values();
+  if (note === undefined) return [];
+  try {
+    return (await shelf.open(note, signal)).manifest.facts.indexed;
+  } catch (error) {
+    if (error instanceof UnreadableManifest) return [];
+    throw error;
+  }
+}
+
 interface Missing {
   day: CatalogDay;
   missing: readonly DayChunk[];
+  notes: ReadonlyMap<string, ListedObject>;
   indexed: readonly string[];
 }
 
 /** Looks at chunks until they have too many texts. */
 async function lookAtAll(
   parts: FoldParts,
-  { day, missing, indexed }: Missing,
+  { day, missing, notes, indexed }: Missing,
   signal: AbortSignal,
 ): Promise<{ added: DescribedChunk[]; isAll: boolean }> {
-  const noted = new Map<string, ListedObject>();
-  if (indexed.length > 0 && missing.length > 0) {
-    for await (const object of parts.store.list(entriesFolder(day), signal)) {
-      noted.set(object.key, object);
-    }
-  }
   const slots = new Slots(CHUNKS_AT_ONCE);
   const added: DescribedChunk[] = [];
   let texts = 0;
@@ -181,7 +204,7 @@ async function lookAtAll(
     slots.run(async () => {
       signal.throwIfAborted();
       if (texts > TEXTS_AT_ONCE) return void left++;
-      const note = noted.get(entryKey(day, chunk.place));
+      const note = notes.get(entryKey(day, chunk.place));
       const found = await takeNote(parts, { note, chunk, indexed }, signal) ??
         await lookAt(parts, chunk, indexed, signal);
       added.push(found);

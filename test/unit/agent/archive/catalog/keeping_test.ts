@@ -148,7 +148,8 @@ Deno.test("a host notes what is in a chunk as it stores it: who makes the manife
   await host.archive(store, { notes }).uploadAll(signal);
   assert.equal((await Array.fromAsync(store.list(ENTRIES, signal))).length, 6);
   store.asked.length = 0;
-  await agent.catalog.keeper.round(signal);
+  const without = await agentOf(store, folder, { host: "web-7", index: [] }); // another stream's host
+  await without.catalog.keeper.round(signal);
   assert.deepEqual(store.asked.filter((key) => key.startsWith("stream=")), []);
   const noted = await foundKeys(agent, scopeOf());
   assert.equal(noted.length, 6);
