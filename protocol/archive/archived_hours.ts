@@ -31,6 +31,9 @@ export function lastHour(day: string): number | null {
   return last < 0 ? null : last;
 }
 
+/** Hours of a day with as many chunks each: most days are one such stretch. */
+const ALIKE = /(.)\1*/g;
+
 /** Gathers days, and gives them as runs. */
 export class ArchivedHours {
   /** By host and stream: days in no order. */
@@ -61,14 +64,14 @@ export class ArchivedHours {
       const [host = "", stream = ""] = key.split("\n");
       const runs: HourRun[] = [];
       for (const { dayMs, counts } of days.toSorted((a, b) => a.dayMs - b.dayMs)) {
-        for (const [hour, digit] of [...counts].entries()) {
+        for (const { 0: { length: hours }, 1: digit = "0", index } of counts.matchAll(ALIKE)) {
           const chunks = parseInt(digit, 36);
           if (chunks === 0) continue;
-          const startMs = dayMs + hour * HOUR_MS;
+          const fromMs = dayMs + index * HOUR_MS;
           const last = runs.at(-1);
-          const isNext = last?.chunks === chunks && last.fromMs + last.hours * HOUR_MS === startMs;
-          if (isNext) last.hours++;
-          else runs.push({ host, stream, fromMs: startMs, hours: 1, chunks });
+          const isNext = last?.chunks === chunks && last.fromMs + last.hours * HOUR_MS === fromMs;
+          if (isNext) last.hours += hours;
+          else runs.push({ host, stream, fromMs, hours, chunks });
         }
       }
       return runs;
