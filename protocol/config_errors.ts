@@ -87,24 +87,29 @@ function wordsOf(issue: z.core.$ZodIssue): string[] {
 }
 
 function describeUnknownKey(path: readonly PropertyKey[], file: CheckedFile): string {
-  const known = knownKeys(file.schema, path.slice(0, -1));
+  const known = knownKeys(file, path.slice(0, -1));
   const place = `${file.path}${placeOfKey(path, file)} ${keyText(path)}`;
   const hint = didYouMean(String(path.at(-1)), known);
   return wrapped(`${place}: unknown key; wanted ${oneOf(known)}${hint}`);
 }
 
-/** The keys that the schema has at a path. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: z.core.JSONSchema.BaseSchema = z.toJSONSchema(schema, {
-    io: "input",
-    unrepresentable: "any",
-  });
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** The keys that the schema has at a path, of several kinds those of the kind that the file says. */
+function knownKeys({ schema, document }: CheckedFile, path: readonly PropertyKey[]): string[] {
+  let at: JsonSchema = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   for (const key of path) {
     const next = typeof key === "number" ? at.items : at.properties?.[String(key)];
     if (typeof next !== "object" || Array.isArray(next)) return [];
     at = next;
   }
-  return Object.keys(at.properties ?? {});
+  const isOfFile = (kind: JsonSchema) =>
+    Object.entries(kind.properties ?? {}).every(([key, value]) =>
+      typeof value !== "object" || value.const === undefined ||
+      document.getIn([...path, key]) === value.const
+    );
+  const kinds = (at.oneOf ?? at.anyOf ?? []).filter((kind) => typeof kind === "object");
+  return Object.keys((kinds.find(isOfFile) ?? at).properties ?? {});
 }
 
 /** `:line:column` of a value; of one that is missing, `:line` of its key or else of its parent. */

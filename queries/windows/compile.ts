@@ -2,13 +2,14 @@
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { widest } from "../../protocol/stream_shape.ts";
-import { ACCESS } from "../../protocol/streams.ts";
+import { ACCESS, shownColumns } from "../../protocol/streams.ts";
 import { emptySelect, identifier, literal, timestamp } from "../../protocol/table_sql.ts";
 import { bindFailure, printSql } from "../ast.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { admit } from "../gate.ts";
 import { readsClock } from "../plan/freeze.ts";
 import { neededColumns } from "../plan/rows.ts";
+import { stringsOf } from "../plan/shape.ts";
 import type { WindowList } from "./header.ts";
 import { jsonObject } from "./json_fields.ts";
 
@@ -39,18 +40,22 @@ export async function compileList(
 ): Promise<CompiledList | null> {
   const { needs, group, stream } = list;
   if (needs !== null && !needs.every((name) => hasColumn(columns, name))) return null;
-  const { printed: sql, given, node } = await bound(engine, { sql: list.sql, stream, columns });
+  const { printed: sql, given, node, shown } = await bound(engine, {
+    sql: list.sql,
+    stream,
+    columns,
+  });
   if (!given.some(({ name }) => name === "count")) {
     throw new LogvendError("bad_sql", "A window's SELECT gives a column count, and mostly value");
   }
   const used = new Set(
-    needs ?? neededColumns(node, columns.map(({ name }) => name.toLowerCase())),
+    needs ?? neededColumns(node, shown.map(({ name }) => name.toLowerCase())),
   );
   return {
     group,
     stream,
     select: (index) => listSelect(list, { sql, given, index }),
-    columns: columns.filter(({ name }) => used.has(name.toLowerCase())),
+    columns: shown.filter(({ name }) => used.has(name.toLowerCase())),
   };
 }
 
@@ -60,7 +65,7 @@ interface Unbound {
   columns: readonly Column[];
 }
 
-/** SQL through the gate, and the columns that it gives. @throws {LogvendError} bad_sql */
+/** SQL through the gate, what it sees of the table, and what it gives. @throws {LogvendError} bad_sql */
 async function bound(engine: Engine, { sql, stream, columns }: Unbound) {
   const { node } = await admit(engine, sql, [stream]);
   if (readsClock(node)) {
@@ -69,11 +74,12 @@ async function bound(engine: Engine, { sql, stream, columns }: Unbound) {
       "now() and the like have no place in a window: it must come out the same when it is late",
     );
   }
-  await engine.run(`CREATE OR REPLACE VIEW ${identifier(stream)} AS ${emptySelect(columns)}`);
+  const shown = shownColumns(columns, stringsOf(node));
+  await engine.run(`CREATE OR REPLACE VIEW ${identifier(stream)} AS ${emptySelect(shown)}`);
   try {
     const given = await engine.describe(sql);
     const [printed = ""] = await printSql(engine, [node]);
-    return { node, given, printed };
+    return { node, given, printed, shown };
   } catch (cause) {
     throw bindFailure(sql, cause);
   }
@@ -150,9 +156,9 @@ export async function compileRows(
   sql: string,
   { stream, columns }: { stream: string; columns: readonly Column[] },
 ): Promise<CompiledRows> {
-  const { printed, given, node } = await bound(engine, { sql, stream, columns });
-  const used = new Set(neededColumns(node, columns.map(({ name }) => name.toLowerCase())));
-  const kept = columns.filter(({ name }) => used.has(name.toLowerCase()));
+  const { printed, given, node, shown } = await bound(engine, { sql, stream, columns });
+  const used = new Set(neededColumns(node, shown.map(({ name }) => name.toLowerCase())));
+  const kept = shown.filter(({ name }) => used.has(name.toLowerCase()));
   const names = [...new Set(["ts", ...kept.map(({ name }) => name)])].map(identifier).join(", ");
   return {
     columns: withTime(kept),

@@ -75,7 +75,10 @@ Deno.test("a bad window, list, select or sink is said with its place and what to
     `sinks: [ { name: a, ${hook}, secret: { env: LOGVEND_NO_SUCH } } ]`,
     /LOGVEND_NO_SUCH is not set/,
   );
-  await refuses(`sinks: [ { name: a, ${hook}, colour: red } ]`, /colour/);
+  await refuses(
+    `sinks: [ { name: a, ${hook}, secrets: red } ]`,
+    /sinks\[0\]\.secrets: unknown key; wanted .*headers, ca or secret\. Did you mean secret\?/,
+  );
   await refuses(
     `sinks: [ { name: a, ${hook}, ca: ./none.pem } ]`,
     /none\.pem \(ca\): no such file/,

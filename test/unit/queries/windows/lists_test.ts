@@ -244,3 +244,13 @@ Deno.test("rows and fields are JSON that every reader reads: no NaN, no number t
   const { rows: [event] } = await engine.read(windowSelect([compiled], WHOLE));
   assert.deepEqual(JSON.parse(String(event?.[3])), { mean: null, most: 2.5 });
 });
+
+Deno.test("`*` gives what it gives in queries: the line, and not its bytes once more", async () => {
+  await using engine = await engineWithRows();
+  const columns: Column[] = [...TRAFFIC.columns, { name: "line_bytes", type: "BLOB" }];
+  const compiled = async (sql: string) =>
+    (await compileRows(engine, sql, { stream: "logs", columns })).columns;
+  const names = async (sql: string) => (await compiled(sql)).map(({ name }) => name);
+  assert.ok(!(await names("SELECT * FROM logs")).includes("line_bytes"));
+  assert.ok((await names("SELECT line_bytes FROM logs")).includes("line_bytes"));
+});
