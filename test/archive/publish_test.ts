@@ -40,7 +40,8 @@ async function begin(stack: AsyncDisposableStack) {
       configuration({ ...bucket, endpoint: ceph.endpoint, ...changed }),
     );
   const config = await configure();
-  const env = { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key };
+  // What is killed leaves its answer where temporary files go.
+  const env = { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key, TMPDIR: folder.path };
   await scene.agent({ host: "web-2", script: silent });
   const args = (place: string, more: readonly string[], sql = SQL) =>
     ourProgram(
