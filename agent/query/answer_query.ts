@@ -95,9 +95,9 @@ async function answerPiece(
   const plan = await planQuestion(parts, question, signal);
   const scope = scopeOf(plan, question, selector);
   if (piece.kind === "list") return listAnswer(await archive.find(scope, signal));
-  const { source, region } = archive.open(piece.chunks, scope, signal); // all of them may be read
+  const chunks = [...new Map(piece.chunks.map((one) => [one[0], one])).values()]; // each once
+  const { source, region } = archive.open(chunks, scope, signal); // all of them may be read
   const { held } = parts;
-  const { chunks } = piece;
   const store = held ? nearest({ held, archive, chunks, scope, signal }) : source;
   return hostAnswer(await runArchived({ ...parts, store, region }, { ...question, plan }, signal));
 }
