@@ -158,7 +158,8 @@ export const HOUR_SPANS_MAX = 100;
 /** Archived chunks of one host that could not be read: how many, one of them, and why. */
 export const UnreadChunks = z.object({
   host: HostName,
-  chunks: z.number().int().positive(),
+  /** 0: nobody could say which there are; `key` is empty then. */
+  chunks: z.number().int().nonnegative(),
   key: z.string().max(500),
   reason: z.string().max(500),
 });

@@ -23,6 +23,7 @@ export async function openArchive(
   },
 ): Promise<Archive | null> {
   if (archive === undefined) return null;
+  store.archiveBook.former.isKnown(); // until it is, an earlier data folder may have had anything
   const objects = await openObjectStore(archive);
   const learned = new ArchivedErasures(objects, tell);
   return new Archive({

@@ -19,6 +19,9 @@ import { mayReachBefore, reachesBefore, wholeHistory } from "./whole_history.ts"
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
 
+/** Of its time, what a question waits for the archive to list, and to give: the rest is for the host's own. */
+const ARCHIVE_SHARE = 0.4;
+
 const log = getLogger(["agent", "query"]);
 
 /** What answers to the fleet need. */
@@ -60,7 +63,8 @@ export async function answerQuery(
     if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
     const goneUntil = source === "auto" ? parts.store.goneUntil?.() ?? null : null;
     const mayBeGone = goneUntil !== null && mayReachBefore(goneUntil, query) && parts.archive;
-    if (mayBeGone) return await answerWithGone(parts, { ...whole, goneUntil }, until);
+    const { timeout_ms: timeoutMs } = limits;
+    if (mayBeGone) return await answerWithGone(parts, { ...whole, goneUntil, timeoutMs }, until);
     return hostAnswer(await runQuestion(parts, whole, until));
   } catch (error) {
     throw tooMuch(policy, limits, error) ?? error;
@@ -70,7 +74,7 @@ export async function answerQuery(
 /** Rows of this host may be in the archive alone. */
 async function answerWithGone(
   parts: QueryParts,
-  question: Question & { goneUntil: string; mayLack: boolean },
+  question: Question & { goneUntil: string; mayLack: boolean; timeoutMs: number },
   signal: AbortSignal,
 ): Promise<HostAnswer> {
   const { store, archive = null } = parts;
@@ -80,7 +84,9 @@ async function answerWithGone(
   if (archive === null || !reachesBefore(question.goneUntil, scope.since)) {
     return hostAnswer(await runQuestion(parts, question, signal));
   }
-  const source = wholeHistory({ store, held: parts.held, archive, scope, signal });
+  const { held } = parts;
+  const archiveMs = question.timeoutMs * ARCHIVE_SHARE;
+  const source = wholeHistory({ store, held, archive, scope, signal, archiveMs });
   return hostAnswer(await runArchived({ ...parts, store: source }, { ...question, plan }, signal));
 }
 

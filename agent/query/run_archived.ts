@@ -50,7 +50,9 @@ export async function runArchived(
 
 function checkWhole({ unread = [] }: Snapshot) {
   const [first] = unread;
-  if (first !== undefined) throw new LogvendError("unavailable", `${first.key}: ${first.reason}`);
+  if (first === undefined) return;
+  const what = "key" in first ? `${first.key}: ` : "";
+  throw new LogvendError("unavailable", `${what}${first.reason}`);
 }
 
 interface Search {

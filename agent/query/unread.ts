@@ -2,7 +2,13 @@
 import { CHUNKS_OF_PIECE_MAX } from "../../protocol/archive/archive_piece.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import type { HostCoverage, UnreadChunks } from "../../protocol/messages.ts";
-import type { ArchivedFile, ArchivedFiles, Snapshot, UnreadChunk } from "../store/snapshot.ts";
+import type {
+  ArchivedFile,
+  ArchivedFiles,
+  Snapshot,
+  UnreadChunk,
+  UnreadHost,
+} from "../store/snapshot.ts";
 
 /** Of a message, which has a place for as many hosts as a piece has chunks. */
 const REASON_LENGTH_MAX = 250;
@@ -13,11 +19,18 @@ export function pathsOf({ files }: Pick<ArchivedFiles, "files">): string[] {
 }
 
 /** As a coverage says it: by host, with the first of its chunks. */
-export function unreadByHost(unread: readonly UnreadChunk[]): Pick<HostCoverage, "unread"> {
+export function unreadByHost(
+  unread: readonly (UnreadChunk | UnreadHost)[],
+): Pick<HostCoverage, "unread"> {
   if (unread.length === 0) return {};
-  const byHost = Map.groupBy(unread, ({ key }) => parseChunkPath(key)?.host ?? "");
-  const said = [...byHost].map(([host, chunks]): UnreadChunks => {
-    const { key = "", reason = "" } = chunks[0] ?? {};
+  const byHost = Map.groupBy(
+    unread,
+    (one) => "host" in one ? one.host : parseChunkPath(one.key)?.host ?? "",
+  );
+  const said = [...byHost].map(([host, all]): UnreadChunks => {
+    const chunks = all.filter((one) => "key" in one);
+    const [{ reason } = { reason: "" }] = all;
+    const key = chunks[0]?.key ?? "";
     return { host, chunks: chunks.length, key, reason: reason.slice(0, REASON_LENGTH_MAX) };
   });
   return { unread: said.slice(0, CHUNKS_OF_PIECE_MAX) };

@@ -1,6 +1,9 @@
 /** What a host holds, and what of its own has left it since for the archive: each chunk once. */
 import { uniteShapes } from "../../protocol/stream_shape.ts";
+import type { ChunkReference } from "../../protocol/archive/archive_piece.ts";
+import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import { originOf } from "../../protocol/chunk_id.ts";
+import { formatDurationMs } from "../../protocol/units.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { spansOf } from "../../protocol/hour_spans.ts";
 import { microseconds } from "../store/stored_snapshot.ts";
@@ -22,6 +25,8 @@ export interface HistoryParts {
   /** Of this host alone. */
   scope: ArchiveScope;
   signal: AbortSignal;
+  /** How long the archive is waited for, twice: to say what it has, and to give it. */
+  archiveMs: number;
 }
 
 /** Whether a range reaches to before what a store may have given away. */
@@ -44,37 +49,57 @@ export function mayReachBefore(
  * only if its log file was not read again.
  */
 export function wholeHistory(
-  { store, held: here, archive, scope, signal }: HistoryParts,
+  { store, held: here, archive, scope, ...limits }: HistoryParts,
 ): SnapshotSource {
   return {
     tables: () => store.tables(),
     async snapshot(request) {
-      const found = await archive.find(scope, signal);
-      const { chunks: listed } = found;
+      const found = await asked((until) => archive.find(scope, until), limits);
       const held = await store.snapshot(request);
       try {
+        if (typeof found === "string") return without(held, archive, found);
         const origins = new Set(
           [...held.tables.values()].flatMap(({ chunkIds = [] }) => chunkIds.map(originOf)),
         );
         // Rows may have been erased from a chunk here and not there yet, or the other way round.
-        const gone = listed.filter(({ key }) => !origins.has(originOfKey(key)));
+        const gone = found.chunks.filter(({ key }) => !origins.has(originOfKey(key)));
         const retired = here?.retired(request.tables, microseconds(request)) ?? [];
         held.absent = spansOf(lostHours(retired, found));
         if (gone.length === 0) return held;
-        const references = gone.map(({ key, bytes, etag }): [string, number, string] => [
-          key,
-          bytes,
-          etag,
-        ]);
+        const references = gone.map(({ key, bytes, etag }): ChunkReference => [key, bytes, etag]);
         const isLeftOut = (chunk: FormerChunk) => here?.isReadAgain(chunk) ?? false;
-        const { source } = archive.open(references, scope, signal, isLeftOut);
-        return united(held, await source.snapshot(request));
+        const read = (until: AbortSignal) =>
+          archive.open(references, scope, until, isLeftOut).source.snapshot(request);
+        const archived = await asked(read, limits);
+        if (typeof archived === "string") return without(held, archive, archived);
+        return united(held, archived);
       } catch (error) {
         await held[Symbol.asyncDispose]();
         throw error;
       }
     },
   };
+}
+
+/** Asks the archive; what is wrong with it takes nothing from what the host holds. */
+async function asked<T>(
+  work: (until: AbortSignal) => Promise<T>,
+  { signal, archiveMs }: Pick<HistoryParts, "signal" | "archiveMs">,
+): Promise<T | string> {
+  const soon = AbortSignal.timeout(archiveMs);
+  try {
+    return await work(AbortSignal.any([signal, soon]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ObjectStoreError) return error.message;
+    if (!soon.aborted) throw error;
+    return `the archive has not answered within ${formatDurationMs(archiveMs)}`;
+  }
+}
+
+function without(held: Snapshot, { host }: QueryArchive, reason: string): Snapshot {
+  held.unread = [{ host, reason }];
+  return held;
 }
 
 function originOfKey(key: string): string {

@@ -18,7 +18,7 @@ export interface Snapshot extends AsyncDisposable {
   /** What had to come from the archive. */
   archive?: ArchiveUse | undefined;
   /** Chunks of the archive that could not be read: the answer lacks them. @default none */
-  unread?: UnreadChunk[] | undefined;
+  unread?: (UnreadChunk | UnreadHost)[] | undefined;
   /** Hours of which chunks have left this host, and the archive has none. @default none */
   absent?: HourSpan[] | undefined;
 }
@@ -26,6 +26,12 @@ export interface Snapshot extends AsyncDisposable {
 /** An archived chunk that could not be read, and why. */
 export interface UnreadChunk {
   key: string;
+  reason: string;
+}
+
+/** A host of which nobody could say what the archive has. */
+export interface UnreadHost {
+  host: string;
   reason: string;
 }
 

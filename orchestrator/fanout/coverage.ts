@@ -165,6 +165,7 @@ export function coverageOf(
 
 /** `2 archived chunks could not be read, one is stream=…: it was replaced …` */
 export function unreadText({ chunks, key, reason }: UnreadChunks): string {
+  if (chunks === 0) return `what left it for the archive is lacking: ${reason}`;
   const which = chunks === 1 ? key : `one is ${key}`;
   const what = `${counted(chunks, "archived chunk")} could not be read`;
   return `${what}${chunks === 1 ? "" : ","} ${which}: ${reason}`;

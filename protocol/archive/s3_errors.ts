@@ -29,6 +29,7 @@ const PROBLEMS: Readonly<Record<string, StoreProblem>> = {
   ConcurrentModification: "busy",
   RequestTimeout: "busy",
   NotImplemented: "refused",
+  InvalidObjectState: "refused",
 };
 
 /** By status, where there is no code: HEAD has no body. */
@@ -132,6 +133,10 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
     case "refused":
       if (name === "NotImplemented") {
         return `the store does not know a header of the request; try ${set.checksums}: required`;
+      }
+      if (name === "InvalidObjectState") {
+        return "its storage class has to be thawed first: restore it in the store, or keep chunks in a " +
+          "class that is read at once";
       }
       return name === "Unknown" || said.includes(name) ? said : `${name}: ${said}`;
     default:

@@ -9,8 +9,8 @@ import { WorkerPool } from "../../agent/query/worker_pool.ts";
 import type { HostQuery } from "../../agent/store/answer.ts";
 import { chunksOfTexts } from "../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
-import { readObject } from "../../protocol/archive/object_store.ts";
-import type { GetOptions } from "../../protocol/archive/object_store.ts";
+import { ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
+import type { GetOptions, ListedObject } from "../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { PLAN_VERSION } from "../../queries/plan/planner.ts";
 import { testCatalog } from "../harness/catalog.ts";
@@ -22,9 +22,15 @@ const { signal } = new AbortController();
 const OF = "11111111-1111-4111-8111-111111111111";
 const HOURS = 8;
 
-/** Counts what is read of it. */
+/** Counts what is read of it; it may be away. */
 class CountingStore extends FolderStore {
   gets = 0;
+  isAway = false;
+
+  override async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
+    if (this.isAway) throw new ObjectStoreError("denied", "Cannot list: denied", "S3 403");
+    yield* super.list(prefix, signal);
+  }
 
   override get(key: string, options: GetOptions, signal: AbortSignal) {
     this.gets++;
@@ -99,6 +105,13 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
 
   const auto = await ask(parts, sql, { source: "auto" });
   assert.deepEqual([auto.values, auto.coverage.absent], [live.values, undefined]);
+  objects.isAway = true;
+  const alone = await ask(parts, sql, { source: "auto" });
+  const lacking = { host: "web-1", chunks: 0, key: "", reason: "Cannot list: denied" };
+  assert.deepEqual(alone.coverage.unread, [lacking]);
+  assert.equal(alone.values[0]?.[0], String((HOURS - 1) * LINES_AN_HOUR));
+  await assert.rejects(ask(parts, sql, { source: "auto", mayLack: false }), /Cannot list: denied/);
+  objects.isAway = false;
   await objects.remove(chunks[0]?.[0] ?? "", signal); // now nobody has it
   const { values: [[count] = []], coverage } = await ask(parts, sql, { source: "auto" });
   assert.equal(count, String((HOURS - 1) * LINES_AN_HOUR));

@@ -9,12 +9,13 @@ import type { FleetParts } from "../../../../agent/query/answer_query.ts";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { HostQuery } from "../../../../agent/store/answer.ts";
 import type { HeldChunks, Snapshot } from "../../../../agent/store/snapshot.ts";
-import { chunksOfTexts } from "../../../../protocol/archive/archive_piece.ts";
+import { CHUNK_LIST, chunksOfTexts } from "../../../../protocol/archive/archive_piece.ts";
 import type { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { chunkPath } from "../../../../protocol/chunk_path.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
+import { testCatalog } from "../../../harness/catalog.ts";
 import { accessTables } from "../../../harness/tables.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { Dice, groupedQuery, rowsQuery } from "../../queries/random_query.ts";
@@ -74,7 +75,7 @@ async function scene() {
       snapshot: () => Promise.resolve(snapshotOf(hours)),
     },
     held,
-    archive: new ArchivedChunks({ store, cache, self }),
+    archive: new ArchivedChunks({ catalog: testCatalog(store, cache), self }),
     workers,
     region: "eu",
     behindBytes: () => 0,
@@ -100,7 +101,7 @@ async function doubled(parts: FleetParts, sql: string) {
   const archive = { piece: { kind: "list" as const, of: OF }, selector: "" };
   await using answer = await answerQuery(parts, queryOf(sql, { archive }), signal);
   const listed = answer.tables.flatMap((table) =>
-    table.encoding === "text" ? chunksOfTexts(table.values) : []
+    table.table === CHUNK_LIST && table.encoding === "text" ? chunksOfTexts(table.values) : []
   );
   return [...listed, ...listed].map(({ key, bytes, etag }): ChunkReference => [key, bytes, etag]);
 }

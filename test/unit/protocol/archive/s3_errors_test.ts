@@ -51,6 +51,12 @@ Deno.test("what S3 refuses is said with what to do about it", () => {
     /access denied \(AccessDenied\); the rights it takes: logvend archive policy/,
   );
   check(
+    thrown("InvalidObjectState", 403),
+    "S3 403",
+    "unavailable",
+    /its storage class has to be thawed first: restore it in the store/,
+  );
+  check(
     thrown("ExpiredToken", 400),
     "S3 400",
     "not_permitted",

@@ -121,6 +121,7 @@ Deno.test("a host adds what it holds no more, and each chunk once", async () => 
     archive: here.archive,
     scope: { ...SCOPE, selector: "host = web-1" },
     signal: never,
+    archiveMs: 60_000,
   });
   await using snapshot = await source.snapshot(REQUEST);
   const logs = snapshot.tables.get("logs");
@@ -150,7 +151,13 @@ Deno.test("of a chunk that rows were erased from the last is listed, whichever o
     },
   };
   const { archive } = here;
-  const history = wholeHistory({ store: heldToo, archive, scope: SCOPE, signal: never });
+  const history = wholeHistory({
+    store: heldToo,
+    archive,
+    scope: SCOPE,
+    signal: never,
+    archiveMs: 60_000,
+  });
   await using snapshot = await history.snapshot(REQUEST);
   assert.equal(snapshot.tables.get("logs")?.rows, 2 * GROUP_ROWS, "each origin counts once");
 });
