@@ -84,7 +84,7 @@ async function keptAnswers(fleet: TestFleet, ending = ".answer.json"): Promise<s
 /** Pieces that agents were asked since then, by what they remember themselves. */
 async function piecesAsked(fleet: TestFleet, since: string, asked = SQL): Promise<number> {
   const sql = `SELECT count(*)::INTEGER AS n FROM query_log
-    WHERE sql = '${asked}' AND chunks > 0 AND ts >= '${since}'`;
+    WHERE sql = '${asked}' AND rows_scanned > 0 AND ts >= '${since}'`;
   const { answer } = await fleet.query(sql, "--since", "all");
   return Number(answer.rows[0]?.n);
 }
