@@ -1,5 +1,5 @@
 /** What lies in archives: the chunks of hosts, streams, regions and hours, told from listings. */
-import { counting } from "../../protocol/chunk_id.ts";
+import { supersededKeys } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk_path.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
@@ -22,6 +22,8 @@ export interface ArchivedChunk {
   store: ObjectStore;
   object: ListedObject;
   place: ChunkPlace;
+  /** Its rows are in another one, less the erased: it does not count. */
+  isSuperseded: boolean;
 }
 
 /** What is under `stream=` and is no chunk's name: nobody of ours put it there. */
@@ -45,32 +47,35 @@ export async function* listArchive(
   const prefix = `stream=${stream === undefined ? "" : `${stream}/`}` +
     (region === null ? "" : `region=${region}/`);
   for (const store of stores) {
-    for await (const { object, place } of counted(store.list(prefix, signal), filter)) {
+    for await (const { object, isSuperseded } of told(store.list(prefix, signal))) {
+      const place = parseChunkPath(object.key);
       if (place === null) yield { store, object, place };
-      else if (isWanted(place, filter)) yield { store, object, place };
+      else if (isSuperseded && filter.isWhole !== true) continue;
+      else if (isWanted(place, filter)) yield { store, object, place, isSuperseded };
     }
   }
 }
 
 /** Folder by folder: chunks of one origin lie in one. */
-async function* counted(objects: AsyncIterable<ListedObject>, { isWhole = false }: ChunkFilter) {
+async function* told(objects: AsyncIterable<ListedObject>) {
   let folder = "";
   let ofFolder: ListedObject[] = [];
   for await (const object of objects) {
     const { key } = object;
     const next = key.slice(0, key.lastIndexOf("/"));
     if (next !== folder) {
-      yield* placed(isWhole ? ofFolder : counting(ofFolder));
+      yield* toldOfFolder(ofFolder);
       folder = next;
       ofFolder = [];
     }
     ofFolder.push(object);
   }
-  yield* placed(isWhole ? ofFolder : counting(ofFolder));
+  yield* toldOfFolder(ofFolder);
 }
 
-function placed(objects: readonly ListedObject[]) {
-  return objects.map((object) => ({ object, place: parseChunkPath(object.key) }));
+function toldOfFolder(objects: readonly ListedObject[]) {
+  const superseded = supersededKeys(objects.map(({ key }) => key));
+  return objects.map((object) => ({ object, isSuperseded: superseded.has(object.key) }));
 }
 
 /** The region that a selector asks for by name, if it is one. */

@@ -4,7 +4,6 @@
  * counts (chunk_id.ts), so an end at any point leaves no row doubled or missing; doing it again ends it.
  */
 import { join } from "node:path";
-import { supersededKeys } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
@@ -14,6 +13,7 @@ import { whileChanged } from "../../protocol/archive/catalog/while_changed.ts";
 import { concernsArchived, erasureKey } from "../../protocol/erasure.ts";
 import type { Erasure } from "../../protocol/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
+import { parseSelector } from "../../protocol/selector.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
 import { REJECTS } from "../../protocol/streams.ts";
@@ -84,12 +84,11 @@ async function eraseAll(
   },
   signal: AbortSignal,
 ) {
-  const superseded = supersededKeys(chunks.map(({ object }) => object.key));
   for (const chunk of chunks) {
     signal.throwIfAborted();
     const { store, place, object: { key } } = chunk;
     try {
-      if (superseded.has(key)) {
+      if (chunk.isSuperseded) {
         task.changed(place);
         await store.purge(key, signal);
         done.leftovers++;
@@ -127,12 +126,12 @@ export async function chunksOf(
   signal: AbortSignal,
 ): Promise<ArchivedChunk[]> {
   const { stream, since, until } = erasure;
+  const selector = parseSelector(erasure.selector);
   const found: ArchivedChunk[] = [];
   for (const name of [stream, REJECTS]) {
-    const filter = { stream: name, range: { since, until } };
-    for await (const chunk of listArchive([store], { ...filter, isWhole: true }, signal)) {
-      if (chunk.place === null || concernsArchived(erasure, chunk.place) !== true) continue;
-      found.push(chunk);
+    const filter = { stream: name, selector, range: { since, until }, isWhole: true };
+    for await (const chunk of listArchive([store], filter, signal)) {
+      if (chunk.place !== null) found.push(chunk);
     }
   }
   return found;

@@ -53,6 +53,9 @@ export async function listCommand(
   sayStrangers(summary, terminal);
 }
 
+const SUPERSEDED =
+  "it holds rows that were erased; it does not count, and goes when they are erased again";
+
 /** @returns the exit code: 75 when something is wrong @throws {LogvendError} */
 export async function verifyCommand(
   options: ArchiveOptions & { content?: boolean },
@@ -61,12 +64,12 @@ export async function verifyCommand(
   await using stores = await openArchives(options);
   const sum = { chunks: 0, rows: 0, bytes: 0, wrong: 0, unsummed: 0 };
   const content = options.content ?? false;
-  for await (
-    const chunk of listArchive(stores.all, filterOf(options, terminal), terminal.signal)
-  ) {
-    if (chunk.place === null) {
+  const filter = { ...filterOf(options, terminal), isWhole: true };
+  for await (const chunk of listArchive(stores.all, filter, terminal.signal)) {
+    if (chunk.place === null || chunk.isSuperseded) {
       sum.wrong++;
-      await terminal.write(`${chunk.object.key}: no chunk of ours\n`);
+      const what = chunk.place === null ? "no chunk of ours" : SUPERSEDED;
+      await terminal.write(`${chunk.object.key}: ${what}\n`);
       continue;
     }
     const { key, rows, bytes, problem, hasChecksum } = await verifyChunk(

@@ -1,5 +1,4 @@
 /** `logvend archive erase`: rows go for good, from hosts and archives, after a typed confirmation. */
-import { counting } from "../../protocol/chunk_id.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { concernsArchived, erasureText, verifyErasure } from "../../protocol/erasure.ts";
 import type { Erasure } from "../../protocol/erasure.ts";
@@ -77,7 +76,8 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   terminal.error(erasureText(unsigned));
   await countRows(command, asked);
   for (const store of stores.all) {
-    const chunks = counting((await chunksOf(store, unsigned, terminal.signal)).map(keyed));
+    const chunks = (await chunksOf(store, unsigned, terminal.signal))
+      .filter(({ isSuperseded }) => !isSuperseded);
     terminal.error(`${store.url}: ${counted(chunks.length, "chunk")} of that time to look at`);
   }
   for (const line of warnings(stream, where, texts)) terminal.error(line);
@@ -94,8 +94,6 @@ async function eraseNew(command: EraseCommand): Promise<number> {
 }
 
 const NONE = { where: "", token: "" };
-
-const keyed = ({ object }: { object: { key: string } }) => object;
 
 /** @throws {LogvendError} usage, of tables that are no streams */
 function checkStream(stream: string) {

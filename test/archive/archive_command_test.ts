@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { ArchivedErasures } from "../../agent/archive/archived_erasures.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
@@ -127,11 +129,17 @@ Deno.test({
       ...["--access-key=agent-key", "--secret=agent-secret"],
     );
     await bucket.allow("agent", JSON.parse(await Deno.readTextFile(file)));
+    {
+      await using admin = await bucket.open();
+      const body = new TextEncoder().encode('{ "where": "", "token": "of an operator" }');
+      await admin.put({ key: "erasures/1.json", body, sha256: sha256Hex(body) }, signal);
+    }
     await Deno.writeTextFile(bucket.keyFile, "agent-key");
     await Deno.writeTextFile(bucket.secretFile, "agent-secret");
     await using objects = await bucket.open();
     await host.archive(objects).uploadAll(AbortSignal.timeout(20_000));
     assert.equal(host.store.archiveBook.backlog().chunks, 0);
+    assert.deepEqual(await erasuresSeen(objects), ["of an operator"]);
     const [chunk] = await Array.fromAsync(objects.list("stream=", signal));
     await assert.rejects(objects.remove(chunk?.key ?? "", signal), /access denied/);
     const body = new Uint8Array(1);
@@ -152,3 +160,13 @@ archives:
     assert.match(verified.stderr, /all right: 2 chunks, 6 rows, .*; read checksums and footers/);
   },
 });
+
+/** What an agent finds of erasures, with its rights. */
+async function erasuresSeen(objects: ObjectStore): Promise<string[]> {
+  const seen: string[] = [];
+  await new ArchivedErasures(objects, ({ token }) => {
+    seen.push(token);
+    return Promise.resolve();
+  }).look(signal);
+  return seen;
+}

@@ -9,6 +9,7 @@ import {
 import { Archive } from "../../agent/archive/archive.ts";
 import { chunksOf, eraseArchives } from "../../orchestrator/archive/erase.ts";
 import { listArchive } from "../../orchestrator/archive/archived_chunks.ts";
+import { verifyCommand } from "../../orchestrator/cli/archive.ts";
 import { restoreHost } from "../../orchestrator/archive/restore.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
 import { readObject } from "../../protocol/archive/object_store.ts";
@@ -17,6 +18,7 @@ import { ERASURES_PREFIX } from "../../protocol/erasure.ts";
 import type { Erasure } from "../../protocol/erasure.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
+import { CapturedTerminal } from "../harness/captured_terminal.ts";
 import { adminClient, makeBucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { ADDRESS, eraseSigner, erasingHost, hourLines } from "../unit/agent/erase/scene.ts";
@@ -172,6 +174,14 @@ Deno.test("an old copy that is uploaded after all does not count, and goes with 
   assert.equal(archiveBook.backlog().chunks, 0);
   assert.equal((await Array.fromAsync(objects.list("stream=", signal))).length, 10);
   assert.deepEqual(await linesIn(objects), WANTED);
+  const config = await folder.write(
+    "orchestrator.yaml",
+    'data_dir: ./o\narchives: [ { url: "file:./archive" } ]\n',
+  );
+  const terminal = new CapturedTerminal();
+  assert.equal(await verifyCommand({ config, since: "all", output: "table" }, terminal), 75);
+  assert.match(terminal.stderr, /^4 wrong: 6 chunks/m);
+  assert.match(terminal.stdout, /it holds rows that were erased; it does not count, and goes when/);
   const again = await erase(objects, await sign());
   assert.equal(again.leftovers, 4);
   assert.equal((await Array.fromAsync(objects.list("stream=", signal))).length, 6);
