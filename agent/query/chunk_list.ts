@@ -26,8 +26,8 @@ const NOTHING_READ: HostCoverage = {
   behind_bytes: 0,
 };
 
-/** One table of chunks at least: the list may be empty. Its coverage says what was looked at. */
-export function listAnswer({ chunks, hours, looked }: FoundChunks): HostAnswer {
+/** One table of each at least: the lists may be empty. */
+export function listAnswer({ chunks, hours }: FoundChunks): HostAnswer {
   const inTables = <T>(
     all: readonly T[],
     { table, columns, textsOf }: {
@@ -47,7 +47,7 @@ export function listAnswer({ chunks, hours, looked }: FoundChunks): HostAnswer {
       ...inTables(chunks, { table: CHUNK_LIST, columns: CHUNK_COLUMNS, textsOf: chunkTexts }),
       ...inTables(hours, { table: HOUR_LIST, columns: HOUR_COLUMNS, textsOf: hourTexts }),
     ],
-    coverage: { ...NOTHING_READ, chunks: looked },
+    coverage: NOTHING_READ,
     sqlMs: 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

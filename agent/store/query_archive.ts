@@ -21,8 +21,6 @@ export interface ArchiveScope {
 export interface FoundChunks {
   /** By key. */
   chunks: ListedChunk[];
-  /** How many there are of the question's streams and days. */
-  looked: number;
   /** Of which hours of the range it has how many chunks, ruled out or not. */
   hours: HourRun[];
 }

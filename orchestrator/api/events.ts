@@ -144,7 +144,7 @@ export const Explanation = z.object({
   /** What would be read in the archive, at most; none: nothing. */
   archive: z.object({
     objects: z.number().int(),
-    /** How many there are of the question's streams and days. */
+    /** How many there are in the range, of the selected hosts. */
     looked: z.number().int(),
     requests: z.number().int(),
     bytes: z.number().int(),

@@ -86,6 +86,11 @@ export function endOf(runs: readonly HourRun[]): number | null {
     : Math.max(...runs.map(({ fromMs, hours }) => fromMs + hours * HOUR_MS));
 }
 
+/** How many chunks there are. */
+export function chunksIn(runs: readonly HourRun[]): number {
+  return runs.reduce((sum, { hours, chunks }) => sum + hours * chunks, 0);
+}
+
 /** Stream and hour of each chunk. */
 export function hoursOf(runs: readonly HourRun[]): { stream: string; hour: string }[] {
   return runs.flatMap(({ stream, fromMs, hours, chunks }) =>

@@ -1,10 +1,13 @@
 /** Questions to the archive: whole processes, chunks in a folder, and hosts that are gone. */
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
+import { ChunkCache } from "../../agent/archive/reads/chunk_cache.ts";
+import { FolderStore } from "../../protocol/archive/folder_store.ts";
 import { chunkPath } from "../../protocol/chunk_path.ts";
 import { ACCESS } from "../../protocol/streams.ts";
 import { tableSelect } from "../../protocol/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { testCatalog } from "../harness/catalog.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
 
@@ -39,6 +42,15 @@ async function scene() {
   return { fleet, files };
 }
 
+/** As an agent of the region does it when it is its turn. */
+async function makeManifests(fleet: TestFleet) {
+  const store = new FolderStore(fleet.path("archive"));
+  const cache = await ChunkCache.open({ folder: fleet.path("cache"), quotaBytes: 1e9 });
+  const more = { region: "us-east-1", index: new Map([["logs", ["remote_addr"]]]) };
+  await using catalog = testCatalog(store, cache, { ...more, folder: fleet.path("manifests") });
+  await catalog.keeper.round(new AbortController().signal);
+}
+
 /** What one DuckDB that has all these files says. */
 async function expected(files: ReadonlyMap<string, string[]>, since: string, until: string) {
   await using engine = await Engine.open();
@@ -69,8 +81,17 @@ Deno.test("the archive answers near the data, also for hosts that are gone", asy
   const explained = await fleet.cli("query", SQL, ...eu, "--explain");
   assert.match(
     explained.stdout,
-    /^archive {2}4 of 6 objects, 8 requests, .* at most: less than \$0.0001$/m,
+    /^archive {2}4 objects, 8 requests, .* at most: less than \$0.0001$/m,
   );
+  await makeManifests(fleet);
+  const needle = "SELECT count(*) AS n FROM logs WHERE remote_addr = '10.9.9.9'";
+  const us = [...part, "--source", "archive", "--region", "us-east-1"];
+  const ruledOut = await fleet.cli("query", needle, ...us, "--explain");
+  assert.match(ruledOut.stdout, /^archive {2}0 of 2 objects, 0 requests, 0 B at most/m);
+  const { code, answer } = await fleet.query(needle, ...us);
+  assert.deepEqual([code, answer.rows, answer.coverage.answered], [0, [{ n: 0 }], 1]);
+  const there = needle.replace("10.9.9.9", "192.0.2.7");
+  assert.deepEqual((await fleet.query(there, ...us)).answer.rows, [{ n: 22 }]);
   const byHost = "SELECT host, median(body_bytes_sent) AS m, mad(status) AS d FROM logs GROUP BY 1";
   assert.equal((await fleet.query(byHost, ...ALL, "--source", "archive")).answer.rows.length, 3);
 

@@ -57,8 +57,6 @@ type KnownEntries = ReadonlyMap<string, CatalogEntry & { isRuledOut: boolean }>;
 /** What a day has: of those in the scope the chunks, and until when hosts have any. */
 interface FoundDay {
   chunks: ListedChunk[];
-  /** All chunks of the day. */
-  looked: number;
   /** By host, of the day (archived_hours.ts). */
   hosts: Record<string, string>;
 }
@@ -70,7 +68,7 @@ export async function findChunks(
   signal: AbortSignal,
 ): Promise<FoundChunks> {
   const { store, self: { region } } = parts;
-  const found: FoundChunks = { chunks: [], looked: 0, hours: [] };
+  const found: FoundChunks = { chunks: [], hours: [] };
   if (scope.regions?.includes(region) === false) return found;
   const isSelected = selectsHost(scope, parts.self);
   const bounds = { sinceMs: msOf(scope.since), untilMs: msOf(scope.until) };
@@ -81,7 +79,6 @@ export async function findChunks(
     const day = await new Day(parts, scope, { stream, date }).find(manifest, changes, signal);
     for (const chunk of day.chunks) found.chunks.push(chunk);
     if (found.chunks.length > CHUNKS_MAX) throw tooMany();
-    found.looked += day.looked;
     for (const [host, counts] of Object.entries(day.hosts)) {
       if (!isSelected({ host, region })) continue;
       hours.add({ host, stream, dayMs: dayMsOf(date) }, counts, bounds);
@@ -177,8 +174,7 @@ class Day {
 
   /** By the manifest alone. */
   private async look(open: OpenManifest): Promise<FoundDay> {
-    const { chunks: looked, hosts } = open.manifest.facts;
-    const found: FoundDay = { chunks: [], looked, hosts };
+    const found: FoundDay = { chunks: [], hosts: open.manifest.facts.hosts };
     const rows = await this.rowsOf(open);
     if (rows?.size === 0) return found;
     for (const [row, entry] of (await open.manifest.entries(open.read)).entries()) {
@@ -210,7 +206,7 @@ class Day {
       host,
       hour: Number(hour.slice(11)),
     }));
-    const found: FoundDay = { chunks: [], looked: chunks.length, hosts: hostHours(places) };
+    const found: FoundDay = { chunks: [], hosts: hostHours(places) };
     for (const { object: { key, bytes, etag } } of chunks) {
       if (this.inScope(key) === null) continue;
       const entry = known?.get(key);

@@ -9,7 +9,7 @@ export interface ArchivePrices {
 
 export interface ArchiveCost {
   objects: number;
-  /** How many there are of the question's streams and days. */
+  /** How many there are in the range, of the selected hosts. */
   looked: number;
   requests: number;
   bytes: number;

@@ -6,6 +6,7 @@ import {
   runsOfTexts,
 } from "../../../protocol/archive/archive_piece.ts";
 import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
 import type { HourSpan } from "../../../protocol/hour_spans.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
@@ -74,7 +75,7 @@ export interface ArchiveList {
   chunks: PlacedChunk[];
   /** Of which hours of the range there are how many chunks, ruled out or not. */
   hours: HourRun[];
-  /** How many chunks there are of the question's streams and days: the others are ruled out. */
+  /** How many chunks there are in the range: the others are ruled out. */
   looked: number;
   /** Regions that nobody could list, and why. */
   unread: { region: string; reason: string }[];
@@ -135,7 +136,7 @@ export class ArchiveWork {
     );
     const hours = lists.flatMap(({ hours }) => hours)
       .filter(({ host }) => this.options.isWanted(host));
-    const looked = lists.reduce((sum, list) => sum + list.looked, 0);
+    const looked = Math.max(chunks.length, chunksIn(hours)); // older agents tell no hours
     return { chunks, hours, looked, unread };
   }
 
@@ -215,7 +216,7 @@ export class ArchiveWork {
       }
       reason = `${agent}: ${outcome.reason}`;
     }
-    return { region, chunks: [], hours: [], looked: 0, reason };
+    return { region, chunks: [], hours: [], reason };
   }
 }
 
@@ -223,19 +224,19 @@ interface RegionList {
   region: string;
   chunks: ListedChunk[];
   hours: HourRun[];
-  looked: number;
   /** Null: it was listed. */
   reason: string | null;
 }
 
-function listed({ parts, coverage }: HostAnswer): Pick<RegionList, "chunks" | "hours" | "looked"> {
+function listed({ parts }: HostAnswer): Pick<RegionList, "chunks" | "hours"> {
   const texts = (name: string) =>
     parts.flatMap(({ table, part }) =>
       table === name && part.encoding === "text" ? [part.values] : []
     );
-  const chunks = texts(CHUNK_LIST).flatMap(chunksOfTexts);
-  const hours = texts(HOUR_LIST).flatMap(runsOfTexts);
-  return { chunks, hours, looked: Math.max(coverage.chunks, chunks.length) };
+  return {
+    chunks: texts(CHUNK_LIST).flatMap(chunksOfTexts),
+    hours: texts(HOUR_LIST).flatMap(runsOfTexts),
+  };
 }
 
 function readCommand({ chunks }: Piece): PieceCommand {

@@ -5,6 +5,7 @@ import type { DescribedChunk } from "../../../agent/archive/catalog/write_manife
 import { ArchivedChunks } from "../../../agent/archive/queries/archived_chunks.ts";
 import { ChunkCache } from "../../../agent/archive/reads/chunk_cache.ts";
 import type { ArchiveScope } from "../../../agent/store/query_archive.ts";
+import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import { manifestKey } from "../../../protocol/archive/catalog/catalog_keys.ts";
 import { FolderStore } from "../../../protocol/archive/folder_store.ts";
 import type { GetOptions } from "../../../protocol/archive/object_store.ts";
@@ -94,8 +95,9 @@ async function plan(archive: ArchivedChunks, store: FarStore, needle: number) {
     ...{ since: null, until: null, hosts: null, regions: null },
   };
   const startedMs = performance.now();
-  const { chunks, looked } = await archive.find(scope, signal);
+  const { chunks, hours } = await archive.find(scope, signal);
   const ms = performance.now() - startedMs;
+  const looked = chunksIn(hours);
   if (chunks.length !== MATCHES || looked !== DAYS * 24 * HOSTS) {
     throw new Error(`${chunks.length} of ${looked} chunks would be opened, not ${MATCHES}`);
   }

@@ -1,5 +1,6 @@
 /** Manifests over a folder: what they rule out, and what is found whatever became of them. */
 import assert from "node:assert/strict";
+import { chunksIn } from "../../../../../protocol/archive/archived_hours.ts";
 import { manifestKey } from "../../../../../protocol/archive/catalog/catalog_keys.ts";
 import { FolderStore } from "../../../../../protocol/archive/folder_store.ts";
 import type { GetOptions } from "../../../../../protocol/archive/object_store.ts";
@@ -88,7 +89,7 @@ Deno.test("a needle over many days opens the chunks that have it, and lists none
   assert.ok(lists.every((prefix) => prefix.startsWith("catalog/")), lists.join());
   assert.ok(lists.length <= 2, `${lists.length} lists`);
   const found = await agent.archive.find(scopeOf([addressOf(first)]), signal);
-  assert.equal(found.looked, chunks.length);
+  assert.equal(chunksIn(found.hours), chunks.length);
   assert.equal(found.chunks[0]?.rows, 40);
   const hosts = new Set(found.hours.map(({ host }) => host));
   assert.deepEqual([...hosts].sort(), HOSTS, "hosts without a match are known too");
