@@ -108,11 +108,16 @@ export class ArchiveWork {
   }
 
   /** Whoever has the chunks on its disk needs no label. */
-  private agentsFor({ region, host }: Piece): string[] {
+  private agentsFor({ region, host, chunks }: Piece): string[] {
     const agents = this.agents(region);
-    return host === null || agents.includes(host) || !this.isThere(host)
+    return host === null || agents.includes(host) || !chunks.some((chunk) => this.isHeld(chunk))
       ? agents
       : [host, ...agents];
+  }
+
+  /** Whether its host is there, and has it on its disk still. */
+  private isHeld({ place: { host, stream, hour } }: PlacedChunk): boolean {
+    return this.isThere(host) && this.options.catalog.hasHour(host, stream, hour);
   }
 
   /** Whether a host is there, and reads the archive. */
@@ -153,8 +158,7 @@ export class ArchiveWork {
     const pieces = cutPieces(chunks.filter((chunk) => !isRead.has(chunk)), {
       byHost,
       agentCount: (region) => this.agents(region).length,
-      isHeld: ({ place: { host, stream, hour } }) =>
-        this.isThere(host) && this.options.catalog.hasHour(host, stream, hour),
+      isHeld: (chunk) => this.isHeld(chunk),
       referenceBytesMax,
     });
     // A single piece is the answer: there is no middle to end in.

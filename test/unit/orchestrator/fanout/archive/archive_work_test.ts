@@ -1,0 +1,87 @@
+/** Who is asked for archived chunks: the host that still has them, else whoever is labelled for it. */
+import assert from "node:assert/strict";
+import { ArchiveWork } from "../../../../../orchestrator/fanout/archive/archive_work.ts";
+import { placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
+import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
+import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
+import { openDatabase } from "../../../../../orchestrator/state/database.ts";
+import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
+import { chunkPath } from "../../../../../protocol/chunk_path.ts";
+import { seal } from "../../../../../protocol/envelope.ts";
+import type { HostCoverage } from "../../../../../protocol/messages.ts";
+import type { Plan } from "../../../../../queries/plan/plan.ts";
+import { PLAN_VERSION } from "../../../../../queries/plan/planner.ts";
+import { TempFolder } from "../../../../harness/temp_folder.ts";
+
+const DAY = "2026-11-22";
+const COVERAGE: HostCoverage = {
+  chunks: 0,
+  rows_scanned: 0,
+  bytes_read: 0,
+  rejects: 0,
+  gaps: { count: 0, bytes: 0 },
+  lost: { files: 0, rows: 0 },
+  behind_bytes: 0,
+};
+
+/** web-1 holds the hour 10; calc-1 is labelled for the work. */
+async function scene() {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const database = openDatabase(folder.path);
+  stack.defer(() => database.close());
+  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
+  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+  const say = (host: string, labels: Record<string, string>, state: "online" | "offline") => {
+    const body = {
+      ...{ host, region: "eu", labels, version: "1", plan_versions: [PLAN_VERSION] },
+      ...{ commands: ["archive"], streams: ["logs"], state, lease_ms: 20_000 },
+      boot: crypto.randomUUID(),
+    };
+    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+  };
+  say("web-1", {}, "online");
+  say("calc-1", { compute: "true" }, "online");
+  const days = { [DAY]: "d1" };
+  const said = { version: "v1", open_from: `${DAY}T20:00:00Z`, own_rows: true, days };
+  catalog.receiveHoldings("web-1", seal({ type: "holdings", body: said, issuedAtMs: 0 }));
+  const us = Date.parse(`${DAY}T10:00:00Z`) * 1_000;
+  const chunks = { logs: [["00000000000000aa", 7, 700, us, us]] };
+  const day = { day: DAY, digest: "d1", chunks, marks: [] };
+  catalog.receiveDay("web-1", seal({ type: "day", body: day, issuedAtMs: 0 }));
+  const owned = stack.move();
+  return { fleet, catalog, say, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+Deno.test("a chunk is read by the host that has it, without a label; others by who is labelled", async () => {
+  await using here = await scene();
+  const chunks = placed([10, 11].map((hour) => {
+    const place = { stream: "logs", region: "eu", host: "web-1", hour: `${DAY}T${hour}` };
+    const key = chunkPath({ ...place, chunk: "00000000000000aa" });
+    return { key, bytes: 1, etag: '"1"', rows: null, readBytes: 1, requests: 2 };
+  }));
+  const asked = async (mode: Plan["mode"]) => {
+    const found: string[] = [];
+    const work = new ArchiveWork({
+      ...{ fleet: here.fleet, catalog: here.catalog, selector: "", regions: null, kept: null },
+      ...{ referenceBytesMax: 10_000, startedMs: 0, isWaiting: false },
+      isWanted: () => true,
+      folder: () => here.folder.path,
+      onProgress: () => {},
+      ask: (agent, piece) => {
+        const keys = piece.kind === "read" ? piece.chunks.map(([key]) => key) : [];
+        found.push(...keys.map((key) => `${/hour=(\d+)/.exec(key)?.[1]} ${agent}`));
+        const answer = { host: agent, parts: [], rows: {}, coverage: COVERAGE, byteCount: 0 };
+        return Promise.resolve({ kind: "answered" as const, answer });
+      },
+    });
+    const plan = { mode } as Plan; // nothing else of it matters here
+    const list = { chunks, hours: [], looked: 2, unread: [] };
+    for await (const _ of work.read(list, plan, new AbortController().signal));
+    return found.sort();
+  };
+  assert.deepEqual(await asked("aggregate"), ["10 web-1", "11 calc-1"]);
+  assert.deepEqual(await asked("host_complete"), ["10 web-1", "11 web-1"]); // its groups stay whole
+  here.say("web-1", {}, "offline");
+  assert.deepEqual(await asked("aggregate"), ["10 calc-1", "11 calc-1"]);
+});
