@@ -166,5 +166,11 @@ Deno.test("nothing is erased without a range, a right, the confirmation, or with
     /refuses: key ed25519:\S+ may not erase here: name it in trust_erase/,
   );
   await refused({ status: "00000000" }, /There is no erasure 00000000/);
+  const flags = ["-c", fleet.path("orchestrator.yaml"), "--since", RANGE.since];
+  await using asked = fleet.startAtTerminal("archive", "erase", ...flags, "--until", RANGE.until);
+  await eventually(() => asked.stdout.includes(`Type "${PHRASE}" to go on: `));
+  await asked.write("erase logs\n");
+  const { stdout } = await asked.ended();
+  assert.match(stdout, /Not confirmed, nothing is erased: wanted "erase logs 2026/);
   assert.deepEqual((await fleet.query(COUNT, ...ALL)).answer.rows, [{ n: 300, erased: 42 }]);
 });
