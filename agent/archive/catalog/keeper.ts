@@ -19,6 +19,12 @@ import { UnreadableManifest } from "./shelf.ts";
 /** Chunks still come for young days: their manifests are made anew so often. */
 const YOUNG_MS = 6 * 3_600_000;
 
+/**
+ * Days that are over are listed again so often: what came without its writer's word, of an agent of an
+ * older version or by hand, is found by then. A million chunks take a thousand lists.
+ */
+const AGAIN_MS = 7 * 86_400_000;
+
 /** An agent keeps the others from it for so long. What it has not done by then is the next one's. */
 const ROUND_MAX_MS = 600_000;
 
@@ -133,9 +139,10 @@ export class CatalogKeeper {
     if (Object.entries(tokens).some(([writer, token]) => facts.changes[writer] !== token)) {
       return true;
     }
-    if (isClosed(day.date, facts.listed_ms)) return false;
     const nowMs = this.options.clock();
-    return isClosed(day.date, nowMs) || nowMs - facts.listed_ms > YOUNG_MS;
+    const listedMs = nowMs - facts.listed_ms;
+    if (isClosed(day.date, facts.listed_ms)) return listedMs > AGAIN_MS;
+    return isClosed(day.date, nowMs) || listedMs > YOUNG_MS;
   }
 
   /** Null: it cannot be read. */

@@ -154,6 +154,19 @@ Deno.test("a chunk of a closed day is found from when its host says so, until a 
   await checkAll(agent, [...here.chunks, late]);
 });
 
+Deno.test("a chunk that came without a word is found once its day is listed again, a week later", async () => {
+  await using here = await scene();
+  await here.agent.catalog.keeper.round(signal);
+  const unsaid = { day: 1, host: "web-3" };
+  await here.put(unsaid);
+  const week = 7 * 86_400_000;
+  for (const [afterMs, isFound] of [[week - 3_600_000, false], [week + 3_600_000, true]] as const) {
+    const agent = await here.agentOf({ clock: () => LATER_MS + afterMs });
+    await agent.catalog.keeper.round(signal);
+    assert.equal((await foundKeys(agent, scopeOf())).includes(keyOf(unsaid)), isFound);
+  }
+});
+
 Deno.test("manifests that are lost, cut, altered or strange: answers are right, and new ones are made", async () => {
   await using here = await scene();
   const { agent, chunks, manifest } = here;
