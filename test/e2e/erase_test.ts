@@ -1,5 +1,6 @@
 /** Rows that are erased everywhere: whole processes, an archive in a folder, a host that is away. */
 import assert from "node:assert/strict";
+import { findProgram } from "../../deploy/build/debian_package.ts";
 import { eraseCommand } from "../../orchestrator/cli/archive_erase.ts";
 import type { EraseOptions } from "../../orchestrator/cli/archive_erase.ts";
 import { ApiClient } from "../../orchestrator/cli/client.ts";
@@ -166,11 +167,12 @@ Deno.test("nothing is erased without a range, a right, the confirmation, or with
     /refuses: key ed25519:\S+ may not erase here: name it in trust_erase/,
   );
   await refused({ status: "00000000" }, /There is no erasure 00000000/);
+  assert.deepEqual((await fleet.query(COUNT, ...ALL)).answer.rows, [{ n: 300, erased: 42 }]);
+  if (findProgram("python3") === null) return; // there is no terminal to type at
   const flags = ["-c", fleet.path("orchestrator.yaml"), "--since", RANGE.since];
   await using asked = fleet.startAtTerminal("archive", "erase", ...flags, "--until", RANGE.until);
   await eventually(() => asked.stdout.includes(`Type "${PHRASE}" to go on: `));
   await asked.write("erase logs\n");
   const { stdout } = await asked.ended();
   assert.match(stdout, /Not confirmed, nothing is erased: wanted "erase logs 2026/);
-  assert.deepEqual((await fleet.query(COUNT, ...ALL)).answer.rows, [{ n: 300, erased: 42 }]);
 });
