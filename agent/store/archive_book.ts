@@ -48,7 +48,7 @@ export class ArchiveBook {
   readonly former: FormerFolder;
 
   constructor(private readonly options: ArchiveBookOptions) {
-    this.former = new FormerFolder(options.database, options.clock);
+    this.former = new FormerFolder(options);
   }
 
   /** The oldest chunk that the archive does not have, and that is none of `but`. */

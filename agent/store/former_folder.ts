@@ -5,6 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { originOf } from "../../protocol/chunk_id.ts";
 import type { Generation } from "./batch.ts";
+import type { Reserve } from "./reserve.ts";
 import type { FormerChunk } from "./snapshot.ts";
 
 /** In `meta`: until when there are such chunks (empty: there are none), and whether that is known. */
@@ -18,19 +19,33 @@ export function formerUntil(database: DatabaseSync): string | null {
 }
 
 export class FormerFolder {
-  constructor(private readonly database: DatabaseSync, private readonly clock: () => number) {}
+  constructor(
+    private readonly options: {
+      database: DatabaseSync;
+      /** It is looked for at the start, also on a full disk. */
+      reserve: Reserve;
+      clock: () => number;
+    },
+  ) {}
 
   /** Whether the archive has been looked through. Until then there may be anything before now. */
   isKnown(): boolean {
-    const put = this.database.prepare("INSERT OR IGNORE INTO meta VALUES (?, ?)");
-    put.run(UNTIL_KEY, new Date(this.clock()).toISOString());
-    return this.database.prepare("SELECT 1 FROM meta WHERE key = ?").get(LOOKED_KEY) !== undefined;
+    const { database, reserve, clock } = this.options;
+    if (!this.has(UNTIL_KEY)) {
+      const put = database.prepare("INSERT INTO meta VALUES (?, ?)");
+      reserve.spend(() => put.run(UNTIL_KEY, new Date(clock()).toISOString()));
+    }
+    return this.has(LOOKED_KEY);
+  }
+
+  private has(key: string): boolean {
+    return this.options.database.prepare("SELECT 1 FROM meta WHERE key = ?").get(key) !== undefined;
   }
 
   /** Whether a chunk was made in this folder, or adopted by it; also if rows were erased from it since. */
   isOfThis(id: string): boolean {
     const isIt = "id >= $origin AND id < $origin || '~'";
-    return this.database.prepare(
+    return this.options.database.prepare(
       `SELECT 1 FROM files WHERE ${isIt} UNION ALL SELECT 1 FROM archived WHERE ${isIt}
        UNION ALL SELECT 1 FROM removed WHERE ${isIt}`,
     ).get({ origin: originOf(id) }) !== undefined;
@@ -38,9 +53,9 @@ export class FormerFolder {
 
   /** It has been looked through: until when it has chunks of an earlier folder; null: it has none. */
   note(until: string | null) {
-    const put = this.database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
-    put.run(UNTIL_KEY, until ?? "");
-    put.run(LOOKED_KEY, "1");
+    const { database, reserve } = this.options;
+    const put = database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?), (?, '1')");
+    reserve.spend(() => put.run(UNTIL_KEY, until ?? "", LOOKED_KEY));
   }
 }
 
