@@ -12,7 +12,7 @@ export const scenario: Scenario = {
 };
 
 const CLOCKS = ["+2h", "+0", "-2h", "1970-01-01 00:10:00", "+2h", "-2h", "+0"];
-const LATE_S = 3_000;
+const LATE_S = 600;
 
 async function run({ random, short }: Form): Promise<Outcome> {
   await using folder = await TempFolder.make();
@@ -24,13 +24,13 @@ async function run({ random, short }: Form): Promise<Outcome> {
   const env = faketimeEnvironment(clock);
   await using scene = await WindowScene.make({ folder, sinks, random, env });
   await scene.agent.start();
-  scene.write(200, LATE_S);
+  scene.write(100, LATE_S);
   await scene.counted();
   const clocks = short ? CLOCKS.slice(0, 3) : [...CLOCKS, ...CLOCKS];
   for (const time of clocks) {
     await Deno.writeTextFile(clock, time);
     scene.write(random.between(50, 200), 2);
-    scene.write(random.between(50, 200), LATE_S);
+    scene.write(random.between(10, 40), LATE_S);
     await scene.durable();
     if (random.chance(0.5)) continue;
     await scene.agent.kill();
