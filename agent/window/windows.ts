@@ -117,9 +117,7 @@ export class Windows {
   private async countStream(name: string, starts: readonly number[], signal: AbortSignal) {
     const stream = this.options.streams.find((one) => one.stream === name);
     if (stream === undefined) return; // its windows are configured no more
-    const newestFirst = starts.toSorted((a, b) => b - a);
-    for (let from = 0; from < newestFirst.length; from += TOGETHER_MAX) {
-      const some = newestFirst.slice(from, from + TOGETHER_MAX);
+    for (const some of togetherOf(starts, this.options.calendar.everyMs)) {
       const startedMs = performance.now();
       const counted = await stream.count(some, signal);
       this.options.observe?.((performance.now() - startedMs) / 1_000, some.length);
@@ -144,6 +142,18 @@ export class Windows {
       counted?.(next, before);
     }
   }
+}
+
+/** Newest first; those that lie far apart have few files in common, and each would read those of all. */
+function togetherOf(starts: readonly number[], everyMs: number): number[][] {
+  const groups: number[][] = [];
+  for (const start of starts.toSorted((a, b) => b - a)) {
+    const last = groups.at(-1);
+    const isNear = last?.[0] !== undefined && last[0] - start < TOGETHER_MAX * everyMs;
+    if (last !== undefined && isNear && last.length < TOGETHER_MAX) last.push(start);
+    else groups.push([start]);
+  }
+  return groups;
 }
 
 function totalOf(due: ReadonlyMap<string, ReadonlySet<number>>): number {

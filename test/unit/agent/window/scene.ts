@@ -31,6 +31,8 @@ export interface Scene extends AsyncDisposable {
   store: Store;
   queue: WindowQueue;
   windows: Windows;
+  /** How many windows were counted together, each time. */
+  together: number[];
   setClock(ms: number): void;
   /** Makes requests durable, as one flush. */
   write(hits: readonly Hit[]): Promise<void>;
@@ -62,6 +64,7 @@ export async function scene(folder: string, plan: StreamPlan = PLAN): Promise<Sc
   const workers = stack.use(await WorkerPool.open({ folder: work, dataDir: join(folder, "data") }));
   const parts = { store, workers, region: "eu" };
   const queue = await WindowQueue.open(join(folder, "data", "windows"));
+  const together: number[] = [];
   const windows = new Windows({
     calendar: { everyMs: EVERY_MS, graceMs: GRACE_MS, lateMs: LATE_MS },
     book: store.windowBook,
@@ -77,11 +80,13 @@ export async function scene(folder: string, plan: StreamPlan = PLAN): Promise<Sc
         locate: () => null,
       }),
     ],
+    observe: (_, count) => void together.push(count),
     clock,
   });
   const owned = stack.move();
   return {
     store,
+    together,
     queue,
     windows,
     setClock: (ms) => nowMs = ms,

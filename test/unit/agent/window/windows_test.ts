@@ -119,6 +119,7 @@ Deno.test("a late row has its own window counted again, and not those between it
   await host.count();
   const starts = host.queue.after(0, "windows").map(({ startMs }) => startMs - START_MS);
   assert.deepEqual(starts.sort((a, b) => a - b), [60_000, 3_400_000]);
+  assert.deepEqual(host.together, [1, 1]); // neither reads the files of the other
 });
 
 Deno.test("who has lost what a window said says it again with a higher revision", async () => {
@@ -188,6 +189,7 @@ Deno.test("a backlog of an hour is counted newest first, and whole", async () =>
   await host.write(written);
   host.setClock(START_MS + 700_000);
   await host.count();
+  assert.deepEqual(host.together, [30, 30]);
   const [newest] = host.queue.after(0, "windows");
   assert.equal(newest?.startMs, START_MS + 590_000);
   assert.deepEqual(sorted(countsOf((await host.events()).values())), sorted(truthOf(written)));
