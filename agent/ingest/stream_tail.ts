@@ -45,6 +45,9 @@ export interface Clock {
 /** A stream, and where its messages are spooled to, if it has any. */
 export type TailedStream = StreamConfig & { spool?: string };
 
+/** A host that is busy makes some of them long. */
+const LOOKS_COUNTED = 3;
+
 /** What a stream's tail needs. */
 export interface StreamTailOptions {
   stream: TailedStream;
@@ -92,8 +95,8 @@ export class StreamTail implements Disposable {
 
   private readonly form: LineForm;
   readonly packed: PackedFiles;
-  /** How long the last look at the folders took. */
-  discoverMs = 0;
+  /** How long the last looks at the folders took. */
+  private readonly looksMs = Array.from({ length: LOOKS_COUNTED }, () => 0);
 
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink, geo } = options;
@@ -116,6 +119,11 @@ export class StreamTail implements Disposable {
     });
   }
 
+  /** How long a look at the folders takes: the shortest of the last ones, for the host may be busy. */
+  get lookMs(): number {
+    return Math.min(...this.looksMs);
+  }
+
   /** The files being followed. */
   get files(): FollowedFile[] {
     return [...this.followed.values()];
@@ -126,7 +134,8 @@ export class StreamTail implements Disposable {
     const { stream, signal, clock } = this.options;
     const startedMs = clock.monotonicMs();
     const found = await discover(stream.files, signal);
-    this.discoverMs = clock.monotonicMs() - startedMs;
+    this.looksMs.shift();
+    this.looksMs.push(clock.monotonicMs() - startedMs);
     this.report(found);
     for (const file of this.followed.values()) {
       file.gone = true;

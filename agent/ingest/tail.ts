@@ -190,7 +190,7 @@ export class Tail implements AsyncDisposable {
 
   /** From one look to the next: 10,000 files take half a second of the processor. */
   private lookEveryMs(): number {
-    const tookMs = this.streams.reduce((sum, { discoverMs }) => sum + discoverMs, 0);
+    const tookMs = this.streams.reduce((sum, { lookMs }) => sum + lookMs, 0);
     return Math.min(LOOK_MAX_MS, Math.max(LOOK_MS, LOOK_REST * tookMs));
   }
 
