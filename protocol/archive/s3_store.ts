@@ -1,8 +1,6 @@
 /** An archive in any store with an S3 API: Amazon's, Ceph's, and others. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import { Readable } from "node:stream";
 import {
   DeleteObjectCommand,
@@ -10,16 +8,13 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
 } from "@aws-sdk/client-s3";
-import type { _Object, ListObjectsV2CommandOutput, S3ClientConfig } from "@aws-sdk/client-s3";
-import { LogvendError } from "../errors.ts";
-import { reasonOf } from "../file_error.ts";
+import type { _Object, ListObjectsV2CommandOutput, S3Client } from "@aws-sdk/client-s3";
 import type { AgentArchive, ArchivePlace, ArchiveStore } from "./archive_config.ts";
+import { openClient } from "./s3_client.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import { Conditions, isUnmet } from "./s3_conditions.ts";
 import { CATALOG } from "./catalog/catalog_keys.ts";
-import { credentialsOf } from "./credentials.ts";
 import { ObjectStoreError } from "./object_store.ts";
 import type {
   GetOptions,
@@ -36,7 +31,7 @@ import type { StoreUse } from "./s3_errors.ts";
 import { PART_BYTES, uploadParts } from "./s3_parts.ts";
 import { hiddenObjects, purgeObject } from "./s3_versions.ts";
 import { partsOf, sizeOf } from "./body_parts.ts";
-import { signBodies, signedBody } from "./signed_body.ts";
+import { signedBody } from "./signed_body.ts";
 
 /** How long nothing may move; the smallest bandwidth sends a block in a quarter of it. */
 const STALL_MS = 30_000;
@@ -47,8 +42,6 @@ const SLOWEST_BYTES_PER_S = 20_000;
 /** Of one request by the SDK: what takes longer to heal is for the caller to try again. */
 const ATTEMPTS_MAX = 3;
 
-const CONNECT_MS = 10_000;
-
 const DEFAULTS: Required<S3StoreOptions> = {
   use: "archive",
   stallMs: STALL_MS,
@@ -56,8 +49,6 @@ const DEFAULTS: Required<S3StoreOptions> = {
   partBytes: PART_BYTES,
   slowestBytesPerS: SLOWEST_BYTES_PER_S,
 };
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 type S3Place = Extract<ArchivePlace, { kind: "s3" }>;
 
@@ -98,24 +89,7 @@ export class S3Store implements ObjectStore {
     options: S3StoreOptions = {},
   ): Promise<S3Store> {
     const all = { ...DEFAULTS, ...options };
-    // Deno 2.9.5: what follows on a stream on the same TLS connection is never answered.
-    const keepAlive = archive.bandwidth === undefined;
-    const client = new S3Client({
-      region: archive.region,
-      forcePathStyle: archive.path_style,
-      credentials: credentialsOf(archive.credentials),
-      maxAttempts: all.attemptsMax,
-      expectContinueHeader: false,
-      logger: SILENT, // what goes wrong is thrown, and said by who catches it
-      requestHandler: {
-        connectionTimeout: CONNECT_MS,
-        httpAgent: new HttpAgent({ keepAlive }),
-        httpsAgent: new HttpsAgent({ keepAlive, ...await authorityOf(archive.ca) }),
-      },
-      ...checksumsOf(archive.checksums),
-      ...(archive.endpoint === undefined ? {} : { endpoint: archive.endpoint }),
-    });
-    signBodies(client);
+    const client = await openClient(archive, all.attemptsMax);
     return new S3Store(client, place, archive, all);
   }
 
@@ -145,7 +119,7 @@ export class S3Store implements ObjectStore {
       } catch (error) {
         const mapped = s3Error("look", error, this.target);
         if (mapped instanceof ObjectStoreError && mapped.problem === "missing") return null;
-        if (isUnexplained(error)) await this.askWhy(abortSignal);
+        if (isUnexplained(error) && !await this.isListed(key, abortSignal)) return null;
         throw error;
       }
     });
@@ -290,11 +264,15 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  /** @throws what a request with a reason is refused with */
-  private async askWhy(abortSignal: AbortSignal) {
-    const { Bucket, Key } = this.at("stream=");
+  /**
+   * HEAD says no reason, and to who may list only some prefixes 403 for what is not there.
+   * @throws what a request with a reason is refused with
+   */
+  private async isListed(key: string, abortSignal: AbortSignal): Promise<boolean> {
+    const { Bucket, Key } = this.at(key);
     const command = new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 });
-    await this.client.send(command, { abortSignal });
+    const { Contents = [] } = await this.client.send(command, { abortSignal });
+    return Contents.some((found) => found.Key === Key);
   }
 
   /** At once where that is allowed, else paced: then it shows that the call gets on. */
@@ -381,19 +359,4 @@ function listed({ Key, Size, ETag, LastModified }: _Object, base: string): Liste
     etag: ETag ?? "",
     modifiedMs: LastModified?.getTime() ?? 0,
   };
-}
-
-function checksumsOf(mode: ArchiveStore["checksums"]): Partial<S3ClientConfig> {
-  const when = mode === "full" ? "WHEN_SUPPORTED" : "WHEN_REQUIRED";
-  return { requestChecksumCalculation: when, responseChecksumValidation: when };
-}
-
-async function authorityOf(path: string | undefined): Promise<{ ca?: string }> {
-  if (path === undefined) return {};
-  try {
-    return { ca: await Deno.readTextFile(path) };
-  } catch (cause) {
-    const text = `Cannot read archive.ca ${path}: ${reasonOf(cause)}`;
-    throw new LogvendError("bad_config", text, { cause });
-  }
 }

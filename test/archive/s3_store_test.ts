@@ -77,6 +77,18 @@ Deno.test({
       await older.remove("older", signal);
     });
 
+    await t.step("what HEAD refuses may not be there: a list tells", async () => {
+      const only = /^HEAD/;
+      proxy.rule = { fault: { kind: "denied" }, only };
+      assert.equal(await store.head("not-there", signal), null);
+      assert.equal(await put("refused-to-see"), "stored");
+      await fails(store.head("refused-to-see", signal), "denied");
+      proxy.rule = { fault: { kind: "denied" } };
+      await fails(store.head("not-there", signal), "denied");
+      proxy.rule = null;
+      await store.remove("refused-to-see", signal);
+    });
+
     await t.step("the reply got lost: the object is there, once", async () => {
       proxy.rule = { fault: { kind: "lost_reply" }, only: /^PUT/, times: 1 };
       // The client may try again by itself, and finds it.

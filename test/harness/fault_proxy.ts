@@ -6,6 +6,8 @@ export type Fault =
   | { kind: "busy" }
   /** Answered with 501 NotImplemented, and not passed on. */
   | { kind: "unknown" }
+  /** Answered with 403 AccessDenied, and not passed on. */
+  | { kind: "denied" }
   /** Passed on with one bit of each block of the body turned. */
   | { kind: "altered" }
   /** Cut after so many bytes of the request have been passed on. */
@@ -38,11 +40,18 @@ export interface Rule {
 const ANSWERS = {
   busy: ["503 Slow Down", "SlowDown"],
   unknown: ["501 Not Implemented", "NotImplemented"],
+  denied: ["403 Forbidden", "AccessDenied"],
 } as const;
+type Answered = keyof typeof ANSWERS;
 
 const LINE_FEED = 10;
 
-const NOT_PASSED: ReadonlySet<Fault["kind"]> = new Set(["busy", "unknown", "silence"]);
+const NOT_PASSED: ReadonlySet<Fault["kind"]> = new Set([
+  "busy",
+  "unknown",
+  "denied",
+  "silence",
+]);
 
 const REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/1\.1\r\n/;
 
@@ -127,7 +136,8 @@ export class FaultProxy implements AsyncDisposable {
         state.fault = this.next(line);
         state.sent = state.received = 0;
         const kind = state.fault?.kind;
-        if (kind === "busy" || kind === "unknown") await write(client, answer(ANSWERS[kind]));
+        const said = kind !== undefined && kind in ANSWERS ? ANSWERS[kind as Answered] : null;
+        if (said !== null) await write(client, answer(said, line));
       }
       const { fault } = state;
       if (fault !== null && NOT_PASSED.has(fault.kind)) continue;
@@ -186,8 +196,10 @@ export class FaultProxy implements AsyncDisposable {
   }
 }
 
-function answer([status, code]: readonly [string, string]): Uint8Array {
-  const body = `<Error><Code>${code}</Code><Message>as told by a test</Message></Error>`;
+/** To a HEAD it has no body, and so no reason. */
+function answer([status, code]: readonly [string, string], line: string): Uint8Array {
+  const reason = `<Error><Code>${code}</Code><Message>as told by a test</Message></Error>`;
+  const body = line.startsWith("HEAD ") ? "" : reason;
   const head = [
     `HTTP/1.1 ${status}`,
     "Content-Type: application/xml",
