@@ -57,7 +57,7 @@ export async function publishAnswer(
   } catch (error) {
     if (terminal.signal.aborted) throw error; // nobody wants it any more
     spool.keep();
-    terminal.error(`not published; the answer is kept in ${spool.path}`);
+    terminal.error(`the answer is kept in ${spool.path}`);
     throw error;
   }
   return 0;

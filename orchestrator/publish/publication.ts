@@ -50,6 +50,8 @@ export class Publication implements AsyncDisposable {
   private readonly id = crypto.randomUUID();
   private readonly files: PublishedFile[] = [];
   private isPublished = false;
+  /** Its manifest may be there, or come yet: no reply says so. */
+  private isUncertain = false;
 
   private constructor(
     private readonly options: PublicationOptions,
@@ -89,23 +91,39 @@ export class Publication implements AsyncDisposable {
    * @throws {LogvendError} unavailable, when another publication has taken the place; of the store
    */
   async finish(facts: ResultFacts): Promise<{ manifest: ResultManifest; left: string[] }> {
-    const { store, replace, now, signal } = this.options;
+    const { store, now, signal } = this.options;
     if (!await this.isClaimed(signal)) {
       throw new LogvendError("unavailable", `Another publication has begun in ${store.url}`);
     }
     const manifest = manifestOf(facts, this.files, now());
-    if (!await this.put(MANIFEST_KEY, manifest, !replace)) throw await taken(store, signal);
+    if (!await this.putManifest(manifest)) throw await taken(store, signal);
     this.isPublished = true;
     const left = await this.remove([...this.before, CLAIM_KEY], signal);
     return { manifest, left };
   }
 
-  /** Throws away what was not published. */
+  /** Throws away what was not published; files that a manifest may name stay. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isPublished) return;
+    if (this.isPublished || this.isUncertain) return;
     const signal = AbortSignal.timeout(CLEAN_UP_MS);
     await this.remove(this.files.map(({ key }) => key), signal);
     if (await this.isClaimed(signal).catch(() => false)) await this.remove([CLAIM_KEY], signal);
+  }
+
+  /** False: another's is there. */
+  private async putManifest(manifest: ResultManifest): Promise<boolean> {
+    const { store, replace } = this.options;
+    try {
+      return await this.put(MANIFEST_KEY, manifest, !replace);
+    } catch (error) {
+      const isRefused = error instanceof ObjectStoreError && !PASSING.includes(error.problem);
+      if (isRefused) throw error;
+      this.isUncertain = true;
+      if (!(error instanceof ObjectStoreError)) throw error; // it was stopped
+      const text = `${error.message}. Whether ${MANIFEST_KEY} came to ${store.url} is not known: ` +
+        "its files stay; look there, or publish once more with --replace";
+      throw new LogvendError("unavailable", text, { cause: error });
+    }
   }
 
   /** Whether the place is this publication's still. */

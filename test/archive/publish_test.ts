@@ -22,6 +22,9 @@ import { silent } from "../unit/orchestrator/scripted_agent.ts";
 
 const { signal } = new AbortController();
 
+/** Hosts say only once that they are there: that is believed for as long as the file takes. */
+const presence = { lease_ms: 3_600_000 };
+
 /** No table: the orchestrator answers it alone. Rows that do not pack well. */
 const SQL = `SELECT i, 1::HUGEINT AS wide, hash(i)::VARCHAR || hash(-i) || hash(i * 1000003) AS text
   FROM (SELECT unnest(range(400000)) AS i)`;
@@ -42,7 +45,7 @@ async function begin(stack: AsyncDisposableStack) {
   const config = await configure();
   // What is killed leaves its answer where temporary files go.
   const env = { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key, TMPDIR: folder.path };
-  await scene.agent({ host: "web-2", script: silent });
+  await scene.agent({ host: "web-2", script: silent, presence });
   const args = (place: string, more: readonly string[], sql = SQL) =>
     ourProgram(
       "orchestrator/main.ts",
@@ -246,7 +249,7 @@ Deno.test({
 
     await t.step("hosts are missing: it is published only where that is allowed", async () => {
       await world.configure();
-      await world.scene.agent({ host: "web-1", logs: logsWith([200, 404]) });
+      await world.scene.agent({ host: "web-1", logs: logsWith([200, 404]), presence });
       const sql = "SELECT status FROM logs";
       const partial = await world.ask(sql, url, "--replace");
       assert.equal(partial.code, 75, partial.stderr);

@@ -140,3 +140,37 @@ Deno.test("a store that is busy is waited for; a lost reply is no other's object
   assert.deepEqual(await scene.names(), WHOLE);
   assert.equal(scene.waitsMs.length, 3, "the claim, the file, the manifest");
 });
+
+Deno.test("a manifest of which no reply says whether it came keeps its files", async () => {
+  for (const comes of [true, false]) {
+    await using scene = await Scene.make();
+    await scene.publish("old");
+    const put = scene.store.put.bind(scene.store);
+    scene.store.put = async (object: NewObject) => {
+      if (object.key !== "_manifest.json") return await put(object, signal);
+      if (comes) await put(object, signal);
+      throw new ObjectStoreError("unreachable", "No answer", "no answer");
+    };
+    await assert.rejects(
+      scene.publish("new", true),
+      /came to file:.* is not known: its files stay/,
+    );
+    const { files: [file] } = await scene.manifest();
+    assert.equal(file?.sha256, sha256Hex(comes ? "new" : "old"));
+    assert.ok(await scene.store.head(file.key, signal), "what the manifest names is there");
+    scene.store.put = put;
+    await scene.publish("next", true);
+    assert.deepEqual(await scene.names(), WHOLE);
+  }
+});
+
+Deno.test("a manifest that is refused leaves nothing", async () => {
+  await using scene = await Scene.make();
+  const put = scene.store.put.bind(scene.store);
+  scene.store.put = (object: NewObject) =>
+    object.key === "_manifest.json"
+      ? Promise.reject(new ObjectStoreError("denied", "No right", "denied"))
+      : put(object, signal);
+  await assert.rejects(scene.publish("one"), /No right/);
+  assert.deepEqual(await scene.names(), []);
+});
