@@ -5,6 +5,7 @@ import type { DeadLetters } from "./dead_letters.ts";
 import { documentsOf } from "./documents.ts";
 import type { Schema } from "./documents.ts";
 import { changedEvents } from "./event.ts";
+import { orAborted } from "./or_aborted.ts";
 import type { QueueEntry, WindowQueue } from "./queue.ts";
 import { SinkError } from "./sinks/sink.ts";
 import type { Outgoing, Rejected, Sink } from "./sinks/sink.ts";
@@ -66,7 +67,9 @@ export class Delivery {
   problem: string | null = null;
 
   constructor(private readonly options: DeliveryOptions) {
-    this.seq = Math.min(options.cursor, options.queue.end); // numbers begin anew when files are gone
+    this.seq = Math.min(options.cursor, options.queue.end);
+    // Numbers begin anew when files are gone: the next start must not skip what has come by then.
+    if (this.seq < options.cursor) options.setCursor(this.seq);
   }
 
   get name(): string {
@@ -98,14 +101,23 @@ export class Delivery {
       const grown = this.options.queue.grown();
       const batch = await this.nextBatch();
       if (batch === null) {
-        await Promise.race([grown, aborted(signal)]);
+        await orAborted(grown, signal);
         continue;
       }
       for (const request of requestsOf(batch.events, this.options.batchMax)) {
         if (!await this.deliver(request, signal)) return;
       }
       this.seq = batch.seq;
-      this.options.setCursor(batch.seq);
+      this.noteCursor(signal);
+    }
+  }
+
+  /** On a full disk it cannot be: then what follows notes it, or a restart sends some once more. */
+  private noteCursor(signal: AbortSignal) {
+    try {
+      this.options.setCursor(this.seq);
+    } catch (error) {
+      this.failed(`its place cannot be noted: ${messageOf(error)}`, signal);
     }
   }
 
@@ -157,9 +169,7 @@ export class Delivery {
       if (this.isSinkAtFault(refused, before)) {
         left = refused.map(({ event }) => event);
         this.failed(`it refuses each of ${before}, the first: ${refused[0]?.reason}`, signal);
-      } else {
-        await this.bury(refused);
-      }
+      } else if (!await this.bury(refused, signal)) return false;
       if (left.length === 0) break;
       if (left.length < before) tries = 0; // it goes on, if slowly
       if (!await this.pause(tries, retryAfterMs, signal)) return false;
@@ -225,16 +235,26 @@ export class Delivery {
     return { again, refused };
   }
 
-  private async bury(rejected: readonly Rejected[]) {
-    if (rejected.length === 0) return;
+  /** Waits for room on the disk, if it must. False: the signal came first. */
+  private async bury(rejected: readonly Rejected[], signal: AbortSignal): Promise<boolean> {
+    if (rejected.length === 0) return true;
+    for (let tries = 0;; tries++) {
+      try {
+        await this.options.deadLetters.add(rejected);
+        break;
+      } catch (error) {
+        this.failed(`what it refuses cannot be put aside: ${messageOf(error)}`, signal);
+      }
+      if (!await this.pause(tries, undefined, signal)) return false;
+    }
     this.counts.deadLetters += rejected.length;
-    await this.options.deadLetters.add(rejected);
     this.log.warn("The sink {sink} refuses {events} for good, first of them {id}: {reason}", {
       sink: this.name,
       events: rejected.length,
       id: rejected[0]?.event.id,
       reason: rejected[0]?.reason,
     });
+    return true;
   }
 
   private failed(reason: string, signal: AbortSignal) {
@@ -260,7 +280,7 @@ export class Delivery {
     const waitMs = Math.min(last, Math.max(retryAfterMs ?? 0, Math.random() * boundMs));
     const timeout = Promise.withResolvers<void>();
     const timer = setTimeout(() => timeout.resolve(), waitMs);
-    await Promise.race([timeout.promise, aborted(signal)]);
+    await orAborted(timeout.promise, signal);
     clearTimeout(timer);
     return !signal.aborted;
   }
@@ -284,11 +304,4 @@ function requestsOf(events: readonly Outgoing[], countMax: number): Outgoing[][]
     }
   }
   return requests;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -6,6 +6,7 @@ import { dueOf, revisionMinOf } from "./calendar.ts";
 import type { Calendar } from "./calendar.ts";
 import { nextRevision } from "./event.ts";
 import type { CountedWindow } from "./event.ts";
+import { orAborted } from "./or_aborted.ts";
 import type { WindowQueue } from "./queue.ts";
 import type { Counted, StreamWindows } from "./stream_windows.ts";
 
@@ -52,27 +53,35 @@ export class Windows {
 
   /** Counts what is due after every `wake`, until the signal. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const ended = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
     while (!signal.aborted) {
       this.woken = Promise.withResolvers<void>();
-      try {
+      const isCounted = await this.attempt(signal, async () => {
         while (await this.countDue(signal)) if (signal.aborted) return;
-        await this.options.afterwards?.();
-        this.broken = false;
-      } catch (error) {
-        if (signal.aborted) return;
-        this.counts.failures++;
-        if (!this.broken) { // once per outage
-          this.log.error("Windows cannot be counted, will try again: {error}", {
-            error: messageOf(error),
-          });
-        }
-        this.broken = true;
+      });
+      if (signal.aborted) return;
+      // Also while a stream cannot be counted: the queue grows by the others.
+      const isTrimmed = await this.attempt(signal, async () => await this.options.afterwards?.());
+      if (signal.aborted) return;
+      if (isCounted && isTrimmed) this.broken = false;
+      await orAborted(this.woken.promise, signal);
+    }
+  }
+
+  /** Says whether it went well. */
+  private async attempt(signal: AbortSignal, act: () => Promise<void>): Promise<boolean> {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      this.counts.failures++;
+      if (!this.broken) { // once per outage
+        this.log.error("Windows cannot be counted, will try again: {error}", {
+          error: messageOf(error),
+        });
       }
-      await Promise.race([this.woken.promise, ended]);
+      this.broken = true;
+      return false;
     }
   }
 

@@ -1,4 +1,6 @@
 /** JSON lines at the end of a file, synced; or on standard output. */
+import { messageOf } from "../../../protocol/errors.ts";
+import { orAborted } from "../or_aborted.ts";
 import { ALL_TAKEN, SinkError, withoutClosing } from "./sink.ts";
 import type { Outgoing, Sink } from "./sink.ts";
 
@@ -35,19 +37,34 @@ async function rotate(path: string, bytesMax: number) {
   }
 }
 
-/** Writes to a stream that somebody else reads. */
+/** Writes to a stream that somebody else reads; who reads no more is waited for until the signal. */
 export function streamSink(stream: WritableStream<Uint8Array<ArrayBuffer>>): Sink {
-  return withoutClosing(async (events) => {
-    const writer = stream.getWriter();
+  let before: Promise<void> = Promise.resolve(); // what was begun cannot be taken back
+  return withoutClosing(async (events, signal) => {
     try {
-      await writer.write(linesOf(events));
+      await orAborted(before, signal);
+      signal.throwIfAborted();
+      const writing = write(stream, linesOf(events));
+      before = writing.catch(() => {}); // who waits for it says so
+      await orAborted(writing, signal);
+      signal.throwIfAborted();
     } catch (cause) {
-      throw new SinkError(`Nobody reads standard output: ${cause}`);
-    } finally {
-      writer.releaseLock();
+      throw new SinkError(`Nobody reads standard output: ${messageOf(cause)}`);
     }
     return ALL_TAKEN;
   });
+}
+
+async function write(
+  stream: WritableStream<Uint8Array<ArrayBuffer>>,
+  bytes: Uint8Array<ArrayBuffer>,
+) {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(bytes);
+  } finally {
+    writer.releaseLock();
+  }
 }
 
 function linesOf(events: readonly Outgoing[]): Uint8Array<ArrayBuffer> {

@@ -35,16 +35,18 @@ function counted(number: number, events: number, feed = "windows"): CountedWindo
   };
 }
 
+interface DeliverOptions {
+  batchMax?: number;
+  cursor?: number;
+  setCursor?: (seq: number) => void;
+}
+
 interface Desk extends AsyncDisposable {
   folder: TempFolder;
   queue: WindowQueue;
   /** As agent.db keeps it. */
   cursors: number[];
-  deliver(
-    name: string,
-    send: SendDocuments,
-    options?: { batchMax?: number; cursor?: number },
-  ): Delivery;
+  deliver(name: string, send: SendDocuments, options?: DeliverOptions): Delivery;
 }
 
 async function desk(): Promise<Desk> {
@@ -63,7 +65,7 @@ async function desk(): Promise<Desk> {
     folder,
     queue,
     cursors,
-    deliver: (name, send, { batchMax = 100, cursor = 0 } = {}) => {
+    deliver: (name, send, { batchMax = 100, cursor = 0, setCursor } = {}) => {
       const delivery = new Delivery({
         name,
         feed: "windows",
@@ -72,7 +74,7 @@ async function desk(): Promise<Desk> {
         sink: withoutClosing(send),
         deadLetters: new DeadLetters(folder.join("refused"), name),
         cursor,
-        setCursor: (seq) => cursors.push(seq),
+        setCursor: setCursor ?? ((seq) => cursors.push(seq)),
         batchMax,
         retryMs: { first: 1, last: 20 },
         timeoutMs: 1_000,
@@ -99,8 +101,74 @@ Deno.test("a place behind the end of a queue that began anew is its beginning", 
     got.push(...events.map(({ id }) => id));
     return Promise.resolve(ALL_TAKEN);
   }, { cursor: 700 });
+  assert.deepEqual(own.cursors, [0], "a restart before the first is taken begins there too");
   await own.queue.add(counted(0, 2));
   await eventually(() => got.length === 2);
+});
+
+Deno.test("a disk that takes nothing ends no delivery: letters wait for it, places do not", async () => {
+  await using own = await desk();
+  const got: string[] = [];
+  const noted: number[] = [];
+  let isFull = true;
+  await Deno.writeTextFile(own.folder.join("refused"), "no folder");
+  const delivery = own.deliver("a", (events) => {
+    const event = events.find(({ id }) => id === "1-0");
+    got.push(...events.filter((one) => one !== event).map(({ id }) => id));
+    return Promise.resolve({
+      rejected: event === undefined ? [] : [{ event, reason: "422" }],
+      again: [],
+    });
+  }, {
+    batchMax: 1,
+    setCursor: (seq) => {
+      if (isFull) throw new Error("database or disk is full");
+      noted.push(seq);
+    },
+  });
+  await own.queue.add(counted(0, 1));
+  await own.queue.add(counted(1, 2));
+  await eventually(() => /cannot be put aside/.test(delivery.problem ?? ""));
+  assert.deepEqual([got, noted], [["0-0"], []]);
+  isFull = false;
+  await Deno.remove(own.folder.join("refused"));
+  await eventually(() => noted.at(-1) === 2);
+  assert.deepEqual([got, delivery.counts.deadLetters], [["0-0", "1-1"], 1]);
+});
+
+Deno.test("the signal that a delivery lives by keeps nothing of what was sent", async () => {
+  await using folder = await TempFolder.make();
+  const queue = await WindowQueue.open(folder.join("windows"));
+  const end = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = end.signal;
+  end.signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++;
+    addEventListener.apply(end.signal, args);
+  };
+  end.signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--;
+    removeEventListener.apply(end.signal, args);
+  };
+  let tries = 0;
+  const delivery = new Delivery({
+    ...{ name: "a", feed: "windows", schema: "logvend" as const, queue, cursor: 0, batchMax: 10 },
+    sink: withoutClosing(() =>
+      tries++ % 2 === 0 ? Promise.reject(new Error("503")) : Promise.resolve(ALL_TAKEN)
+    ),
+    deadLetters: new DeadLetters(folder.path, "a"),
+    setCursor: () => {},
+    retryMs: { first: 1, last: 1 },
+    timeoutMs: 1_000,
+  });
+  const run = delivery.run(end.signal);
+  for (let i = 0; i < 20; i++) {
+    await queue.add(counted(i, 1));
+    await eventually(() => delivery.counts.sent === i + 1);
+  }
+  assert.ok(listeners <= 1, `${listeners} wait for the end`);
+  end.abort();
+  await run;
 });
 
 Deno.test("a window with more than fits is sent in pieces, and its place kept when all are taken", async () => {

@@ -266,4 +266,15 @@ Deno.test("a stream that cannot be counted keeps what is due, and holds up no ot
   await assert.rejects(windows.countDue(new AbortController().signal), /out of memory/);
   assert.deepEqual(book.touched().map(({ stream }) => stream), ["bad"]);
   assert.deepEqual(queue.after(0, "windows").map(({ stream }) => stream), ["good"]);
+  const end = new AbortController();
+  const trimmed = Promise.withResolvers<void>();
+  const running = new Windows({
+    ...{ calendar, book, queue, streams, clock },
+    afterwards: () => Promise.resolve(trimmed.resolve()),
+  });
+  const run = running.run(end.signal);
+  await trimmed.promise; // what the others add has a limit all the same
+  assert.equal(running.counts.failures, 1);
+  end.abort();
+  await run;
 });
