@@ -61,6 +61,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly log = getLogger(["agent", "store"]);
   private readonly mutex = new Mutex();
   private readonly chunkWork = new Mutex();
+  private readonly sealing = new Mutex();
   private readonly openFiles: OpenFiles;
   private readonly unflushed: Unflushed;
   /** As the fleet is told. */
@@ -152,7 +153,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   async sealFor(erasure: Erasure): Promise<void> {
     await this.flush();
     await this.mutex.run(() => this.openFiles.clear());
-    await this.seal(hoursToErase(this.waitingHours(), erasure));
+    await this.seal((hours) => hoursToErase(hours, erasure));
   }
 
   /** What writes chunks anew, one after the other; its process begins with the first. */
@@ -167,18 +168,18 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
 
   /** Seals every hour that has parts. */
   async sealAll(): Promise<StoredFile[]> {
-    return await this.seal(this.waitingHours());
+    return await this.seal((hours) => [...hours]);
   }
 
   /** Seals the hours that are ripe. `caughtUp`: the log files have been read to their ends. */
   async sealRipe(caughtUp: boolean): Promise<StoredFile[]> {
-    const ripe = () => {
+    const ripe = (hours: readonly WaitingHour[]) => {
       const { openedMs, clock, parts: { options: { sealAfterMs } } } = this;
       const moment = { nowMs: clock(), openedMs, sealAfterMs, caughtUp };
-      return this.waitingHours().filter((hour) => isRipe(hour, moment));
+      return hours.filter((hour) => isRipe(hour, moment));
     };
-    if (ripe().length > 0) await this.flush(); // rows in memory may be of these hours
-    return await this.seal(ripe());
+    if (ripe(this.waitingHours()).length > 0) await this.flush(); // rows in memory may be of these hours
+    return await this.seal(ripe);
   }
 
   tables(): Table[] {
@@ -318,11 +319,16 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return waitingHours(catalog.allFiles().filter(({ id }) => !taken.has(id)));
   }
 
-  private async seal(hours: readonly WaitingHour[]): Promise<StoredFile[]> {
-    const { sealed, failures } = await sealHours(this.sealContext, hours);
-    this.keeper.verifier.trust(sealed);
-    if (failures.length > 0) throw failures[0];
-    return sealed;
+  /** One at a time: what is sealed on the clock, and for an erasure. Whoever waited looks again. */
+  private async seal(
+    which: (hours: readonly WaitingHour[]) => WaitingHour[],
+  ): Promise<StoredFile[]> {
+    return await this.sealing.run(async () => {
+      const { sealed, failures } = await sealHours(this.sealContext, which(this.waitingHours()));
+      this.keeper.verifier.trust(sealed);
+      if (failures.length > 0) throw failures[0];
+      return sealed;
+    });
   }
 
   private addToMemory({ stream, path }: Generation, batch: Batch) {

@@ -264,3 +264,29 @@ Deno.test("a condition that fails on a chunk says so, and the erasure goes on wh
   assert.equal((await linesOf(host.dataDir)).length, hourLines(0).length);
   assert.ok((await linesOf(host.dataDir)).includes(REJECTED));
 });
+
+Deno.test("an erasure that comes while hours are sealed on the clock seals none of them twice, and loses none", async () => {
+  await using folder = await TempFolder.make();
+  const { sign } = await eraseSigner();
+  await using host = await erasingHost(folder);
+  const { store, dataDir, eraser } = host;
+  for (const hour of [0, 1, 2]) await host.write(hourLines(hour));
+  await store.flush();
+  const erasure = await sign();
+  const sealed = await Promise.all([store.sealAll(), store.sealFor(erasure), store.sealAll()]);
+  assert.equal(sealed[0].length, 6);
+  assert.deepEqual(await linesOf(dataDir), [0, 1, 2].flatMap((hour) => hourLines(hour)));
+  const late = hourLines(1, 20);
+  await host.write(late);
+  await store.flush();
+  const sealing = store.sealAll();
+  eraser.add(erasure);
+  assert.equal(await eraser.work(signal), 0);
+  assert.equal(eraser.progress(erasure.id)?.state, "done");
+  assert.deepEqual(await linesOf(dataDir), [
+    ...without([...hourLines(0), ...hourLines(1)]),
+    ...hourLines(2),
+    ...without(late),
+  ]);
+  await sealing;
+});
