@@ -45,7 +45,7 @@ export async function takeErasure(
   { trust_erase: eraseTrust }: AgentConfig,
   record: ErasureRecord,
 ): Promise<boolean> {
-  const erasure = await verifyErasure(record, { eraseTrust, nowMs: Date.now() });
+  const erasure = await verifyErasure(record, eraseTrust);
   await eraser.forget(erasure);
   return eraser.add(erasure);
 }

@@ -113,9 +113,9 @@ async function erasingOf(
   pieces: KeptPieces,
 ) {
   const forget = () => pieces.forgetLeft();
-  const erasing = { table: new ErasureTable(database), eraseTrust, now: Date.now };
+  const erasing = { table: new ErasureTable(database), eraseTrust };
   const authority = new Authority({ trust: eraseTrust, now: Date.now });
-  return { ...erasing, authority, forget, before: await erasuresBefore(erasing) };
+  return { ...erasing, now: Date.now, authority, forget, before: await erasuresBefore(erasing) };
 }
 
 /** Starts a broker where none is configured. */

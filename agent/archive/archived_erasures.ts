@@ -3,9 +3,12 @@ import { getLogger } from "@logtape/logtape";
 import { ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
 import { ErasureRecord, ERASURES_PREFIX } from "../../protocol/erasure.ts";
-import { messageOf } from "../../protocol/errors.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
 
-/** Takes a record, which it may have taken before. @throws {LogvendError} not_permitted */
+/**
+ * Takes a record, which it may have taken before.
+ * @throws {LogvendError} not_permitted, usage; anything else may be better the next time
+ */
 export type ErasureTaker = (record: ErasureRecord) => Promise<void>;
 
 /** An erasure is some kilobytes. */
@@ -42,7 +45,7 @@ export class ArchivedErasures {
   /**
    * Takes what is new. Where this agent may not look, it goes on without: an erased chunk that comes
    * back does not count (protocol/chunk_id.ts).
-   * @throws {ObjectStoreError} when the store cannot be asked
+   * @throws {ObjectStoreError} when the store cannot be asked; what a record cannot be taken for now
    */
   async look(signal: AbortSignal): Promise<void> {
     try {
@@ -71,19 +74,41 @@ export class ArchivedErasures {
       return await this.take(before.record);
     }
     const seen: Seen = { etag, record: null, takenMs: nowMs };
-    if (bytes > RECORD_BYTES_MAX) return;
-    const content = await readObject(this.objects, key, { ifMatch: etag }, signal);
-    this.seen.set(key, seen);
     try {
-      const record = ErasureRecord.parse(JSON.parse(new TextDecoder().decode(content)));
+      const record = await this.read({ key, etag, bytes }, signal);
       await this.take(record);
       seen.record = record;
     } catch (error) {
+      if (!isOfTheRecord(error)) throw error;
       this.log.warn("{key} in {archive} is not heeded: {error}", {
         key,
         archive: this.objects.url,
         error: messageOf(error),
       });
     }
+    this.seen.set(key, seen);
   }
+
+  private async read(
+    { key, etag, bytes }: Pick<ListedObject, "key" | "etag" | "bytes">,
+    signal: AbortSignal,
+  ): Promise<ErasureRecord> {
+    if (bytes > RECORD_BYTES_MAX) throw new LogvendError("usage", `it has ${bytes} bytes`);
+    const content = await readObject(this.objects, key, { ifMatch: etag }, signal);
+    return parseRecord(new TextDecoder().decode(content));
+  }
+}
+
+/** @throws {LogvendError} usage */
+function parseRecord(text: string): ErasureRecord {
+  try {
+    return ErasureRecord.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new LogvendError("usage", `no record of an erasure: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Whether it will never be taken. */
+function isOfTheRecord(error: unknown): boolean {
+  return error instanceof LogvendError && ["not_permitted", "usage"].includes(error.code);
 }

@@ -161,9 +161,9 @@ async function confirm({ confirm: given }: EraseOptions, phrase: string, termina
 }
 
 /** What an orchestrator says of an erasure is believed as far as it is signed. */
-async function checked({ options, terminal }: EraseCommand, { record }: ErasureStatus) {
+async function checked({ options }: EraseCommand, { record }: ErasureStatus) {
   const { trust_erase: eraseTrust } = await readOrchestratorConfig(options.config);
-  return await verifyErasure(record, { eraseTrust, nowMs: terminal.now() });
+  return await verifyErasure(record, eraseTrust);
 }
 
 /** Hosts first: what they erase they do not archive any more. */

@@ -50,12 +50,12 @@ export interface ErasuresParts {
 
 /** Those that were taken before, the oldest first. What a key has signed that may erase no more is left. */
 export async function erasuresBefore(
-  { table, eraseTrust, now }: Pick<ErasuresParts, "table" | "eraseTrust" | "now">,
+  { table, eraseTrust }: Pick<ErasuresParts, "table" | "eraseTrust">,
 ): Promise<Erasure[]> {
   const before: Erasure[] = [];
   for (const record of table.load()) {
     try {
-      before.push(await verifyErasure(record, { eraseTrust, nowMs: now() }));
+      before.push(await verifyErasure(record, eraseTrust));
     } catch (error) {
       log.warning("Hosts are not told of an erasure: {reason}.", { reason: messageOf(error) });
     }
@@ -78,7 +78,7 @@ export class Erasures implements Disposable {
   async take(signed: { sql: string; token: string }): Promise<ErasureStatus> {
     const { authority, eraseTrust, table, queries, forget, fleet, now } = this.parts;
     const record = { where: signed.sql, token: signed.token };
-    const erasure = await verifyErasure(record, { eraseTrust, nowMs: now() }).catch((error) => {
+    const erasure = await verifyErasure(record, eraseTrust).catch((error) => {
       throw new LogvendError("not_permitted", `The orchestrator refuses: ${messageOf(error)}`);
     });
     await authority.check(EraseClaims, signed);

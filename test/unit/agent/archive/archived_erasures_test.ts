@@ -50,3 +50,23 @@ Deno.test("an agent that may not look for erasures goes on; a store that is away
   await new ArchivedErasures(new Refusing("denied"), take).look(signal);
   await assert.rejects(new ArchivedErasures(new Refusing("busy"), take).look(signal), /it is busy/);
 });
+
+Deno.test("a record that cannot be taken now holds uploads back, and is taken as soon as it can be", async () => {
+  await using folder = await TempFolder.make();
+  await using objects = new FolderStore(folder.path);
+  const { sign } = await eraseSigner();
+  const { id, record } = await sign();
+  await folder.write(erasureKey(id), JSON.stringify(record));
+  let isFull = true;
+  const taken: ErasureRecord[] = [];
+  const erasures = new ArchivedErasures(objects, (record) => {
+    if (isFull) throw new Error("the disk is full");
+    taken.push(record);
+    return Promise.resolve();
+  });
+  await assert.rejects(erasures.look(signal), /the disk is full/);
+  await assert.rejects(erasures.look(signal), /the disk is full/);
+  isFull = false;
+  await erasures.look(signal);
+  assert.deepEqual(taken, [record]);
+});

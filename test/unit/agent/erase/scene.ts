@@ -49,7 +49,7 @@ export async function eraseSigner() {
       nowMs: NOW_MS,
       ...more,
     });
-    return await verifyErasure(record, { eraseTrust: [publicKey], nowMs: NOW_MS });
+    return await verifyErasure(record, [publicKey]);
   };
   return { key, pem, publicKey, sign };
 }
