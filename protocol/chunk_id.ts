@@ -34,6 +34,11 @@ export function withoutRows(chunk: string, { rows, digest }: ErasedRows): string
   return `${originOf(chunk)}_${count}_${all}`;
 }
 
+/** What the keys begin with of all chunks that were made of the one that was sealed. */
+export function originKey(key: string, chunk: string): string {
+  return key.slice(0, -`${chunk}.parquet`.length) + originOf(chunk);
+}
+
 /**
  * Of these keys those of chunks whose rows are in another one of them, less the erased: they do not
  * count, wherever chunks are told from a listing. Everything else counts, what is no chunk as well.
@@ -44,7 +49,7 @@ export function supersededKeys(keys: Iterable<string>): Set<string> {
   for (const key of keys) {
     const place = parseChunkPath(key);
     if (place === null) continue;
-    const origin = key.slice(0, -`${place.chunk}.parquet`.length) + originOf(place.chunk);
+    const origin = originKey(key, place.chunk);
     const other = last.get(origin);
     if (other === key) continue;
     const isLater = other === undefined || bare(key) > bare(other);

@@ -110,5 +110,6 @@ function parseRecord(text: string): ErasureRecord {
 
 /** Whether it will never be taken. */
 function isOfTheRecord(error: unknown): boolean {
-  return error instanceof LogvendError && ["not_permitted", "usage"].includes(error.code);
+  return error instanceof LogvendError && !(error instanceof ObjectStoreError) &&
+    ["not_permitted", "usage"].includes(error.code);
 }

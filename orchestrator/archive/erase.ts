@@ -4,6 +4,7 @@
  * counts (chunk_id.ts), so an end at any point leaves no row doubled or missing; doing it again ends it.
  */
 import { join } from "node:path";
+import { originKey, supersededKeys } from "../../protocol/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
@@ -66,8 +67,11 @@ export async function eraseArchives(
     await putRecord(store, erasure, signal); // from here on hosts see it before they upload
     const chunks = await chunksOf(store, erasure, signal);
     const places = chunks.map(({ place }) => place);
+    const leftovers = new Set(
+      chunks.filter(({ isSuperseded }) => isSuperseded).map(({ object }) => object.key),
+    );
     await whileChanged({ store, id: erasure.id, places }, async (changed) => {
-      const task = { erasure, condition, changed };
+      const task = { erasure, condition, changed, leftovers };
       await eraseAll(chunks, { task, done, onProgress }, signal);
     }, signal);
     done.leftovers += await purgeHidden(store, erasure, signal);
@@ -75,7 +79,7 @@ export async function eraseArchives(
   return done;
 }
 
-/** Of one archive. */
+/** Of one archive. What does not count goes when the chunk that counts has been read. */
 async function eraseAll(
   chunks: readonly ArchivedChunk[],
   { task, done, onProgress }: Pick<EraseRequest, "onProgress"> & {
@@ -84,23 +88,31 @@ async function eraseAll(
   },
   signal: AbortSignal,
 ) {
-  for (const chunk of chunks) {
+  const unread = new Set<string>();
+  const { counting = [], leftovers = [] } = Object.groupBy(
+    chunks,
+    ({ isSuperseded }) => isSuperseded ? "leftovers" : "counting",
+  );
+  for (const chunk of [...counting, ...leftovers]) {
     signal.throwIfAborted();
     const { store, place, object: { key } } = chunk;
+    const origin = originKey(key, place.chunk);
     try {
       if (chunk.isSuperseded) {
+        if (unread.has(origin)) continue;
         task.changed(place);
         await store.purge(key, signal);
         done.leftovers++;
       } else {
         done.looked++;
-        const rows = await eraseOne(chunk, task, signal);
+        const rows = await eraseWhole(chunk, task, signal);
         if (rows > 0) done.chunks++;
         done.rows += rows;
       }
     } catch (error) {
       signal.throwIfAborted();
       if (!isOfTheChunk(error)) throw error;
+      unread.add(origin);
       done.failures.push({ key, reason: messageOf(error) });
     }
     onProgress(done, chunks.length);
@@ -163,10 +175,60 @@ interface Task {
   condition: ErasedCondition;
   /** Told before a chunk is replaced. */
   changed: (place: ChunkPlace) => void;
+  /** Keys of chunks that did not count before. */
+  leftovers: ReadonlySet<string>;
 }
 
-/** Returns how many rows went. */
-async function eraseOne(chunk: ArchivedChunk, task: Task, signal: AbortSignal): Promise<number> {
+/**
+ * Erases from a chunk, and from what another erasure makes of it at the same time: of two that write it
+ * anew each has the other's rows, and who comes second sees it. Returns how many rows went.
+ */
+async function eraseWhole(chunk: ArchivedChunk, task: Task, signal: AbortSignal): Promise<number> {
+  const { store, object: { key } } = chunk;
+  const first = await eraseOne(chunk, task, signal).catch((error) => {
+    if (error instanceof ObjectStoreError && error.problem === "missing") return error;
+    throw error;
+  });
+  if (first === null) return 0;
+  const isGone = first instanceof ObjectStoreError;
+  let rows = isGone ? 0 : first.rows;
+  const handled = new Set(isGone ? [key] : [key, first.key]);
+  for (;;) {
+    const there = await ofOneOrigin(chunk, task, signal);
+    if (isGone && there.length === 0) throw first;
+    const next = there.find(({ object }) => !handled.has(object.key));
+    if (next === undefined) {
+      const keys = there.map(({ object }) => object.key);
+      for (const old of supersededKeys(keys)) await store.purge(old, signal);
+      return rows;
+    }
+    const made = await eraseOne(next, task, signal);
+    handled.add(next.object.key).add(made?.key ?? "");
+    if (isGone) rows += made?.rows ?? 0;
+  }
+}
+
+/** The chunks that were made of the one that was sealed, as they are there now. */
+async function ofOneOrigin(
+  { store, place, object: { key } }: ArchivedChunk,
+  { leftovers }: Task,
+  signal: AbortSignal,
+): Promise<ArchivedChunk[]> {
+  const found: ArchivedChunk[] = [];
+  for await (const object of store.list(originKey(key, place.chunk), signal)) {
+    const at = parseChunkPath(object.key);
+    if (at === null || leftovers.has(object.key)) continue;
+    found.push({ store, object, place: at, isSuperseded: false });
+  }
+  return found;
+}
+
+/** Writes a chunk anew; returns how many rows went, and where the others are. Null: no row is meant. */
+async function eraseOne(
+  chunk: ArchivedChunk,
+  task: Task,
+  signal: AbortSignal,
+): Promise<{ rows: number; key: string } | null> {
   const { store, object, place } = chunk;
   const folder = await Deno.makeTempDir({ prefix: "logvend-erase-" });
   try {
@@ -177,15 +239,14 @@ async function eraseOne(chunk: ArchivedChunk, task: Task, signal: AbortSignal): 
     const shape = table === REJECTS ? EMPTY_SHAPE : await shapeOfFile(engine, source);
     const rows = join(folder, "rows.parquet");
     const file = { table, path: source, shape, region: place.region };
-    if (!await findRows(engine, { ...task, file, rows })) return 0;
+    if (!await findRows(engine, { ...task, file, rows })) return null;
     const target = join(folder, "target.parquet");
     const rewriting = { table, shape, chunk: place.chunk, source, rows, target };
     const rewritten = await rewriteChunk(engine, rewriting);
     const key = chunkPath({ ...place, chunk: rewritten.chunk });
     task.changed(place);
     await putChunk(store, { key, path: target, ...rewritten }, signal);
-    await store.purge(object.key, signal);
-    return rewritten.counts.reduce((sum, { lines }) => sum + lines, 0);
+    return { key, rows: rewritten.counts.reduce((sum, { lines }) => sum + lines, 0) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -208,7 +269,7 @@ async function fetchWhole(
 /** Writes the places of the rows that are meant. False: there is none. */
 async function findRows(
   engine: Engine,
-  { erasure, condition, file, rows }: Omit<Task, "changed"> & {
+  { erasure, condition, file, rows }: Pick<Task, "erasure" | "condition"> & {
     file: Parameters<typeof rowsQuery>[2];
     rows: string;
   },

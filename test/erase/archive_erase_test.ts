@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Archive } from "../../agent/archive/archive.ts";
 import { chunksOf, eraseArchives } from "../../orchestrator/archive/erase.ts";
+import type { ArchiveErased } from "../../orchestrator/archive/erase.ts";
 import { listArchive } from "../../orchestrator/archive/archived_chunks.ts";
 import { verifyCommand } from "../../orchestrator/cli/archive.ts";
 import { restoreHost } from "../../orchestrator/archive/restore.ts";
@@ -87,10 +88,18 @@ function failingAt(objects: ObjectStore, at: number, when: "before" | "after"): 
     if (isNow) throw new Error("killed");
     return result;
   };
-  return {
-    url: objects.url,
+  return bound(objects, {
     put: (...asked) => failing(() => objects.put(...asked)),
     purge: (...asked) => failing(() => objects.purge(...asked)),
+  });
+}
+
+/** A store that does some things in another way. */
+function bound(objects: ObjectStore, other: Partial<ObjectStore>): ObjectStore {
+  return {
+    url: objects.url,
+    put: (...asked) => objects.put(...asked),
+    purge: (...asked) => objects.purge(...asked),
     remove: (...asked) => objects.remove(...asked),
     head: (...asked) => objects.head(...asked),
     get: (...asked) => objects.get(...asked),
@@ -98,6 +107,7 @@ function failingAt(objects: ObjectStore, at: number, when: "before" | "after"): 
     folders: (...asked) => objects.folders(...asked),
     hidden: (...asked) => objects.hidden(...asked),
     [Symbol.asyncDispose]: () => Promise.resolve(),
+    ...other,
   };
 }
 
@@ -192,6 +202,54 @@ function idsOf({ store }: ErasingHost): string[] {
   const chunks = Object.keys(days).map((day) => store.holdings.day(day).chunks ?? {});
   return chunks.flatMap((ofDay) => Object.values(ofDay)).flat().map(([id]) => id);
 }
+
+Deno.test("an old chunk stays while the one that counts cannot be read", async () => {
+  await using folder = await TempFolder.make();
+  const { sign } = await eraseSigner();
+  const objects = new FolderStore(folder.join("archive"));
+  await using _host = await archivedHost(folder, objects);
+  const before = await copyOf(objects, folder, "before");
+  await erase(objects, await sign());
+  const chunks = async (of: ObjectStore) =>
+    (await Array.fromAsync(of.list("stream=logs/", signal))).map(({ key }) => key);
+  const [old = ""] = await chunks(before);
+  const [counting = ""] = await chunks(objects);
+  await Deno.copyFile(folder.join("before", old), folder.join("archive", old));
+  await Deno.truncate(folder.join("archive", counting), 700);
+  const done = await erase(objects, await sign());
+  assert.deepEqual(done.failures.map(({ key }) => key), [counting]);
+  assert.deepEqual((await chunks(objects)).slice(0, 2), [old, counting]);
+});
+
+Deno.test("two erasures at once: of what is left of a chunk both have taken their rows", async () => {
+  await using folder = await TempFolder.make();
+  const { sign } = await eraseSigner();
+  const objects = new FolderStore(folder.join("archive"));
+  await using _host = await archivedHost(folder, objects);
+  const [other] = hourLines(0)[0]?.split(" ") ?? [];
+  const meanwhile: Promise<ArchiveErased>[] = [];
+  const first: ObjectStore = bound(objects, {
+    async put(object, until) { // the other one does all that it has to do before this chunk is there
+      if (object.key.startsWith("stream=")) {
+        if (meanwhile.length === 0) {
+          const erasure = await sign({ where: `remote_addr = '${other}'` });
+          meanwhile.push(erase(objects, erasure));
+        }
+        await Promise.all(meanwhile);
+      }
+      return await objects.put(object, until);
+    },
+  });
+  const done = await erase(first, await sign());
+  const both = [done, ...await Promise.all(meanwhile)];
+  assert.deepEqual(both.map(({ failures }) => failures), [[], []]);
+  const wanted = WANTED.filter((line) =>
+    !line.startsWith(`${other} `) || hourLines(2).includes(line)
+  );
+  assert.ok(wanted.length < WANTED.length);
+  assert.deepEqual(await linesIn(objects), wanted);
+  assert.equal((await Array.fromAsync(objects.list("stream=", signal))).length, 6);
+});
 
 Deno.test("a chunk that is none does not stop the others; it is named", async () => {
   await using folder = await TempFolder.make();
