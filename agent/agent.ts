@@ -35,7 +35,7 @@ import { erasureState, openEraser, takeErasure } from "./open_eraser.ts";
 import { openStore } from "./open_store.ts";
 import { openWindows, plansOf } from "./open_windows.ts";
 import type { RunningWindows } from "./open_windows.ts";
-import { isReadAgain } from "./store/former_folder.ts";
+import { isReadAgain } from "./store/recovery/former_folder.ts";
 import { maintain } from "./store/maintenance.ts";
 import type { MaintenanceOptions } from "./store/maintenance.ts";
 import type { HeldChunks } from "./store/snapshot.ts";

@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   Deno.env.set(ALLOCATOR_VARIABLE, command === "run" ? ALLOCATOR_OF_AGENT : ALLOCATOR_OF_OTHERS);
   if (command === SEAL_COMMAND) {
-    const { sealWorker } = await import("./store/seal_process.ts");
+    const { sealWorker } = await import("./store/sealing/seal_process.ts");
     return await sealWorker();
   }
   const { runProgram } = await import("../protocol/run_program.ts");

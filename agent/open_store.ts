@@ -3,7 +3,7 @@ import type { AgentConfig } from "./config.ts";
 import { shapeOfStream } from "./geo/geo_shape.ts";
 import { storeLimits } from "./store/limits.ts";
 import type { StoreObserver } from "./store/observer.ts";
-import type { QuotaPolicy } from "./store/quota.ts";
+import type { QuotaPolicy } from "./store/files/quota.ts";
 import { Store } from "./store/store.ts";
 import type { StoreOptions } from "./store/store_options.ts";
 

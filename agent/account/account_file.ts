@@ -4,7 +4,7 @@ import { ACCOUNTING } from "../../protocol/streams.ts";
 import { timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";
 import type { Gap, Generation } from "../store/batch.ts";
-import { writeMadeTable } from "../store/made_tables.ts";
+import { writeMadeTable } from "../store/rows/made_tables.ts";
 import type { SnapshotTable } from "../store/snapshot.ts";
 import type { Count } from "./tally.ts";
 

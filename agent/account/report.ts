@@ -2,8 +2,8 @@
 import { counted } from "../../protocol/units.ts";
 import { REJECTS } from "../../protocol/streams.ts";
 import type { Gap, Generation } from "../store/batch.ts";
-import type { Origin, StoredFile } from "../store/catalog.ts";
-import type { RemovedTotal } from "../store/removed.ts";
+import type { Origin, StoredFile } from "../store/database/catalog.ts";
+import type { RemovedTotal } from "../store/database/removed.ts";
 import type { Count, Outcome } from "./tally.ts";
 
 /** Lines and their bytes. */

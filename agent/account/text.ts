@@ -3,7 +3,7 @@ import { counted, formatBytes } from "../../protocol/units.ts";
 import { total } from "./report.ts";
 import type { AccountEntry, AccountReport, Amount, StreamAccount } from "./report.ts";
 import type { Gap } from "../store/batch.ts";
-import { gapTotal } from "../store/gaps.ts";
+import { gapTotal } from "../store/database/gaps.ts";
 import type { AccountRow } from "./account_file.ts";
 
 /** `ERASED` is there where something was. */

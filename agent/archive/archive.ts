@@ -5,8 +5,8 @@ import { hashObject, ObjectStoreError } from "../../protocol/archive/object_stor
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
-import type { ArchiveBook, Backlog } from "../store/archive_book.ts";
-import type { StoredFile } from "../store/catalog.ts";
+import type { ArchiveBook, Backlog } from "../store/database/archive_book.ts";
+import type { StoredFile } from "../store/database/catalog.ts";
 import type { StoreObserver } from "../store/observer.ts";
 import type { UploadNotes } from "./catalog/upload_notes.ts";
 import { noteFormerChunks } from "./former_chunks.ts";

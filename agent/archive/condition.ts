@@ -1,6 +1,6 @@
 /** How archiving goes, for the fleet and for metrics. */
 import type { HostArchive } from "../../protocol/messages.ts";
-import type { ArchiveBook } from "../store/archive_book.ts";
+import type { ArchiveBook } from "../store/database/archive_book.ts";
 import type { Archive, ArchiveCondition } from "./archive.ts";
 
 /** As the host says it with every heartbeat. */

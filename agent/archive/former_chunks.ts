@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import type { FormerFolder } from "../store/former_folder.ts";
+import type { FormerFolder } from "../store/recovery/former_folder.ts";
 import { backoffMs } from "./schedule.ts";
 
 const HOUR_MS = 3_600_000;

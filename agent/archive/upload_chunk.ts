@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ObjectFacts, ObjectStore } from "../../protocol/archive/object_store.ts";
-import type { ArchivedObject } from "../store/archive_book.ts";
-import type { StoredFile } from "../store/catalog.ts";
+import type { ArchivedObject } from "../store/database/archive_book.ts";
+import type { StoredFile } from "../store/database/catalog.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
-import { isSameChunk } from "../store/same_chunk.ts";
+import { isSameChunk } from "../store/sealing/same_chunk.ts";
 
 export interface UploadRequest {
   objects: ObjectStore;

@@ -8,7 +8,7 @@ import { accountCsv, accountText, closingLine } from "../account/text.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import { readAgentConfig } from "../config.ts";
 import { connectSnapshots } from "../query/socket.ts";
-import { readBooks } from "../store/stored_files.ts";
+import { readBooks } from "../store/files/stored_files.ts";
 import { chosenStream } from "./streams.ts";
 
 export interface AccountOptions {

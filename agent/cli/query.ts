@@ -17,7 +17,7 @@ import { WorkerPool } from "../query/worker_pool.ts";
 import type { SnapshotSource } from "../store/snapshot.ts";
 import { formatName } from "../stream_format.ts";
 import type { Format } from "../stream_format.ts";
-import { openStoredFiles } from "../store/stored_files.ts";
+import { openStoredFiles } from "../store/files/stored_files.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { readLogFiles } from "./log_files.ts";
 

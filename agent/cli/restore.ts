@@ -12,7 +12,7 @@ import { restore } from "../restore/restore.ts";
 import { intoFolder, restoredName, toStdout } from "../../queries/restore/restored_text.ts";
 import type { RestoredPiece } from "../../queries/restore/restored_text.ts";
 import type { Snapshot } from "../store/snapshot.ts";
-import { openStoredFiles, readBooks } from "../store/stored_files.ts";
+import { openStoredFiles, readBooks } from "../store/files/stored_files.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { chosenStream } from "./streams.ts";
 

@@ -5,7 +5,7 @@ import { streamSchema } from "../../protocol/streams.ts";
 import { viewSql } from "../../queries/views/views.ts";
 import type { EngineName } from "../../queries/views/views.ts";
 import { readAgentConfig } from "../config.ts";
-import { readShape } from "../store/stored_files.ts";
+import { readShape } from "../store/files/stored_files.ts";
 import { shapeOfFormat } from "../stream_format.ts";
 import { chosenStream } from "./streams.ts";
 

@@ -9,10 +9,10 @@ import { messageOf } from "../../protocol/errors.ts";
 import type { HostErasure } from "../../protocol/messages.ts";
 import { REJECTS } from "../../protocol/streams.ts";
 import { counted } from "../../protocol/units.ts";
-import type { ErasureProgress } from "../store/erasures.ts";
-import type { StoredFile } from "../store/catalog.ts";
-import type { Sealer } from "../store/chunk_writer.ts";
-import type { RowFinder } from "../store/erase_chunk.ts";
+import type { ErasureProgress } from "../store/database/erasures.ts";
+import type { StoredFile } from "../store/database/catalog.ts";
+import type { Sealer } from "../store/sealing/chunk_writer.ts";
+import type { RowFinder } from "../store/sealing/erase_chunk.ts";
 import type { Store } from "../store/store.ts";
 
 export interface EraserOptions {

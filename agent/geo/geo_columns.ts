@@ -1,5 +1,5 @@
 /** Fills the columns that say where an address is, a batch of rows at a time. */
-import type { StreamRows } from "../store/rows.ts";
+import type { StreamRows } from "../store/rows/rows.ts";
 import type { TextHeap } from "../../queries/duckdb/text_heap.ts";
 import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { GeoDatabase } from "./geo_database.ts";

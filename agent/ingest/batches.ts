@@ -1,7 +1,7 @@
 /** Turns blocks of whole lines into batches of columns and rejects for the store. */
 import { isUtf8 } from "node:buffer";
-import { newAccessRows } from "../store/rows.ts";
-import type { StreamRows } from "../store/rows.ts";
+import { newAccessRows } from "../store/rows/rows.ts";
+import type { StreamRows } from "../store/rows/rows.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
 import type { RowFiller, RowScanner } from "./formats/filler.ts";

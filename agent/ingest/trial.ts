@@ -4,7 +4,7 @@ import { streamSchema } from "../../protocol/streams.ts";
 import type { Column } from "../../protocol/messages.ts";
 import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
-import type { StreamRows } from "../store/rows.ts";
+import type { StreamRows } from "../store/rows/rows.ts";
 import type { Format } from "../stream_format.ts";
 import type { RejectReason } from "./formats/row.ts";
 import { fillerOf, plainLines } from "./line_form.ts";

@@ -7,7 +7,7 @@ import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
 import type { Place } from "../rules/conditions.ts";
 import type { Batch } from "../store/batch.ts";
-import { StreamTable } from "../store/memory_table.ts";
+import { StreamTable } from "../store/rows/memory_table.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { RowWatcher } from "../store/watcher.ts";
 import type { StreamConfig } from "../stream_config.ts";

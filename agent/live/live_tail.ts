@@ -7,7 +7,7 @@ import { streamSchema } from "../../protocol/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { conditionsOver } from "../rules/conditions.ts";
 import type { Place } from "../rules/conditions.ts";
-import type { StreamTable } from "../store/memory_table.ts";
+import type { StreamTable } from "../store/rows/memory_table.ts";
 
 /** A condition that takes longer over a fraction of a second's lines would hold the host up. */
 const LOOK_MAX_MS = 2_000;

@@ -1,7 +1,7 @@
 /** Metrics of what the agent holds and does: asked at every scrape, mostly of agent.db. */
 import type { Registry } from "prom-client";
 import type { StoreCondition } from "../store/observer.ts";
-import type { StoreTotals } from "../store/totals.ts";
+import type { StoreTotals } from "../store/database/totals.ts";
 import type { InputCounts } from "../input/counts.ts";
 import { addCounter, addGauge } from "./collected.ts";
 import { addWindows } from "./windows.ts";

@@ -7,7 +7,7 @@ import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { checkPlan, checkReading, refusal, tightened, tooMuch } from "../policy/policy.ts";
 import type { Policy } from "../policy/policy_config.ts";
-import type { Denial } from "../store/denied.ts";
+import type { Denial } from "../store/database/denied.ts";
 import type { Store } from "../store/store.ts";
 import type { ArchiveScope } from "../store/query_archive.ts";
 import { listAnswer } from "./chunk_list.ts";

@@ -7,8 +7,8 @@ import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { conditionOf, conditionRequest, rowsQuery } from "../../queries/erase/condition.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";
-import type { StoredFile } from "../store/catalog.ts";
-import type { MeantRows } from "../store/erase_chunk.ts";
+import type { StoredFile } from "../store/database/catalog.ts";
+import type { MeantRows } from "../store/sealing/erase_chunk.ts";
 import type { WorkerPool } from "./worker_pool.ts";
 import { resultFile } from "./worker_protocol.ts";
 

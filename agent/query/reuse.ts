@@ -4,7 +4,7 @@ import type { Plan } from "../../queries/plan/plan.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { identifier } from "../../protocol/table_sql.ts";
 import type { Policy } from "../policy/policy_config.ts";
-import { microseconds } from "../store/stored_snapshot.ts";
+import { microseconds } from "../store/files/stored_snapshot.ts";
 import type { Snapshot, SnapshotTable } from "../store/snapshot.ts";
 import { setsOf, together } from "./known_results.ts";
 import type { FileSet, KnownQuery, KnownResults, KnownRows, Sets } from "./known_results.ts";

@@ -6,7 +6,7 @@ import { originOf } from "../../protocol/chunk_id.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import { parseChunkPath } from "../../protocol/chunk_path.ts";
 import { spansOf } from "../../protocol/hour_spans.ts";
-import { microseconds } from "../store/stored_snapshot.ts";
+import { microseconds } from "../store/files/stored_snapshot.ts";
 import type { HostQuery } from "../store/answer.ts";
 import { hoursOf } from "../../protocol/archive/archived_hours.ts";
 import type { ArchiveScope, FoundChunks, QueryArchive } from "../store/query_archive.ts";

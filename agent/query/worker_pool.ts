@@ -1,7 +1,7 @@
 /** The query workers of one host: one kept warm, few running, a bounded queue behind them. */
 import { dirname, join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { spareFolder } from "../store/spare_folder.ts";
+import { spareFolder } from "../store/files/spare_folder.ts";
 import { letPass, makeOwnFolder, pathForWorker, workerUser } from "./worker_folders.ts";
 import { abortError, WorkerProcess } from "./worker_process.ts";
 import type { WorkerOptions } from "./worker_process.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../protocol/own_process.ts";
 import { fromWireError } from "../../protocol/wire_error.ts";
 import { selfCommand, WORKER_COMMAND } from "../self.ts";
-import { spareFolder } from "../store/spare_folder.ts";
+import { spareFolder } from "../store/files/spare_folder.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";

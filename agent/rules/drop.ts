@@ -8,7 +8,7 @@ import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
 import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
-import type { StreamRows } from "../store/rows.ts";
+import type { StreamRows } from "../store/rows/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { isOpenFormat } from "../stream_format.ts";

@@ -1,6 +1,6 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
 import type { StreamShape } from "../../protocol/stream_shape.ts";
-import type { StreamRows } from "./rows.ts";
+import type { StreamRows } from "./rows/rows.ts";
 
 /**
  * One life of a log file: from its creation to its truncation, replacement or deletion. The id is

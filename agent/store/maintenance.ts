@@ -1,7 +1,7 @@
 /** The store's clockwork: flushes on the clock's marks, seals ripe hours, retires and verifies. */
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
-import type { Retention } from "./retain.ts";
+import type { Retention } from "./files/retain.ts";
 import type { Store } from "./store.ts";
 
 /** How often hours are looked through for ripe ones. */

@@ -1,21 +1,21 @@
 /** Opens what a store is made of: the lock, agent.db, what a crash left behind, memory. */
 import type { DatabaseSync } from "node:sqlite";
 import { QueryLog } from "../query_log/query_log.ts";
-import { ArchiveBook } from "./archive_book.ts";
-import { Catalog } from "./catalog.ts";
-import { openSoundDatabase } from "./database.ts";
-import { ErasureBook } from "./erasures.ts";
-import { Keeper } from "./keeper.ts";
-import { Leases } from "./leases.ts";
-import { lockDataDir } from "./lock.ts";
-import { MemoryRows } from "./memory_rows.ts";
-import { otherBytes, Quota } from "./quota.ts";
-import { recover } from "./recover.ts";
-import { Reserve } from "./reserve.ts";
-import { storedBytes } from "./retain.ts";
+import { ArchiveBook } from "./database/archive_book.ts";
+import { Catalog } from "./database/catalog.ts";
+import { openSoundDatabase } from "./database/database.ts";
+import { ErasureBook } from "./database/erasures.ts";
+import { Keeper } from "./files/keeper.ts";
+import { Leases } from "./files/leases.ts";
+import { lockDataDir } from "./files/lock.ts";
+import { MemoryRows } from "./rows/memory_rows.ts";
+import { otherBytes, Quota } from "./files/quota.ts";
+import { recover } from "./recovery/recover.ts";
+import { Reserve } from "./database/reserve.ts";
+import { storedBytes } from "./files/retain.ts";
 import { shapesOf } from "./store_options.ts";
 import type { StoreOptions } from "./store_options.ts";
-import { WindowBook } from "./touched.ts";
+import { WindowBook } from "./database/touched.ts";
 
 /** The store's own, to be closed by it. */
 export interface StoreParts {

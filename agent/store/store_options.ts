@@ -1,10 +1,10 @@
 /** What a store is opened with. */
 import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
 import type { StreamShape } from "../../protocol/stream_shape.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog } from "./database/catalog.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { StoreObserver } from "./observer.ts";
-import type { QuotaPolicy } from "./quota.ts";
+import type { QuotaPolicy } from "./files/quota.ts";
 import type { RowWatcher } from "./watcher.ts";
 
 export interface StoreOptions {

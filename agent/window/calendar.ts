@@ -1,5 +1,5 @@
 /** Which windows a stretch of event time lies in, and which of them may be counted by now. */
-import type { KnownTouched, Touched } from "../store/touched.ts";
+import type { KnownTouched, Touched } from "../store/database/touched.ts";
 
 /** When windows begin, when they close, and for how long later rows still change them. */
 export interface Calendar {

@@ -1,7 +1,7 @@
 /** Windows of all streams: counted when the clock says that they are over, and again for late rows. */
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
-import type { KnownTouched, Touched, WindowBook } from "../store/touched.ts";
+import type { KnownTouched, Touched, WindowBook } from "../store/database/touched.ts";
 import { dueOf, revisionMinOf } from "./calendar.ts";
 import type { Calendar } from "./calendar.ts";
 import { nextRevision } from "./event.ts";

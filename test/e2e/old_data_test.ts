@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import { databasePath } from "../../agent/store/database.ts";
+import { databasePath } from "../../agent/store/database/database.ts";
 import { Store } from "../../agent/store/store.ts";
 import { copyFolder, TempFolder } from "../harness/temp_folder.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";

@@ -1,7 +1,7 @@
 /** One agent, one folder of log files, one count of lines: what most fault scenarios need. */
 import { join } from "node:path";
 import { accountReport } from "../../agent/account/report.ts";
-import { readBooks } from "../../agent/store/stored_files.ts";
+import { readBooks } from "../../agent/store/files/stored_files.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { AgentUnderTest } from "./agent_process.ts";

@@ -15,7 +15,7 @@ import type { CatalogDay } from "../../../protocol/archive/catalog/catalog_keys.
 import type { ChangesReader } from "../../../protocol/archive/catalog/changed_days.ts";
 import { ObjectStoreError, readObject } from "../../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
-import { hashFile } from "../../store/verify.ts";
+import { hashFile } from "../../store/files/verify.ts";
 import { removeIfThere } from "../../../protocol/durable_file.ts";
 import type { ChunkCache } from "../reads/chunk_cache.ts";
 import { Slots } from "../reads/slots.ts";

@@ -9,7 +9,7 @@ import { parseChunkPath } from "../../../protocol/chunk_path.ts";
 import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
 import { messageOf } from "../../../protocol/errors.ts";
 import { removeIfThere } from "../../../protocol/durable_file.ts";
-import { hashFile } from "../../store/verify.ts";
+import { hashFile } from "../../store/files/verify.ts";
 import { readFooter } from "../reads/footer.ts";
 import type { ByteRange } from "../reads/ranges.ts";
 import { describeChunk } from "./describe_chunk.ts";

@@ -26,7 +26,7 @@ import { hostHours } from "../catalog/write_manifest.ts";
 import { mayHold } from "../reads/choose.ts";
 import { retried } from "../reads/retried.ts";
 import { Slots } from "../reads/slots.ts";
-import { microseconds } from "../../store/stored_snapshot.ts";
+import { microseconds } from "../../store/files/stored_snapshot.ts";
 import { scopeFilter, selectsHost } from "./scope.ts";
 import type { Onlooker } from "./scope.ts";
 

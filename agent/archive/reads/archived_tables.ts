@@ -12,7 +12,7 @@ import type {
   TableNeeds,
   UnreadChunk,
 } from "../../store/snapshot.ts";
-import { microseconds } from "../../store/stored_snapshot.ts";
+import { microseconds } from "../../store/files/stored_snapshot.ts";
 import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
 import { ownFault } from "./chunk_error.ts";
 import type { RowGroup } from "./footer.ts";

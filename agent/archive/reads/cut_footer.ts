@@ -1,5 +1,5 @@
 /** A Parquet footer for a file that has only some row groups of the original, at the same offsets. */
-import { FILE, footerBytes } from "../../store/parquet/footer.ts";
+import { FILE, footerBytes } from "../../store/sealing/parquet/footer.ts";
 import {
   i64,
   numberIn,
@@ -7,8 +7,8 @@ import {
   structIn,
   structs,
   structsIn,
-} from "../../store/parquet/thrift.ts";
-import type { ThriftStruct } from "../../store/parquet/thrift.ts";
+} from "../../store/sealing/parquet/thrift.ts";
+import type { ThriftStruct } from "../../store/sealing/parquet/thrift.ts";
 import { ChunkError } from "./chunk_error.ts";
 
 /** Fields of RowGroup, ColumnChunk and ColumnMetaData (parquet.thrift). */

@@ -2,8 +2,8 @@
 import type { StreamShape } from "../../../protocol/stream_shape.ts";
 import { redactedLayout } from "../../../protocol/streams.ts";
 import type { Redactor } from "../../rules/redact.ts";
-import { newAccessRows } from "../../store/rows.ts";
-import type { AccessRows } from "../../store/rows.ts";
+import { newAccessRows } from "../../store/rows/rows.ts";
+import type { AccessRows } from "../../store/rows/rows.ts";
 import type { AccessFormatName } from "../../stream_format.ts";
 import type { FilledLine, RowFiller } from "./filler.ts";
 import { accessFormat } from "./format.ts";

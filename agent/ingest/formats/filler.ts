@@ -1,6 +1,6 @@
 /** What turns a line's text into a row, whatever its format. */
 import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import type { StreamRows } from "../../store/rows.ts";
+import type { StreamRows } from "../../store/rows/rows.ts";
 import type { RejectReason } from "./row.ts";
 
 /** A line that was read. */

@@ -3,7 +3,7 @@
  * columns surely rebuild them. For these it gives the very row that parseAccess does; any other
  * line it leaves to that one.
  */
-import type { AccessRows } from "../../store/rows.ts";
+import type { AccessRows } from "../../store/rows/rows.ts";
 import type { RowScanner } from "./filler.ts";
 import { nginxTimeText } from "./rebuild.ts";
 import type { AccessFormat } from "./combined.ts";

@@ -1,7 +1,7 @@
 /** Collects the fields and pieces of a line while a parser goes through it. */
 import type { LayoutPiece } from "../../../../protocol/layout.ts";
 import { CITY, COUNTRY } from "../../../geo/geo_names.ts";
-import { ARRIVAL } from "../../../store/rows.ts";
+import { ARRIVAL } from "../../../store/rows/rows.ts";
 import type { Event, EventTime, Field } from "./event.ts";
 import type { ReadTime } from "./event_time.ts";
 import { typedValue } from "./values.ts";

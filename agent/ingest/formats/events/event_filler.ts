@@ -8,8 +8,8 @@ import {
   WideColumn,
 } from "../../../../queries/duckdb/typed_columns.ts";
 import type { Redactor } from "../../../rules/redact.ts";
-import { ARRIVAL, newStreamRows } from "../../../store/rows.ts";
-import type { StreamRows } from "../../../store/rows.ts";
+import { ARRIVAL, newStreamRows } from "../../../store/rows/rows.ts";
+import type { StreamRows } from "../../../store/rows/rows.ts";
 import type { FilledLine, RowFiller, RowScanner } from "../filler.ts";
 import type { RejectReason } from "../row.ts";
 import { soundJson } from "../sound_json.ts";

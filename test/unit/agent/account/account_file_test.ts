@@ -1,7 +1,7 @@
 import { schemaOf } from "../../../../protocol/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
+import { openStoredFiles } from "../../../../agent/store/files/stored_files.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
 import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";

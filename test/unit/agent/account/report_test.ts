@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { accountRows } from "../../../../agent/account/account_file.ts";
 import { accountReport } from "../../../../agent/account/report.ts";
 import { accountCsv, accountText } from "../../../../agent/account/text.ts";
-import { databasePath } from "../../../../agent/store/database.ts";
-import { markRemoved } from "../../../../agent/store/removed.ts";
-import { readBooks } from "../../../../agent/store/stored_files.ts";
+import { databasePath } from "../../../../agent/store/database/database.ts";
+import { markRemoved } from "../../../../agent/store/database/removed.ts";
+import { readBooks } from "../../../../agent/store/files/stored_files.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
 
 /** A data folder with five rows over two hours and one reject. */

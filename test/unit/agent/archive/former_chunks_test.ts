@@ -1,6 +1,6 @@
 /** A data folder that was lost: what the archive has of it is noted once, and read once. */
 import assert from "node:assert/strict";
-import { isReadAgain } from "../../../../agent/store/former_folder.ts";
+import { isReadAgain } from "../../../../agent/store/recovery/former_folder.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { ObjectStoreError } from "../../../../protocol/archive/object_store.ts";
 import type { ListedObject } from "../../../../protocol/archive/object_store.ts";

@@ -1,5 +1,5 @@
 /** Batches as plain values, to compare: a maker uses the rows of one again for the next. */
-import type { AccessColumns, StreamRows } from "../../../../agent/store/rows.ts";
+import type { AccessColumns, StreamRows } from "../../../../agent/store/rows/rows.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { TextColumn } from "../../../../queries/duckdb/typed_columns.ts";
 import type { WideColumn } from "../../../../queries/duckdb/typed_columns.ts";

@@ -9,7 +9,7 @@ import { createLineParser } from "../../../../agent/ingest/formats/format.ts";
 import { createRebuilder } from "../../../../agent/ingest/formats/rebuild.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
-import { MemoryRows } from "../../../../agent/store/memory_rows.ts";
+import { MemoryRows } from "../../../../agent/store/rows/memory_rows.ts";
 import { tableSelect } from "../../../../protocol/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { anyLine, combined, common, generatedLines, json } from "./any_line.ts";

@@ -6,7 +6,7 @@ import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
 import { resultFile } from "../../../../agent/query/worker_protocol.ts";
 import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker_protocol.ts";
 import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
-import { makeSpareFolder } from "../../../../agent/store/spare_folder.ts";
+import { makeSpareFolder } from "../../../../agent/store/files/spare_folder.ts";
 import { accessTables } from "../../../harness/tables.ts";
 import { libraryPath } from "../../../../protocol/confinement.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";

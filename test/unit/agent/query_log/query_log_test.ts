@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { QUERY_LOG_TABLE, QueryLog, readQueryLog } from "../../../../agent/query_log/query_log.ts";
 import type { AskedQuery, QueryOutcome } from "../../../../agent/query_log/query_log.ts";
-import { openStoredFiles } from "../../../../agent/store/stored_files.ts";
+import { openStoredFiles } from "../../../../agent/store/files/stored_files.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
 import { schemaOf } from "../../../../protocol/streams.ts";
 import { tableSelect } from "../../../../protocol/table_sql.ts";

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import { linesSelect } from "../../../../queries/restore/restore_sql.ts";
-import { readBooks } from "../../../../agent/store/stored_files.ts";
+import { readBooks } from "../../../../agent/store/files/stored_files.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { open, START_MS } from "../store/scene.ts";

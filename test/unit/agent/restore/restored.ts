@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { linesSelect } from "../../../../queries/restore/restore_sql.ts";
 import { PORTION_BYTES_MAX, portionsOf } from "../../../../queries/restore/slices.ts";
-import { Catalog } from "../../../../agent/store/catalog.ts";
-import { openDatabase } from "../../../../agent/store/database.ts";
-import { readBooks } from "../../../../agent/store/stored_files.ts";
+import { Catalog } from "../../../../agent/store/database/catalog.ts";
+import { openDatabase } from "../../../../agent/store/database/database.ts";
+import { readBooks } from "../../../../agent/store/files/stored_files.ts";
 import { REJECTS, schemaOf } from "../../../../protocol/streams.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 

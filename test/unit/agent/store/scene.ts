@@ -1,7 +1,7 @@
 /** A store in a folder of its own, and batches for it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { newAccessRows } from "../../../../agent/store/rows.ts";
+import { newAccessRows } from "../../../../agent/store/rows/rows.ts";
 import type { Batch, Generation } from "../../../../agent/store/batch.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { compute } from "../../../../agent/query/compute.ts";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
-import { newAccessRows } from "../../../../agent/store/rows.ts";
+import { newAccessRows } from "../../../../agent/store/rows/rows.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { CountedWindow, WindowEvent } from "../../../../agent/window/event.ts";
 import { changedEvents } from "../../../../agent/window/event.ts";

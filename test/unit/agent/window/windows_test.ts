@@ -1,7 +1,11 @@
 /** Windows over a real store: closed by the clock, revised by late rows, the same after every stop. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { addTouched, WindowBook, WINDOWS_TABLES } from "../../../../agent/store/touched.ts";
+import {
+  addTouched,
+  WindowBook,
+  WINDOWS_TABLES,
+} from "../../../../agent/store/database/touched.ts";
 import { WindowQueue } from "../../../../agent/window/queue.ts";
 import { StreamWindows } from "../../../../agent/window/stream_windows.ts";
 import { Windows } from "../../../../agent/window/windows.ts";

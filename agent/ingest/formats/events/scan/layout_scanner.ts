@@ -10,8 +10,8 @@ import {
   WideColumn,
 } from "../../../../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../../../../queries/duckdb/typed_columns.ts";
-import { ARRIVAL } from "../../../../store/rows.ts";
-import type { StreamRows } from "../../../../store/rows.ts";
+import { ARRIVAL } from "../../../../store/rows/rows.ts";
+import type { StreamRows } from "../../../../store/rows/rows.ts";
 import type { RowScanner } from "../../filler.ts";
 import type { Learner } from "../learner.ts";
 import { INTEGER_MAX } from "../log_format.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cutFooter } from "../../../../../agent/archive/reads/cut_footer.ts";
 import { readFooter } from "../../../../../agent/archive/reads/footer.ts";
-import { readStruct, writeStruct } from "../../../../../agent/store/parquet/thrift.ts";
+import { readStruct, writeStruct } from "../../../../../agent/store/sealing/parquet/thrift.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { literal } from "../../../../../protocol/table_sql.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";

@@ -1,6 +1,6 @@
 /** Columns that appear and widen while lines come: what SQL sees, and the files made up again. */
 import assert from "node:assert/strict";
-import { databasePath } from "../../../../../agent/store/database.ts";
+import { databasePath } from "../../../../../agent/store/database/database.ts";
 import type { Store } from "../../../../../agent/store/store.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { restored } from "../../restore/restored.ts";

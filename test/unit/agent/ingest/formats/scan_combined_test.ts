@@ -6,7 +6,7 @@ import type { AccessFormat } from "../../../../../agent/ingest/formats/combined.
 import { CombinedScanner } from "../../../../../agent/ingest/formats/scan_combined.ts";
 import { plainLines } from "../../../../../agent/ingest/line_form.ts";
 import { recordRule } from "../../../../../agent/ingest/records.ts";
-import { newAccessRows } from "../../../../../agent/store/rows.ts";
+import { newAccessRows } from "../../../../../agent/store/rows/rows.ts";
 import { anyLine, combinedLines, generatedLines } from "../any_line.ts";
 import { plainBatch } from "../plain_batch.ts";
 
