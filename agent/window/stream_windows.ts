@@ -88,12 +88,13 @@ export class StreamWindows {
   /** Counts windows by their starts. @throws when the lists cannot be counted now */
   async count(starts: readonly number[], signal: AbortSignal): Promise<Counted[]> {
     const { lists, own, rows } = await this.compile();
+    const lacking = this.lacking([...lists, ...own]);
     const counted = starts.map((startMs): Counted => ({
       startMs,
       feeds: new Map(
         [WINDOWS_FEED, ...rows.map(({ feed }) => feed.name)].map((name) => [name, []]),
       ),
-      uncounted: new Set(),
+      uncounted: new Set(lacking),
       cut: [],
     }));
     if (lists.length > 0) await this.addLists(counted, { lists, signal });
@@ -114,6 +115,13 @@ export class StreamWindows {
       if (failed) counted.forEach(({ feeds }) => feeds.delete(feed.name));
     }
     return counted;
+  }
+
+  /** Lists that cannot be made over the columns that there are: they take back nothing of what they said. */
+  private lacking(compiled: readonly CompiledList[]): string[] {
+    const { lists, own } = this.options.plan;
+    const made = new Set(compiled.map(({ group }) => group));
+    return [...lists, ...own].map(({ group }) => group).filter((group) => !made.has(group));
   }
 
   private async compile(): Promise<Compiled> {

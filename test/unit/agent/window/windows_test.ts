@@ -241,6 +241,23 @@ Deno.test("a list of a user that fails over a value leaves the others alone", as
   assert.ok(!events.some(({ group }) => group === "bad"));
 });
 
+Deno.test("a list that cannot be made any more takes nothing back of what it said", async () => {
+  await using folder = await TempFolder.make();
+  const listOf = (sql: string) => [parseWindowList("own.sql", `-- group: own\n${sql}`)];
+  const counts = async (sql: string, hit: Hit) => {
+    await using host = await scene(folder.path, { ...PLAN, own: listOf(sql) });
+    host.setClock(START_MS + 60_000);
+    await host.write([hit]);
+    await host.count();
+    const events = [...(await host.events()).values()];
+    return ["own", "total"].map((group) => events.find((one) => one.group === group)?.count);
+  };
+  const hit: Hit = { atMs: START_MS, address: "10.0.0.1", status: 200 };
+  assert.deepEqual(await counts("SELECT count(*) AS count FROM logs", hit), [1, 1]);
+  assert.deepEqual(await counts("SELECT sum(later) AS count FROM logs", hit), [1, 2]);
+  assert.deepEqual(await counts("SELECT count(*) AS count FROM logs", hit), [3, 3]);
+});
+
 Deno.test("a stream that cannot be counted keeps what is due, and holds up no other", async () => {
   await using folder = await TempFolder.make();
   using database = new DatabaseSync(":memory:");
