@@ -116,6 +116,7 @@ export class ArchivePart {
 
   /** An agent read what does not add up. */
   reject(agent: string, reason: string) {
+    this.options.kept?.question.spoil();
     for (const { place } of this.list.chunks) {
       this.work.reject([place.host], `what ${agent} read in the archive: ${reason}`);
     }

@@ -38,6 +38,7 @@ export interface UsableAnswer {
 
 export class KeptQuestion {
   private isFull = false;
+  private isSpoilt = false;
   private hasFailed = false;
 
   private constructor(
@@ -96,7 +97,12 @@ export class KeptQuestion {
 
   /** It is through. @param isLeft whether it may be asked again, for want of a whole answer */
   async end(isLeft: boolean): Promise<void> {
-    await this.parts.onEnd(isLeft);
+    await this.parts.onEnd(isLeft && !this.isSpoilt);
+  }
+
+  /** An answer that may be kept turned out to be of no use: who asks again has all of it read anew. */
+  spoil(): void {
+    this.isSpoilt = true;
   }
 
   private sayFull(bytes: number) {
