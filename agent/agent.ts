@@ -254,6 +254,7 @@ function openLink(linked: LinkParts): Link | null {
         open_rows: open.rows,
         open_bytes: open.bytes,
         archive: archive === null ? null : archiveStats(archive.condition()),
+        erasures: store.erasures.count(),
       };
     },
   });

@@ -293,6 +293,8 @@ export const Presence = z.object({
     open_bytes: z.number().int().default(0),
     /** Null without an archive, and from hosts of older versions. */
     archive: HostArchive.nullable().default(null),
+    /** That it knows; less than it has said are done: it has another data folder. */
+    erasures: z.number().int().nonnegative().optional(),
   }).optional(),
 });
 export type Presence = z.infer<typeof Presence>;

@@ -101,11 +101,14 @@ export class Erasures implements Disposable {
     return this.status(id);
   }
 
-  /** A host is there again. */
+  /** A host is there again. One that has lost its data folder may have read the rows again. */
   hostCame(name: string): void {
     const host = this.parts.fleet.get(name);
     if (host === undefined) return;
-    for (const erasure of this.known.values()) this.wait(host, erasure);
+    const all = [...this.known.values()];
+    const done = all.filter(({ id }) => this.isDone(name, id)).length;
+    const hasLost = (host.presence.stats?.erasures ?? done) < done;
+    for (const erasure of all) this.wait(host, erasure, hasLost);
   }
 
   /** Takes a message of `a/{host}/erased/…`; a malformed one is dropped. */
@@ -178,11 +181,14 @@ export class Erasures implements Disposable {
     };
   }
 
-  private wait(host: Host, erasure: Erasure) {
+  private isDone(host: string, id: string): boolean {
+    return this.parts.table.hosts(id).get(host)?.state.state === "done"; // a refusal may be mended
+  }
+
+  private wait(host: Host, erasure: Erasure, isAgain = false) {
     const { host: name, commands } = host.presence;
     if (!commands.includes("erase") || !concerns(erasure, labelsOf(host.presence))) return;
-    const last = this.parts.table.hosts(erasure.id).get(name)?.state.state;
-    if (last === "done") return; // a refusal may have been mended
+    if (!isAgain && this.isDone(name, erasure.id)) return;
     const waits = this.next.get(name) ?? new Map<string, number>();
     this.next.set(name, waits.set(erasure.id, 0));
   }

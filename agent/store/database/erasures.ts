@@ -75,8 +75,7 @@ export class ErasureBook {
   add(erasure: Erasure): boolean {
     const { database, reserve } = this.options;
     if (this.progress(erasure.id) !== null) return false;
-    const { n } = database.prepare("SELECT count(*) AS n FROM erasures").get() ?? {};
-    if (Number(n) >= ERASURES_MAX) throw new Error(`there are ${ERASURES_MAX} erasures already`);
+    if (this.count() >= ERASURES_MAX) throw new Error(`there are ${ERASURES_MAX} erasures already`);
     const { id, operator, where, record, stream, since, until, issued_at_ms, ...more } = erasure;
     const insert = database.prepare(
       `INSERT INTO erasures (id, operator, where_sql, token, claims, stream, since_us, until_us,
@@ -93,6 +92,12 @@ export class ErasureBook {
       })
     );
     return true;
+  }
+
+  /** How many are known. */
+  count(): number {
+    const row = this.options.database.prepare("SELECT count(*) AS n FROM erasures").get();
+    return Number(row?.n);
   }
 
   /** Null: it is not known. */

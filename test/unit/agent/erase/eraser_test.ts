@@ -79,6 +79,7 @@ Deno.test("rows in memory, parts, chunks and rejects go; what is left comes back
     assert.equal(host.eraser.progress(erasure.id), null);
     assert.ok(host.eraser.add(erasure));
     assert.ok(host.eraser.add(erasure), "it may be told again");
+    assert.equal(host.store.erasures.count(), 1);
     assert.equal(host.eraser.progress(erasure.id)?.state, "working");
     assert.equal(await host.eraser.work(signal), 0);
     assert.equal(host.eraser.progress(erasure.id)?.rows, 16);

@@ -10,6 +10,7 @@ import type { HostErasure } from "../../../../protocol/messages.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
 import type { OperatorKey } from "../../../../protocol/signature.ts";
 import { eventually } from "../../../harness/eventually.ts";
+import { STATS } from "../../agent/link/fleet.ts";
 import { Scene } from "../scene.ts";
 
 const { signal } = new AbortController();
@@ -86,6 +87,34 @@ Deno.test("hosts are told until they are done, those that were away when they co
   assert.deepEqual(await erasuresBefore({ table, eraseTrust: [] }), []);
   assert.equal(table.hosts(id).get("web-1")?.state.rows, 3);
   database.close();
+});
+
+Deno.test("a host that comes with another data folder is told again of what it had done", async () => {
+  await using scene = await Scene.start();
+  const told: string[] = [];
+  const comes = (folder: string, erasures: number) =>
+    scene.agent({
+      host: "web-1",
+      erase: ({ id }) => (told.push(`${folder} ${id}`), DONE),
+      presence: { stats: { ...STATS, erasures } },
+    });
+  const client = new ApiClient(scene.orchestrator.url);
+  const erased = async () => {
+    const { id } = await client.erase({ record: await signed(scene.key), signal });
+    await eventually(async () => statesOf(await client.erasure(id, signal))["web-1"] === "done");
+    return id;
+  };
+  const before = await comes("first", 0);
+  const one = await erased();
+  await before.leave();
+  await scene.hostIs("web-1", "offline");
+  const after = await comes("first", 1);
+  const two = await erased();
+  await after.leave();
+  await scene.hostIs("web-1", "offline");
+  await comes("second", 0);
+  await eventually(() => told.length >= 4);
+  assert.deepEqual(told, [`first ${one}`, `first ${two}`, `second ${one}`, `second ${two}`]);
 });
 
 Deno.test("only hosts that are selected are told, and only keys that may erase are heard", async () => {
