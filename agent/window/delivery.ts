@@ -5,6 +5,7 @@ import type { DeadLetters } from "./dead_letters.ts";
 import { documentsOf } from "./documents.ts";
 import type { Schema } from "./documents.ts";
 import { changedEvents } from "./event.ts";
+import type { CountedWindow } from "./event.ts";
 import { orAborted } from "./or_aborted.ts";
 import type { QueueEntry, WindowQueue } from "./queue.ts";
 import { SinkError } from "./sinks/sink.ts";
@@ -99,7 +100,7 @@ export class Delivery {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const grown = this.options.queue.grown();
-      const batch = await this.nextBatch();
+      const batch = await this.nextBatch(signal);
       if (batch === null) {
         await orAborted(grown, signal);
         continue;
@@ -125,22 +126,40 @@ export class Delivery {
     return this.options.queue.after(this.seq, this.options.feed);
   }
 
-  private async nextBatch(): Promise<{ seq: number; events: Outgoing[] } | null> {
+  /** Null: there is none, or the signal came. */
+  private async nextBatch(
+    signal: AbortSignal,
+  ): Promise<{ seq: number; events: Outgoing[] } | null> {
     const { batchMax, queue, feed, schema } = this.options;
     const events: Outgoing[] = [];
     let seq: number | null = null;
     for (;;) {
       const entry = queue.next(seq ?? this.seq, feed);
       if (entry === null || (seq !== null && events.length + entry.events > batchMax)) break;
+      const window = await this.windowOf(entry, signal);
+      if (signal.aborted) return null;
       seq = entry.seq;
-      try {
-        const window = await queue.read(entry);
-        events.push(...changedEvents(window).flatMap((event) => documentsOf(event, schema)));
-      } catch (error) {
-        this.countLost(entry, messageOf(error));
-      }
+      if (window === null) continue;
+      events.push(...changedEvents(window).flatMap((event) => documentsOf(event, schema)));
     }
     return seq === null ? null : { seq, events };
+  }
+
+  /** Null: it is gone or damaged, or the signal came. What else hinders reading it may pass. */
+  private async windowOf(entry: QueueEntry, signal: AbortSignal): Promise<CountedWindow | null> {
+    for (let tries = 0; !signal.aborted; tries++) {
+      try {
+        return await this.options.queue.read(entry);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.InvalidData) {
+          this.countLost(entry, messageOf(error));
+          return null;
+        }
+        this.failed(`what waits for it cannot be read: ${messageOf(error)}`, signal);
+      }
+      await this.pause(tries, undefined, signal);
+    }
+    return null;
   }
 
   /** Of what the queue had no room for. */

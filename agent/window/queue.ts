@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { messageOf } from "../../protocol/errors.ts";
 import { isTemporary, removeIfThere, writeDurably } from "../../protocol/durable_file.ts";
 import { changedEvents } from "./event.ts";
 import type { CountedWindow } from "./event.ts";
@@ -121,11 +122,15 @@ export class WindowQueue {
     return (this.entries[0]?.seq ?? this.lastSeq + 1) - 1;
   }
 
-  /** @throws when the file is damaged or gone */
+  /** @throws {Deno.errors.InvalidData} when the file is damaged; else what reading it throws */
   async read(entry: QueueEntry): Promise<CountedWindow> {
     const packed = await Deno.readFile(this.pathOf(entry));
-    // Written by this program, and checked by zstd.
-    return JSON.parse(zstdDecompressSync(packed).toString("utf8")) as CountedWindow;
+    try {
+      // Written by this program, and checked by zstd.
+      return JSON.parse(zstdDecompressSync(packed).toString("utf8")) as CountedWindow;
+    } catch (cause) {
+      throw new Deno.errors.InvalidData(`damaged: ${messageOf(cause)}`, { cause });
+    }
   }
 
   /** Resolves when there is more behind the end that is now. */

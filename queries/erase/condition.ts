@@ -56,7 +56,10 @@ export function conditionOf(plan: Plan, { stream, where }: Erased): ErasedCondit
         "without subqueries and without functions like random()",
     );
   }
-  return { sql: plan.mergeSql, texts: plan.reach.values[stream] ?? {} };
+  // Every line holds the empty text: it tells none from another.
+  const telling = Object.entries(plan.reach.values[stream] ?? {})
+    .filter(([, texts]) => !texts.includes(""));
+  return { sql: plan.mergeSql, texts: Object.fromEntries(telling) };
 }
 
 /** A chunk that is looked at. */

@@ -150,6 +150,25 @@ Deno.test("a range goes whole, with its rejects; what does not select the host i
   assert.match(account(host.dataDir), /^adds up: 104 lines read = 50 .* 2 rejected .* 52 erased$/);
 });
 
+Deno.test("an empty text tells no rejected line from another: none goes", async () => {
+  await using folder = await TempFolder.make();
+  const { sign } = await eraseSigner();
+  await using host = await erasingHost(folder);
+  await host.write(hourLines(0));
+  const columns = [{ name: "remote_addr", type: "VARCHAR" }, {
+    name: "remote_user",
+    type: "VARCHAR",
+  }];
+  host.eraser.add(await sign({ where: "remote_user = ''", columns }));
+  host.eraser.add(await sign({ where: `remote_addr IN ('', '${ADDRESS}')`, columns }));
+  await host.eraser.work(signal);
+  assert.match(account(host.dataDir), /52 lines read = 43 .* 2 rejected .* 7 erased$/);
+  assert.deepEqual(await linesOf(host.dataDir), [
+    ...without(hourLines(0).slice(0, -2)),
+    ...hourLines(0).slice(-2),
+  ]);
+});
+
 Deno.test("lines that come later are erased before they are archived; a query in flight keeps what it began with", async () => {
   await using folder = await TempFolder.make();
   const { sign } = await eraseSigner();

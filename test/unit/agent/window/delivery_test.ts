@@ -106,6 +106,30 @@ Deno.test("a place behind the end of a queue that began anew is its beginning", 
   await eventually(() => got.length === 2);
 });
 
+Deno.test("a queue that cannot be read for a while loses nothing; a window that is gone is counted", async () => {
+  await using own = await desk();
+  await own.queue.add(counted(0, 2));
+  await own.queue.add(counted(1, 3));
+  const path = (entry: string) => own.folder.join("windows", entry);
+  const [first, second] = [...Deno.readDirSync(own.folder.join("windows"))]
+    .map(({ name }) => name).filter((name) => name.endsWith(".zst")).sort();
+  await Deno.rename(path(first!), own.folder.join("aside"));
+  await Deno.mkdir(path(first!)); // to be read as a file, it is neither gone nor damaged
+  await Deno.remove(path(second!));
+  const got: string[] = [];
+  const delivery = own.deliver("a", (events) => {
+    got.push(...events.map(({ id }) => id));
+    return Promise.resolve(ALL_TAKEN);
+  });
+  await eventually(() => delivery.problem?.includes("cannot be read") === true);
+  assert.equal(delivery.counts.lost, 0);
+  await Deno.remove(path(first!));
+  await Deno.rename(own.folder.join("aside"), path(first!));
+  await eventually(() => got.length > 0 && delivery.counts.lost > 0);
+  assert.deepEqual(got, ["0-0", "0-1"]);
+  assert.equal(delivery.counts.lost, 3);
+});
+
 Deno.test("a disk that takes nothing ends no delivery: letters wait for it, places do not", async () => {
   await using own = await desk();
   const got: string[] = [];
