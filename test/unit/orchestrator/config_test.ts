@@ -29,8 +29,11 @@ Deno.test("a data folder is all that an orchestrator must be told", () => {
     broker: "embedded",
     broker_listen: { hostname: "127.0.0.1", port: 1883 },
     data_dir: "x",
+    kept_pieces: 10e9,
+    publish: [],
     topic_prefix: "logvend",
     trust: [],
+    trust_erase: [],
   });
 });
 
