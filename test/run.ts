@@ -26,7 +26,7 @@ const FREE_NATIVE = [
 const TAIL_LENGTH = 2_000;
 
 /** Run side by side: both wait more than they compute, and they are about as long. */
-const HALVES = [["test/unit"], ["test", "--ignore=test/unit"]] as const;
+const HALVES = [["test/unit", "test/faults"], ["test", "--ignore=test/unit,test/faults"]] as const;
 
 if (import.meta.main) Deno.exit(await main());
 
