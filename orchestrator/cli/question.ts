@@ -142,7 +142,7 @@ export async function signedAgain(
 
 /** A question that was asked before, as it was, or with more time. @throws {LogvendError} usage */
 export async function signedAsBefore(
-  { query_id, sql, selector, asked }: QueryRecord,
+  { query_id, sql, selector, asked, operator }: QueryRecord,
   options: QuestionOptions,
   nowMs: number,
 ): Promise<SignedQuestion> {
@@ -158,6 +158,12 @@ export async function signedAsBefore(
     throw new LogvendError("usage", `${query_id} was asked ${what}`);
   }
   const key = await keyOf(options);
+  if (key.publicKey !== operator) {
+    throw new LogvendError(
+      "usage",
+      `${query_id} was asked with another key, ${operator}: ask it anew`,
+    );
+  }
   return await signQuestion({ sql, selector, ...rest, limits, key, nowMs, broadcast });
 }
 
