@@ -1,8 +1,8 @@
 /** The running agent: builds store, tail, query workers and link from the configuration. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import type { ErasureRecord } from "../protocol/erasure.ts";
-import { REJECTS } from "../protocol/streams.ts";
+import type { ErasureRecord } from "../protocol/signing/erasure.ts";
+import { REJECTS } from "../protocol/schema/streams.ts";
 import { VERSION } from "../protocol/version.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Archive } from "./archive/archive.ts";

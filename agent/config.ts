@@ -1,13 +1,13 @@
 /** agent.yaml: one schema with its defaults; paths are relative to the file's folder. */
 import { hostname } from "node:os";
 import { z } from "zod";
-import { DEFAULT_PREFIX } from "../protocol/topics.ts";
+import { DEFAULT_PREFIX } from "../protocol/wire/topics.ts";
 import { HostName, Labels, RegionName } from "../protocol/names.ts";
-import { isPublicKey } from "../protocol/signature.ts";
+import { isPublicKey } from "../protocol/signing/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
-import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config_file.ts";
+import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config/config_file.ts";
 import { AgentArchive, archivePaths } from "../protocol/archive/archive_config.ts";
-import { loopback } from "../protocol/listen_address.ts";
+import { loopback } from "../protocol/config/listen_address.ts";
 import { geoProblems } from "./geo/geo_shape.ts";
 import { indexProblems } from "./archive/index_problems.ts";
 import { ruleProblems } from "./rules/problems.ts";

@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
     const { sealWorker } = await import("./store/sealing/seal_process.ts");
     return await sealWorker();
   }
-  const { runProgram } = await import("../protocol/run_program.ts");
+  const { runProgram } = await import("../protocol/process/run_program.ts");
   const { agentProgram } = await import("./cli/program.ts");
   return await runProgram(agentProgram(), args);
 }

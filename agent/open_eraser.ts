@@ -1,9 +1,9 @@
 /** The eraser of an agent, over its store, and who may tell it what. */
 import type { AgentConfig } from "./config.ts";
-import { verifyErasure } from "../protocol/erasure.ts";
-import type { ErasureRecord } from "../protocol/erasure.ts";
-import type { HostErasure } from "../protocol/messages.ts";
-import { toWireError } from "../protocol/wire_error.ts";
+import { verifyErasure } from "../protocol/signing/erasure.ts";
+import type { ErasureRecord } from "../protocol/signing/erasure.ts";
+import type { HostErasure } from "../protocol/wire/messages.ts";
+import { toWireError } from "../protocol/wire/wire_error.ts";
 import type { ArchivedChunks } from "./archive/queries/archived_chunks.ts";
 import { Eraser } from "./erase/eraser.ts";
 import { erasedRows } from "./query/erased_rows.ts";

@@ -1,6 +1,6 @@
 /** How the agent starts itself again, as one of its own worker processes. */
-import { programCommand } from "../protocol/own_process.ts";
-import type { CommandLine } from "../protocol/own_process.ts";
+import { programCommand } from "../protocol/process/own_process.ts";
+import type { CommandLine } from "../protocol/process/own_process.ts";
 
 /** Hidden subcommands: the children of a running agent. */
 export const WORKER_COMMAND = "worker-query";

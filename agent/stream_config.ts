@@ -1,10 +1,10 @@
 /** The `streams` part of agent.yaml: what is read, and what is done with it before it is stored. */
 import { z } from "zod";
-import { Duration } from "../protocol/config_file.ts";
+import { Duration } from "../protocol/config/config_file.ts";
 import { StreamName } from "../protocol/names.ts";
-import { listenAddress } from "../protocol/listen_address.ts";
+import { listenAddress } from "../protocol/config/listen_address.ts";
 import { Format, isAccessName } from "./stream_format.ts";
-import { HOST_TABLES } from "../protocol/streams.ts";
+import { HOST_TABLES } from "../protocol/schema/streams.ts";
 import { timeFormatProblem } from "./ingest/formats/events/time_rule.ts";
 import { Secret } from "./secret.ts";
 import { patternProblem, REDACTABLE } from "./rules/redact.ts";

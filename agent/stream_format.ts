@@ -1,8 +1,8 @@
 /** The formats that a stream may have, as configured. */
 import { z } from "zod";
-import { nearMiss } from "../protocol/near_miss.ts";
-import { ACCESS_SHAPE, EMPTY_SHAPE } from "../protocol/stream_shape.ts";
-import type { StreamShape } from "../protocol/stream_shape.ts";
+import { nearMiss } from "../protocol/config/near_miss.ts";
+import { ACCESS_SHAPE, EMPTY_SHAPE } from "../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../protocol/schema/stream_shape.ts";
 import { logFormatColumns, logFormatProblem } from "./ingest/formats/events/log_format.ts";
 import { groupsProblem } from "./ingest/formats/events/regex.ts";
 

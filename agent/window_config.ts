@@ -1,6 +1,6 @@
 /** The `windows` and `sinks` parts of agent.yaml: what is counted every ten seconds, and who gets it. */
 import { z } from "zod";
-import { BrokerUrl, Bytes, Duration } from "../protocol/config_file.ts";
+import { BrokerUrl, Bytes, Duration } from "../protocol/config/config_file.ts";
 import { LIST_NAMES } from "../queries/windows/lists.ts";
 import { StreamName } from "../protocol/names.ts";
 import { Secret } from "./secret.ts";

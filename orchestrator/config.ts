@@ -2,11 +2,11 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { archivePaths, ArchiveStore } from "../protocol/archive/archive_config.ts";
-import { BrokerUrl, Bytes, readConfig } from "../protocol/config_file.ts";
-import { loopback } from "../protocol/listen_address.ts";
+import { BrokerUrl, Bytes, readConfig } from "../protocol/config/config_file.ts";
+import { loopback } from "../protocol/config/listen_address.ts";
 import { HostName } from "../protocol/names.ts";
-import { isPublicKey } from "../protocol/signature.ts";
-import { DEFAULT_PREFIX } from "../protocol/topics.ts";
+import { isPublicKey } from "../protocol/signing/signature.ts";
+import { DEFAULT_PREFIX } from "../protocol/wire/topics.ts";
 import { PublishStore } from "./publish/publish_store.ts";
 
 /** The `broker` that runs in the orchestrator itself. */

@@ -9,7 +9,7 @@ async function main(args: readonly string[]): Promise<number> {
     const { exportWorker } = await import("./export/export_worker.ts");
     return await exportWorker();
   }
-  const { runProgram } = await import("../protocol/run_program.ts");
+  const { runProgram } = await import("../protocol/process/run_program.ts");
   const { logvendProgram } = await import("./cli/program.ts");
   return await runProgram(logvendProgram(), args);
 }

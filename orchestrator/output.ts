@@ -1,6 +1,6 @@
 /** What people see beside the rows: the summary with its coverage, the hosts, an explanation. */
 import { rangeInWords } from "../protocol/range.ts";
-import { GAPS_SQL } from "../protocol/streams.ts";
+import { GAPS_SQL } from "../protocol/schema/streams.ts";
 import type { RangeText } from "../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";

@@ -1,7 +1,7 @@
 /** How this program starts itself again, and the demo the agent that was shipped with it. */
 import { dirname, join } from "node:path";
-import { FROM_SOURCE, programCommand } from "../protocol/own_process.ts";
-import type { CommandLine } from "../protocol/own_process.ts";
+import { FROM_SOURCE, programCommand } from "../protocol/process/own_process.ts";
+import type { CommandLine } from "../protocol/process/own_process.ts";
 
 /** Hidden subcommand: the child that writes a long answer. */
 export const EXPORT_COMMAND = "worker-export";

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
-import { BrokerConnection } from "../protocol/broker_connection.ts";
-import type { ReceivedMessage } from "../protocol/broker_connection.ts";
+import { BrokerConnection } from "../protocol/wire/broker_connection.ts";
+import type { ReceivedMessage } from "../protocol/wire/broker_connection.ts";
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import { reasonOf } from "../protocol/file_error.ts";
-import type { ListenAddress } from "../protocol/listen_address.ts";
-import { orchestratorTopics, parseTopic } from "../protocol/topics.ts";
+import type { ListenAddress } from "../protocol/config/listen_address.ts";
+import { orchestratorTopics, parseTopic } from "../protocol/wire/topics.ts";
 import { WatchedPlanner } from "./fanout/watched_planner.ts";
 import { Authority } from "./access/authority.ts";
 import { createApp } from "./api/app.ts";

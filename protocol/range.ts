@@ -1,5 +1,5 @@
 /** `--since` and `--until` as people write them: to the range that is signed, and back into words. */
-import type { Range } from "./claims.ts";
+import type { Range } from "./signing/claims.ts";
 import { LogvendError } from "./errors.ts";
 import { formatDurationMs, parseDurationMs } from "./units.ts";
 

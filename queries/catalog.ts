@@ -1,6 +1,6 @@
 /** The catalog as SQL sees it: which tables and columns there are, in the shapes of DuckDB's own. */
-import type { Column, Table } from "../protocol/messages.ts";
-import { emptySelect, identifier, literal } from "../protocol/table_sql.ts";
+import type { Column, Table } from "../protocol/wire/messages.ts";
+import { emptySelect, identifier, literal } from "../protocol/schema/table_sql.ts";
 import type { BaseTable } from "./ast_nodes.ts";
 
 type Cell = string | number | null;

@@ -1,7 +1,7 @@
 /** What SQL is allowed: an allow-list over the tree, so that what nobody thought of is refused. */
-import { SQL_BYTES_MAX } from "../protocol/claims.ts";
+import { SQL_BYTES_MAX } from "../protocol/signing/claims.ts";
 import { LogvendError } from "../protocol/errors.ts";
-import { nearMiss } from "../protocol/near_miss.ts";
+import { nearMiss } from "../protocol/config/near_miss.ts";
 import { offsetOf, parseSelect, sqlError } from "./ast.ts";
 import {
   isBaseTable,

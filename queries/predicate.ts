@@ -1,8 +1,8 @@
 /** A condition over the columns of one table: checked like a query, and kept as one expression. */
 import { LogvendError } from "../protocol/errors.ts";
-import type { Column } from "../protocol/messages.ts";
-import { uniteColumns } from "../protocol/stream_shape.ts";
-import { emptySelect, identifier } from "../protocol/table_sql.ts";
+import type { Column } from "../protocol/wire/messages.ts";
+import { uniteColumns } from "../protocol/schema/stream_shape.ts";
+import { emptySelect, identifier } from "../protocol/schema/table_sql.ts";
 import { bindFailure, printSql } from "./ast.ts";
 import { baseTable, isColumnRef, isSelect, select, some, walk } from "./ast_nodes.ts";
 import type { QueryNode, SelectNode } from "./ast_nodes.ts";

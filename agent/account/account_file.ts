@@ -1,6 +1,6 @@
 /** The table `accounting`: a Parquet file made for one query, of what agent.db and memory count. */
-import { hourOf } from "../../protocol/chunk_path.ts";
-import { ACCOUNTING } from "../../protocol/streams.ts";
+import { hourOf } from "../../protocol/chunk/chunk_path.ts";
+import { ACCOUNTING } from "../../protocol/schema/streams.ts";
 import { timestampValue } from "../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../queries/duckdb/types.ts";
 import type { Gap, Generation } from "../store/batch.ts";

@@ -1,6 +1,6 @@
 /** The counts of agent.db: written in the very transaction that makes their lines durable. */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import { REJECTS } from "../../protocol/streams.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
 import type { ErasedCount } from "../../queries/erase/rewrite.ts";
 import type { Count, Outcome } from "./tally.ts";
 

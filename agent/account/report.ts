@@ -1,6 +1,6 @@
 /** The account of a host: what was read, what became of it, and whether that adds up. */
 import { counted } from "../../protocol/units.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
 import type { Gap, Generation } from "../store/batch.ts";
 import type { Origin, StoredFile } from "../store/database/catalog.ts";
 import type { RemovedTotal } from "../store/database/removed.ts";

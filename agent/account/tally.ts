@@ -1,5 +1,5 @@
 /** Counts what becomes of the lines of batches, by file generation and hour, until a flush. */
-import { hourOf } from "../../protocol/chunk_path.ts";
+import { hourOf } from "../../protocol/chunk/chunk_path.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import { ARRIVAL } from "../store/rows/rows.ts";
 import type { Batch } from "../store/batch.ts";

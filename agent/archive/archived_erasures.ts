@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
-import { ErasureRecord, ERASURES_PREFIX } from "../../protocol/erasure.ts";
+import { ErasureRecord, ERASURES_PREFIX } from "../../protocol/signing/erasure.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 
 /**
@@ -44,7 +44,7 @@ export class ArchivedErasures {
 
   /**
    * Takes what is new. Where this agent may not look, it goes on without: an erased chunk that comes
-   * back does not count (protocol/chunk_id.ts).
+   * back does not count (protocol/chunk/chunk_id.ts).
    * @throws {ObjectStoreError} when the store cannot be asked; what a record cannot be taken for now
    */
   async look(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 /** How archiving goes, for the fleet and for metrics. */
-import type { HostArchive } from "../../protocol/messages.ts";
+import type { HostArchive } from "../../protocol/wire/messages.ts";
 import type { ArchiveBook } from "../store/database/archive_book.ts";
 import type { Archive, ArchiveCondition } from "./archive.ts";
 

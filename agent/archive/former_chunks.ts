@@ -1,7 +1,7 @@
 /** Looks for chunks of this host that its data folder never had: an earlier one was lost. */
 import { getLogger } from "@logtape/logtape";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import type { FormerFolder } from "../store/recovery/former_folder.ts";
 import { backoffMs } from "./schedule.ts";

@@ -1,8 +1,8 @@
 /** Which columns of a stream can be indexed in the archive's catalog, and what is wrong with others. */
-import type { ConfigProblem } from "../../protocol/config_file.ts";
-import { nearMiss } from "../../protocol/near_miss.ts";
-import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import type { ConfigProblem } from "../../protocol/config/config_file.ts";
+import { nearMiss } from "../../protocol/config/near_miss.ts";
+import { EMPTY_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import type { AgentConfig } from "../config.ts";
 import { shapeOfStream } from "../geo/geo_shape.ts";
 import { isOpenFormat } from "../stream_format.ts";

@@ -1,5 +1,5 @@
 /** `logvend-agent account`: what was read, what became of it, and whether that adds up. */
-import { configureLogging } from "../../protocol/logging.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
 import { parseRange } from "../../protocol/range.ts";
 import { accountRows } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";

@@ -1,6 +1,6 @@
 /** `logvend-agent import`: existing logs become sealed chunks, once. */
 import { resolve } from "node:path";
-import { configureLogging } from "../../protocol/logging.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import { openStore } from "../open_store.ts";
 import { readAgentConfig } from "../config.ts";

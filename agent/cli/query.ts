@@ -1,8 +1,8 @@
 /** `logvend-agent query`: SQL over this host's rows, or over log files, with nothing else running. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { configureLogging } from "../../protocol/logging.ts";
-import { GAPS_SQL } from "../../protocol/streams.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
+import { GAPS_SQL } from "../../protocol/schema/streams.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
 import type { RangeText } from "../../protocol/range.ts";
 import { counted, formatBytes, formatDurationMs, parseDurationMs } from "../../protocol/units.ts";

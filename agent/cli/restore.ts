@@ -1,8 +1,8 @@
 /** `logvend-agent restore`: the original text of log files, from what the store has of them. */
 import { join } from "node:path";
-import { configureLogging } from "../../protocol/logging.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
 import { parseRange, rangeInWords } from "../../protocol/range.ts";
-import { REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { readAgentConfig } from "../config.ts";

@@ -1,5 +1,5 @@
 /** `logvend-agent run`: the agent in the foreground, until SIGTERM or Ctrl-C. */
-import { configureLogging } from "../../protocol/logging.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
 import { runAgent } from "../agent.ts";
 import { readAgentConfig } from "../config.ts";
 

@@ -1,7 +1,7 @@
 /** `logvend-agent views`: SQL by which other engines read this host's chunks. */
 import { resolve } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { viewSql } from "../../queries/views/views.ts";
 import type { EngineName } from "../../queries/views/views.ts";
 import { readAgentConfig } from "../config.ts";

@@ -3,11 +3,11 @@
  * anew that hold such rows. What is done is known chunk by chunk, so a kill costs one of them.
  */
 import { getLogger } from "@logtape/logtape";
-import { concerns, erasureText } from "../../protocol/erasure.ts";
-import type { Erasure } from "../../protocol/erasure.ts";
+import { concerns, erasureText } from "../../protocol/signing/erasure.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import type { HostErasure } from "../../protocol/messages.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import type { HostErasure } from "../../protocol/wire/messages.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
 import { counted } from "../../protocol/units.ts";
 import type { ErasureProgress } from "../store/database/erasures.ts";
 import type { StoredFile } from "../store/database/catalog.ts";

@@ -1,5 +1,5 @@
 /** The columns that say where an address is. No field of a line has their names. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 
 /** ISO 3166-1 alpha-2, `DE`. */
 export const COUNTRY = "geo_country";

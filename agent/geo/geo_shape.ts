@@ -1,8 +1,8 @@
 /** Which streams say where their addresses are, in which columns, and what is wrong with wanting it. */
-import type { ConfigProblem } from "../../protocol/config_file.ts";
-import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import type { ConfigProblem } from "../../protocol/config/config_file.ts";
+import { EMPTY_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { isOpenFormat, shapeOfFormat } from "../stream_format.ts";
 import { GEO_COLUMNS } from "./geo_names.ts";

@@ -1,6 +1,6 @@
 /** /metrics, /healthz and /readyz: the agent as its host's own tools see it, on loopback. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { ListenAddress } from "../../protocol/config/listen_address.ts";
 import { hindrances, illnesses } from "./health.ts";
 import type { Signs } from "./health.ts";
 

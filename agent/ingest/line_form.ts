@@ -1,7 +1,7 @@
 /** What a stream's lines look like, and what may be kept of them. */
-import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { ACCESS } from "../../protocol/streams.ts";
+import { ACCESS_SHAPE, uniteShapes } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { ACCESS } from "../../protocol/schema/streams.ts";
 import { GeoColumns } from "../geo/geo_columns.ts";
 import type { GeoDatabase } from "../geo/geo_database.ts";
 import { addressField } from "../geo/geo_shape.ts";

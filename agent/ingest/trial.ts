@@ -1,7 +1,7 @@
 /** Tries the formats on the first lines of a log: which one reads it, and what it cannot read. */
 import type { JsonRow } from "../../queries/answer/json_rows.ts";
-import { streamSchema } from "../../protocol/streams.ts";
-import type { Column } from "../../protocol/messages.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { TextColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { StreamRows } from "../store/rows/rows.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { ListenAddress } from "../../protocol/config/listen_address.ts";
 import type { TailedStream } from "../ingest/stream_tail.ts";
 import type { Generation } from "../store/batch.ts";
 import type { StreamConfig } from "../stream_config.ts";

@@ -1,7 +1,7 @@
 /** Takes messages over TCP; senders wait while the spool is full. */
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
-import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { ListenAddress } from "../../protocol/config/listen_address.ts";
 import type { InputCounts } from "./counts.ts";
 import { Framer } from "./framing.ts";
 import { lineOf } from "./messages.ts";

@@ -1,10 +1,10 @@
 /** Whether a request may run here: a pinned key signed it, and it is meant for this host. */
 import type { ZodType } from "zod";
-import type { QueryClaims, TailClaims } from "../../protocol/claims.ts";
+import type { QueryClaims, TailClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { matches, parseSelector } from "../../protocol/selector.ts";
-import { verifyClaims } from "../../protocol/signature.ts";
-import type { Verified } from "../../protocol/signature.ts";
+import { matches, parseSelector } from "../../protocol/selector/selector.ts";
+import { verifyClaims } from "../../protocol/signing/signature.ts";
+import type { Verified } from "../../protocol/signing/signature.ts";
 
 /** Claims that are made to hosts. */
 type HostClaims = QueryClaims | TailClaims;

@@ -8,11 +8,11 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import { signedBroadcast } from "../../protocol/broadcast.ts";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
-import { QueryClaims } from "../../protocol/claims.ts";
-import { open, parseBody } from "../../protocol/envelope.ts";
-import { HoldingsCommand } from "../../protocol/holdings.ts";
+import { signedBroadcast } from "../../protocol/wire/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import { QueryClaims } from "../../protocol/signing/claims.ts";
+import { open, parseBody } from "../../protocol/wire/envelope.ts";
+import { HoldingsCommand } from "../../protocol/wire/holdings.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import {
   CancelCommand,
@@ -22,10 +22,15 @@ import {
   ResultAckCommand,
   TailCommand,
   TailKeepCommand,
-} from "../../protocol/messages.ts";
-import type { Verified } from "../../protocol/signature.ts";
-import type { QueryAck, ResultEnd, ResultMessage, TailMessage } from "../../protocol/messages.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+} from "../../protocol/wire/messages.ts";
+import type { Verified } from "../../protocol/signing/signature.ts";
+import type {
+  QueryAck,
+  ResultEnd,
+  ResultMessage,
+  TailMessage,
+} from "../../protocol/wire/messages.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswer, HostAnswerer } from "../store/answer.ts";

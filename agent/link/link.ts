@@ -1,15 +1,15 @@
 /** The agent's link to the fleet: present while it lives, taking commands, sending answers. */
 import { getLogger } from "@logtape/logtape";
-import { BrokerConnection } from "../../protocol/broker_connection.ts";
-import type { Message } from "../../protocol/broker_connection.ts";
-import { seal } from "../../protocol/envelope.ts";
+import { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import type { Message } from "../../protocol/wire/broker_connection.ts";
+import { seal } from "../../protocol/wire/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/messages.ts";
-import type { DayHoldings, HostHoldings } from "../../protocol/holdings.ts";
-import type { ErasureRecord } from "../../protocol/erasure.ts";
-import type { HostErasure, HostTables, Presence, Table } from "../../protocol/messages.ts";
+import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/wire/messages.ts";
+import type { DayHoldings, HostHoldings } from "../../protocol/wire/holdings.ts";
+import type { ErasureRecord } from "../../protocol/signing/erasure.ts";
+import type { HostErasure, HostTables, Presence, Table } from "../../protocol/wire/messages.ts";
 import type { Labels } from "../../protocol/names.ts";
-import { agentTopics } from "../../protocol/topics.ts";
+import { agentTopics } from "../../protocol/wire/topics.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswerer } from "../store/answer.ts";

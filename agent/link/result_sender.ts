@@ -1,8 +1,8 @@
 /** Sends a host's answer in messages that fit, no more of them unacknowledged than agreed. */
-import { MESSAGE_BYTES_MAX } from "../../protocol/envelope.ts";
+import { MESSAGE_BYTES_MAX } from "../../protocol/wire/envelope.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { RESULTS_IN_FLIGHT_MAX } from "../../protocol/messages.ts";
-import type { ResultEnd, ResultMessage, ResultPart } from "../../protocol/messages.ts";
+import { RESULTS_IN_FLIGHT_MAX } from "../../protocol/wire/messages.ts";
+import type { ResultEnd, ResultMessage, ResultPart } from "../../protocol/wire/messages.ts";
 import type { AnswerTable } from "../store/answer.ts";
 
 /** What parts may take of a message: the envelope and the end need the rest. */

@@ -3,12 +3,12 @@
  * whose asker is silent for TAIL_LEASE_MS ends by itself.
  */
 import { getLogger } from "@logtape/logtape";
-import { TAIL_LASTS_MAX_MS, TailClaims } from "../../protocol/claims.ts";
-import { MESSAGE_BYTES_MAX } from "../../protocol/envelope.ts";
+import { TAIL_LASTS_MAX_MS, TailClaims } from "../../protocol/signing/claims.ts";
+import { MESSAGE_BYTES_MAX } from "../../protocol/wire/envelope.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { TAIL_LEASE_MS } from "../../protocol/messages.ts";
-import type { TailCommand, TailMessage } from "../../protocol/messages.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+import { TAIL_LEASE_MS } from "../../protocol/wire/messages.ts";
+import type { TailCommand, TailMessage } from "../../protocol/wire/messages.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import type { LiveLines, LiveReader, LiveRequest } from "../live/live_tail.ts";
 import { admitted } from "./admission.ts";
 import type { Admission } from "./admission.ts";

@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import type { Place } from "../rules/conditions.ts";
 import type { Batch } from "../store/batch.ts";
 import { StreamTable } from "../store/rows/memory_table.ts";

@@ -1,9 +1,9 @@
 /** One tail on this host: the rows for which its condition is true, as many as may go. */
 import { LineBudget } from "../../protocol/line_budget.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { TailMessage } from "../../protocol/messages.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import type { TailMessage } from "../../protocol/wire/messages.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { conditionsOver } from "../rules/conditions.ts";
 import type { Place } from "../rules/conditions.ts";

@@ -1,6 +1,6 @@
 /** Masked columns as SQL: what a query sees instead of the values. */
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import type { Policy } from "./policy_config.ts";
 
 /** The SELECT of a table in which masked columns hold what may be shown. */

@@ -1,7 +1,7 @@
 /** Whether the fleet may ask this, by this host's own policy; each refusal names its rule. */
-import type { Limits } from "../../protocol/claims.ts";
+import type { Limits } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { HostCoverage, Table } from "../../protocol/messages.ts";
+import type { HostCoverage, Table } from "../../protocol/wire/messages.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { within } from "../../queries/plan/reach.ts";

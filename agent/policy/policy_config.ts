@@ -1,6 +1,6 @@
 /** The `policy` part of agent.yaml: what the fleet may ask of this host, and what that may cost it. */
 import { z } from "zod";
-import { Bytes, Duration } from "../../protocol/config_file.ts";
+import { Bytes, Duration } from "../../protocol/config/config_file.ts";
 
 /** With less DuckDB cannot even open what it is to read. */
 const MEMORY_MIN_BYTES = 128 * 2 ** 20;

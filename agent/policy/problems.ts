@@ -1,6 +1,6 @@
 /** What is wrong with a policy that no schema can tell: tables that there are not. */
-import type { ConfigProblem } from "../../protocol/config_file.ts";
-import { HOST_TABLES } from "../../protocol/streams.ts";
+import type { ConfigProblem } from "../../protocol/config/config_file.ts";
+import { HOST_TABLES } from "../../protocol/schema/streams.ts";
 import type { Policy } from "./policy_config.ts";
 
 /** Names of tables that no query could ask: a typing error would open or close another one. */

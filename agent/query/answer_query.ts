@@ -1,8 +1,8 @@
 /** Answers one question as this host's part of the fleet's answer. */
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { HostCoverage } from "../../protocol/messages.ts";
-import { formatSelector } from "../../protocol/selector.ts";
+import type { HostCoverage } from "../../protocol/wire/messages.ts";
+import { formatSelector } from "../../protocol/selector/selector.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { checkPlan, checkReading, refusal, tightened, tooMuch } from "../policy/policy.ts";

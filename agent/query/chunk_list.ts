@@ -7,7 +7,7 @@ import {
   HOUR_LIST,
   hourTexts,
 } from "../../protocol/archive/archive_piece.ts";
-import type { HostCoverage } from "../../protocol/messages.ts";
+import type { HostCoverage } from "../../protocol/wire/messages.ts";
 import type { AnswerTable, HostAnswer } from "../store/answer.ts";
 import type { FoundChunks } from "../store/query_archive.ts";
 

@@ -1,7 +1,7 @@
 /** Runs the SELECTs of windows in a query worker, over what is committed. */
 import { LogvendError } from "../../protocol/errors.ts";
-import { schemaOf } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { schemaOf } from "../../protocol/schema/streams.ts";
+import { tableSelect } from "../../protocol/schema/table_sql.ts";
 import type { Computation, TextRows } from "../store/computing.ts";
 import type { QueryParts } from "./prepare.ts";
 import type { Shipped } from "./worker_protocol.ts";

@@ -1,9 +1,9 @@
 /** Finds the rows of a stored chunk that an erasure means, in a query worker: their SQL is somebody's. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Erasure } from "../../protocol/erasure.ts";
-import { REJECTS } from "../../protocol/streams.ts";
-import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
+import { EMPTY_SHAPE } from "../../protocol/schema/stream_shape.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { conditionOf, conditionRequest, rowsQuery } from "../../queries/erase/condition.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";

@@ -1,14 +1,14 @@
 /** `agent query`: the whole answer from this host alone, without broker or orchestrator. */
-import type { Range } from "../../protocol/claims.ts";
+import type { Range } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column, HostCoverage } from "../../protocol/messages.ts";
+import type { Column, HostCoverage } from "../../protocol/wire/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { TableLook } from "../../queries/answer/table.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { withTables } from "../../queries/plan/relations.ts";
-import { readJsonLines } from "../../protocol/json_lines.ts";
+import { readJsonLines } from "../../protocol/wire/json_lines.ts";
 import { runQuestion } from "./prepare.ts";
 import type { QueryParts } from "./prepare.ts";
 import { resultFile } from "./worker_protocol.ts";

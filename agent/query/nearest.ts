@@ -1,6 +1,6 @@
 /** Archived chunks from where they are nearest: those that this host still holds from its own disk. */
 import type { ChunkReference } from "../../protocol/archive/archive_piece.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import type { ArchiveScope, QueryArchive } from "../store/query_archive.ts";
 import type { HeldChunks, SnapshotSource } from "../store/snapshot.ts";
 import { united } from "./whole_history.ts";

@@ -1,6 +1,6 @@
 /** The first steps of every query: SQL to plan, plan to leased files, files to tables. */
-import { HOUR_SPANS_MAX } from "../../protocol/messages.ts";
-import type { HostCoverage } from "../../protocol/messages.ts";
+import { HOUR_SPANS_MAX } from "../../protocol/wire/messages.ts";
+import type { HostCoverage } from "../../protocol/wire/messages.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import type { Policy } from "../policy/policy_config.ts";
 import { microseconds } from "../store/files/stored_snapshot.ts";
 import type { Snapshot, SnapshotTable } from "../store/snapshot.ts";

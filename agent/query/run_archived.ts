@@ -1,6 +1,6 @@
 /** Runs a plan over archived chunks: those that turn out to be damaged are left out, and named. */
 import { LogvendError } from "../../protocol/errors.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { ArchivedFile, ArchivedFiles, Snapshot } from "../store/snapshot.ts";
 import { requestOf, runOver } from "./prepare.ts";

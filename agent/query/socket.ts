@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { GapTotal, LostTotal, Table, WireError } from "../../protocol/messages.ts";
-import { StreamShape } from "../../protocol/stream_shape.ts";
-import { fromWireError, toWireError } from "../../protocol/wire_error.ts";
+import { GapTotal, LostTotal, Table, WireError } from "../../protocol/wire/messages.ts";
+import { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { fromWireError, toWireError } from "../../protocol/wire/wire_error.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
 import type { Snapshot, SnapshotRequest, SnapshotSource } from "../store/snapshot.ts";
-import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/wire/json_lines.ts";
 
 /** sockaddr_un.sun_path on Linux, less its closing zero byte. */
 const SOCKET_PATH_BYTES_MAX = 107;

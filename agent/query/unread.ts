@@ -1,7 +1,7 @@
 /** Archived chunks that an answer lacks, and those that it has. */
 import { CHUNKS_OF_PIECE_MAX } from "../../protocol/archive/archive_piece.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
-import type { HostCoverage, UnreadChunks } from "../../protocol/messages.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
+import type { HostCoverage, UnreadChunks } from "../../protocol/wire/messages.ts";
 import type {
   ArchivedFile,
   ArchivedFiles,

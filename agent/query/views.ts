@@ -1,9 +1,9 @@
 /** The views that a query's SQL reads: files of a table as users see it, cut to a range, masked. */
-import { testedLine } from "../../protocol/line_texts.ts";
-import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { schemaOf } from "../../protocol/streams.ts";
-import { countedSelect, tableSelect } from "../../protocol/table_sql.ts";
+import { testedLine } from "../../protocol/schema/line_texts.ts";
+import { ACCESS_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { schemaOf } from "../../protocol/schema/streams.ts";
+import { countedSelect, tableSelect } from "../../protocol/schema/table_sql.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { ArchivedFiles, SnapshotTable } from "../store/snapshot.ts";
 import { maskedSelect } from "../policy/masks.ts";

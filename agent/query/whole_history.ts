@@ -1,11 +1,11 @@
 /** What a host holds, and what of its own has left it since for the archive: each chunk once. */
-import { uniteShapes } from "../../protocol/stream_shape.ts";
+import { uniteShapes } from "../../protocol/schema/stream_shape.ts";
 import type { ChunkReference } from "../../protocol/archive/archive_piece.ts";
 import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
-import { originOf } from "../../protocol/chunk_id.ts";
+import { originOf } from "../../protocol/chunk/chunk_id.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
-import { spansOf } from "../../protocol/hour_spans.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
+import { spansOf } from "../../protocol/wire/hour_spans.ts";
 import { microseconds } from "../store/files/stored_snapshot.ts";
 import type { HostQuery } from "../store/answer.ts";
 import { hoursOf } from "../../protocol/archive/archived_hours.ts";

@@ -1,17 +1,17 @@
 /** The query worker: a process that runs one query at a time, each in a DuckDB of its own. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import { fileTarget, writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import { columnsOf, exportSelect, exportTable } from "../../queries/transfer/export.ts";
 import type { Exported } from "../../queries/transfer/export.ts";
 import { createBroadcastTable } from "../../queries/transfer/import.ts";
-import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/wire/json_lines.ts";
 import { Planner } from "../../queries/plan/planner.ts";
-import { confine } from "../../protocol/confinement.ts";
+import { confine } from "../../protocol/process/confinement.ts";
 import { resultFile, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";
 import type { Output, Shipped, WorkerQuery, WorkerReply } from "./worker_protocol.ts";
 

@@ -7,14 +7,14 @@ import {
   lastWords,
   pathList,
   PROGRAM_FOLDER,
-} from "../../protocol/own_process.ts";
-import { fromWireError } from "../../protocol/wire_error.ts";
+} from "../../protocol/process/own_process.ts";
+import { fromWireError } from "../../protocol/wire/wire_error.ts";
 import { selfCommand, WORKER_COMMAND } from "../self.ts";
 import { spareFolder } from "../store/files/spare_folder.ts";
-import { readJsonLines, writeJsonLine } from "../../protocol/json_lines.ts";
+import { readJsonLines, writeJsonLine } from "../../protocol/wire/json_lines.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
-import { libraryPath } from "../../protocol/confinement.ts";
+import { libraryPath } from "../../protocol/process/confinement.ts";
 import { makeOwnFolder, pathForWorker } from "./worker_folders.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";

@@ -1,7 +1,7 @@
 /** What the agent and its query worker say to each other: JSON lines over stdin and stdout. */
 import { z } from "zod";
-import { BroadcastTable } from "../../protocol/broadcast.ts";
-import { Column, WireError } from "../../protocol/messages.ts";
+import { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import { Column, WireError } from "../../protocol/wire/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";

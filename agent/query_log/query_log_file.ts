@@ -1,5 +1,5 @@
 /** The table `query_log`: a Parquet file made for one query, of what agent.db has noted. */
-import { QUERY_LOG } from "../../protocol/streams.ts";
+import { QUERY_LOG } from "../../protocol/schema/streams.ts";
 import { timestampValue } from "../../queries/duckdb/types.ts";
 import { writeMadeTable } from "../store/rows/made_tables.ts";
 import type { SnapshotTable } from "../store/snapshot.ts";

@@ -1,7 +1,7 @@
 /** Makes the original text of a stream's log files up again, portion by portion. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { REJECTS, schemaOf } from "../../protocol/streams.ts";
+import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
 import type { WorkerPool } from "../query/worker_pool.ts";
 import { resultFile } from "../query/worker_protocol.ts";
 import type { Books } from "../account/report.ts";

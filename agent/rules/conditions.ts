@@ -1,8 +1,8 @@
 /** Operators' conditions over rows in memory, as SQL that never fails over a value. */
-import type { Column } from "../../protocol/messages.ts";
-import { uniteColumns } from "../../protocol/stream_shape.ts";
-import type { StreamSchema } from "../../protocol/streams.ts";
-import { identifier, literal, logicalColumns } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { uniteColumns } from "../../protocol/schema/stream_shape.ts";
+import type { StreamSchema } from "../../protocol/schema/streams.ts";
+import { identifier, literal, logicalColumns } from "../../protocol/schema/table_sql.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 
 /** Where rows come from, as SQL sees it. */

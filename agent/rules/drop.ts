@@ -1,7 +1,7 @@
 /** Keeps lines that nobody wants out of the store, by SQL conditions; what is left out is counted. */
-import type { Column } from "../../protocol/messages.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import type { TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";

@@ -1,8 +1,8 @@
 /** What is wrong with the rules of streams that no schema can tell: SQL, keys that are elsewhere. */
-import type { ConfigProblem } from "../../protocol/config_file.ts";
+import type { ConfigProblem } from "../../protocol/config/config_file.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { shapeOfStream } from "../geo/geo_shape.ts";
 import type { GeoConfig } from "../geo/geo_shape.ts";
 import type { StreamConfig } from "../stream_config.ts";

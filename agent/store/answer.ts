@@ -1,8 +1,8 @@
 /** What the link asks of a host's query engine, and what comes back: the two meet here. */
 import type { ArchivePiece } from "../../protocol/archive/archive_piece.ts";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
-import type { Limits, Range, Source } from "../../protocol/claims.ts";
-import type { Column, HostCoverage, Table } from "../../protocol/messages.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import type { Limits, Range, Source } from "../../protocol/signing/claims.ts";
+import type { Column, HostCoverage, Table } from "../../protocol/wire/messages.ts";
 
 /** One question to this host. Whether it may be asked has been checked. */
 export interface HostQuery {

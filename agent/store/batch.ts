@@ -1,5 +1,5 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
-import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import type { StreamRows } from "./rows/rows.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** What windows ask of a host's query engine, and what comes back: the two meet here. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 
 /** SELECTs over the committed rows of a stretch of time. They have passed the gate. */
 export interface Computation {

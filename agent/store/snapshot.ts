@@ -1,7 +1,7 @@
 /** What the store lends to queries: the files that hold some tables, kept until given back. */
-import type { HourSpan } from "../../protocol/hour_spans.ts";
-import type { ArchiveUse, Column, Table } from "../../protocol/messages.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
+import type { HourSpan } from "../../protocol/wire/hour_spans.ts";
+import type { ArchiveUse, Column, Table } from "../../protocol/wire/messages.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import type { ColumnTexts } from "../../queries/plan/reach.ts";
 import type { Generation } from "./batch.ts";
 

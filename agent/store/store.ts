@@ -1,12 +1,12 @@
 /** The agent's store: newest rows in memory, parts, sealed chunks, and agent.db over them all. */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import type { Erasure } from "../../protocol/erasure.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Table } from "../../protocol/messages.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../protocol/streams.ts";
+import type { Table } from "../../protocol/wire/messages.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../protocol/schema/streams.ts";
 import { writeAccountFile } from "../account/account_file.ts";
 import { hoursOf } from "../account/book.ts";
 import { readQueryLog } from "../query_log/query_log.ts";

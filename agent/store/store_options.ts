@@ -1,6 +1,6 @@
 /** What a store is opened with. */
-import { ACCESS_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE, uniteShapes } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import type { Catalog } from "./database/catalog.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { StoreObserver } from "./observer.ts";

@@ -1,8 +1,8 @@
 /** What is wrong with windows and sinks that no schema can tell: SQL, files, secrets. */
-import type { ConfigProblem } from "../../protocol/config_file.ts";
+import type { ConfigProblem } from "../../protocol/config/config_file.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import { nearMiss } from "../../protocol/near_miss.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import { nearMiss } from "../../protocol/config/near_miss.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { compileList, compileRows } from "../../queries/windows/compile.ts";
 import { parseWindowList } from "../../queries/windows/header.ts";

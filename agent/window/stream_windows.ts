@@ -1,8 +1,8 @@
 /** Counts windows of one stream: its lists, those of users, and rows that sinks want as they are. */
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import {
   columnsOfLists,

@@ -1,5 +1,5 @@
 /** Writes the SQL by which other engines read an archive of access logs: `deno run -A deploy/archive/generate.ts`. */
-import { ACCESS, REJECTS, REJECTS_SCHEMA } from "../../protocol/streams.ts";
+import { ACCESS, REJECTS, REJECTS_SCHEMA } from "../../protocol/schema/streams.ts";
 import { ENGINES, viewSql } from "../../queries/views/views.ts";
 import type { EngineName } from "../../queries/views/views.ts";
 

@@ -1,9 +1,9 @@
 /** Decides whose questions the orchestrator takes: those that a trusted key signed, each once. */
 import type { ZodType } from "zod";
-import { CLAIMS_LIFETIME_MAX_MS } from "../../protocol/claims.ts";
+import { CLAIMS_LIFETIME_MAX_MS } from "../../protocol/signing/claims.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { verifyClaims } from "../../protocol/signature.ts";
-import type { Claims, Verified } from "../../protocol/signature.ts";
+import { verifyClaims } from "../../protocol/signing/signature.ts";
+import type { Claims, Verified } from "../../protocol/signing/signature.ts";
 
 /** Ids of the last 5 minutes that are remembered; beyond it questions are refused, not forgotten. */
 const REMEMBERED_MAX = 100_000;

@@ -2,8 +2,8 @@
 import { dirname } from "node:path";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
-import { newOperatorKey, readOperatorKey } from "../../protocol/signature.ts";
-import type { OperatorKey } from "../../protocol/signature.ts";
+import { newOperatorKey, readOperatorKey } from "../../protocol/signing/signature.ts";
+import type { OperatorKey } from "../../protocol/signing/signature.ts";
 
 /** Makes a key in a new file and returns its public half. @throws {LogvendError} usage */
 export async function createKeyFile(path: string): Promise<string> {

@@ -1,19 +1,25 @@
 /** Builds what an operator signs with a question, and signs it. */
-import { broadcastHash } from "../../protocol/broadcast.ts";
+import { broadcastHash } from "../../protocol/wire/broadcast.ts";
 import {
   CLAIMS_LIFETIME_MAX_MS,
   ERASE_WHERE_MAX,
   EraseClaims,
   SQL_BYTES_MAX,
   TAIL_LASTS_MAX_MS,
-} from "../../protocol/claims.ts";
-import { ErasureRecord } from "../../protocol/erasure.ts";
+} from "../../protocol/signing/claims.ts";
+import { ErasureRecord } from "../../protocol/signing/erasure.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import type { Limits, QueryClaims, Range, Source, TailClaims } from "../../protocol/claims.ts";
+import type {
+  Limits,
+  QueryClaims,
+  Range,
+  Source,
+  TailClaims,
+} from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { parseSelector } from "../../protocol/selector.ts";
-import { signClaims } from "../../protocol/signature.ts";
-import type { OperatorKey } from "../../protocol/signature.ts";
+import { parseSelector } from "../../protocol/selector/selector.ts";
+import { signClaims } from "../../protocol/signing/signature.ts";
+import type { OperatorKey } from "../../protocol/signing/signature.ts";
 
 export interface SignRequest {
   sql: string;
@@ -27,7 +33,7 @@ export interface SignRequest {
   nowMs: number;
   /** What now() stands for, ISO 8601. @default nowMs */
   now?: string | undefined;
-  /** Packed tables (protocol/broadcast.ts). */
+  /** Packed tables (protocol/wire/broadcast.ts). */
   broadcast?: string | undefined;
   /** Run it where it had to be killed before. */
   force?: boolean | undefined;

@@ -1,6 +1,6 @@
 /** The HTTP API: its routes, and errors as JSON. */
 import { Hono } from "hono";
-import { RetireClaims } from "../../protocol/claims.ts";
+import { RetireClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Authority } from "../access/authority.ts";
 import type { Queries } from "../fanout/queries.ts";

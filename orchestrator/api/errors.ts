@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LogvendError } from "../../protocol/errors.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import type { ApiError } from "./events.ts";
 

@@ -1,7 +1,7 @@
 /** The lines of a streamed answer, and its other shapes over HTTP. Field names are API contract. */
 import { z } from "zod";
-import { ErasureRecord } from "../../protocol/erasure.ts";
-import { Column, HostArchive, HostErasure, WireError } from "../../protocol/messages.ts";
+import { ErasureRecord } from "../../protocol/signing/erasure.ts";
+import { Column, HostArchive, HostErasure, WireError } from "../../protocol/wire/messages.ts";
 import { Coverage, Missing, Refusal, Unchecked } from "../fanout/coverage.ts";
 
 const Mode = z.enum(["host_complete", "aggregate", "top_k", "rows", "catalog"]);

@@ -1,13 +1,13 @@
 /** The body of a request: SQL, with the operator's signature in a header. */
 import { z } from "zod";
-import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "../../protocol/claims.ts";
+import { BROADCAST_CHARACTERS_MAX, SQL_BYTES_MAX } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 
 /** What was signed, with the signature. */
 export interface SignedText {
   sql: string;
   token: string;
-  /** Packed tables (protocol/broadcast.ts). */
+  /** Packed tables (protocol/wire/broadcast.ts). */
   broadcast?: string | undefined;
 }
 

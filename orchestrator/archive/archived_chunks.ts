@@ -1,10 +1,10 @@
 /** What lies in archives: the chunks of hosts, streams, regions and hours, told from listings. */
-import { supersededKeys } from "../../protocol/chunk_id.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../protocol/chunk_path.ts";
+import { supersededKeys } from "../../protocol/chunk/chunk_id.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
-import { matchesKnown } from "../../protocol/selector.ts";
-import type { Selector } from "../../protocol/selector.ts";
+import { matchesKnown } from "../../protocol/selector/selector.ts";
+import type { Selector } from "../../protocol/selector/selector.ts";
 
 /** Which chunks; absent: all. */
 export interface ChunkFilter {

@@ -7,7 +7,7 @@ import {
 import { ChangesReader } from "../../protocol/archive/catalog/changed_days.ts";
 import { touchesDay } from "../../protocol/archive/archived_hours.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
-import { matchesKnown } from "../../protocol/selector.ts";
+import { matchesKnown } from "../../protocol/selector/selector.ts";
 import type { ChunkFilter } from "./archived_chunks.ts";
 
 /** Of one stream and region in one archive. */

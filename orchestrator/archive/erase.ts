@@ -4,21 +4,21 @@
  * counts (chunk_id.ts), so an end at any point leaves no row doubled or missing; doing it again ends it.
  */
 import { join } from "node:path";
-import { originKey, supersededKeys } from "../../protocol/chunk_id.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { originKey, supersededKeys } from "../../protocol/chunk/chunk_id.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
-import { chunkPath } from "../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../protocol/chunk_path.ts";
+import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import { whileChanged } from "../../protocol/archive/catalog/while_changed.ts";
-import { concernsArchived, erasureKey } from "../../protocol/erasure.ts";
-import type { Erasure } from "../../protocol/erasure.ts";
+import { concernsArchived, erasureKey } from "../../protocol/signing/erasure.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import { parseSelector } from "../../protocol/selector.ts";
+import { parseSelector } from "../../protocol/selector/selector.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import { EMPTY_SHAPE } from "../../protocol/stream_shape.ts";
-import { REJECTS } from "../../protocol/streams.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { EMPTY_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { conditionOf, conditionRequest, rowsQuery } from "../../queries/erase/condition.ts";
 import type { ErasedCondition } from "../../queries/erase/condition.ts";

@@ -1,9 +1,9 @@
 /** Makes the original text of log files up again from an archive, host by host, portion by portion. */
 import { join } from "node:path";
-import { EMPTY_SHAPE, uniteShapes } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { REJECTS, schemaOf } from "../../protocol/streams.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { EMPTY_SHAPE, uniteShapes } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { Aedes } from "aedes";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { ListenAddress } from "../../protocol/listen_address.ts";
+import type { ListenAddress } from "../../protocol/config/listen_address.ts";
 
 export interface EmbeddedBroker extends AsyncDisposable {
   /** Where it listens: `mqtt://127.0.0.1:1883`. */

@@ -5,7 +5,7 @@ import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
-import { CHUNK_LABELS, labelsBeside, parseSelector } from "../../protocol/selector.ts";
+import { CHUNK_LABELS, labelsBeside, parseSelector } from "../../protocol/selector/selector.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import { listArchive } from "../archive/archived_chunks.ts";

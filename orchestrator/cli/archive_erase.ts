@@ -1,10 +1,10 @@
 /** `logvend archive erase`: rows go for good, from hosts and archives, after a typed confirmation. */
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
-import { concernsArchived, erasureText, verifyErasure } from "../../protocol/erasure.ts";
-import type { Erasure } from "../../protocol/erasure.ts";
+import { concernsArchived, erasureText, verifyErasure } from "../../protocol/signing/erasure.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
-import { HOST_TABLES, REJECTS } from "../../protocol/streams.ts";
+import { HOST_TABLES, REJECTS } from "../../protocol/schema/streams.ts";
 import { counted, parseDurationMs } from "../../protocol/units.ts";
 import { signErasure } from "../access/sign.ts";
 import type { ErasureStatus } from "../api/events.ts";

@@ -1,7 +1,7 @@
 /** `logvend archive restore`: the original lines of hosts, from object stores alone. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { REJECTS } from "../../protocol/streams.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { intoFolder, toStdout } from "../../queries/restore/restored_text.ts";
 import type { RestoredPiece } from "../../queries/restore/restored_text.ts";

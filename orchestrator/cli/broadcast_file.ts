@@ -1,10 +1,10 @@
 /** `--with users=users.csv`: reads the files of tables that go to every host with the query. */
 import { extname } from "node:path";
-import { PlainType } from "../../protocol/broadcast.ts";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
+import { PlainType } from "../../protocol/wire/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { StreamName } from "../../protocol/names.ts";
-import { identifier, literal } from "../../protocol/table_sql.ts";
+import { identifier, literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { columnsOf } from "../../queries/transfer/export.ts";
 

@@ -1,11 +1,11 @@
 /** The HTTP API as the command line uses it. */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { fromWireError } from "../../protocol/wire_error.ts";
-import type { Column } from "../../protocol/messages.ts";
+import { fromWireError } from "../../protocol/wire/wire_error.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import { LINES_TYPE, RAW_TYPE } from "../api/event_stream.ts";
-import type { ErasureRecord } from "../../protocol/erasure.ts";
+import type { ErasureRecord } from "../../protocol/signing/erasure.ts";
 import {
   ErasureList,
   ErasureStatus,
@@ -32,7 +32,7 @@ export interface QueryRequest {
   token: string;
   format: RowFormat;
   signal: AbortSignal;
-  /** Packed tables (protocol/broadcast.ts). */
+  /** Packed tables (protocol/wire/broadcast.ts). */
   broadcast?: string | undefined;
   /** Whether the answer is wanted before it is whole. @default false */
   interim?: boolean;

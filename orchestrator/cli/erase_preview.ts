@@ -1,8 +1,8 @@
 /** What an erasure would take, asked of the fleet before anything is erased. */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { counted } from "../../protocol/units.ts";
 import { conditionOf, conditionRequest } from "../../queries/erase/condition.ts";
 import type { Erased } from "../../queries/erase/condition.ts";

@@ -1,5 +1,5 @@
 /** The one object of `-o json`, written as its rows come: columns, rows, and what they cover. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import type { AnswerEnd } from "../api/events.ts";
 
 export class JsonObject {

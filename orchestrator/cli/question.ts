@@ -1,16 +1,16 @@
 /** The flags that say what is asked, of whom and within which limits; what gets signed. */
 import { Option } from "commander";
 import type { Command } from "commander";
-import { packBroadcast } from "../../protocol/broadcast.ts";
-import { Limits } from "../../protocol/claims.ts";
-import type { Source } from "../../protocol/claims.ts";
+import { packBroadcast } from "../../protocol/wire/broadcast.ts";
+import { Limits } from "../../protocol/signing/claims.ts";
+import type { Source } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { reasonOf } from "../../protocol/file_error.ts";
 import { parseRange } from "../../protocol/range.ts";
-import { formatSelector, parseSelector } from "../../protocol/selector.ts";
-import type { Selector } from "../../protocol/selector.ts";
+import { formatSelector, parseSelector } from "../../protocol/selector/selector.ts";
+import type { Selector } from "../../protocol/selector/selector.ts";
 import { parseBytes, parseDurationMs } from "../../protocol/units.ts";
-import type { OperatorKey } from "../../protocol/signature.ts";
+import type { OperatorKey } from "../../protocol/signing/signature.ts";
 import { askedSql } from "../../queries/library/library.ts";
 import { readKeyFile } from "../access/key_file.ts";
 import { signQuestion } from "../access/sign.ts";

@@ -1,5 +1,5 @@
 /** Where the rows of an answer go as they come: to stdout as they are, as one JSON object, as a table. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { AnswerEnd } from "../api/events.ts";
 import { JsonObject } from "./json_object.ts";

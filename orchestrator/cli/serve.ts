@@ -1,5 +1,5 @@
 /** `logvend serve`: one orchestrator until SIGINT or SIGTERM. */
-import { configureLogging } from "../../protocol/logging.ts";
+import { configureLogging } from "../../protocol/process/logging.ts";
 import { readOrchestratorConfig } from "../config.ts";
 import { startOrchestrator } from "../server.ts";
 import { aborted, stopSignal } from "./terminal.ts";

@@ -1,5 +1,5 @@
 /** The rows of `-o table`: as many as are drawn are kept, whose widths need all of them; more are counted. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { renderTable } from "../../queries/answer/table.ts";
 import type { JsonValue, TableLook } from "../../queries/answer/table.ts";
 

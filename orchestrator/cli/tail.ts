@@ -1,6 +1,6 @@
 /** `logvend tail`: new lines of the fleet on stdout as they come, what is not there on stderr. */
 import type { Command } from "commander";
-import { TAIL_RATE_MAX } from "../../protocol/claims.ts";
+import { TAIL_RATE_MAX } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { StreamName } from "../../protocol/names.ts";
 import { counted } from "../../protocol/units.ts";

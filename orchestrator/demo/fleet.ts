@@ -1,7 +1,7 @@
 /** The demo's fleet: one orchestrator, three hosts in two regions, their logs and agents. */
 import { join } from "node:path";
-import { newOperatorKey } from "../../protocol/signature.ts";
-import type { CommandLine } from "../../protocol/own_process.ts";
+import { newOperatorKey } from "../../protocol/signing/signature.ts";
+import type { CommandLine } from "../../protocol/process/own_process.ts";
 import { agentCommand, logvendCommand } from "../self.ts";
 import { visitorDatabase } from "./places.ts";
 import { freePort } from "./ports.ts";

@@ -1,6 +1,6 @@
 /** A program of the demo's fleet, in a process of its own; its output goes to a file. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { CommandLine } from "../../protocol/own_process.ts";
+import type { CommandLine } from "../../protocol/process/own_process.ts";
 
 /** A program that has not ended this long after it was asked to is killed. */
 const STOP_MAX_MS = 3_000;

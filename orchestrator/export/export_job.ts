@@ -1,7 +1,7 @@
 /** What the orchestrator tells the process that writes a long answer: one JSON line on its stdin. */
 import { z } from "zod";
-import { BroadcastTable } from "../../protocol/broadcast.ts";
-import { Column } from "../../protocol/messages.ts";
+import { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import { Column } from "../../protocol/wire/messages.ts";
 import { ROW_FORMATS } from "../../queries/answer/format.ts";
 
 export const ExportJob = z.object({

@@ -1,7 +1,7 @@
 /** The child that writes one long answer to its stdout, as fast as it is read. */
-import { confine } from "../../protocol/confinement.ts";
-import { readJsonLines } from "../../protocol/json_lines.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+import { confine } from "../../protocol/process/confinement.ts";
+import { readJsonLines } from "../../protocol/wire/json_lines.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import { STDOUT, writeRows } from "../../queries/answer/format.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { sqlError } from "../../queries/duckdb/sql_error.ts";

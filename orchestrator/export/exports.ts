@@ -4,18 +4,18 @@
  */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { libraryPath } from "../../protocol/confinement.ts";
-import { writeJsonLine } from "../../protocol/json_lines.ts";
-import { WireError } from "../../protocol/messages.ts";
+import { libraryPath } from "../../protocol/process/confinement.ts";
+import { writeJsonLine } from "../../protocol/wire/json_lines.ts";
+import { WireError } from "../../protocol/wire/messages.ts";
 import {
   bareEnvironment,
   beNice,
   lastWords,
   pathList,
   PROGRAM_FOLDER,
-} from "../../protocol/own_process.ts";
+} from "../../protocol/process/own_process.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
-import { fromWireError } from "../../protocol/wire_error.ts";
+import { fromWireError } from "../../protocol/wire/wire_error.ts";
 import { EXPORT_COMMAND, logvendCommand } from "../self.ts";
 import type { ExportJob } from "./export_job.ts";
 

@@ -1,6 +1,6 @@
 /** What the fleet says to one question: the merged rows, with their coverage. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { formatRows } from "../../queries/answer/format.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
 import type { Plan } from "../../queries/plan/plan.ts";

@@ -1,8 +1,8 @@
 /** Chooses whom to ask: the selected hosts that are there and can answer; the others are missing. */
 import { LogvendError } from "../../protocol/errors.ts";
-import { HEARTBEAT_MS } from "../../protocol/messages.ts";
-import { namedHosts, parseSelector } from "../../protocol/selector.ts";
-import { HOST_TABLES } from "../../protocol/streams.ts";
+import { HEARTBEAT_MS } from "../../protocol/wire/messages.ts";
+import { namedHosts, parseSelector } from "../../protocol/selector/selector.ts";
+import { HOST_TABLES } from "../../protocol/schema/streams.ts";
 import { counted } from "../../protocol/units.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { Reach } from "../../queries/plan/reach.ts";

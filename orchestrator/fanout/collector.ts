@@ -1,7 +1,12 @@
 /** Follows one query on every asked host until each has answered or is missing for a reason. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
-import type { HostCoverage, QueryAck, ResultMessage, WireError } from "../../protocol/messages.ts";
+import { ACK_TIMEOUT_MS } from "../../protocol/wire/messages.ts";
+import type {
+  HostCoverage,
+  QueryAck,
+  ResultMessage,
+  WireError,
+} from "../../protocol/wire/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { MissingKind } from "./coverage.ts";
 import { HostInbox } from "./host_inbox.ts";

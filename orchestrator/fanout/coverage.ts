@@ -1,8 +1,8 @@
 /** The coverage proof of an answer: who was asked, who answered, who is missing and why. */
 import { z } from "zod";
-import { HourSpan } from "../../protocol/hour_spans.ts";
-import { ArchiveUse, GapTotal, LostTotal } from "../../protocol/messages.ts";
-import type { HostCoverage, UnreadChunks } from "../../protocol/messages.ts";
+import { HourSpan } from "../../protocol/wire/hour_spans.ts";
+import { ArchiveUse, GapTotal, LostTotal } from "../../protocol/wire/messages.ts";
+import type { HostCoverage, UnreadChunks } from "../../protocol/wire/messages.ts";
 import { counted } from "../../protocol/units.ts";
 
 /** Why a host is missing from an answer. */

@@ -1,10 +1,10 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
-import type { QueryClaims } from "../../protocol/claims.ts";
-import { open, parseBody } from "../../protocol/envelope.ts";
+import type { QueryClaims } from "../../protocol/signing/claims.ts";
+import { open, parseBody } from "../../protocol/wire/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { QueryAck, ResultMessage } from "../../protocol/messages.ts";
-import { parseTopic } from "../../protocol/topics.ts";
+import { QueryAck, ResultMessage } from "../../protocol/wire/messages.ts";
+import { parseTopic } from "../../protocol/wire/topics.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Exports } from "../export/exports.ts";
 import { Answer, queryIdOf } from "./answer.ts";

@@ -1,8 +1,8 @@
 /** Merges what hosts answer as it comes, and says who is missing. */
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
-import type { QueryClaims } from "../../protocol/claims.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import type { QueryClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { ACK_TIMEOUT_MS } from "../../protocol/messages.ts";
+import { ACK_TIMEOUT_MS } from "../../protocol/wire/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { queryIdOf } from "./answer.ts";

@@ -1,11 +1,15 @@
 /** What hosts are told about a question: to answer it, how far their answers came, to stop. */
 import { getLogger } from "@logtape/logtape";
 import type { ArchivePiece } from "../../protocol/archive/archive_piece.ts";
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import { MESSAGE_BYTES_MAX, seal } from "../../protocol/envelope.ts";
+import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import { MESSAGE_BYTES_MAX, seal } from "../../protocol/wire/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import type { CancelCommand, QueryCommand, ResultAckCommand } from "../../protocol/messages.ts";
-import { agentTopics } from "../../protocol/topics.ts";
+import type {
+  CancelCommand,
+  QueryCommand,
+  ResultAckCommand,
+} from "../../protocol/wire/messages.ts";
+import { agentTopics } from "../../protocol/wire/topics.ts";
 import type { PreparedQuestion } from "./prepared_question.ts";
 
 /** Of a command what is not its body: identities, times. */

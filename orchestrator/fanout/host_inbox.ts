@@ -1,8 +1,8 @@
 /** Puts one host's result messages in order and holds them until its last word. */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { RESULTS_IN_FLIGHT_MAX } from "../../protocol/messages.ts";
-import type { ResultEnd, ResultMessage, ResultPart } from "../../protocol/messages.ts";
+import { RESULTS_IN_FLIGHT_MAX } from "../../protocol/wire/messages.ts";
+import type { ResultEnd, ResultMessage, ResultPart } from "../../protocol/wire/messages.ts";
 import type { Part } from "../../queries/transfer/import.ts";
 
 /** One part of a host's partial table: texts, or a finished Parquet file. */

@@ -1,5 +1,5 @@
 /** What the answer would be by now: for who watches while hosts are still at work. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { jsonList, jsonPages } from "../../queries/answer/json_rows.ts";
 import type { JsonRow } from "../../queries/answer/json_rows.ts";
 import type { Merge } from "./merge.ts";

@@ -1,6 +1,6 @@
 /** Lines of many hosts in the order of their times, as far as a moment's waiting can bring it. */
 import { LineBudget } from "../../protocol/line_budget.ts";
-import type { TailMessage } from "../../protocol/messages.ts";
+import type { TailMessage } from "../../protocol/wire/messages.ts";
 
 /** A line waits so long for earlier ones of other hosts. */
 const WINDOW_MS = 1_000;

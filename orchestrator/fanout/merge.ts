@@ -1,9 +1,9 @@
 /** Makes one answer of the rows that hosts shipped: each host's rows once, all of them or none. */
 import { join } from "node:path";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { createAndRead, PAGE_ROWS, readShort } from "../../queries/answer/json_rows.ts";
 import type { FinishedTable } from "../../queries/answer/json_rows.ts";
 import { sameColumns } from "../../queries/columns.ts";

@@ -1,7 +1,7 @@
 /** The asker's own tables: they must not be taken for others. */
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Table } from "../../protocol/messages.ts";
+import type { Table } from "../../protocol/wire/messages.ts";
 
 /** Names that merges use. */
 const RESERVED = /^partial(_\d+)?$/;

@@ -1,9 +1,9 @@
 /** A question that was taken: checked against the fleet, being planned, and whom it is for. */
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
-import type { QueryClaims } from "../../protocol/claims.ts";
+import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
+import type { QueryClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Table } from "../../protocol/messages.ts";
+import type { Table } from "../../protocol/wire/messages.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";

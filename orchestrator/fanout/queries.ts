@@ -1,8 +1,8 @@
 /** Takes questions of trusted operators, and remembers each with what came of it. */
-import { signedBroadcast } from "../../protocol/broadcast.ts";
-import { CancelClaims, QueryClaims } from "../../protocol/claims.ts";
+import { signedBroadcast } from "../../protocol/wire/broadcast.ts";
+import { CancelClaims, QueryClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { toWireError } from "../../protocol/wire_error.ts";
+import { toWireError } from "../../protocol/wire/wire_error.ts";
 import type { Authority } from "../access/authority.ts";
 import type { QueryRecord, QueryTable } from "../state/queries.ts";
 import { queryIdOf } from "./answer.ts";
@@ -16,7 +16,7 @@ export interface Question {
   sql: string;
   /** Signed claims. */
   token: string;
-  /** The asker's own tables, packed (protocol/broadcast.ts). */
+  /** The asker's own tables, packed (protocol/wire/broadcast.ts). */
   broadcast?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 /** One tail under way: which hosts are at it, what they send, and who has left. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { TailMessage, WireError } from "../../protocol/messages.ts";
+import type { TailMessage, WireError } from "../../protocol/wire/messages.ts";
 import type { MissingKind } from "./coverage.ts";
 import type { Missing } from "./coverage.ts";
 import type { LineMerger } from "./line_merger.ts";

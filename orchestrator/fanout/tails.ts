@@ -1,14 +1,14 @@
 /** Shows new lines of the fleet as they come: asks the hosts, merges by time, keeps the leases. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import { TailClaims } from "../../protocol/claims.ts";
-import { open, parseBody, seal } from "../../protocol/envelope.ts";
+import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import { TailClaims } from "../../protocol/signing/claims.ts";
+import { open, parseBody, seal } from "../../protocol/wire/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { TAIL_KEEP_MS, TailMessage } from "../../protocol/messages.ts";
-import type { TailCommand, TailKeepCommand } from "../../protocol/messages.ts";
-import { matches, parseSelector } from "../../protocol/selector.ts";
-import { agentTopics } from "../../protocol/topics.ts";
+import { TAIL_KEEP_MS, TailMessage } from "../../protocol/wire/messages.ts";
+import type { TailCommand, TailKeepCommand } from "../../protocol/wire/messages.ts";
+import { matches, parseSelector } from "../../protocol/selector/selector.ts";
+import { agentTopics } from "../../protocol/wire/topics.ts";
 import { EVERYWHERE } from "../../queries/plan/reach.ts";
 import type { Authority } from "../access/authority.ts";
 import type { ChunkCatalog } from "../fleet/chunk_catalog.ts";

@@ -1,6 +1,6 @@
 /** Says why a query that cannot be split ships too much, and what to do about it. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Limits } from "../../protocol/claims.ts";
+import type { Limits } from "../../protocol/signing/claims.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { counted, formatBytes, formatDurationMs } from "../../protocol/units.ts";
 

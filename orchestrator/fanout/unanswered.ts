@@ -1,7 +1,7 @@
 /** The error of a question that no host answered. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { WireError } from "../../protocol/messages.ts";
-import { fromWireError } from "../../protocol/wire_error.ts";
+import type { WireError } from "../../protocol/wire/messages.ts";
+import { fromWireError } from "../../protocol/wire/wire_error.ts";
 import type { Coverage } from "./coverage.ts";
 
 /** Of an empty fleet. */

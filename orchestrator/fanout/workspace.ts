@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../protocol/errors.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 
 /** Of one merge; larger ones spill into the folder. */

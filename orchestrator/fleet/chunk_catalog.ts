@@ -1,13 +1,13 @@
 /** What every host holds, as it says itself: statements as they come, days by asking for them. */
 import { getLogger } from "@logtape/logtape";
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import { hourOf } from "../../protocol/chunk_path.ts";
-import { open, parseBody, seal } from "../../protocol/envelope.ts";
+import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import { hourOf } from "../../protocol/chunk/chunk_path.ts";
+import { open, parseBody, seal } from "../../protocol/wire/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
-import { DayHoldings, DAYS_ASKED_MAX, HostHoldings } from "../../protocol/holdings.ts";
-import type { HoldingsCommand } from "../../protocol/holdings.ts";
-import { agentTopics } from "../../protocol/topics.ts";
-import { MADE_TABLES, REJECTS } from "../../protocol/streams.ts";
+import { DayHoldings, DAYS_ASKED_MAX, HostHoldings } from "../../protocol/wire/holdings.ts";
+import type { HoldingsCommand } from "../../protocol/wire/holdings.ts";
+import { agentTopics } from "../../protocol/wire/topics.ts";
+import { MADE_TABLES, REJECTS } from "../../protocol/schema/streams.ts";
 
 /** Hosts asked for days at once: brokers drop what they cannot deliver, answers to queries too. */
 const HOSTS_ASKED_MAX = 16;

@@ -3,15 +3,15 @@
  * each has said that it is done. Who has not yet, whoever asks is told.
  */
 import { getLogger } from "@logtape/logtape";
-import { EraseClaims } from "../../protocol/claims.ts";
-import type { BrokerConnection } from "../../protocol/broker_connection.ts";
-import { open, parseBody, seal } from "../../protocol/envelope.ts";
-import { concerns, erasureText, verifyErasure } from "../../protocol/erasure.ts";
-import type { Erasure } from "../../protocol/erasure.ts";
+import { EraseClaims } from "../../protocol/signing/claims.ts";
+import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import { open, parseBody, seal } from "../../protocol/wire/envelope.ts";
+import { concerns, erasureText, verifyErasure } from "../../protocol/signing/erasure.ts";
+import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { HostErasure } from "../../protocol/messages.ts";
-import type { EraseCommand } from "../../protocol/messages.ts";
-import { agentTopics } from "../../protocol/topics.ts";
+import { HostErasure } from "../../protocol/wire/messages.ts";
+import type { EraseCommand } from "../../protocol/wire/messages.ts";
+import { agentTopics } from "../../protocol/wire/topics.ts";
 import type { Authority } from "../access/authority.ts";
 import type { ErasureStatus } from "../api/events.ts";
 import type { ErasureTable } from "../state/erasures.ts";

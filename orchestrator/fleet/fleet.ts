@@ -1,13 +1,13 @@
 /** The hosts of the fleet: who is online by presence and lease, and since when the others are silent. */
 import { getLogger } from "@logtape/logtape";
-import { open, parseBody } from "../../protocol/envelope.ts";
+import { open, parseBody } from "../../protocol/wire/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { HostTables, Presence } from "../../protocol/messages.ts";
-import type { Table } from "../../protocol/messages.ts";
-import type { Selector } from "../../protocol/selector.ts";
-import { matches } from "../../protocol/selector.ts";
-import { ACCESS_SHAPE, uniteColumns } from "../../protocol/stream_shape.ts";
-import { inShownOrder, tablesOf } from "../../protocol/streams.ts";
+import { HostTables, Presence } from "../../protocol/wire/messages.ts";
+import type { Table } from "../../protocol/wire/messages.ts";
+import type { Selector } from "../../protocol/selector/selector.ts";
+import { matches } from "../../protocol/selector/selector.ts";
+import { ACCESS_SHAPE, uniteColumns } from "../../protocol/schema/stream_shape.ts";
+import { inShownOrder, tablesOf } from "../../protocol/schema/streams.ts";
 import type { HostTable } from "../state/hosts.ts";
 
 /** How often leases are checked and last-seen times are written down. */

@@ -1,7 +1,7 @@
 /** The manifest of a published result: what was asked, which files are the answer, what it covers. */
 import { z } from "zod";
-import { Range, Source } from "../../protocol/claims.ts";
-import { Column } from "../../protocol/messages.ts";
+import { Range, Source } from "../../protocol/signing/claims.ts";
+import { Column } from "../../protocol/wire/messages.ts";
 import { Coverage } from "../fanout/coverage.ts";
 
 /** Engines that read a folder leave out names that begin like this. */

@@ -1,7 +1,7 @@
 /** Cuts one long Parquet file into several of about the same size, in the order of its rows. */
 import { join } from "node:path";
-import type { Column } from "../../protocol/messages.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 
 /** Of one file: engines that read a folder share it out by files. */

@@ -1,7 +1,7 @@
 /** Erasures that operators have signed, and how they go on each host: kept until every host is done. */
 import type { DatabaseSync } from "node:sqlite";
-import { HostErasure } from "../../protocol/messages.ts";
-import { ErasureRecord } from "../../protocol/erasure.ts";
+import { HostErasure } from "../../protocol/wire/messages.ts";
+import { ErasureRecord } from "../../protocol/signing/erasure.ts";
 
 /** The tables, in orchestrator.db from schema version 3 on. Nothing of them is ever forgotten. */
 export const ERASURES_TABLES = `

@@ -1,6 +1,6 @@
 /** The hosts that an orchestrator has met, kept over restarts: offline ones can still be named. */
 import type { DatabaseSync } from "node:sqlite";
-import { Presence } from "../../protocol/messages.ts";
+import { Presence } from "../../protocol/wire/messages.ts";
 
 export interface KnownHost {
   presence: Presence;

@@ -1,7 +1,7 @@
 /** Every query that was asked, kept over restarts: who asked what of whom, and what came of it. */
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { Limits, Range, Source } from "../../protocol/claims.ts";
+import { Limits, Range, Source } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { Coverage } from "../fanout/coverage.ts";
 

@@ -1,6 +1,6 @@
 /** The `archive` part of a configuration: which object store, and how it is spoken to. */
 import { z } from "zod";
-import { Bytes, Duration } from "../config_file.ts";
+import { Bytes, Duration } from "../config/config_file.ts";
 
 const URL_WANTED = "s3://BUCKET/PREFIX, or file:FOLDER; stores without an S3 API are not supported";
 

@@ -1,7 +1,7 @@
 /** Writes a table as an Arrow IPC stream. Types that Arrow's JavaScript lacks travel as text. */
 import * as arrow from "apache-arrow";
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import type { RawChunk, RawVector } from "../duckdb/raw_vector.ts";
 
 /** How a column is read from DuckDB and laid out in Arrow. */

@@ -1,6 +1,6 @@
 /** Writes a finished answer, a table in DuckDB, in the formats that people and programs read. */
 import { join } from "node:path";
-import { identifier, literal } from "../../protocol/table_sql.ts";
+import { identifier, literal } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { carrierOf } from "../transfer/carriers.ts";
 import { jsonCopyList } from "./json_copy.ts";

@@ -1,6 +1,6 @@
 /** JSON that DuckDB writes itself, six times as fast as a value at a time: with the same values. */
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { isNested } from "../transfer/carriers.ts";
 
 /** What to select for DuckDB's COPY to JSON; null: it would write a value otherwise than we do. */

@@ -1,7 +1,7 @@
 /** Rows of a table as JSON values: no digit is lost, no value is invented. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { isNested } from "../transfer/carriers.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { parseLossless } from "../lossless_json.ts";
 

@@ -1,5 +1,5 @@
 /** Draws rows as a table for people. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { cutToWidth, displayWidth } from "./display_width.ts";
 import type { JsonRow, JsonValue } from "./json_rows.ts";
 import type { TableLook } from "./table_look.ts";

@@ -7,8 +7,8 @@ import type {
   DuckDBType,
   DuckDBValue,
 } from "@duckdb/node-api";
-import type { Column } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { canPoint } from "./raw_chunk.ts";
 import { rawChunk } from "./raw_vector.ts";
 import type { RawChunk } from "./raw_vector.ts";

@@ -1,7 +1,7 @@
 /** Rows in JavaScript's memory that SQL reads as a table. */
 import { DuckDBTableFunction } from "@duckdb/node-api";
 import type { DuckDBDataChunk } from "@duckdb/node-api";
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { RawChunks } from "./raw_chunk.ts";
 import { duckdbValue } from "./typed_columns.ts";
 import type { TypedColumn } from "./typed_columns.ts";

@@ -1,10 +1,15 @@
 /** Which rows of one chunk an erasure concerns: the SQL that says so, the same wherever it runs. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/streams.ts";
-import { identifier, literal, logicalColumns, physicalRows } from "../../protocol/table_sql.ts";
-import { timestamp } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/schema/streams.ts";
+import {
+  identifier,
+  literal,
+  logicalColumns,
+  physicalRows,
+} from "../../protocol/schema/table_sql.ts";
+import { timestamp } from "../../protocol/schema/table_sql.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { PlanRequest } from "../plan/planner.ts";
 import type { ColumnTexts } from "../plan/reach.ts";

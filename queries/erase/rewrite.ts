@@ -1,9 +1,9 @@
 /** Writes a chunk anew without some of its rows: the others stay as they are, in their order. */
-import { withoutRows } from "../../protocol/chunk_id.ts";
+import { withoutRows } from "../../protocol/chunk/chunk_id.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/streams.ts";
-import { identifier, literal, physicalRows } from "../../protocol/table_sql.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/schema/streams.ts";
+import { identifier, literal, physicalRows } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { placedRows, SO_FAR } from "../restore/restore_sql.ts";
 

@@ -1,6 +1,6 @@
 /** The library: questions that come up again and again, each by a name. */
 import { LogvendError } from "../../protocol/errors.ts";
-import { nearMiss } from "../../protocol/near_miss.ts";
+import { nearMiss } from "../../protocol/config/near_miss.ts";
 import { parseLibraryQuery } from "./header.ts";
 import type { LibraryQuery } from "./header.ts";
 import { filledSql } from "./parameters.ts";

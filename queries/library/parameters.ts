@@ -1,7 +1,7 @@
 /** Parameters of a query, and the typed literals that stand for them in its SQL. */
 import { LogvendError } from "../../protocol/errors.ts";
-import { nearMiss } from "../../protocol/near_miss.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { nearMiss } from "../../protocol/config/near_miss.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { parseDurationMs } from "../../protocol/units.ts";
 import type { LibraryQuery } from "./header.ts";
 

@@ -1,7 +1,7 @@
 /** Columns of an answer: their names made distinct, their types made those of the original. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { sameColumns } from "../columns.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 
 /** Names as CREATE TABLE AS makes them: a second `a` becomes `a_1`. */
 export function distinctNames(columns: readonly Column[]): Column[] {

@@ -1,6 +1,6 @@
 /** Turns a question about the catalog into one over its rows, which stand in the SQL itself. */
-import type { Column, Table } from "../../protocol/messages.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import type { Column, Table } from "../../protocol/wire/messages.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { baseTable, isBaseTable, isColumnRef, isNode, rewrite, walk } from "../ast_nodes.ts";
 import type { AstNode, BaseTable, ColumnRef, QueryNode } from "../ast_nodes.ts";
 import {

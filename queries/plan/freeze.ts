@@ -1,5 +1,5 @@
 /** Replaces now(), current_date and the like by one literal, the same on every host. */
-import { timestamp } from "../../protocol/table_sql.ts";
+import { timestamp } from "../../protocol/schema/table_sql.ts";
 import { sqlError } from "../ast.ts";
 import { cast, constant, isColumnRef, isFunctionCall, locationOf } from "../ast_nodes.ts";
 import { named, rewrite, some, walk } from "../ast_nodes.ts";

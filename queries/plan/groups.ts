@@ -1,6 +1,6 @@
 /** Divides a SELECT that groups rows between the hosts and the merge, where DuckDB finds it sound. */
-import type { Column } from "../../protocol/messages.ts";
-import { emptySelect } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { emptySelect } from "../../protocol/schema/table_sql.ts";
 import { printSql } from "../ast.ts";
 import { identity, named, select } from "../ast_nodes.ts";
 import type { Expression, SelectNode } from "../ast_nodes.ts";

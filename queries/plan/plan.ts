@@ -1,5 +1,5 @@
 /** What a plan is: who runs which SQL, and what comes out. */
-import type { Column } from "../../protocol/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import type { Bounds } from "./range.ts";
 import type { Reach } from "./reach.ts";
 

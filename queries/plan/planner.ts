@@ -1,9 +1,9 @@
 /** Splits one SELECT into what every host runs and what merges their rows: the same on both sides. */
-import type { Range } from "../../protocol/claims.ts";
+import type { Range } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column, Table } from "../../protocol/messages.ts";
-import { shownColumns } from "../../protocol/streams.ts";
-import { emptySelect, identifier } from "../../protocol/table_sql.ts";
+import type { Column, Table } from "../../protocol/wire/messages.ts";
+import { shownColumns } from "../../protocol/schema/streams.ts";
+import { emptySelect, identifier } from "../../protocol/schema/table_sql.ts";
 import { bindFailure, bindFailureIn, printSql } from "../ast.ts";
 import type { QueryNode } from "../ast_nodes.ts";
 import { Engine } from "../duckdb/engine.ts";

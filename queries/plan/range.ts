@@ -1,5 +1,5 @@
 /** Which time a query reads: what was asked, unless the SQL itself bounds the time. */
-import type { Range } from "../../protocol/claims.ts";
+import type { Range } from "../../protocol/signing/claims.ts";
 import { isColumnRef, isExpression, isFunctionCall, isNode, isSelect, walk } from "../ast_nodes.ts";
 import type { AstNode, AstValue, QueryNode, SelectNode } from "../ast_nodes.ts";
 import { baseTablesOf, conjunctsOf } from "./shape.ts";

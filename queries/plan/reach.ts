@@ -1,6 +1,6 @@
 /** How far a query's own conditions let it reach: into which time, to rows of which hosts. */
-import type { LineTests } from "../../protocol/line_texts.ts";
-import type { Column } from "../../protocol/messages.ts";
+import type { LineTests } from "../../protocol/schema/line_texts.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { printSql } from "../ast.ts";
 import {
   baseTable,

@@ -1,5 +1,5 @@
 /** Gives SQL the tables that it reads, as parts of WITH. */
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 
 /** The text of a query with tables, each `[name, SELECT]`, put in front of its own WITH. */
 export function withTables(tables: readonly (readonly [string, string])[], sql: string): string {

@@ -1,7 +1,7 @@
 /** Divides a query between the hosts and the merge: groups first, else first rows, else rows. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column, Table } from "../../protocol/messages.ts";
-import { emptySelect } from "../../protocol/table_sql.ts";
+import type { Column, Table } from "../../protocol/wire/messages.ts";
+import { emptySelect } from "../../protocol/schema/table_sql.ts";
 import { positionText, printSql } from "../ast.ts";
 import {
   baseTable,

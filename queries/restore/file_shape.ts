@@ -1,9 +1,9 @@
 /** What the rows of a stored file are made of, told from the file itself: agent.db may be lost. */
-import type { Column } from "../../protocol/messages.ts";
-import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../protocol/stream_shape.ts";
-import { ACCESS, streamSchema } from "../../protocol/streams.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { ACCESS_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { ACCESS, streamSchema } from "../../protocol/schema/streams.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 
 /** Only access logs have this one. */

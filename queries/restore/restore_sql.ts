@@ -1,7 +1,12 @@
 /** The SQL that makes the lines of a log up again from parts, chunks and rejects, in order. */
-import { IS_REDACTED, REJECTS_SCHEMA } from "../../protocol/streams.ts";
-import type { StreamSchema } from "../../protocol/streams.ts";
-import { literal, logicalColumns, physicalRows, timestamp } from "../../protocol/table_sql.ts";
+import { IS_REDACTED, REJECTS_SCHEMA } from "../../protocol/schema/streams.ts";
+import type { StreamSchema } from "../../protocol/schema/streams.ts";
+import {
+  literal,
+  logicalColumns,
+  physicalRows,
+  timestamp,
+} from "../../protocol/schema/table_sql.ts";
 import type { Slice } from "./slices.ts";
 
 /** Which lines. */

@@ -1,9 +1,9 @@
 /** Takes a finished table out of a DuckDB process: small ones as text, larger ones as Parquet. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { carrierOf, isNested } from "./carriers.ts";
 
 export interface ExportOptions {

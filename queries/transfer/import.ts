@@ -1,12 +1,12 @@
 /** Loads what another machine exported into a table, exactly, or not at all. */
-import type { BroadcastTable } from "../../protocol/broadcast.ts";
+import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { textsOf } from "../duckdb/engine.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { sameColumns } from "../columns.ts";
-import { identifier } from "../../protocol/table_sql.ts";
+import { identifier } from "../../protocol/schema/table_sql.ts";
 import { carrierOf } from "./carriers.ts";
 
 /** One host's table (or a piece of it, when text) as it came. */

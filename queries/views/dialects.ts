@@ -1,6 +1,6 @@
 /** What the engines that read Parquet call things. */
-import type { Column } from "../../protocol/messages.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 
 export type DialectName = "clickhouse" | "trino" | "athena" | "spark";
 

@@ -1,7 +1,12 @@
 /** SQL by which other engines read the chunks of a stream as they lie: a view with the usual columns. */
-import type { Column } from "../../protocol/messages.ts";
-import type { StreamSchema } from "../../protocol/streams.ts";
-import { emptySelect, identifier, literal, logicalColumns } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import type { StreamSchema } from "../../protocol/schema/streams.ts";
+import {
+  emptySelect,
+  identifier,
+  literal,
+  logicalColumns,
+} from "../../protocol/schema/table_sql.ts";
 import { DIALECTS } from "./dialects.ts";
 import type { Dialect, DialectName } from "./dialects.ts";
 

@@ -1,9 +1,9 @@
 /** Lists over the rows of one window as SQL: the rows are read once, whatever is counted of them. */
 import { LogvendError } from "../../protocol/errors.ts";
-import type { Column } from "../../protocol/messages.ts";
-import { widest } from "../../protocol/stream_shape.ts";
-import { ACCESS, shownColumns } from "../../protocol/streams.ts";
-import { emptySelect, identifier, literal, timestamp } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { widest } from "../../protocol/schema/stream_shape.ts";
+import { ACCESS, shownColumns } from "../../protocol/schema/streams.ts";
+import { emptySelect, identifier, literal, timestamp } from "../../protocol/schema/table_sql.ts";
 import { bindFailure, printSql } from "../ast.ts";
 import type { Engine } from "../duckdb/engine.ts";
 import { admit } from "../gate.ts";

@@ -1,6 +1,6 @@
 /** Columns as fields of a JSON document, such that every JSON reader reads what was there. */
-import type { Column } from "../../protocol/messages.ts";
-import { identifier, literal } from "../../protocol/table_sql.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
+import { identifier, literal } from "../../protocol/schema/table_sql.ts";
 
 /** Beyond, doubles do not tell neighbours apart, and readers of JSON have doubles. */
 const SAFE_MAX = Number.MAX_SAFE_INTEGER;

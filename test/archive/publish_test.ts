@@ -6,7 +6,7 @@ import { publishAnswer } from "../../orchestrator/cli/publish.ts";
 import type { PublishCommand } from "../../orchestrator/cli/publish.ts";
 import { ResultManifest } from "../../orchestrator/publish/manifest.ts";
 import { hashObject, readObject } from "../../protocol/archive/object_store.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { CapturedTerminal } from "../harness/captured_terminal.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";

@@ -1,8 +1,8 @@
 /** What the sandbox of queries costs a host: the gate, the worker, its start, and memory. */
 import { WorkerPool } from "../../agent/query/worker_pool.ts";
 import type { WorkerQuery } from "../../agent/query/worker_protocol.ts";
-import { ACCESS } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { ACCESS } from "../../protocol/schema/streams.ts";
+import { tableSelect } from "../../protocol/schema/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { admit } from "../../queries/gate.ts";

@@ -3,9 +3,9 @@
  * beside what everybody has on the same file in the same run: awk, `grep -c`, `zstd -3`.
  */
 import { visitorDatabase } from "../../orchestrator/demo/places.ts";
-import { ACCESS } from "../../protocol/streams.ts";
+import { ACCESS } from "../../protocol/schema/streams.ts";
 import { join } from "node:path";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { tableSelect } from "../../protocol/schema/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { ourProgram } from "../harness/program.ts";

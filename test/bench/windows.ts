@@ -4,8 +4,8 @@ import { WORKER_COMMAND } from "../../agent/self.ts";
 import type { WindowEvent } from "../../agent/window/event.ts";
 import { visitorDatabase } from "../../orchestrator/demo/places.ts";
 import { shapeOfStream } from "../../agent/geo/geo_shape.ts";
-import { streamSchema } from "../../protocol/streams.ts";
-import { identifier, literal, tableSelect } from "../../protocol/table_sql.ts";
+import { streamSchema } from "../../protocol/schema/streams.ts";
+import { identifier, literal, tableSelect } from "../../protocol/schema/table_sql.ts";
 import { formatBytes } from "../../protocol/units.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import {

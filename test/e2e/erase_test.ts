@@ -5,7 +5,7 @@ import { eraseCommand } from "../../orchestrator/cli/archive_erase.ts";
 import type { EraseOptions } from "../../orchestrator/cli/archive_erase.ts";
 import { ApiClient } from "../../orchestrator/cli/client.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
-import { erasureKey } from "../../protocol/erasure.ts";
+import { erasureKey } from "../../protocol/signing/erasure.ts";
 import { archivedLines } from "../archive/scene.ts";
 import { parquetFiles } from "../unit/agent/store/scene.ts";
 import { CapturedTerminal } from "../harness/captured_terminal.ts";

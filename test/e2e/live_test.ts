@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
 import { findProgram } from "../../deploy/build/debian_package.ts";
-import { open, parseBody } from "../../protocol/envelope.ts";
-import { TailMessage } from "../../protocol/messages.ts";
+import { open, parseBody } from "../../protocol/wire/envelope.ts";
+import { TailMessage } from "../../protocol/wire/messages.ts";
 import { eventually } from "../harness/eventually.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { combinedLine } from "../harness/lines.ts";

@@ -5,7 +5,7 @@ import { combinedLine, jsonLine } from "../harness/lines.ts";
 import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import type { Ended } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 
 function agent(...args: string[]): Promise<Ended> {

@@ -1,6 +1,6 @@
 /** A line of 100 MB: cut, flagged, its length kept; the file goes on, and memory stays small. */
 import { join } from "node:path";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { readCommits } from "./data_folder.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";

@@ -1,8 +1,8 @@
 /** Erasing, interrupted by kill -9 again and again: in the end every other line is there once. */
 import { openStore } from "../../agent/open_store.ts";
 import { readAgentConfig } from "../../agent/config.ts";
-import { erasedOf } from "../../protocol/chunk_id.ts";
-import { parseChunkPath } from "../../protocol/chunk_path.ts";
+import { erasedOf } from "../../protocol/chunk/chunk_id.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { eventually } from "../harness/eventually.ts";
 import { eraseSigner } from "../unit/agent/erase/scene.ts";
 import { readLiveCommits } from "./data_folder.ts";

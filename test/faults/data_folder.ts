@@ -1,7 +1,7 @@
 /** Looks into an agent's data folder from outside: what agent.db says, and what lies on the disk. */
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { chunkPath } from "../../protocol/chunk_path.ts";
+import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { HOST, REGION } from "./agent_process.ts";
 
 const TEMPORARY = ".writing-";

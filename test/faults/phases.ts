@@ -4,7 +4,7 @@
  */
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { join } from "node:path";
-import { literal } from "../../protocol/table_sql.ts";
+import { literal } from "../../protocol/schema/table_sql.ts";
 import type { FolderState } from "./data_folder.ts";
 import type { Watch } from "./watch.ts";
 

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { eventId } from "../../agent/window/event.ts";
 import type { WindowEvent } from "../../agent/window/event.ts";
-import { ACCESS } from "../../protocol/streams.ts";
-import { identifier, tableSelect } from "../../protocol/table_sql.ts";
+import { ACCESS } from "../../protocol/schema/streams.ts";
+import { identifier, tableSelect } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { compileList, WINDOW_ROWS, windowSelect } from "../../queries/windows/compile.ts";
 import type { CompiledList } from "../../queries/windows/compile.ts";

@@ -1,8 +1,8 @@
 /** Which lines the store holds, read from its Parquet files past the agent, and what that proves. */
-import { schemaOf } from "../../protocol/streams.ts";
+import { schemaOf } from "../../protocol/schema/streams.ts";
 import { join } from "node:path";
-import { REJECTS } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { REJECTS } from "../../protocol/schema/streams.ts";
+import { tableSelect } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { REGION } from "./agent_process.ts";
 import { readCommits } from "./data_folder.ts";

@@ -1,7 +1,7 @@
 /** A cheap look at a data folder that an agent is writing: asked every millisecond. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { chunkPath } from "../../protocol/chunk_path.ts";
+import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { HOST, REGION } from "./agent_process.ts";
 import { filesBelow, isTemporary, sizeOf } from "./data_folder.ts";
 

@@ -4,7 +4,7 @@ import { ApiClient } from "../../orchestrator/cli/client.ts";
 import { queryCommand } from "../../orchestrator/cli/query.ts";
 import { addQuestionOptions } from "../../orchestrator/cli/question.ts";
 import type { QuestionOptions } from "../../orchestrator/cli/question.ts";
-import { newOperatorKey } from "../../protocol/signature.ts";
+import { newOperatorKey } from "../../protocol/signing/signature.ts";
 import { CapturedTerminal } from "./captured_terminal.ts";
 import { eventually } from "./eventually.ts";
 import { startMosquitto } from "./mosquitto.ts";

@@ -1,8 +1,8 @@
 /** Listens at the broker: what hosts report of every query, and how many bytes they send. */
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
-import { open, parseBody } from "../../protocol/envelope.ts";
-import { ResultMessage } from "../../protocol/messages.ts";
+import { open, parseBody } from "../../protocol/wire/envelope.ts";
+import { ResultMessage } from "../../protocol/wire/messages.ts";
 
 /** Of one query, over all its hosts. */
 export interface Observed {

@@ -1,7 +1,7 @@
 /** Tables of hosts that read nothing but access logs. */
-import type { Table } from "../../protocol/messages.ts";
-import { ACCESS_SHAPE } from "../../protocol/stream_shape.ts";
-import { tablesOf } from "../../protocol/streams.ts";
+import type { Table } from "../../protocol/wire/messages.ts";
+import { ACCESS_SHAPE } from "../../protocol/schema/stream_shape.ts";
+import { tablesOf } from "../../protocol/schema/streams.ts";
 
 /** Those of these streams, and what every host has. */
 export function accessTables(...streams: string[]): Table[] {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { ACCESS } from "../../protocol/streams.ts";
-import { tableSelect } from "../../protocol/table_sql.ts";
+import { ACCESS } from "../../protocol/schema/streams.ts";
+import { tableSelect } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { admit } from "../../queries/gate.ts";
 import { TempFolder } from "../harness/temp_folder.ts";

@@ -1,6 +1,6 @@
 /** Agents that lie or are broken: each spoils its own part of an answer, visibly, and nothing else. */
 import assert from "node:assert/strict";
-import type { ResultEnd, ResultPart } from "../../protocol/messages.ts";
+import type { ResultEnd, ResultPart } from "../../protocol/wire/messages.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { logsWith, Scene } from "../unit/orchestrator/scene.ts";

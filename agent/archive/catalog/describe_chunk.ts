@@ -1,8 +1,8 @@
 /** Looks at a chunk for the catalog: its rows and times, and the texts of its indexed columns. */
-import type { Column } from "../../../protocol/messages.ts";
-import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
-import { schemaOf } from "../../../protocol/streams.ts";
-import { identifier, literal } from "../../../protocol/table_sql.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
+import { schemaOf } from "../../../protocol/schema/streams.ts";
+import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
 import { hashSql } from "./fingerprints.ts";

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../../protocol/errors.ts";
-import { chunkPath } from "../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import {
   entriesFolder,
   entryKey,

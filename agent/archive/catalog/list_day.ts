@@ -2,9 +2,9 @@
 import { chunkFolder } from "../../../protocol/archive/catalog/catalog_keys.ts";
 import type { CatalogDay } from "../../../protocol/archive/catalog/catalog_keys.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
-import { counting } from "../../../protocol/chunk_id.ts";
-import { parseChunkPath } from "../../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
+import { counting } from "../../../protocol/chunk/chunk_id.ts";
+import { parseChunkPath } from "../../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import { retried } from "../reads/retried.ts";
 
 /** A chunk that is there. */

@@ -1,7 +1,7 @@
 /** Writes a manifest: the chunks of an older one that are still there, and others beside them. */
 import { crc32 } from "node:zlib";
 import { dayCounts } from "../../../protocol/archive/archived_hours.ts";
-import { identifier, literal } from "../../../protocol/table_sql.ts";
+import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine, textsOf } from "../../../queries/duckdb/engine.ts";
 import { FILE, footerBytes, readFooter } from "../../store/sealing/parquet/footer.ts";
 import { structs, text } from "../../store/sealing/parquet/thrift.ts";

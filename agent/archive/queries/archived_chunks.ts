@@ -1,13 +1,13 @@
 /** The region's archive as queries see it: which chunks they have to read, and these as tables. */
 import { getLogger } from "@logtape/logtape";
 import type { ChunkReference } from "../../../protocol/archive/archive_piece.ts";
-import { parseChunkPath } from "../../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import { ObjectStoreError, readObject } from "../../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
 import type { ChangedDay } from "../../../protocol/archive/catalog/changed_days.ts";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
-import type { ArchiveUse } from "../../../protocol/messages.ts";
-import { REJECTS } from "../../../protocol/streams.ts";
+import type { ArchiveUse } from "../../../protocol/wire/messages.ts";
+import { REJECTS } from "../../../protocol/schema/streams.ts";
 import type { ArchiveScope, FoundChunks, QueryArchive } from "../../store/query_archive.ts";
 import type {
   FormerChunk,

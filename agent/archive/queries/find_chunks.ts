@@ -14,8 +14,8 @@ import { ArchivedHours, dayMsOf, touchesDay } from "../../../protocol/archive/ar
 import { ObjectStoreError } from "../../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { chunkPath } from "../../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import type { ListedChunk } from "../../../protocol/archive/archive_piece.ts";
 import type { ArchiveScope, FoundChunks } from "../../store/query_archive.ts";
 import { datesOf, listDay } from "../catalog/list_day.ts";

@@ -1,7 +1,7 @@
 /** Which archived chunks a signed question may see, by what their keys say. */
-import { parseChunkPath } from "../../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
-import { matchesKnown, parseSelector } from "../../../protocol/selector.ts";
+import { parseChunkPath } from "../../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
+import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
 import type { ArchiveScope } from "../../store/query_archive.ts";
 
 const HOUR_MS = 3_600_000;

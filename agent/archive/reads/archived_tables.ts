@@ -1,9 +1,9 @@
 /** Archived chunks as the files that a query reads: of each only what can matter is fetched. */
-import type { ArchiveUse, Column } from "../../../protocol/messages.ts";
-import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import { schemaOf } from "../../../protocol/streams.ts";
-import { physicalNames } from "../../../protocol/table_sql.ts";
+import type { ArchiveUse, Column } from "../../../protocol/wire/messages.ts";
+import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { schemaOf } from "../../../protocol/schema/streams.ts";
+import { physicalNames } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
 import type {

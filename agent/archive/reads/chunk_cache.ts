@@ -7,7 +7,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LogvendError } from "../../../protocol/errors.ts";
-import type { Column } from "../../../protocol/messages.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
 import { withoutRefused } from "./bloom_filter.ts";

@@ -1,7 +1,7 @@
 /** The footer of an archived chunk, read by range: where its row groups and columns lie. */
 import { parquetMetadata } from "hyparquet";
 import type { ColumnMetaData, FileMetaData, SchemaElement } from "hyparquet";
-import type { Column } from "../../../protocol/messages.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
 import { checkFooter } from "./check_footer.ts";
 import type { FooterFacts } from "./check_footer.ts";
 import { ChunkError } from "./chunk_error.ts";

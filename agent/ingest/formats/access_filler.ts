@@ -1,6 +1,6 @@
 /** Fills rows with the fields of access logs. */
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import { redactedLayout } from "../../../protocol/streams.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { redactedLayout } from "../../../protocol/schema/streams.ts";
 import type { Redactor } from "../../rules/redact.ts";
 import { newAccessRows } from "../../store/rows/rows.ts";
 import type { AccessRows } from "../../store/rows/rows.ts";

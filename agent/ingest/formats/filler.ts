@@ -1,5 +1,5 @@
 /** What turns a line's text into a row, whatever its format. */
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
 import type { StreamRows } from "../../store/rows/rows.ts";
 import type { RejectReason } from "./row.ts";
 

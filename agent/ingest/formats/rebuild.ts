@@ -1,4 +1,4 @@
-/** Makes a line up again from its columns: the twin of the SQL in protocol/streams.ts. */
+/** Makes a line up again from its columns: the twin of the SQL in protocol/schema/streams.ts. */
 import type { AccessRow } from "./row.ts";
 import { MONTHS } from "./time.ts";
 

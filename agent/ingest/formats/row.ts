@@ -1,6 +1,6 @@
 /** One parsed access log line, and the closed set of reasons why a line is none. */
 
-/** How the columns make the line up again; the expressions are in protocol/streams.ts. */
+/** How the columns make the line up again; the expressions are in protocol/schema/streams.ts. */
 export type Layout = "common" | "combined" | "combined_time" | "json";
 
 /** The columns of one line, with nginx's names. Text is null for NULL. */

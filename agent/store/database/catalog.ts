@@ -4,7 +4,7 @@ import { addCounts, readCounts } from "../../account/book.ts";
 import type { HourRange } from "../../account/book.ts";
 import type { Count } from "../../account/tally.ts";
 import type { Gap, Generation } from "../batch.ts";
-import { StreamShape, uniteShapes } from "../../../protocol/stream_shape.ts";
+import { StreamShape, uniteShapes } from "../../../protocol/schema/stream_shape.ts";
 import { addTouched } from "./touched.ts";
 import type { Touched } from "./touched.ts";
 import type { Run } from "../../../queries/restore/slices.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
-import { ACCESS_SHAPE } from "../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../protocol/schema/stream_shape.ts";
 import { ACCOUNTING_MIGRATION, ACCOUNTING_TABLE } from "../../account/book.ts";
 import { QUERY_LOG_TABLE } from "../../query_log/query_log.ts";
 import { ARCHIVED_TABLE } from "./archive_book.ts";

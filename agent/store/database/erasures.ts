@@ -5,9 +5,9 @@
  */
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { addErased } from "../../account/book.ts";
-import type { Erasure } from "../../../protocol/erasure.ts";
-import { EraseClaims } from "../../../protocol/claims.ts";
-import { REJECTS } from "../../../protocol/streams.ts";
+import type { Erasure } from "../../../protocol/signing/erasure.ts";
+import { EraseClaims } from "../../../protocol/signing/claims.ts";
+import { REJECTS } from "../../../protocol/schema/streams.ts";
 import type { ErasedCount } from "../../../queries/erase/rewrite.ts";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import type { Reserve } from "./reserve.ts";

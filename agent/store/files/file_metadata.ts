@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import { messageOf } from "../../../protocol/errors.ts";
-import { SCHEMA_VERSION } from "../../../protocol/streams.ts";
-import { literal } from "../../../protocol/table_sql.ts";
+import { SCHEMA_VERSION } from "../../../protocol/schema/streams.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
 import type { Generation } from "../batch.ts";
 import type { StoredFile } from "../database/catalog.ts";

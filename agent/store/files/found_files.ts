@@ -1,10 +1,10 @@
 /** Reads files that agent.db does not name: what they say of themselves, or that they cannot be read. */
 import { basename, join } from "node:path";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import { HOST_TABLES, SCHEMA_VERSION } from "../../../protocol/streams.ts";
-import { literal } from "../../../protocol/table_sql.ts";
+import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { HOST_TABLES, SCHEMA_VERSION } from "../../../protocol/schema/streams.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
 import type { StoredFile } from "../database/catalog.ts";
 import { readMetadata } from "./file_metadata.ts";

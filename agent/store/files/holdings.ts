@@ -1,7 +1,7 @@
 /** What the store holds, as the fleet is told: a host that cannot match is then not asked. */
 import type { DatabaseSync } from "node:sqlite";
-import { CHUNKS_OF_DAY_MAX, DAYS_MAX } from "../../../protocol/holdings.ts";
-import type { DayHoldings, HostHoldings } from "../../../protocol/holdings.ts";
+import { CHUNKS_OF_DAY_MAX, DAYS_MAX } from "../../../protocol/wire/holdings.ts";
+import type { DayHoldings, HostHoldings } from "../../../protocol/wire/holdings.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import type { Gap } from "../batch.ts";
 import { formerUntil } from "../recovery/former_folder.ts";

@@ -1,6 +1,6 @@
 /** Lends sealed chunks by name, for questions to the archive: what is here need not be fetched. */
 import { join } from "node:path";
-import { parseChunkPath } from "../../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import type { Catalog, StoredFile } from "../database/catalog.ts";
 import type { Leases } from "./leases.ts";
 import type { Snapshot, SnapshotTable } from "../snapshot.ts";

@@ -1,9 +1,9 @@
 /** A data folder that no agent is writing, read as it lies there: parts and chunks, no newest rows. */
 import { LogvendError } from "../../../protocol/errors.ts";
 import { reasonOf } from "../../../protocol/file_error.ts";
-import { ACCESS_SHAPE } from "../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../../protocol/streams.ts";
+import { ACCESS_SHAPE } from "../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { ACCOUNTING, QUERY_LOG, REJECTS, tablesOf } from "../../../protocol/schema/streams.ts";
 import { writeAccountFile } from "../../account/account_file.ts";
 import { hoursOf } from "../../account/book.ts";
 import type { Books } from "../../account/report.ts";

@@ -3,7 +3,7 @@
  * the archive alone, and so are its rows, unless their log files are still there and were read again.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { originOf } from "../../../protocol/chunk_id.ts";
+import { originOf } from "../../../protocol/chunk/chunk_id.ts";
 import type { Generation } from "../batch.ts";
 import type { Reserve } from "../database/reserve.ts";
 import type { FormerChunk } from "../snapshot.ts";

@@ -22,7 +22,7 @@
  *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
  *    the flush may have been whole once.
  */
-import { supersededKeys } from "../../../protocol/chunk_id.ts";
+import { supersededKeys } from "../../../protocol/chunk/chunk_id.ts";
 import type { Run, StoredFile } from "../database/catalog.ts";
 import type { FileMetadata } from "../files/file_metadata.ts";
 

@@ -1,7 +1,7 @@
 /** Tables that no file holds: each is made for one query, as a Parquet file that goes with it. */
 import { dirname, join } from "node:path";
-import { schemaOf } from "../../../protocol/streams.ts";
-import { literal } from "../../../protocol/table_sql.ts";
+import { schemaOf } from "../../../protocol/schema/streams.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { duckdbType } from "../../../queries/duckdb/types.ts";
 import type { DuckDBValue } from "../../../queries/duckdb/types.ts";

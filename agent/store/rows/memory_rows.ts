@@ -1,9 +1,9 @@
 /** The newest rows, in memory until a flush makes them durable parts; DuckDB writes those. */
-import { hourOf } from "../../../protocol/chunk_path.ts";
-import { ACCESS, REJECTS } from "../../../protocol/streams.ts";
-import { literal } from "../../../protocol/table_sql.ts";
-import { EMPTY_SHAPE } from "../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
+import { hourOf } from "../../../protocol/chunk/chunk_path.ts";
+import { ACCESS, REJECTS } from "../../../protocol/schema/streams.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
+import { EMPTY_SHAPE } from "../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import type { Batch } from "../batch.ts";
 import type { Run } from "../database/catalog.ts";

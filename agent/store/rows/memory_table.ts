@@ -1,7 +1,7 @@
 /** The rows of one table that are not durable yet, with what a flush must know of them. */
-import { uniteShapes } from "../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
-import { REJECTS_SCHEMA, streamSchema } from "../../../protocol/streams.ts";
+import { uniteShapes } from "../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { REJECTS_SCHEMA, streamSchema } from "../../../protocol/schema/streams.ts";
 import { sameColumns } from "../../../queries/columns.ts";
 import { CHUNK_ROWS } from "../../../queries/duckdb/types.ts";
 import type { Batch } from "../batch.ts";

@@ -1,5 +1,5 @@
 /** Rows of one table in memory: copies of what came in batches, in chunks that are used again. */
-import type { Column } from "../../../protocol/messages.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
 import type { RowSource, TypedChunk } from "../../../queries/duckdb/row_source.ts";
 import { DoubleColumn, TextColumn } from "../../../queries/duckdb/typed_columns.ts";
 import type { RowRange, TypedColumn, WideColumn } from "../../../queries/duckdb/typed_columns.ts";

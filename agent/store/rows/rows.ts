@@ -1,5 +1,5 @@
 /** Rows in columns, in file order: made by ingest, kept by the store until they are durable. */
-import type { Column } from "../../../protocol/messages.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
 import { TextHeap } from "../../../queries/duckdb/text_heap.ts";
 import {
   IntegerColumn,
@@ -96,7 +96,7 @@ function baseColumns(heap: TextHeap, capacity: number) {
     ts: new WideColumn(capacity),
     time_zone_min: new IntegerColumn(new Int16Array(capacity)),
     /**
-     * How the columns make the line up (protocol/layout.ts), or "common", "combined",
+     * How the columns make the line up (protocol/schema/layout.ts), or "common", "combined",
      * "combined_time", "json"; NULL when `line_text` holds the line; "+redacted" behind it (then
      * "text" for NULL) when a rule changed the line.
      */

@@ -1,8 +1,8 @@
 /** Makes one chunk of parts: a Parquet file of an hour's rows, and its SHA-256. */
 import { z } from "zod";
-import { Column } from "../../../protocol/messages.ts";
-import { StreamShape } from "../../../protocol/stream_shape.ts";
-import { emptySelect, literal, parquetFiles } from "../../../protocol/table_sql.ts";
+import { Column } from "../../../protocol/wire/messages.ts";
+import { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { emptySelect, literal, parquetFiles } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { rewriteChunk } from "../../../queries/erase/rewrite.ts";
 import type { Rewritten } from "../../../queries/erase/rewrite.ts";

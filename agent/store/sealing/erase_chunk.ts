@@ -1,8 +1,8 @@
 /** Erasing as the store does it: hours are sealed, then chunks are written anew without some rows. */
 import { basename, dirname, join } from "node:path";
-import type { Erasure } from "../../../protocol/erasure.ts";
-import { REJECTS } from "../../../protocol/streams.ts";
-import type { StreamShape } from "../../../protocol/stream_shape.ts";
+import type { Erasure } from "../../../protocol/signing/erasure.ts";
+import { REJECTS } from "../../../protocol/schema/streams.ts";
+import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
 import type { Sealer } from "./chunk_writer.ts";
 import type { StoredFile } from "../database/catalog.ts";
 import { removeIfThere, writeNamed } from "../../../protocol/durable_file.ts";

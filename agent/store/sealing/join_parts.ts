@@ -1,6 +1,6 @@
 /** Makes a chunk of parts that were written as chunks are: what they hold is copied as it is. */
-import type { Column } from "../../../protocol/messages.ts";
-import { parquetFiles } from "../../../protocol/table_sql.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
+import { parquetFiles } from "../../../protocol/schema/table_sql.ts";
 import { sameColumns } from "../../../queries/columns.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
 import { METADATA_KEY } from "../files/file_metadata.ts";

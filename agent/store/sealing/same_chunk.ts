@@ -1,5 +1,5 @@
 /** Whether a Parquet file holds the rows of a chunk, although its bytes are others. */
-import { literal } from "../../../protocol/table_sql.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import type { StoredFile } from "../database/catalog.ts";
 import { readMetadata } from "../files/file_metadata.ts";

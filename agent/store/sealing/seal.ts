@@ -1,9 +1,9 @@
 /** Seals finished hours: the parts of each become one immutable chunk. */
 import { join } from "node:path";
-import { chunkPath } from "../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { SCHEMA_VERSION, schemaOf } from "../../../protocol/streams.ts";
+import { SCHEMA_VERSION, schemaOf } from "../../../protocol/schema/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "../database/catalog.ts";
 import { DamagedSources } from "./chunk_writer.ts";
 import type { Sealer } from "./chunk_writer.ts";

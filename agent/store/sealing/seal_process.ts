@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
-import { readJsonLines, writeJsonLine } from "../../../protocol/json_lines.ts";
-import { beNice, pathList, PROGRAM_FOLDER } from "../../../protocol/own_process.ts";
+import { readJsonLines, writeJsonLine } from "../../../protocol/wire/json_lines.ts";
+import { beNice, pathList, PROGRAM_FOLDER } from "../../../protocol/process/own_process.ts";
 import { SEAL_COMMAND, selfCommand } from "../../self.ts";
 import { ChunkWriter, DamagedSources, RewriteJob, SealJob } from "./chunk_writer.ts";
 import type { RewriteResult, Sealer, SealResult } from "./chunk_writer.ts";

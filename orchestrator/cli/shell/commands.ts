@@ -1,9 +1,9 @@
 /** The commands of the shell that are no SQL: each begins with a backslash. */
 import { LogvendError } from "../../../protocol/errors.ts";
-import { nearMiss } from "../../../protocol/near_miss.ts";
+import { nearMiss } from "../../../protocol/config/near_miss.ts";
 import { parseRange } from "../../../protocol/range.ts";
-import { parseSelector } from "../../../protocol/selector.ts";
-import { identifier } from "../../../protocol/table_sql.ts";
+import { parseSelector } from "../../../protocol/selector/selector.ts";
+import { identifier } from "../../../protocol/schema/table_sql.ts";
 import { ROW_FORMATS } from "../../../queries/answer/format.ts";
 import { hostsTable } from "../../output.ts";
 import type { Shell } from "./shell.ts";

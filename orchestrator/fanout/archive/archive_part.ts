@@ -1,10 +1,15 @@
 /** Which part of a question the archive answers, and what its answer covers. */
 import { endOf, hoursOf } from "../../../protocol/archive/archived_hours.ts";
-import type { QueryClaims } from "../../../protocol/claims.ts";
-import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
-import type { Presence } from "../../../protocol/messages.ts";
+import type { QueryClaims } from "../../../protocol/signing/claims.ts";
+import { HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
+import type { Presence } from "../../../protocol/wire/messages.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
-import { CHUNK_LABELS, labelsBeside, matches, parseSelector } from "../../../protocol/selector.ts";
+import {
+  CHUNK_LABELS,
+  labelsBeside,
+  matches,
+  parseSelector,
+} from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { ChunkCatalog, Read } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";

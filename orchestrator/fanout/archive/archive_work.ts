@@ -8,11 +8,11 @@ import {
 import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
 import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
-import type { HourSpan } from "../../../protocol/hour_spans.ts";
-import { HOUR_SPANS_MAX } from "../../../protocol/messages.ts";
-import type { HostCoverage } from "../../../protocol/messages.ts";
-import { fromWireError } from "../../../protocol/wire_error.ts";
-import { matchesKnown, parseSelector } from "../../../protocol/selector.ts";
+import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
+import { HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
+import type { HostCoverage } from "../../../protocol/wire/messages.ts";
+import { fromWireError } from "../../../protocol/wire/wire_error.ts";
+import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";

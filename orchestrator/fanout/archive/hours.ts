@@ -1,6 +1,6 @@
 /** Which hours of a host neither it nor the archive can answer for, as far as both have said. */
-import { spansOf } from "../../../protocol/hour_spans.ts";
-import type { HourSpan } from "../../../protocol/hour_spans.ts";
+import { spansOf } from "../../../protocol/wire/hour_spans.ts";
+import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
 import type { SealedHours } from "../../fleet/chunk_catalog.ts";
 
 const HOUR_MS = 3_600_000;

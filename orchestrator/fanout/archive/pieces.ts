@@ -1,8 +1,8 @@
 /** Cuts the archived chunks of a question into pieces that agents are asked for one by one. */
 import { CHUNKS_OF_PIECE_MAX } from "../../../protocol/archive/archive_piece.ts";
 import type { ListedChunk } from "../../../protocol/archive/archive_piece.ts";
-import { parseChunkPath } from "../../../protocol/chunk_path.ts";
-import type { ChunkPlace } from "../../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 
 /** A chunk, and what its key says. */
 export interface PlacedChunk extends ListedChunk {

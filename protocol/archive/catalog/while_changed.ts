@@ -2,7 +2,7 @@
  * Changes chunks with an operator's keys, which may remove objects: meanwhile their days are listed, and
  * what the catalog had of them is gone then, with every older version. Agents make it anew.
  */
-import type { ChunkPlace } from "../../chunk_path.ts";
+import type { ChunkPlace } from "../../chunk/chunk_path.ts";
 import type { ObjectStore } from "../object_store.ts";
 import { entriesFolder, entryKey, manifestKey } from "./catalog_keys.ts";
 import type { CatalogDay } from "./catalog_keys.ts";

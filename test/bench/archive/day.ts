@@ -1,6 +1,6 @@
 /** A day of one host in 24 chunks, as sealing writes them: the corpus' hour again and again. */
-import { chunkPath } from "../../../protocol/chunk_path.ts";
-import { literal } from "../../../protocol/table_sql.ts";
+import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
+import { literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { ourProgram, runProgram } from "../../harness/program.ts";
 import type { TempFolder } from "../../harness/temp_folder.ts";

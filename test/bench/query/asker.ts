@@ -1,8 +1,8 @@
 /** Queries over HTTP as the command line sends them: signed, and read to the last byte. */
 import { ApiClient } from "../../../orchestrator/cli/client.ts";
 import { signQuestion } from "../../../orchestrator/access/sign.ts";
-import { readOperatorKey } from "../../../protocol/signature.ts";
-import type { OperatorKey } from "../../../protocol/signature.ts";
+import { readOperatorKey } from "../../../protocol/signing/signature.ts";
+import type { OperatorKey } from "../../../protocol/signing/signature.ts";
 import type { TestFleet } from "../../harness/fleet.ts";
 
 export interface Asked {

@@ -4,8 +4,8 @@
  * have them together.
  */
 import { TestFleet } from "../../harness/fleet.ts";
-import { ACCESS } from "../../../protocol/streams.ts";
-import { tableSelect } from "../../../protocol/table_sql.ts";
+import { ACCESS } from "../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { accessTables } from "../../harness/tables.ts";
 import { parquetFiles } from "../../unit/agent/store/scene.ts";

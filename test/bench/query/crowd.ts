@@ -4,16 +4,16 @@
  */
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
-import { open, parseBody, seal } from "../../../protocol/envelope.ts";
-import { LEASE_MS, QueryCommand } from "../../../protocol/messages.ts";
+import { open, parseBody, seal } from "../../../protocol/wire/envelope.ts";
+import { LEASE_MS, QueryCommand } from "../../../protocol/wire/messages.ts";
 import type {
   HostCoverage,
   Presence,
   QueryAck,
   ResultMessage,
   ResultPart,
-} from "../../../protocol/messages.ts";
-import { agentTopics } from "../../../protocol/topics.ts";
+} from "../../../protocol/wire/messages.ts";
+import { agentTopics } from "../../../protocol/wire/topics.ts";
 import type { HostAnswer } from "../../../orchestrator/fanout/collector.ts";
 import { addAnswers, finishMerge, prepareMerge } from "../../../orchestrator/fanout/merge.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";

@@ -1,11 +1,11 @@
 /** A real orchestrator with its embedded broker on free ports, and scripted agents around it. */
-import { newOperatorKey, readOperatorKey } from "../../../protocol/signature.ts";
-import type { OperatorKey } from "../../../protocol/signature.ts";
+import { newOperatorKey, readOperatorKey } from "../../../protocol/signing/signature.ts";
+import type { OperatorKey } from "../../../protocol/signing/signature.ts";
 import { parseRange } from "../../../protocol/range.ts";
-import type { Limits } from "../../../protocol/claims.ts";
+import type { Limits } from "../../../protocol/signing/claims.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
-import type { QueryCommand } from "../../../protocol/messages.ts";
-import { schemaOf } from "../../../protocol/streams.ts";
+import type { QueryCommand } from "../../../protocol/wire/messages.ts";
+import { schemaOf } from "../../../protocol/schema/streams.ts";
 import { Planner } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { RowFormat } from "../../../queries/answer/format.ts";

@@ -4,9 +4,9 @@
  */
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
-import { open, parseBody, seal } from "../../../protocol/envelope.ts";
-import { HoldingsCommand } from "../../../protocol/holdings.ts";
-import type { DayHoldings, HostHoldings } from "../../../protocol/holdings.ts";
+import { open, parseBody, seal } from "../../../protocol/wire/envelope.ts";
+import { HoldingsCommand } from "../../../protocol/wire/holdings.ts";
+import type { DayHoldings, HostHoldings } from "../../../protocol/wire/holdings.ts";
 import {
   CancelCommand,
   EraseCommand,
@@ -16,7 +16,7 @@ import {
   QueryCommand,
   ResultAckCommand,
   TailCommand,
-} from "../../../protocol/messages.ts";
+} from "../../../protocol/wire/messages.ts";
 import type {
   HostCoverage,
   HostErasure,
@@ -28,8 +28,8 @@ import type {
   ResultPart,
   Table,
   TailMessage,
-} from "../../../protocol/messages.ts";
-import { agentTopics } from "../../../protocol/topics.ts";
+} from "../../../protocol/wire/messages.ts";
+import { agentTopics } from "../../../protocol/wire/topics.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { PLAN_VERSIONS } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";

@@ -1,6 +1,6 @@
 /** One query over a fleet beside one DuckDB with every row: values and types must be the same. */
 import assert from "node:assert/strict";
-import { schemaOf } from "../../../protocol/streams.ts";
+import { schemaOf } from "../../../protocol/schema/streams.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import type { Planner } from "../../../queries/plan/planner.ts";
 import { NOW } from "./fleet.ts";

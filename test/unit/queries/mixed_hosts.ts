@@ -1,9 +1,9 @@
 /** Hosts whose lines have other columns, or of other types: each has Parquet files of its own shape. */
 import { join } from "node:path";
-import type { Column } from "../../../protocol/messages.ts";
-import { uniteColumns } from "../../../protocol/stream_shape.ts";
-import { inShownOrder, streamSchema } from "../../../protocol/streams.ts";
-import { identifier, literal, tableSelect } from "../../../protocol/table_sql.ts";
+import type { Column } from "../../../protocol/wire/messages.ts";
+import { uniteColumns } from "../../../protocol/schema/stream_shape.ts";
+import { inShownOrder, streamSchema } from "../../../protocol/schema/streams.ts";
+import { identifier, literal, tableSelect } from "../../../protocol/schema/table_sql.ts";
 import { accessTables } from "../../harness/tables.ts";
 import { HOSTS } from "./fleet.ts";
 import type { Fleet } from "./fleet.ts";

@@ -1,5 +1,5 @@
 /** Collects the fields and pieces of a line while a parser goes through it. */
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
 import { CITY, COUNTRY } from "../../../geo/geo_names.ts";
 import { ARRIVAL } from "../../../store/rows/rows.ts";
 import type { Event, EventTime, Field } from "./event.ts";

@@ -1,5 +1,5 @@
 /** A line of any log, taken apart: fields with their types, and how they make the line up again. */
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
 import type { RejectReason } from "../row.ts";
 
 /** Types of fields, as columns have them. */

@@ -1,6 +1,6 @@
 /** Fills rows with the fields of lines, in columns that grow with what the lines have. */
-import { redactedLayout } from "../../../../protocol/streams.ts";
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import { redactedLayout } from "../../../../protocol/schema/streams.ts";
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
 import {
   DoubleColumn,
   IntegerColumn,

@@ -1,5 +1,5 @@
 /** The parser of a format whose lines become fields. */
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
 import type { Format } from "../../../stream_format.ts";
 import { EventBuilder } from "./builder.ts";
 import { cri, docker, DOCKER_LINE, dockerTime } from "./containers.ts";

@@ -1,5 +1,5 @@
 /** Times as all kinds of logs write them, with how a layout writes them again. */
-import type { ValueKind } from "../../../../protocol/layout.ts";
+import type { ValueKind } from "../../../../protocol/schema/layout.ts";
 import { epochTime, MONTHS, parseIsoTime, parseNginxTime } from "../time.ts";
 import type { LogTime } from "../time.ts";
 import { nginxTimeText } from "../rebuild.ts";

@@ -1,10 +1,10 @@
 /** Learns what the rows of a stream are made of while its lines are read: columns and layouts. */
-import { layoutText } from "../../../../protocol/layout.ts";
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
-import type { Column } from "../../../../protocol/messages.ts";
-import { FIELDS_MAX, widest } from "../../../../protocol/stream_shape.ts";
-import type { StreamShape } from "../../../../protocol/stream_shape.ts";
-import { streamSchema } from "../../../../protocol/streams.ts";
+import { layoutText } from "../../../../protocol/schema/layout.ts";
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
+import type { Column } from "../../../../protocol/wire/messages.ts";
+import { FIELDS_MAX, widest } from "../../../../protocol/schema/stream_shape.ts";
+import type { StreamShape } from "../../../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../../../protocol/schema/streams.ts";
 import type { Field } from "./event.ts";
 
 /** Lines of more forms are kept whole. */

@@ -2,7 +2,7 @@
  * Access logs in the form of an nginx log_format, pasted from its configuration.
  * https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
  */
-import type { Column } from "../../../../protocol/messages.ts";
+import type { Column } from "../../../../protocol/wire/messages.ts";
 import { splitRequest } from "../request.ts";
 import { columnName, EventBuilder } from "./builder.ts";
 import type { EventParser } from "./event.ts";

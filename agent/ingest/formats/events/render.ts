@@ -1,5 +1,5 @@
-/** Makes a line up of its pieces: the twin of the SQL in protocol/layout.ts. */
-import type { LayoutPiece } from "../../../../protocol/layout.ts";
+/** Makes a line up of its pieces: the twin of the SQL in protocol/schema/layout.ts. */
+import type { LayoutPiece } from "../../../../protocol/schema/layout.ts";
 import type { Event, Field } from "./event.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Values as logs write them without quotes: numbers, true and false, and anything else as text. */
-import type { ValueKind } from "../../../../protocol/layout.ts";
+import type { ValueKind } from "../../../../protocol/schema/layout.ts";
 import type { FieldType } from "./event.ts";
 
 /** A value, its type, and how a layout writes it. */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { writeDurably } from "../../../../protocol/durable_file.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { Column, HostCoverage } from "../../../../protocol/messages.ts";
+import { Column, HostCoverage } from "../../../../protocol/wire/messages.ts";
 import type { HostAnswer } from "../../collector.ts";
 
 const Part = z.object({

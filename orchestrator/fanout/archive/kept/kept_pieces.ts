@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
-import type { QueryClaims } from "../../../../protocol/claims.ts";
+import type { QueryClaims } from "../../../../protocol/signing/claims.ts";
 import { messageOf } from "../../../../protocol/errors.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
 import { KeptQuestion } from "./kept_question.ts";

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { writeDurably } from "../../../../protocol/durable_file.ts";
 import { messageOf } from "../../../../protocol/errors.ts";
-import { Table } from "../../../../protocol/messages.ts";
+import { Table } from "../../../../protocol/wire/messages.ts";
 import { formatBytes } from "../../../../protocol/units.ts";
 import type { HostAnswer } from "../../collector.ts";
 import type { Piece, PlacedChunk } from "../pieces.ts";

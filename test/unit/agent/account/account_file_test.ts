@@ -1,9 +1,9 @@
-import { schemaOf } from "../../../../protocol/streams.ts";
+import { schemaOf } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openStoredFiles } from "../../../../agent/store/files/stored_files.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { batch, copy, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
 

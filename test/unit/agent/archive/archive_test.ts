@@ -7,7 +7,7 @@ import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { ObjectStoreError } from "../../../../protocol/archive/object_store.ts";
 import type { NewObject } from "../../../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
-import { literal } from "../../../../protocol/table_sql.ts";
+import { literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { archivedLines, makeHost, Time, writtenLines } from "../../../archive/scene.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";

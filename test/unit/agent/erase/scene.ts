@@ -9,9 +9,9 @@ import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import { signErasure } from "../../../../orchestrator/access/sign.ts";
 import type { EraseSignRequest } from "../../../../orchestrator/access/sign.ts";
-import { verifyErasure } from "../../../../protocol/erasure.ts";
-import type { Erasure } from "../../../../protocol/erasure.ts";
-import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
+import { verifyErasure } from "../../../../protocol/signing/erasure.ts";
+import type { Erasure } from "../../../../protocol/signing/erasure.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { combinedLineAt } from "../../../harness/lines.ts";
 import type { TempFolder } from "../../../harness/temp_folder.ts";
 

@@ -1,6 +1,6 @@
 /** A sink that keeps batches, checks the contract on each, and can forget what was not flushed. */
-import type { StreamShape } from "../../../../protocol/stream_shape.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import type { StreamShape } from "../../../../protocol/schema/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import assert from "node:assert/strict";
 import type { Batch, BatchSink, Gap, Generation } from "../../../../agent/store/batch.ts";
 import { plainBatch } from "./plain_batch.ts";

@@ -1,5 +1,5 @@
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
-import { ACCESS } from "../../../../protocol/streams.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
+import { ACCESS } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { DuckDBBlobValue } from "@duckdb/node-api";
 import fc from "fast-check";
@@ -10,7 +10,7 @@ import { createRebuilder } from "../../../../agent/ingest/formats/rebuild.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import type { Batch } from "../../../../agent/store/batch.ts";
 import { MemoryRows } from "../../../../agent/store/rows/memory_rows.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { anyLine, combined, common, generatedLines, json } from "./any_line.ts";
 import { plainBatch } from "./plain_batch.ts";
@@ -81,7 +81,7 @@ interface Stored {
   bytes: Uint8Array;
 }
 
-/** The lines as the view of protocol/streams.ts shows them, from a Parquet file. */
+/** The lines as the view of protocol/schema/streams.ts shows them, from a Parquet file. */
 async function stored(
   batches: Iterable<Batch>,
 ): Promise<{ rows: Stored[]; batches: PlainBatch[] }> {

@@ -6,14 +6,18 @@ import type { Client } from "aedes";
 import { connectAsync } from "mqtt";
 import type { MqttClient } from "mqtt";
 import type { HoldingsSource } from "../../../../agent/link/link.ts";
-import { QueryClaims } from "../../../../protocol/claims.ts";
+import { QueryClaims } from "../../../../protocol/signing/claims.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
-import { open, seal } from "../../../../protocol/envelope.ts";
-import { DayHoldings, HostHoldings } from "../../../../protocol/holdings.ts";
-import { Presence, QueryAck, ResultMessage } from "../../../../protocol/messages.ts";
-import { newOperatorKey, readOperatorKey, signClaims } from "../../../../protocol/signature.ts";
-import type { OperatorKey } from "../../../../protocol/signature.ts";
-import { parseTopic } from "../../../../protocol/topics.ts";
+import { open, seal } from "../../../../protocol/wire/envelope.ts";
+import { DayHoldings, HostHoldings } from "../../../../protocol/wire/holdings.ts";
+import { Presence, QueryAck, ResultMessage } from "../../../../protocol/wire/messages.ts";
+import {
+  newOperatorKey,
+  readOperatorKey,
+  signClaims,
+} from "../../../../protocol/signing/signature.ts";
+import type { OperatorKey } from "../../../../protocol/signing/signature.ts";
+import { parseTopic } from "../../../../protocol/wire/topics.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { accessTables } from "../../../harness/tables.ts";

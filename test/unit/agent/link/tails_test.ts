@@ -4,10 +4,10 @@ import { Tails } from "../../../../agent/link/tails.ts";
 import type { TailsOptions } from "../../../../agent/link/tails.ts";
 import type { LiveReader, LiveRequest } from "../../../../agent/live/live_tail.ts";
 import { signTail } from "../../../../orchestrator/access/sign.ts";
-import { MESSAGE_BYTES_MAX, seal } from "../../../../protocol/envelope.ts";
+import { MESSAGE_BYTES_MAX, seal } from "../../../../protocol/wire/envelope.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import type { TailMessage } from "../../../../protocol/messages.ts";
-import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
+import type { TailMessage } from "../../../../protocol/wire/messages.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { eventually } from "../../../harness/eventually.ts";
 
 const key = await readOperatorKey((await newOperatorKey()).pem);

@@ -6,7 +6,7 @@ import { LiveRows } from "../../../../agent/live/live_rows.ts";
 import type { LiveLines } from "../../../../agent/live/live_tail.ts";
 import type { RedactRule } from "../../../../agent/rules/redact.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { ACCESS_SHAPE, uniteShapes } from "../../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE, uniteShapes } from "../../../../protocol/schema/stream_shape.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { combinedLine, manyLines } from "../../../harness/lines.ts";
 

@@ -12,7 +12,7 @@ import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { HostQuery } from "../../../../agent/store/answer.ts";
 import { chunksOfTexts } from "../../../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
-import { chunkPath } from "../../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../../protocol/chunk/chunk_path.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { accessTables } from "../../../harness/tables.ts";
 import { testCatalog } from "../../../harness/catalog.ts";

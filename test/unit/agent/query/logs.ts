@@ -4,9 +4,9 @@ import type {
   SnapshotRequest,
   SnapshotSource,
 } from "../../../../agent/store/snapshot.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
-import { ACCESS, tablesOf } from "../../../../protocol/streams.ts";
-import { literal } from "../../../../protocol/table_sql.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
+import { ACCESS, tablesOf } from "../../../../protocol/schema/streams.ts";
+import { literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 
 /** Statuses of the rows go round: 200, 200, 200, 404. */

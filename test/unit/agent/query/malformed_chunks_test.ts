@@ -17,8 +17,8 @@ import {
 } from "../../../../agent/store/sealing/parquet/thrift.ts";
 import type { ThriftStruct } from "../../../../agent/store/sealing/parquet/thrift.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
-import { chunkPath } from "../../../../protocol/chunk_path.ts";
-import { literal } from "../../../../protocol/table_sql.ts";
+import { chunkPath } from "../../../../protocol/chunk/chunk_path.ts";
+import { literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { accessTables } from "../../../harness/tables.ts";

@@ -13,7 +13,7 @@ import { CHUNK_LIST, chunksOfTexts } from "../../../../protocol/archive/archive_
 import type { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { chunkPath } from "../../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../../protocol/chunk/chunk_path.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { testCatalog } from "../../../harness/catalog.ts";
 import { accessTables } from "../../../harness/tables.ts";

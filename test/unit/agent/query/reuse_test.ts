@@ -6,11 +6,11 @@ import type { FleetParts } from "../../../../agent/query/answer_query.ts";
 import { KnownResults } from "../../../../agent/query/known_results.ts";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { HostAnswer } from "../../../../agent/store/answer.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { PLAN_VERSION, Planner } from "../../../../queries/plan/planner.ts";
 import { createPartialTable, importPart } from "../../../../queries/transfer/import.ts";
-import { tablesOf } from "../../../../protocol/streams.ts";
+import { tablesOf } from "../../../../protocol/schema/streams.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../store/scene.ts";
 
 const LIMITS = { timeout_ms: 30_000, rows_max: 100_000, bytes_max: 1e9 };

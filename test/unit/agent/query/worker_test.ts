@@ -1,5 +1,5 @@
 /** Query workers as real processes: what they answer, what they refuse, what kills them. */
-import { ACCESS } from "../../../../protocol/streams.ts";
+import { ACCESS } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { WorkerResult } from "../../../../agent/query/worker_process.ts";
@@ -8,9 +8,9 @@ import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker
 import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
 import { makeSpareFolder } from "../../../../agent/store/files/spare_folder.ts";
 import { accessTables } from "../../../harness/tables.ts";
-import { libraryPath } from "../../../../protocol/confinement.ts";
+import { libraryPath } from "../../../../protocol/process/confinement.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";

@@ -5,8 +5,8 @@ import { QUERY_LOG_TABLE, QueryLog, readQueryLog } from "../../../../agent/query
 import type { AskedQuery, QueryOutcome } from "../../../../agent/query_log/query_log.ts";
 import { openStoredFiles } from "../../../../agent/store/files/stored_files.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { schemaOf } from "../../../../protocol/streams.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { schemaOf } from "../../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { folder, open, parquetFiles, START_MS } from "../store/scene.ts";
 

@@ -1,4 +1,4 @@
-import { ACCESS } from "../../../../protocol/streams.ts";
+import { ACCESS } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";

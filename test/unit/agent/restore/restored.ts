@@ -6,7 +6,7 @@ import { PORTION_BYTES_MAX, portionsOf } from "../../../../queries/restore/slice
 import { Catalog } from "../../../../agent/store/database/catalog.ts";
 import { openDatabase } from "../../../../agent/store/database/database.ts";
 import { readBooks } from "../../../../agent/store/files/stored_files.ts";
-import { REJECTS, schemaOf } from "../../../../protocol/streams.ts";
+import { REJECTS, schemaOf } from "../../../../protocol/schema/streams.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 
 /** Which lines. */

@@ -1,4 +1,4 @@
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";

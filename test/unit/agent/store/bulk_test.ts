@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { newStreamRows } from "../../../../agent/store/rows/rows.ts";
 import { Store } from "../../../../agent/store/store.ts";
-import { ACCESS, streamSchema } from "../../../../protocol/streams.ts";
+import { ACCESS, streamSchema } from "../../../../protocol/schema/streams.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import {
   batch,

@@ -5,9 +5,9 @@ import { newAccessRows } from "../../../../agent/store/rows/rows.ts";
 import type { Batch, Generation } from "../../../../agent/store/batch.ts";
 import { Store } from "../../../../agent/store/store.ts";
 import type { SnapshotSource } from "../../../../agent/store/snapshot.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
-import { ACCESS } from "../../../../protocol/streams.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
+import { ACCESS } from "../../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 
 export const HOUR_MS = 3_600_000;

@@ -1,9 +1,9 @@
-import { REJECTS_SCHEMA } from "../../../../protocol/streams.ts";
+import { REJECTS_SCHEMA } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { openStoredFiles } from "../../../../agent/store/files/stored_files.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { tableSelect } from "../../../../protocol/table_sql.ts";
+import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import {
   batch,

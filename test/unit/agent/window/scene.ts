@@ -10,7 +10,7 @@ import { WindowQueue } from "../../../../agent/window/queue.ts";
 import { StreamWindows } from "../../../../agent/window/stream_windows.ts";
 import type { StreamPlan } from "../../../../agent/window/stream_windows.ts";
 import { Windows } from "../../../../agent/window/windows.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import { windowLists } from "../../../../queries/windows/lists.ts";
 import { GENERATION, START_MS } from "../store/scene.ts";
 

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { Authority } from "../../../../orchestrator/access/authority.ts";
 import { createKeyFile, readKeyFile } from "../../../../orchestrator/access/key_file.ts";
 import { signQuestion } from "../../../../orchestrator/access/sign.ts";
-import { QueryClaims } from "../../../../protocol/claims.ts";
+import { QueryClaims } from "../../../../protocol/signing/claims.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 
 const NOW_MS = Date.parse("2026-11-22T10:00:00Z");

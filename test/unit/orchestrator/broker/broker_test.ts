@@ -1,7 +1,7 @@
 /** broker/: the embedded broker, and the connection that outlives it. */
 import assert from "node:assert/strict";
-import { BrokerConnection } from "../../../../protocol/broker_connection.ts";
-import type { ReceivedMessage } from "../../../../protocol/broker_connection.ts";
+import { BrokerConnection } from "../../../../protocol/wire/broker_connection.ts";
+import type { ReceivedMessage } from "../../../../protocol/wire/broker_connection.ts";
 import { startEmbeddedBroker } from "../../../../orchestrator/broker/embedded.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { eventually } from "../../../harness/eventually.ts";

@@ -5,8 +5,8 @@ import type { QueryOptions } from "../../../../orchestrator/cli/ask.ts";
 import { ApiClient } from "../../../../orchestrator/cli/client.ts";
 import { rowOutput } from "../../../../orchestrator/cli/row_output.ts";
 import { coverageOf } from "../../../../orchestrator/fanout/coverage.ts";
-import { QueryClaims } from "../../../../protocol/claims.ts";
-import { newOperatorKey } from "../../../../protocol/signature.ts";
+import { QueryClaims } from "../../../../protocol/signing/claims.ts";
+import { newOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { CapturedTerminal } from "../../../harness/captured_terminal.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 

@@ -1,7 +1,7 @@
 /** cli/broadcast_file.ts: files that become tables for the hosts, and those that do not. */
 import assert from "node:assert/strict";
 import { readBroadcast } from "../../../../orchestrator/cli/broadcast_file.ts";
-import { packBroadcast, unpackBroadcast } from "../../../../protocol/broadcast.ts";
+import { packBroadcast, unpackBroadcast } from "../../../../protocol/wire/broadcast.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 
 Deno.test("files become tables with the types that all their rows have, and travel whole", async () => {

@@ -5,7 +5,7 @@ import { signedAsBefore, signedQuestion } from "../../../../orchestrator/cli/que
 import type { QuestionOptions } from "../../../../orchestrator/cli/question.ts";
 import type { QueryRecord } from "../../../../orchestrator/state/queries.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { matches, parseSelector } from "../../../../protocol/selector.ts";
+import { matches, parseSelector } from "../../../../protocol/selector/selector.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 
 const NOW_MS = Date.parse("2026-11-22T10:00:00Z");

@@ -5,7 +5,7 @@ import { ApiClient } from "../../../../orchestrator/cli/client.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { ROW_FORMATS } from "../../../../queries/answer/format.ts";
 import type { RowFormat } from "../../../../queries/answer/format.ts";
-import { schemaOf } from "../../../../protocol/streams.ts";
+import { schemaOf } from "../../../../protocol/schema/streams.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { error, named, Scene } from "../scene.ts";

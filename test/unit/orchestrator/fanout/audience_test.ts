@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { signAction } from "../../../../orchestrator/access/sign.ts";
 import { ApiClient } from "../../../../orchestrator/cli/client.ts";
-import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
-import type { HostHoldings } from "../../../../protocol/holdings.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
+import type { HostHoldings } from "../../../../protocol/wire/holdings.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { error, logsWith, named, Scene } from "../scene.ts";
 import { silent } from "../scripted_agent.ts";

@@ -1,7 +1,7 @@
 /** The catalog of a fleet: what any host has, known without asking one. */
 import assert from "node:assert/strict";
-import type { Column } from "../../../../protocol/messages.ts";
-import { tablesOf } from "../../../../protocol/streams.ts";
+import type { Column } from "../../../../protocol/wire/messages.ts";
+import { tablesOf } from "../../../../protocol/schema/streams.ts";
 import { error, Scene } from "../scene.ts";
 
 /** Tables of a host whose only stream has these columns of its own. */

@@ -5,7 +5,7 @@ import type { AnswerTable } from "../../../../agent/store/answer.ts";
 import { Collector } from "../../../../orchestrator/fanout/collector.ts";
 import { addAnswers, prepareMerge } from "../../../../orchestrator/fanout/merge.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import type { HostCoverage, ResultMessage } from "../../../../protocol/messages.ts";
+import type { HostCoverage, ResultMessage } from "../../../../protocol/wire/messages.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import type { Plan } from "../../../../queries/plan/plan.ts";
 import { Planner } from "../../../../queries/plan/planner.ts";

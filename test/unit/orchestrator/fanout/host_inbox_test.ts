@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HostInbox } from "../../../../orchestrator/fanout/host_inbox.ts";
-import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/messages.ts";
-import type { ResultMessage } from "../../../../protocol/messages.ts";
+import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/wire/messages.ts";
+import type { ResultMessage } from "../../../../protocol/wire/messages.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 
 const REQUEST = "6f2c1bb0-0000-4000-8000-000000000001";

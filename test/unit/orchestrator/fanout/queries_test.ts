@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { signAction } from "../../../../orchestrator/access/sign.ts";
 import { ApiClient } from "../../../../orchestrator/cli/client.ts";
-import { newOperatorKey, readOperatorKey } from "../../../../protocol/signature.ts";
+import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { error, logsWith, Scene } from "../scene.ts";
 

@@ -1,7 +1,7 @@
 /** chunk_catalog.ts: hosts are ruled out by what they say, and only while that is all known. */
 import assert from "node:assert/strict";
-import { seal } from "../../../../protocol/envelope.ts";
-import type { DayHoldings, HostHoldings } from "../../../../protocol/holdings.ts";
+import { seal } from "../../../../protocol/wire/envelope.ts";
+import type { DayHoldings, HostHoldings } from "../../../../protocol/wire/holdings.ts";
 import { ChunkCatalog } from "../../../../orchestrator/fleet/chunk_catalog.ts";
 import { eventually } from "../../../harness/eventually.ts";
 

@@ -1,8 +1,8 @@
 /** fleet.ts: online by presence and lease, named when offline, also after a restart. */
 import assert from "node:assert/strict";
-import { seal } from "../../../../protocol/envelope.ts";
-import type { Presence } from "../../../../protocol/messages.ts";
-import { parseSelector } from "../../../../protocol/selector.ts";
+import { seal } from "../../../../protocol/wire/envelope.ts";
+import type { Presence } from "../../../../protocol/wire/messages.ts";
+import { parseSelector } from "../../../../protocol/selector/selector.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Fleet } from "../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../orchestrator/state/database.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { literal } from "../../../../protocol/table_sql.ts";
+import { literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { parquetParts } from "../../../../orchestrator/publish/parquet_parts.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";

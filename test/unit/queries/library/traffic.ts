@@ -1,7 +1,7 @@
 /** An afternoon of a small shop, that questions have answers about which can be counted by hand. */
-import type { Column } from "../../../../protocol/messages.ts";
-import { ACCESS_SHAPE } from "../../../../protocol/stream_shape.ts";
-import { streamSchema } from "../../../../protocol/streams.ts";
+import type { Column } from "../../../../protocol/wire/messages.ts";
+import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../../../protocol/schema/streams.ts";
 import type { Sample } from "../fleet.ts";
 
 /** A visitor (.1), a scanner (.2), a bot (.3) and somebody who came a minute ago (.4). */

@@ -1,8 +1,8 @@
 /** plan/catalog.ts: what the catalog says is what a DuckDB says that really has these tables. */
 import assert from "node:assert/strict";
-import type { Table } from "../../../../protocol/messages.ts";
-import { shownColumns } from "../../../../protocol/streams.ts";
-import { emptySelect, identifier } from "../../../../protocol/table_sql.ts";
+import type { Table } from "../../../../protocol/wire/messages.ts";
+import { shownColumns } from "../../../../protocol/schema/streams.ts";
+import { emptySelect, identifier } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { distinctNames } from "../../../../queries/plan/answer_columns.ts";
 import { Planner } from "../../../../queries/plan/planner.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import { identifier } from "../../../../protocol/table_sql.ts";
+import { identifier } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { columnsOf, exportTable } from "../../../../queries/transfer/export.ts";
 import {

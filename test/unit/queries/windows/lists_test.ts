@@ -1,8 +1,8 @@
 /** The lists of windows over an afternoon that can be counted by hand, and what users' lists may be. */
 import assert from "node:assert/strict";
 import { LogvendError } from "../../../../protocol/errors.ts";
-import type { Column } from "../../../../protocol/messages.ts";
-import { identifier } from "../../../../protocol/table_sql.ts";
+import type { Column } from "../../../../protocol/wire/messages.ts";
+import { identifier } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import {
   columnsOfLists,

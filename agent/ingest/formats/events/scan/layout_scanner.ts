@@ -2,7 +2,7 @@
  * Reads lines as bytes by the layouts that are known, for speed: for these it gives the very row
  * that the parser and EventFiller do; any other line it leaves to them.
  */
-import { layoutPieces } from "../../../../../protocol/layout.ts";
+import { layoutPieces } from "../../../../../protocol/schema/layout.ts";
 import {
   DoubleColumn,
   IntegerColumn,

@@ -1,5 +1,5 @@
 /** Lines of an nginx log_format by their layouts. */
-import type { LayoutPiece } from "../../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../../protocol/schema/layout.ts";
 import { logFormatParts, SEVERAL } from "../log_format.ts";
 import { TIME_TEXT } from "../builder.ts";
 import { bytesOf, scalarForm, stopsAt, templateFrom } from "./template.ts";

@@ -3,7 +3,7 @@ import { TIME_TEXT } from "../builder.ts";
 import type { TimeRule } from "../time_rule.ts";
 import { ENDS, isTimeSure, NEVER, placed, scalarForm, stopsAt, templateFrom } from "./template.ts";
 import type { PlacedPiece, ScanGrammar, TemplateValue } from "./template.ts";
-import type { LayoutPiece } from "../../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../../protocol/schema/layout.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

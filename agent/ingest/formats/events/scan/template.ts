@@ -1,5 +1,5 @@
 /** A layout made ready to be compared with the bytes of lines. */
-import type { LayoutPiece } from "../../../../../protocol/layout.ts";
+import type { LayoutPiece } from "../../../../../protocol/schema/layout.ts";
 import { TIME_TEXT } from "../builder.ts";
 import type { EventTimeParser } from "../event_time.ts";
 import type { TimeRule } from "../time_rule.ts";

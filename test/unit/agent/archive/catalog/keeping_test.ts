@@ -6,7 +6,7 @@ import { hashOf } from "../../../../../agent/archive/catalog/fingerprints.ts";
 import { UploadNotes } from "../../../../../agent/archive/catalog/upload_notes.ts";
 import { ENTRIES, manifestKey } from "../../../../../protocol/archive/catalog/catalog_keys.ts";
 import { whileChanged } from "../../../../../protocol/archive/catalog/while_changed.ts";
-import { parseChunkPath } from "../../../../../protocol/chunk_path.ts";
+import { parseChunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 import { FolderStore } from "../../../../../protocol/archive/folder_store.ts";
 import type { ObjectStore } from "../../../../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../../../../protocol/sha256.ts";

@@ -5,10 +5,10 @@ import type { RegionCatalog } from "../../../../../agent/archive/catalog/open_ca
 import { ArchivedChunks } from "../../../../../agent/archive/queries/archived_chunks.ts";
 import { ChunkCache } from "../../../../../agent/archive/reads/chunk_cache.ts";
 import type { ArchiveScope } from "../../../../../agent/store/query_archive.ts";
-import { chunkPath } from "../../../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 import type { ObjectStore } from "../../../../../protocol/archive/object_store.ts";
-import { ACCESS } from "../../../../../protocol/streams.ts";
-import { tableSelect } from "../../../../../protocol/table_sql.ts";
+import { ACCESS } from "../../../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import type { TempFolder } from "../../../../harness/temp_folder.ts";
 import { writeChunk } from "../reads/objects.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scopeFilter } from "../../../../../agent/archive/queries/scope.ts";
 import type { ArchiveScope } from "../../../../../agent/store/query_archive.ts";
-import { chunkPath } from "../../../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 
 const SELF = { host: "web-1", region: "eu", labels: { service: "api" } };
 const NEED = { columns: [], values: {}, countsOnly: false };

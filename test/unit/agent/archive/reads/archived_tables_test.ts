@@ -5,10 +5,10 @@ import { lendTable } from "../../../../../agent/archive/reads/archived_tables.ts
 import { localQuery } from "../../../../../agent/query/local_query.ts";
 import { WorkerPool } from "../../../../../agent/query/worker_pool.ts";
 import type { SnapshotSource } from "../../../../../agent/store/snapshot.ts";
-import type { HostCoverage } from "../../../../../protocol/messages.ts";
-import { ACCESS_SHAPE } from "../../../../../protocol/stream_shape.ts";
-import { ACCESS, tablesOf } from "../../../../../protocol/streams.ts";
-import { tableSelect } from "../../../../../protocol/table_sql.ts";
+import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
+import { ACCESS_SHAPE } from "../../../../../protocol/schema/stream_shape.ts";
+import { ACCESS, tablesOf } from "../../../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../../../queries/plan/planner.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";

@@ -3,7 +3,7 @@ import { cutFooter } from "../../../../../agent/archive/reads/cut_footer.ts";
 import { readFooter } from "../../../../../agent/archive/reads/footer.ts";
 import { readStruct, writeStruct } from "../../../../../agent/store/sealing/parquet/thrift.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
-import { literal } from "../../../../../protocol/table_sql.ts";
+import { literal } from "../../../../../protocol/schema/table_sql.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { GROUP_ROWS, MemoryObject, second, writeChunk } from "./objects.ts";
 

@@ -1,7 +1,7 @@
 /** An object in memory that counts what is read of it, and the Parquet file in it. */
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
-import { ACCESS } from "../../../../../protocol/streams.ts";
-import { literal } from "../../../../../protocol/table_sql.ts";
+import { ACCESS } from "../../../../../protocol/schema/streams.ts";
+import { literal } from "../../../../../protocol/schema/table_sql.ts";
 import type { CachedObject } from "../../../../../agent/archive/reads/chunk_cache.ts";
 import type { ByteRange } from "../../../../../agent/archive/reads/ranges.ts";
 

@@ -6,8 +6,8 @@ import { Store } from "../../../../../agent/store/store.ts";
 import { Stream } from "../../../../../agent/stream_config.ts";
 import type { StreamConfig } from "../../../../../agent/stream_config.ts";
 import { shapeOfFormat } from "../../../../../agent/stream_format.ts";
-import { schemaOf } from "../../../../../protocol/streams.ts";
-import { tableSelect } from "../../../../../protocol/table_sql.ts";
+import { schemaOf } from "../../../../../protocol/schema/streams.ts";
+import { tableSelect } from "../../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 
 /** The wall clock of all that happens here. */

@@ -1,7 +1,7 @@
 /** holdings.ts: what a store says that it holds is true before anybody can find out otherwise. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { seal } from "../../../../../protocol/envelope.ts";
+import { seal } from "../../../../../protocol/wire/envelope.ts";
 import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
 import type { Store } from "../../../../../agent/store/store.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../scene.ts";

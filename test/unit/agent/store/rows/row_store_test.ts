@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RowStore } from "../../../../../agent/store/rows/row_store.ts";
 import { newStreamRows } from "../../../../../agent/store/rows/rows.ts";
-import { EMPTY_SHAPE } from "../../../../../protocol/stream_shape.ts";
-import { streamSchema } from "../../../../../protocol/streams.ts";
+import { EMPTY_SHAPE } from "../../../../../protocol/schema/stream_shape.ts";
+import { streamSchema } from "../../../../../protocol/schema/streams.ts";
 
 const { physical } = streamSchema(EMPTY_SHAPE);
 

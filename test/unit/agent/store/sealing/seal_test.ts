@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { writeJsonLine } from "../../../../../protocol/json_lines.ts";
+import { writeJsonLine } from "../../../../../protocol/wire/json_lines.ts";
 import { SEAL_COMMAND, selfCommand } from "../../../../../agent/self.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { eventually } from "../../../../harness/eventually.ts";

@@ -5,7 +5,7 @@ import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts
 import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
-import { QueryClaims } from "../../../../../protocol/claims.ts";
+import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 
 const CLAIMS = QueryClaims.parse({

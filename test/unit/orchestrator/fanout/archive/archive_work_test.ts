@@ -6,9 +6,9 @@ import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts
 import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
-import { chunkPath } from "../../../../../protocol/chunk_path.ts";
-import { seal } from "../../../../../protocol/envelope.ts";
-import type { HostCoverage } from "../../../../../protocol/messages.ts";
+import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
+import { seal } from "../../../../../protocol/wire/envelope.ts";
+import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
 import type { Plan } from "../../../../../queries/plan/plan.ts";
 import { PLAN_VERSION } from "../../../../../queries/plan/planner.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";

@@ -6,8 +6,8 @@ import {
 } from "../../../../../orchestrator/fanout/archive/hours.ts";
 import { placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
 import type { SealedHours } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
-import { chunkPath } from "../../../../../protocol/chunk_path.ts";
-import { spansOf } from "../../../../../protocol/hour_spans.ts";
+import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
+import { spansOf } from "../../../../../protocol/wire/hour_spans.ts";
 
 const DAY = "2026-11-22";
 

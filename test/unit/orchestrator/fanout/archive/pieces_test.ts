@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { chunkPath } from "../../../../../protocol/chunk_path.ts";
+import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 import { cutPieces, placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
 import type { CutOptions, PlacedChunk } from "../../../../../orchestrator/fanout/archive/pieces.ts";
 

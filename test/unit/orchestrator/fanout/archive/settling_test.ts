@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cameBack } from "../../../../../orchestrator/fanout/archive/settling.ts";
-import { Presence } from "../../../../../protocol/messages.ts";
+import { Presence } from "../../../../../protocol/wire/messages.ts";
 import type { Host } from "../../../../../orchestrator/fleet/fleet.ts";
 
 const STARTED_MS = Date.now();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { QueryClaims } from "../../../../../../protocol/claims.ts";
+import { QueryClaims } from "../../../../../../protocol/signing/claims.ts";
 import { KeptPieces } from "../../../../../../orchestrator/fanout/archive/kept/kept_pieces.ts";
 import type { KeptQuestion } from "../../../../../../orchestrator/fanout/archive/kept/kept_question.ts";
 import { placed } from "../../../../../../orchestrator/fanout/archive/pieces.ts";

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { beNice } from "../../../../protocol/process/own_process.ts";
+
+Deno.test("every thread of a process that was made nice is nice; one that has ended is no error", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "console.log('runs'); setTimeout(() => {}, 60_000)"],
+    stdout: "piped",
+  }).spawn();
+  beNice(child, 10);
+  const output = child.stdout.getReader();
+  await output.read();
+  const threads = [...Deno.readDirSync(`/proc/${child.pid}/task`)].map(({ name }) => {
+    const stat = Deno.readTextFileSync(`/proc/${child.pid}/task/${name}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16];
+  });
+  assert.ok(threads.length > 1);
+  assert.deepEqual(new Set(threads), new Set(["10"]));
+  child.kill("SIGKILL");
+  await child.status;
+  await output.cancel();
+  beNice(child, 10);
+});
