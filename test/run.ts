@@ -22,8 +22,9 @@ const FREE_NATIVE = [
   `--preload=${fileURLToPath(new URL("./harness/free_native.ts", import.meta.url))}`,
 ];
 
-/** The summary is deno test's last line but for an empty one. */
-const TAIL_LENGTH = 2_000;
+/** deno test ends with the failed tests' errors, their names, and its summary. */
+const TAIL_LENGTH = 60_000;
+const FAILURES = /^ (?:ERRORS|FAILURES) \n/m;
 
 /** Run side by side: both wait more than they compute, and they are about as long. */
 const HALVES = [["test/unit", "test/faults"], ["test", "--ignore=test/unit,test/faults"]] as const;
@@ -49,14 +50,19 @@ async function main(): Promise<number> {
   const runs = (isAll ? HALVES : [[]]).map((paths) => denoTest([...args, ...paths]));
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   let isFailed = false;
+  const failures: string[] = [];
   for (const run of runs) { // the first one's output as it comes, then the other's
     const { code, tail } = await run.shown();
     const found = readCounts(tail, code);
-    isFailed ||= code !== 0;
+    if (code !== 0) {
+      isFailed = true;
+      failures.push(failuresIn(tail));
+    }
     counts.passed += found.passed;
     counts.failed += found.failed;
     counts.skipped += found.skipped;
   }
+  for (const text of failures) console.log(text); // once more: the other half's output came between
   const isSkipFailure = Deno.env.get("CI") === "true" && counts.skipped > 0;
   if (isSkipFailure) console.log("With CI=true, a skipped test is a failure");
   console.log(closingLine(counts));
@@ -92,6 +98,13 @@ function denoTest(args: readonly string[]) {
       return { code, tail };
     },
   };
+}
+
+/** The end of what a failed run printed: the errors of its tests, else its last lines. */
+function failuresIn(tail: string): string {
+  const text = stripVTControlCharacters(tail);
+  const at = text.search(FAILURES);
+  return at >= 0 ? text.slice(at) : text.slice(-2_000);
 }
 
 /** A run that failed without a failed test (a type error, say) counts as one failure. */
