@@ -7,7 +7,7 @@ export const FROM_SOURCE = import.meta.url.endsWith(".ts");
 
 /** The folder with the program and its packages: what every process of ours must read. */
 export const PROGRAM_FOLDER = fileURLToPath(
-  new URL(FROM_SOURCE ? "../" : "./", import.meta.url),
+  new URL(FROM_SOURCE ? "../../" : "./", import.meta.url),
 );
 
 /** A command with its arguments. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { beNice } from "../../../../protocol/process/own_process.ts";
+import { beNice, PROGRAM_FOLDER } from "../../../../protocol/process/own_process.ts";
 
 Deno.test("every thread of a process that was made nice is nice; one that has ended is no error", async () => {
   const child = new Deno.Command(Deno.execPath(), {
@@ -19,4 +19,11 @@ Deno.test("every thread of a process that was made nice is nice; one that has en
   await child.status;
   await output.cancel();
   beNice(child, 10);
+});
+
+Deno.test("the program's folder is the one that has both programs and their packages", () => {
+  const names = [...Deno.readDirSync(PROGRAM_FOLDER)].map(({ name }) => name);
+  for (const name of ["agent", "orchestrator", "node_modules", "deno.json"]) {
+    assert.ok(names.includes(name), `${PROGRAM_FOLDER} has no ${name}`);
+  }
 });
