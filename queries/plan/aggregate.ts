@@ -8,11 +8,18 @@ import {
   isColumnRef,
   isExpression,
 } from "../ast_nodes.ts";
-import { isFunctionCall, named, rewrite, some } from "../ast_nodes.ts";
+import { isFunctionCall, named, rewrite, some, walk } from "../ast_nodes.ts";
 import type { AstNode, AstValue, Expression, FunctionCall, OrderModifier } from "../ast_nodes.ts";
 import type { QueryNode, SelectNode } from "../ast_nodes.ts";
 import { mergeOf } from "./merges.ts";
-import { bareName, isAggregate, isClass, isPlainDistinct, obstacle } from "./shape.ts";
+import {
+  bareName,
+  hasCollation,
+  isAggregate,
+  isClass,
+  isPlainDistinct,
+  obstacle,
+} from "./shape.ts";
 import type { Obstacle, SingleTable } from "./shape.ts";
 import { partialColumn, Shipped } from "./shipped.ts";
 import type { Templates } from "./templates.ts";
@@ -165,7 +172,7 @@ class Splitter {
   private shipsWholes = false;
 
   constructor(private readonly whole: SelectNode, private readonly how: SplitOptions) {
-    this.keys = groupKeys(whole, how.version);
+    this.keys = groupKeys(whole);
     this.shipped = new Shipped(this.keys, how);
     if (this.keys.length === 0 && !some({ ...whole, from_table: null }, isAggregate)) {
       throw new Unmergeable({
@@ -174,6 +181,7 @@ class Splitter {
         why: "it has neither groups nor aggregates",
       });
     }
+    if (how.version >= 7) refuseCollation(whole, this.keys);
     const isCoarser = whole.group_sets.length > 1;
     this.isOfOneHost = !isCoarser &&
       this.keys.some((key) => bareName(key) === "host");
@@ -234,14 +242,24 @@ class Splitter {
   }
 }
 
+/** Texts that are compared by a collation come to the merge without it. */
+function refuseCollation(whole: SelectNode, keys: readonly Expression[]): void {
+  const calls = walk(whole).filter(isFunctionCall).filter(isAggregate);
+  const measured = calls.flatMap(({ children, order_bys: { orders } }) => [...children, ...orders]);
+  const collated = find([...keys, ...measured], hasCollation);
+  if (collated !== undefined) {
+    throw new Unmergeable(obstacle(collated, "is no part of what hosts send"));
+  }
+}
+
 /**
  * What is grouped by, with positions (GROUP BY 1) and GROUP BY ALL replaced: the latter means what has
  * a column in it, so that constants alone make one group even of no rows.
  */
-function groupKeys(whole: SelectNode, version: number): Expression[] {
+function groupKeys(whole: SelectNode): Expression[] {
   if (whole.aggregate_handling === "FORCE_AGGREGATES") {
     return whole.select_list
-      .filter((item) => !some(item, isAggregate) && (version < 6 || some(item, isColumnRef)))
+      .filter((item) => !some(item, isAggregate) && some(item, isColumnRef))
       .map((item) => named(item, ""));
   }
   return whole.group_expressions.map((key) => {

@@ -18,16 +18,14 @@ export interface CarriedRequest {
   names: readonly string[];
   /** That holds the hosts' rows while they are merged. */
   table: string;
-  /** Whether what is sorted by is carried as well where it is no column of the answer. */
-  carriesOrder: boolean;
 }
 
 /** Null: what the rows are sorted by cannot be carried. */
 export function splitCarried(
   whole: SelectNode,
-  { names, table, carriesOrder }: CarriedRequest,
+  { names, table }: CarriedRequest,
 ): CarriedSplit | null {
-  const orders = new Orders(whole, names, carriesOrder);
+  const orders = new Orders(whole, names);
   const modifiers = whole.modifiers.map((modifier) => orders.carried(modifier));
   if (!modifiers.every((modifier) => modifier !== null)) return null;
   const all = [...names.map((_, i) => carriedName(i)), ...orders.extra.map(({ alias }) => alias)];
@@ -66,7 +64,7 @@ class Orders {
   private readonly lower: readonly string[];
   private readonly aliases: ReadonlySet<string>;
 
-  constructor(whole: SelectNode, names: readonly string[], private readonly mayAdd: boolean) {
+  constructor(whole: SelectNode, names: readonly string[]) {
     this.lower = names.map((name) => name.toLowerCase());
     this.aliases = new Set(whole.select_list.map(({ alias }) => alias.toLowerCase()));
   }
@@ -88,7 +86,7 @@ class Orders {
     const i = position === null ? lower.indexOf(bareName(expression) ?? "") : position - 1;
     const isClear = i >= 0 && i < lower.length && lower.indexOf(lower[i] ?? "", i + 1) < 0;
     if (isClear) return carriedName(i);
-    return i >= 0 || !this.mayAdd ? null : this.added(expression);
+    return i >= 0 ? null : this.added(expression);
   }
 
   /** An expression that means the same in the list: there an alias is not what it is in ORDER BY. */

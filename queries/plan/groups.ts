@@ -67,7 +67,7 @@ export class GroupSplitter {
   async split(source: Source, request: GroupsRequest): Promise<Groups | Obstacle> {
     const { result, assumed } = await this.attempt(source, request, new Map());
     // That most are numbers saves asking DuckDB for their types.
-    if (result !== USELESS || assumed.length === 0 || request.version < 6) return result;
+    if (result !== USELESS || assumed.length === 0) return result;
     const types = await this.typesOf(source, assumed);
     return types === null ? result : (await this.attempt(source, request, types)).result;
   }

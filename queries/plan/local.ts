@@ -9,7 +9,7 @@ import { ROW_MAKERS } from "../gate_functions.ts";
 import { aggregates } from "./aggregate.ts";
 import { distributes, sourcesOf } from "./joined.ts";
 import type { JoinTables } from "./joined.ts";
-import { isClass, isVolatile } from "./shape.ts";
+import { hasCollation, isClass, isVolatile } from "./shape.ts";
 
 /** Whether it is such a SELECT: over a table, a join with the asker's tables, or another such one. */
 export function isLocal(node: QueryNode, tables: JoinTables): node is SelectNode {
@@ -35,6 +35,13 @@ export function isLocal(node: QueryNode, tables: JoinTables): node is SelectNode
 /** Whether a window is in it, or in what it reads. */
 export function hasWindow(node: AstNode): boolean {
   return some(node, isClass("WINDOW"));
+}
+
+/** Whether it gives or sorts by texts with COLLATE, which is lost where they are carried. */
+export function carriesCollation(node: SelectNode): boolean {
+  return walk(node).filter(isSelect).some(({ select_list: list, modifiers }) =>
+    some([list, modifiers], hasCollation)
+  );
 }
 
 /** The SELECT in parentheses that a FROM is nothing but. */

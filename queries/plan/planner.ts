@@ -25,10 +25,10 @@ import { Templates } from "./templates.ts";
 
 /**
  * Raised with every change that makes a host's partial differ; both sides must agree on it, so that
- * each knows the one before as well. Version 6 has values of DECIMALs and times.
+ * each knows the one before as well. Version 7 carries no text that has a collation.
  */
-export const PLAN_VERSIONS: readonly number[] = [6, 5];
-export const PLAN_VERSION = 6;
+export const PLAN_VERSIONS: readonly number[] = [7, 6];
+export const PLAN_VERSION = 7;
 
 /** Binding a statement of the allowed size takes milliseconds: longer, it is meant to harm. */
 const PLAN_TIMEOUT_MS = 5_000;

@@ -34,6 +34,9 @@ export function isClass(...classes: string[]): (node: AstNode) => boolean {
   return (node) => isExpression(node) && classes.includes(node.class);
 }
 
+/** `x COLLATE NOCASE`: no column has a collation, nor has what hosts send. */
+export const hasCollation = isClass("COLLATE");
+
 /** A call that makes several rows of one. */
 function isRowMaker(node: AstNode): boolean {
   return isFunctionCall(node) && ROW_MAKERS.has(node.function_name.toLowerCase());

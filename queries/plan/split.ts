@@ -18,12 +18,14 @@ import { carrierOf } from "../transfer/carriers.ts";
 import { aggregates, grouped } from "./aggregate.ts";
 import { conformed } from "./answer_columns.ts";
 import { splitCarried } from "./carried.ts";
+import type { CarriedRequest } from "./carried.ts";
 import { flattened } from "./flatten.ts";
 import { GroupSplitter } from "./groups.ts";
-import type { Groups, GroupsRequest, Source } from "./groups.ts";
+import type { Groups, Source } from "./groups.ts";
 import { JOINED_TABLE, joinedTable } from "./joined.ts";
 import type { JoinTables } from "./joined.ts";
-import { hasWindow, innerOf, isLocal, keepsHost, withLocalsInline } from "./local.ts";
+import { carriesCollation, hasWindow, innerOf, isLocal } from "./local.ts";
+import { keepsHost, withLocalsInline } from "./local.ts";
 import { namesOf } from "./plan.ts";
 import type { Frame, Partial, Plan, Shown } from "./plan.ts";
 import { withTables } from "./relations.ts";
@@ -65,7 +67,7 @@ export class PlanSplitter {
       return known === undefined ? null : lowerNames(request.shown(known));
     });
     const tables = joinTablesOf(request);
-    const inline = request.version < 6 ? flat : withLocalsInline(flat, tables);
+    const inline = withLocalsInline(flat, tables);
     if (inline === node) return await this.divide(node, request);
     try {
       return await this.divide(inline, request);
@@ -128,10 +130,10 @@ export class PlanSplitter {
 
   /** The rows of a SELECT that each host can run over its own; null: it is none, or rows do as well. */
   private async carriedPlan(node: QueryNode, request: SplitRequest): Promise<Plan | null> {
-    const { frame, rowsMax, version } = request;
+    const { frame, rowsMax } = request;
     if (!isSelect(node) || !isWorthCarrying(node, request)) return null;
     const names = namesOf(frame.columns);
-    const split = await this.carried(node, { names, table: PARTIAL_TABLE, version });
+    const split = await this.carried(node, { names, table: PARTIAL_TABLE });
     if (split === null) return null;
     const isFew = Number(rowsWanted(node) ?? Infinity) <= rowsMax;
     const mode = split.mode === "rows" && isFew ? "top_k" : split.mode;
@@ -146,9 +148,9 @@ export class PlanSplitter {
 
   private async carried(
     node: SelectNode,
-    { names, table, version }: GroupsRequest,
+    { names, table }: CarriedRequest,
   ): Promise<Groups | null> {
-    const split = splitCarried(node, { names, table, carriesOrder: version >= 6 });
+    const split = splitCarried(node, { names, table });
     if (split === null) return null;
     const { merge } = split;
     const [sql = "", mergeSql = ""] = await printSql(this.engine, [split.partial, merge]);
@@ -198,7 +200,7 @@ export class PlanSplitter {
     const { version } = request;
     if (!isGrouped || isObstacle(source)) {
       const isClear = new Set(names.map((name) => name.toLowerCase())).size === names.length;
-      return isClear ? await this.carried(part, { names, table, version }) : null;
+      return isClear ? await this.carried(part, { names, table }) : null;
     }
     const split = await this.groups.split({ ...source, single }, { names, table, version });
     return "why" in split ? null : split;
@@ -296,13 +298,13 @@ function modeOf(parts: readonly Groups[]): Plan["mode"] {
 /** Whether hosts can run it, and more than a choice of rows is gained by that. */
 function isWorthCarrying(node: SelectNode, request: SplitRequest): boolean {
   if (!isLocal(node, joinTablesOf(request))) return false;
-  if (request.version < 6) return isBaseTable(node.from_table) && hasWindow(node);
+  if (request.version >= 7 && carriesCollation(node)) return false;
   return hasWindow(node) || node.from_table.type === "JOIN";
 }
 
 /** Whether it is such a SELECT in a query, whose rows are not cut before they are used. */
 function isPart(node: SelectNode, request: SplitRequest): boolean {
-  return request.version >= 6 && node.modifiers.length === 0 && isWorthCarrying(node, request);
+  return node.modifiers.length === 0 && isWorthCarrying(node, request);
 }
 
 function joinTablesOf({ frame, own }: SplitRequest): JoinTables {

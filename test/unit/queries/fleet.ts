@@ -159,9 +159,9 @@ export class Fleet implements AsyncDisposable {
     return { table, ...exported };
   }
 
-  /** What a host's SQL reads: where it says `*`, no more than the columns that hosts read. */
+  /** What a host's SQL reads: where it says `*` or COLUMNS, no more than the columns that hosts read. */
   private async hostSchema(host: string, { columnsRead }: Plan, sql: string): Promise<string> {
-    if (!/\*(,| FROM)/.test(sql)) return host;
+    if (!/\*(,| FROM)|COLUMNS\(/.test(sql)) return host;
     const schema = `${host} read`;
     await this.engine.run(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
     await this.show(schema);
