@@ -20,8 +20,7 @@ export async function parseSelect(engine: Engine, sql: string): Promise<QueryNod
   const [first, second] = Array.isArray(statements) ? statements : [];
   if (!isNode(first)) throw sqlError(sql, "There is no SQL: write one SELECT statement", null);
   if (second !== undefined) {
-    const next = find(second, (part) => locationOf(part) !== null);
-    const place = next === undefined ? offsetOf(sql, /(?<=;\s*)[^\s;]/) : locationOf(next);
+    const place = offsetOf(sql, /(?<=\S\s*;[\s;]*)[^\s;]/);
     throw sqlError(sql, "Exactly one SELECT statement is allowed: ask one after the other", place);
   }
   return first["node"] as QueryNode; // DuckDB's serializer makes it
@@ -56,8 +55,11 @@ function parseFailure(sql: string, failure: AstNode): LogvendError {
   const message = String(failure["error_message"]);
   if (failure["error_type"] === "not implemented") {
     const isPivot = offsetOf(sql, /\bPIVOT\b/i) !== null;
+    const isExplain = offsetOf(sql, /^\s*EXPLAIN\b/i) !== null;
     const rule = isPivot
       ? "PIVOT must name its values: PIVOT logs ON status IN (200, 404) USING count(*)"
+      : isExplain
+      ? "EXPLAIN is no part of a question: leave it out and ask with --explain"
       : "Only SELECT is allowed: write one SELECT statement";
     return sqlError(sql, rule, offsetOf(sql, isPivot ? /\bPIVOT\b/i : /[^\s;]/));
   }

@@ -8,15 +8,20 @@ import { identifier, literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { columnsOf } from "../../queries/transfer/export.ts";
 
-/** How DuckDB reads files, by their extension: all rows decide about types. */
+/**
+ * How DuckDB reads files, by their extension: all rows decide about types. Without `skip = 0` it would
+ * leave out first lines that have fewer fields than a later one.
+ */
 const READERS: Readonly<Record<string, (path: string) => string>> = {
-  ".csv": (path) => `read_csv(${path}, sample_size = -1)`,
-  ".tsv": (path) => `read_csv(${path}, sample_size = -1, delim = '\\t')`,
+  ".csv": (path) => `read_csv(${path}, sample_size = -1, skip = 0)`,
+  ".tsv": (path) => `read_csv(${path}, sample_size = -1, skip = 0, delim = '\\t')`,
   ".json": (path) => `read_json(${path}, sample_size = -1)`,
   ".jsonl": (path) => `read_json(${path}, sample_size = -1)`,
   ".ndjson": (path) => `read_json(${path}, sample_size = -1)`,
   ".parquet": (path) => `read_parquet(${path})`,
 };
+
+const UNLIKE_LINES = "not every line has as many fields as the first one and ends like it";
 
 /** Files of megabytes are refused later: this many rows are not even read. */
 const ROWS_MAX = 100_000;
@@ -48,8 +53,9 @@ async function readOne(engine: Engine, given: string): Promise<BroadcastTable> {
     throw refuse(`wanted a file that ends in ${Object.keys(READERS).join(", ")}`);
   }
   try {
-    await Deno.stat(path);
+    if ((await Deno.stat(path)).size === 0) throw refuse("the file is empty");
   } catch (cause) {
+    if (cause instanceof LogvendError) throw cause;
     throw refuse(cause instanceof Deno.errors.NotFound ? "no such file" : messageOf(cause), cause);
   }
   const table = identifier(name);
@@ -57,9 +63,14 @@ async function readOne(engine: Engine, given: string): Promise<BroadcastTable> {
     const source = reader(literal(path));
     await engine.createTable(table, `SELECT * FROM ${source} LIMIT ${ROWS_MAX + 1}`);
   } catch (cause) {
-    throw refuse(messageOf(cause).split("\n")[0] ?? "", cause);
+    const [why = ""] = messageOf(cause).split("\n");
+    throw refuse(/sniffing/.test(why) ? UNLIKE_LINES : why, cause);
   }
   const columns = await columnsOf(engine, name);
+  // So does DuckDB read a file whose lines have not all as many fields as the first.
+  if (columns.length === 1 && /[,;|\t]/.test(columns[0]?.name ?? "")) {
+    throw refuse(UNLIKE_LINES);
+  }
   const other = columns.find(({ type }) => !PlainType.safeParse(type).success);
   if (other !== undefined) {
     throw refuse(`column ${other.name} is a ${other.type}: only plain values can be joined`);

@@ -42,6 +42,11 @@ Deno.test("what cannot be a table is refused with the reason", async () => {
   await refusal([`t=${small}`, `t=${small}`], /there is a table t already/);
   const nested = await folder.write("n.json", '[{"a":{"b":1}}]');
   await refusal([`t=${nested}`], /column a is a STRUCT.*only plain values/);
+  await refusal([`t=${await folder.write("no.csv", "")}`], /no\.csv: the file is empty/);
+  const ragged = await folder.write("ragged.csv", "a,b\n1,2\n3,4,5\n");
+  await refusal([`t=${ragged}`], /not every line has as many fields as the first one/);
+  const mixed = await folder.write("mixed.csv", "a,b\r\n1,2\n3,4\r\n");
+  await refusal([`t=${mixed}`], /not every line .* ends like it/);
   await refusal([`t=${await folder.write("bad.json", "{")}`], /--with t=.*bad\.json/);
 });
 
