@@ -8,7 +8,16 @@ const OUR_FAULT = /^(IO|INTERNAL|FATAL|Permission|Serialization) Error|No magic 
 export function sqlError(thrown: unknown): unknown {
   const message = messageOf(thrown).replace(/\n+LINE \d+: .*$/s, ""); // of SQL that nobody wrote
   if (thrown instanceof LogvendError || !/^[\w ]+ Error: /.test(message)) return thrown;
-  return new LogvendError(OUR_FAULT.test(message) ? "internal" : "bad_sql", message, {
-    cause: thrown,
-  });
+  const code = OUR_FAULT.test(message) ? "internal" : "bad_sql";
+  return new LogvendError(code, tooMuch(message) ?? message, { cause: thrown });
+}
+
+/** DuckDB's advice on memory is to change settings, which who asks cannot. Null: it is another error. */
+function tooMuch(message: string): string | null {
+  const [, why] = /^Out of Memory Error: ([^\n]*)/.exec(message) ?? [];
+  if (why === undefined) return null;
+  const what = why.includes("offload")
+    ? "It takes more than its memory, and more than the disk has room for"
+    : "It takes more memory than one query may have";
+  return `${what} (${why}): ask for less at once, by a shorter range, fewer columns or groups, or a LIMIT`;
 }
