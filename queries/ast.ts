@@ -1,8 +1,9 @@
 /** SQL to DuckDB's own AST, losslessly, and back: the text that comes back is what is executed. */
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import type { Engine } from "./duckdb/engine.ts";
-import { cast, constant, find, isColumnRef, isNode, locationOf, rewrite } from "./ast_nodes.ts";
-import type { AstNode, AstValue, QueryNode } from "./ast_nodes.ts";
+import { baseTable, cast, constant, find, isColumnRef, isNode, locationOf } from "./ast_nodes.ts";
+import { rewrite, select } from "./ast_nodes.ts";
+import type { AstNode, AstValue, Expression, QueryNode } from "./ast_nodes.ts";
 import { parseLossless, rawNumber } from "./lossless_json.ts";
 
 /**
@@ -28,6 +29,22 @@ export async function parseSelect(engine: Engine, sql: string): Promise<QueryNod
 
 /** The SQL text of trees, in order: one round trip for all. */
 export async function printSql(engine: Engine, nodes: readonly QueryNode[]): Promise<string[]> {
+  return await textsOf(engine, nodes.map((node) => rewrite(node, exactDouble)));
+}
+
+/** What DuckDB calls columns that are given as these expressions, without an alias. */
+export async function columnNames(
+  engine: Engine,
+  expressions: readonly Expression[],
+): Promise<string[]> {
+  const texts = await textsOf(
+    engine,
+    expressions.map((one) => select([one], { ...baseTable(""), type: "EMPTY" })),
+  );
+  return texts.map((text) => text.replace(/^SELECT /, ""));
+}
+
+async function textsOf(engine: Engine, nodes: readonly QueryNode[]): Promise<string[]> {
   if (nodes.length === 0) return [];
   const calls = nodes.map((_, i) => `json_deserialize_sql($tree${i}::JSON)`);
   const values = nodes.map((node, i) => [`tree${i}`, serialized(node)]);
@@ -38,7 +55,7 @@ export async function printSql(engine: Engine, nodes: readonly QueryNode[]): Pro
 function serialized(node: QueryNode): string {
   return JSON.stringify({
     error: false,
-    statements: [{ node: rewrite(node, exactDouble), named_param_map: [] }],
+    statements: [{ node, named_param_map: [] }],
   });
 }
 

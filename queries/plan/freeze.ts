@@ -28,7 +28,7 @@ const WORDS: Readonly<Record<string, ClockType>> = {
 };
 
 /** Says whether a query's meaning hangs on when it is asked. */
-export function readsClock(node: QueryNode): boolean {
+export function readsClock(node: AstNode): boolean {
   return some(
     node,
     (part) =>
@@ -40,11 +40,17 @@ export function readsClock(node: QueryNode): boolean {
 }
 
 /**
- * The tree with every reading of the clock replaced by `now` (ISO 8601, UTC).
+ * The tree with every reading of the clock replaced by `now` (ISO 8601, UTC). Names that the SQL gives
+ * are those of `written`.
  * @throws {LogvendError} bad_sql, where a name stands for the clock or for a column, who knows
  */
-export function freezeClock(sql: string, node: QueryNode, now: string): QueryNode {
-  const names = new Set(walk(node).flatMap(aliasesOf).map((name) => name.toLowerCase()));
+export function freezeClock(
+  sql: string,
+  node: QueryNode,
+  now: string,
+  written: QueryNode = node,
+): QueryNode {
+  const names = new Set(walk(written).flatMap(aliasesOf).map((name) => name.toLowerCase()));
   return rewrite(node, (part) => {
     if (isFunctionCall(part)) {
       const name = part.function_name.toLowerCase();

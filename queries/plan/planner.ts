@@ -12,6 +12,7 @@ import { isHeavy } from "../heavy.ts";
 import { conformed, distinctNames } from "./answer_columns.ts";
 import { catalogQuery, emptied, withRelations } from "./catalog.ts";
 import type { Relations } from "./catalog.ts";
+import { withColumnNames } from "./column_names.ts";
 import { freezeClock, readsClock } from "./freeze.ts";
 import { namesOf } from "./plan.ts";
 import type { Plan, Shown } from "./plan.ts";
@@ -151,7 +152,7 @@ export class Planner implements AsyncDisposable {
       return plan; // not cached: it holds the rows themselves, which may be many
     }
     const columns = distinctNames(await this.describe(sql));
-    const frozen = freezeClock(sql, node, request.now);
+    const frozen = freezeClock(sql, await withColumnNames(this.engine, node), request.now, node);
     const read = tables.map((table) => ({ name: table, columns: shown(table) }));
     const reach = await reachOf(this.engine, frozen, read);
     const sqlBoundsTime = boundsTime(frozen);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Planner } from "../../../queries/plan/planner.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
 import { check, SAMPLE_LOGS, SAMPLES } from "./compared.ts";
+import { composedQuery } from "./composed_query.ts";
 import { DEALS, Fleet } from "./fleet.ts";
 import { dealMixed } from "./mixed_hosts.ts";
 import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
@@ -63,6 +64,22 @@ Deno.test("random queries over hosts with other columns and types equal one Duck
     }
   }
   assert.ok(ran > rounds, `${ran} of ${2 * rounds} ran`);
+});
+
+Deno.test("random SELECTs over SELECTs equal one DuckDB", async () => {
+  await using fleet = await Fleet.open(SAMPLES);
+  await using planner = await Planner.open();
+  const dice = new Dice(SEED);
+  const rounds = Math.ceil(COUNT / 10);
+  const ran = { aggregate: 0, rows: 0 };
+  for (const deal of ["by host", "at random"]) {
+    await fleet.deal(DEALS[deal] ?? "0");
+    for (let round = 0; round < rounds; round++) {
+      const plan = await check(fleet, planner, composedQuery(dice));
+      if (plan?.mode === "aggregate" || plan?.mode === "rows") ran[plan.mode]++;
+    }
+  }
+  assert.ok(ran.aggregate > rounds * 0.6 && ran.rows > rounds * 0.3, JSON.stringify(ran));
 });
 
 /** A table of the asker's: of its keys, some are no user's, one is there twice. */

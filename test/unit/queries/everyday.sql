@@ -441,3 +441,8 @@ SELECT count(*)::DECIMAL(10,2) / 3, count(*) / 3, count(*) // 3, count(*) % 3, -
 SELECT sum(status) IS DISTINCT FROM avg(status) AND NOT (min(status) > max(status)) FROM logs;
 SELECT greatest(max(status), min(status)), coalesce(sum(status), 0), nullif(count(*), 0) FROM logs WHERE false;
 SELECT sum(status)::VARCHAR, typeof(sum(status) + 1), typeof(sum(request_time) / 2), typeof(count(*) + 1) FROM logs;
+SELECT t FROM (SELECT host, sum(status * 5e-1) FROM logs GROUP BY 1) t ORDER BY ALL;
+UNPIVOT (SELECT host, sum(status + 1e0), max(status * 5e-1) FROM logs GROUP BY host) ON COLUMNS(* EXCLUDE host) ORDER BY ALL;
+SELECT "(status * 0.1)" FROM (SELECT status * 1e-1, line FROM logs) ORDER BY line LIMIT 3;
+SELECT * FROM (SELECT 2e0, 2e0, count(*) FROM logs) ORDER BY ALL;
+SELECT COLUMNS('0.5|line$') FROM (SELECT status, request_time > 5e-1, line FROM logs) ORDER BY line LIMIT 3;

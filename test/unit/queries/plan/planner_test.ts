@@ -241,6 +241,21 @@ Deno.test("names of the answer are those of the SQL as written, made distinct", 
   });
 });
 
+Deno.test("columns of subqueries keep the names that they have as written, whatever the time is", async () => {
+  await withPlanner(async (plan) => {
+    const inner = "(SELECT now(), today() AS d, current_date, ts > current_timestamp FROM logs)";
+    const { columns, mergeSql } = await plan(`SELECT t FROM ${inner} t`);
+    assert.equal(
+      columns[0]?.type,
+      'STRUCT("now()" TIMESTAMP WITH TIME ZONE, d DATE, current_date DATE, ' +
+        '"(ts > current_timestamp)" BOOLEAN)',
+    );
+    assert.doesNotMatch(mergeSql, /AS STRUCT/);
+    const named = await plan(`SELECT "now()", "current_date" FROM ${inner}`);
+    assert.deepEqual(named.columns.map(({ name }) => name), ["now()", "current_date"]);
+  });
+});
+
 Deno.test("SQL that does not bind shows DuckDB's message and the place", async () => {
   await withPlanner(async (plan) => {
     await assert.rejects(plan("SELECT host,\n  foo\nFROM logs"), {
