@@ -251,6 +251,13 @@ Deno.test("columns of subqueries keep the names that they have as written, whate
         '"(ts > current_timestamp)" BOOLEAN)',
     );
     assert.doesNotMatch(mergeSql, /AS STRUCT/);
+    const lost = "ts < '2026-11-22 19:00+00'::TIMESTAMPTZ - INTERVAL 30 MINUTE";
+    const row = (item: string) => plan(`SELECT t FROM (SELECT count_if(${item}) FROM logs) t`);
+    await assert.rejects(row(lost), {
+      code: "bad_sql",
+      message: /name the columns of its subquery/,
+    });
+    await plan(`SELECT t FROM (SELECT count_if(${lost}) AS n FROM logs) t`);
     const named = await plan(`SELECT "now()", "current_date" FROM ${inner}`);
     assert.deepEqual(named.columns.map(({ name }) => name), ["now()", "current_date"]);
   });
