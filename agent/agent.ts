@@ -68,7 +68,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   await using store = await openStore(config, signal, watching);
   await using workers = await openWorkers(config);
   await using catalog = await openCatalog(config);
-  const archived = catalog && new ArchivedChunks({ catalog, self: config });
+  await using archived = catalog && new ArchivedChunks({ catalog, self: config });
   const known = new KnownResults();
   const eraser = openEraser({ config, store, workers, archived, known });
   const told = async (record: ErasureRecord) => void await takeErasure(eraser, config, record);

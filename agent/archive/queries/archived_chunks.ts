@@ -35,9 +35,12 @@ export interface ArchivedChunksOptions {
   self: Onlooker;
 }
 
-export class ArchivedChunks implements QueryArchive {
+export class ArchivedChunks implements QueryArchive, AsyncDisposable {
   /** Versions of manifests and chunks that turned out to be others, or not to be there. */
   private readonly distrusted = new Set<string>();
+  /** What is being said of them in the archive; no query waits for it. */
+  private readonly saying = new Set<Promise<void>>();
+  private readonly end = new AbortController();
 
   constructor(private readonly options: ArchivedChunksOptions) {}
 
@@ -103,11 +106,17 @@ export class ArchivedChunks implements QueryArchive {
     log.warn("{stream} of {date} is listed until its manifest is made anew: {reason}", {
       ...{ stream, date, reason },
     });
-    const signal = AbortSignal.timeout(DISTRUST_MS);
-    this.options.catalog.own.distrust([day], signal).catch((error) => {
+    const signal = AbortSignal.any([AbortSignal.timeout(DISTRUST_MS), this.end.signal]);
+    const said = this.options.catalog.own.distrust([day], signal).catch((error) => {
       this.distrusted.delete(id);
       log.warn("Cannot say so in the archive: {error}", { error: messageOf(error) });
-    });
+    }).finally(() => this.saying.delete(said));
+    this.saying.add(said);
+  }
+
+  async [Symbol.asyncDispose]() {
+    this.end.abort();
+    await Promise.all(this.saying);
   }
 
   private async snapshot(

@@ -17,7 +17,7 @@
  *    there or later. The newest flush of a generation was written whole if as many parts are there
  *    as it says; adopting it then is right whether it was committed or not, for offsets are adopted
  *    with rows. A flush that failed is written again with all that it held: of flushes that overlap
- *    the longest is taken.
+ *    the longest is taken, and of two as long the later one, which agent.db or a copy of it names.
  * 5. The parts of a flush are adopted all or none. Of one that was not written whole they are
  *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
  *    the flush may have been whole once.
@@ -152,9 +152,14 @@ function runsOf(parts: readonly FoundFile[]): Run[] {
     mergeRuns(parts.flatMap(({ metadata }) => metadata.runs));
 }
 
-/** Of two that hold the same lines the one of more parts is first. */
+/** Of two that hold the same lines the one of more parts is first, else the later one. */
 function longestFirst(a: Flush, b: Flush): number {
-  return lengthOf(b) - lengthOf(a) || b.parts.length - a.parts.length;
+  return lengthOf(b) - lengthOf(a) || b.parts.length - a.parts.length ||
+    createdMs(b) - createdMs(a);
+}
+
+function createdMs({ parts }: Flush): number {
+  return Math.max(...parts.map(({ metadata }) => metadata.createdMs));
 }
 
 function lengthOf({ runs }: Flush): number {

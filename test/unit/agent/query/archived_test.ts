@@ -64,10 +64,12 @@ async function host(policy: z.input<typeof Policy> = {}) {
           [Symbol.asyncDispose]: () => Promise.resolve(),
         }),
     },
-    archive: new ArchivedChunks({
-      catalog: testCatalog(store, cache),
-      self: { host: "web-1", region: "eu", labels: {} },
-    }),
+    archive: stack.use(
+      new ArchivedChunks({
+        catalog: testCatalog(store, cache),
+        self: { host: "web-1", region: "eu", labels: {} },
+      }),
+    ),
     workers: stack.use(await WorkerPool.open(folders)),
     region: "eu",
     behindBytes: () => 0,

@@ -47,10 +47,12 @@ async function scene() {
   const whole = await Deno.readFile(pathOf(BAD));
   const store = stack.use(new FolderStore(folder.join("archive")));
   const cache = await ChunkCache.open({ folder: folder.join("data", "cache"), quotaBytes: 1e9 });
-  const archive = new ArchivedChunks({
-    catalog: testCatalog(store, cache),
-    self: { host: "web-1", region: "eu", labels: {} },
-  });
+  const archive = stack.use(
+    new ArchivedChunks({
+      catalog: testCatalog(store, cache),
+      self: { host: "web-1", region: "eu", labels: {} },
+    }),
+  );
   const folders = { folder: folder.join("query"), dataDir: folder.join("data") };
   const harmful: string[] = [];
   const parts: FleetParts = {

@@ -57,7 +57,11 @@ async function scene() {
   return {
     ...{ folder, store, chunks, agent, manifest },
     put: (chunk: SceneChunk) => putChunk(store, folder, chunk),
-    agentOf: (more: Parameters<typeof agentOf>[2] = {}) => agentOf(store, folder, more),
+    async agentOf(more: Parameters<typeof agentOf>[2] = {}) {
+      const other = await agentOf(store, folder, more);
+      owned.use(other.archive); // it may say still that a manifest is wrong
+      return other;
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

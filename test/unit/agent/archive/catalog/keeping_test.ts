@@ -264,6 +264,7 @@ Deno.test("a chunk that went is named once, then its day is listed", async () =>
   const { chunks } = await agent.archive.find(scope, signal);
   assert.deepEqual(chunks.map(({ key }) => key), [gone, there].map(keyOf));
   const reader = await agentOf(store, folder, { host: "web-2" });
+  await using _reading = reader.archive;
   const references = chunks.map((
     { key, bytes, etag },
   ): [string, number, string] => [key, bytes, etag]);

@@ -45,10 +45,12 @@ async function scene(keys: readonly string[]) {
     await Deno.copyFile(chunk, pathOf(key));
   }
   const cache = await ChunkCache.open({ folder: folder.join("cache"), quotaBytes: 1e9 });
-  const archive = new ArchivedChunks({
-    catalog: testCatalog(new FolderStore(folder.join("archive")), cache),
-    self: { host: "web-1", region: "eu", labels: {} },
-  });
+  const archive = stack.use(
+    new ArchivedChunks({
+      catalog: testCatalog(new FolderStore(folder.join("archive")), cache),
+      self: { host: "web-1", region: "eu", labels: {} },
+    }),
+  );
   const owned = stack.move();
   return { archive, pathOf, chunk, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
