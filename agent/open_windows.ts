@@ -80,10 +80,13 @@ export async function openWindows(request: OpenWindowsRequest): Promise<RunningW
     marks: { flushEveryMs: everyMs / Math.ceil(everyMs / config.flush_every), flushAfterMs },
     flushed: () => windows.wake(),
     finish: async (signal) => {
-      while (await windows.countDue(signal, true));
-      const isWaiting = () => deliveries.some((delivery) => delivery.waiting().events > 0);
-      while (isWaiting() && !signal.aborted) {
-        await new Promise((resolve) => setTimeout(resolve, FINISH_LOOK_MS));
+      try {
+        await windows.countDue(signal, true);
+      } finally { // what is counted goes its way, also where one stream fails
+        const isWaiting = () => deliveries.some((delivery) => delivery.waiting().events > 0);
+        while (isWaiting() && !signal.aborted) {
+          await new Promise((resolve) => setTimeout(resolve, FINISH_LOOK_MS));
+        }
       }
     },
     state: () => ({ counts: windows.counts, requests: requests.streams, queue, deliveries }),

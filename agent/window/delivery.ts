@@ -62,6 +62,8 @@ export class Delivery {
   readonly counts: DeliveryCounts = { sent: 0, bytes: 0, failures: 0, deadLetters: 0, lost: 0 };
   private readonly log = getLogger(["agent", "sink"]);
   private seq: number;
+  /** The last entry that is being read or was: it is sent, or found to be gone, whatever the queue does. */
+  private readSeq: number;
   /** How often in a row all of a batch was refused. */
   private allRefused = 0;
   /** Why the last try failed; null when it did not. */
@@ -69,6 +71,7 @@ export class Delivery {
 
   constructor(private readonly options: DeliveryOptions) {
     this.seq = Math.min(options.cursor, options.queue.end);
+    this.readSeq = this.seq;
     // Numbers begin anew when files are gone: the next start must not skip what has come by then.
     if (this.seq < options.cursor) options.setCursor(this.seq);
   }
@@ -147,6 +150,7 @@ export class Delivery {
 
   /** Null: it is gone or damaged, or the signal came. What else hinders reading it may pass. */
   private async windowOf(entry: QueueEntry, signal: AbortSignal): Promise<CountedWindow | null> {
+    this.readSeq = entry.seq;
     for (let tries = 0; !signal.aborted; tries++) {
       try {
         return await this.options.queue.read(entry);
@@ -164,7 +168,7 @@ export class Delivery {
 
   /** Of what the queue had no room for. */
   countLostIfWaiting(entry: QueueEntry) {
-    const isMine = entry.feed === this.options.feed && entry.seq > this.seq;
+    const isMine = entry.feed === this.options.feed && entry.seq > this.readSeq;
     if (isMine) this.countLost(entry, "the queue has no room for more");
   }
 

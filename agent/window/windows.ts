@@ -38,10 +38,21 @@ export interface WindowCounts {
   failures: number;
 }
 
+/** What is counted together. */
+interface Round {
+  isWanted: (stream: string) => boolean;
+  /** Of streams that could not be counted: more is added. */
+  failures: Map<string, unknown>;
+  all: boolean;
+  signal: AbortSignal;
+}
+
 export class Windows {
   readonly counts: WindowCounts = { revisions: 0, tooLate: 0, cut: 0, failures: 0 };
   private readonly log = getLogger(["agent", "window"]);
   private broken = false;
+  /** Streams that could not be counted last time: others come first. */
+  private troubled: ReadonlySet<string> = new Set();
   private woken = Promise.withResolvers<void>();
 
   constructor(private readonly options: WindowsOptions) {}
@@ -55,9 +66,7 @@ export class Windows {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.woken = Promise.withResolvers<void>();
-      const isCounted = await this.attempt(signal, async () => {
-        while (await this.countDue(signal)) if (signal.aborted) return;
-      });
+      const isCounted = await this.attempt(signal, () => this.countDue(signal));
       if (signal.aborted) return;
       // Also while a stream cannot be counted: the queue grows by the others.
       const isTrimmed = await this.attempt(signal, async () => await this.options.afterwards?.());
@@ -86,10 +95,25 @@ export class Windows {
   }
 
   /**
-   * Counts the newest windows that are due. False: there are none. `all`: also those that are still
-   * open, for a host that goes for good.
+   * Counts all that is due, the newest first; a stream that fails is left for the next time, however
+   * much of it is due. `all`: also windows that are still open, for a host that goes for good.
+   * @throws what the first stream that cannot be counted throws, after the others are counted
    */
-  async countDue(signal: AbortSignal, all = false): Promise<boolean> {
+  async countDue(signal: AbortSignal, all = false): Promise<void> {
+    const failures = new Map<string, unknown>();
+    const { troubled } = this;
+    for (const others of [troubled, new Set<string>()]) {
+      const isWanted = (stream: string) => !failures.has(stream) && !others.has(stream);
+      while (await this.countSome({ isWanted, failures, all, signal })) {
+        if (signal.aborted) return;
+      }
+    }
+    this.troubled = new Set(failures.keys());
+    for (const error of failures.values()) throw error;
+  }
+
+  /** Counts the newest windows that are due. False: there are none. */
+  private async countSome({ isWanted, failures, all, signal }: Round): Promise<boolean> {
     const { calendar, clock, book } = this.options;
     const nowMs = all ? Number.MAX_SAFE_INTEGER / 1_000 : clock();
     const lateMs = all ? nowMs - clock() + calendar.lateMs : calendar.lateMs;
@@ -98,6 +122,7 @@ export class Windows {
     const left: Touched[] = [];
     const due = new Map<string, Set<number>>();
     for (const touched of book.touched().reverse()) {
+      if (!isWanted(touched.stream)) continue;
       const { starts, left: open, tooLate } = dueOf(touched, { ...calendar, lateMs }, nowMs);
       const counted = starts.filter((start) => start >= floorMs);
       const late = tooLate + starts.length - counted.length;
@@ -110,7 +135,6 @@ export class Windows {
       done.push(touched);
       if (open !== null) left.push(open);
     }
-    const failures = new Map<string, unknown>();
     for (const [stream, starts] of due) {
       await this.countStream(stream, [...starts], signal).catch((error) => {
         if (signal.aborted) throw error;
@@ -119,7 +143,6 @@ export class Windows {
     }
     const isCounted = ({ stream }: Touched) => !failures.has(stream);
     book.settle(done.filter(isCounted), left.filter(isCounted));
-    for (const error of failures.values()) throw error;
     return done.length > 0;
   }
 

@@ -317,6 +317,34 @@ Deno.test("a damaged entry is counted as lost, and the rest goes on", async () =
   assert.equal(delivery.counts.lost, 2);
 });
 
+Deno.test("what the queue gives up while it is being sent is not lost, and nothing is counted twice", async () => {
+  await using own = await desk();
+  for (let i = 0; i < 3; i++) await own.queue.add(counted(i, 2));
+  const entries = own.queue.after(0, "windows");
+  const isSending = Promise.withResolvers<void>();
+  const isTaken = Promise.withResolvers<void>();
+  const got: string[] = [];
+  const delivery = own.deliver("a", async (events) => {
+    isSending.resolve();
+    await isTaken.promise;
+    got.push(...events.map(({ id }) => id));
+    return ALL_TAKEN;
+  }, { batchMax: 2 });
+  await isSending.promise; // the first one; the others wait
+  for (const { seq } of entries) {
+    const [name] = [...Deno.readDirSync(own.folder.join("windows"))].map(({ name }) => name)
+      .filter((name) => name.startsWith(String(seq).padStart(12, "0")));
+    if (seq < 3) await Deno.remove(own.folder.join("windows", name!));
+  }
+  delivery.countLostIfWaiting(entries[0]!);
+  assert.equal(delivery.counts.lost, 0);
+  isTaken.resolve();
+  await eventually(() => own.cursors.at(-1) === 3);
+  delivery.countLostIfWaiting(entries[1]!); // the delivery has found out before
+  assert.deepEqual(got, ["0-0", "0-1", "2-0", "2-1"]);
+  assert.deepEqual([delivery.counts.sent, delivery.counts.lost], [4, 2]);
+});
+
 /** What a sink does with one batch. */
 type Mood = "take" | "fail" | "half" | "lose the answer" | "reject one";
 

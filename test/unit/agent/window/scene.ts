@@ -91,9 +91,7 @@ export async function scene(folder: string, plan: StreamPlan = PLAN): Promise<Sc
     windows,
     setClock: (ms) => nowMs = ms,
     write: (hits) => write(store, hits),
-    count: async () => {
-      while (await windows.countDue(new AbortController().signal));
-    },
+    count: () => windows.countDue(new AbortController().signal),
     events: (feed = "windows") => newest(queue, feed),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
