@@ -44,7 +44,7 @@ async function secret({ file, env }: SecretReference): Promise<string> {
     throw new LogvendError("bad_config", `Cannot read ${from}: ${reasonOf(cause)}`, { cause });
   }
   if (text === undefined || text.trim() === "") {
-    throw new LogvendError("bad_config", `No key to the archive in ${from}: put it there`);
+    throw new LogvendError("bad_config", `No key to the object store in ${from}: put it there`);
   }
   return text.trim();
 }

@@ -7,6 +7,8 @@ import { LogvendError } from "../errors.ts";
 import { reasonOf } from "../file_error.ts";
 import type { AgentArchive, ArchiveStore } from "./archive_config.ts";
 import { credentialsOf } from "./credentials.ts";
+import { SETTINGS } from "./s3_errors.ts";
+import type { StoreUse } from "./s3_errors.ts";
 import { signBodies } from "./signed_body.ts";
 
 const CONNECT_MS = 10_000;
@@ -15,12 +17,12 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * Connects at the first request.
- * @param attemptsMax of one request
+ * @param options attempts at one request, and what the store is for: errors say where that is set
  * @throws {LogvendError} bad_config
  */
 export async function openClient(
   archive: ArchiveStore & Partial<AgentArchive>,
-  attemptsMax: number,
+  { attemptsMax, use }: { attemptsMax: number; use: StoreUse },
 ): Promise<S3Client> {
   // Deno 2.9.5: what follows on a stream on the same TLS connection is never answered.
   const keepAlive = archive.bandwidth === undefined;
@@ -34,7 +36,7 @@ export async function openClient(
     requestHandler: {
       connectionTimeout: CONNECT_MS,
       httpAgent: new HttpAgent({ keepAlive }),
-      httpsAgent: new HttpsAgent({ keepAlive, ...await authorityOf(archive.ca) }),
+      httpsAgent: new HttpsAgent({ keepAlive, ...await authorityOf(archive.ca, use) }),
     },
     ...checksumsOf(archive.checksums),
     ...(archive.endpoint === undefined ? {} : { endpoint: archive.endpoint }),
@@ -48,12 +50,12 @@ function checksumsOf(mode: ArchiveStore["checksums"]): Partial<S3ClientConfig> {
   return { requestChecksumCalculation: when, responseChecksumValidation: when };
 }
 
-async function authorityOf(path: string | undefined): Promise<{ ca?: string }> {
+async function authorityOf(path: string | undefined, use: StoreUse): Promise<{ ca?: string }> {
   if (path === undefined) return {};
   try {
     return { ca: await Deno.readTextFile(path) };
   } catch (cause) {
-    const text = `Cannot read archive.ca ${path}: ${reasonOf(cause)}`;
+    const text = `Cannot read ${SETTINGS[use].ca} ${path}: ${reasonOf(cause)}`;
     throw new LogvendError("bad_config", text, { cause });
   }
 }

@@ -46,12 +46,13 @@ const BY_STATUS: Readonly<Record<number, StoreProblem>> = {
 export type StoreUse = "archive" | "publish";
 
 /** Where what a request needs is set, and which rights it takes. */
-const SETTINGS = {
+export const SETTINGS = {
   archive: {
     url: "archive.url",
     region: "archive.region",
     keys: "what archive.credentials names",
     endpoint: "archive.endpoint",
+    ca: "archive.ca",
     checksums: "archive.checksums",
     rights: "the rights it takes: logvend archive policy",
   },
@@ -60,6 +61,7 @@ const SETTINGS = {
     region: "its region (publish: in orchestrator.yaml, else AWS_REGION)",
     keys: "its keys (publish: in orchestrator.yaml, else those of the AWS tools)",
     endpoint: "its endpoint (publish: in orchestrator.yaml)",
+    ca: "its ca (publish: in orchestrator.yaml)",
     checksums: "its checksums (publish: in orchestrator.yaml)",
     rights: "it takes s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject, " +
       "s3:AbortMultipartUpload and s3:ListBucketMultipartUploads",

@@ -89,7 +89,7 @@ export class S3Store implements ObjectStore {
     options: S3StoreOptions = {},
   ): Promise<S3Store> {
     const all = { ...DEFAULTS, ...options };
-    const client = await openClient(archive, all.attemptsMax);
+    const client = await openClient(archive, all);
     return new S3Store(client, place, archive, all);
   }
 

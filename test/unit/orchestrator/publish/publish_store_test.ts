@@ -37,3 +37,12 @@ Deno.test("a bucket is reached as it is configured; slashes at the ends mean not
     /no answer from http:\/\/127\.0\.0\.1:1 .*its endpoint \(publish: in orchestrator\.yaml\) right/,
   );
 });
+
+Deno.test("a certificate that cannot be read is named by the key it stands under", async () => {
+  const url = "s3://acme-results/a";
+  const publish = [PublishStore.parse({ url, ca: "/nowhere/ca.pem" })];
+  await assert.rejects(
+    openPublishStore(url, { ...NONE, publish }),
+    /Cannot read its ca \(publish: in orchestrator\.yaml\) \/nowhere\/ca\.pem: /,
+  );
+});
