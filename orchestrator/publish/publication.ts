@@ -38,6 +38,15 @@ export interface PublicationOptions {
   wait: (ms: number) => Promise<void>;
 }
 
+/** What was there before. */
+interface Before {
+  files: readonly string[];
+  /** Of the manifest; null: there was none. It has to be there still when the new one comes. */
+  manifestEtag: string | null;
+}
+
+type PutCondition = Pick<NewObject, "ifNoneMatch" | "ifMatch">;
+
 /** A Parquet file to be published. */
 export interface NewFile {
   path: string;
@@ -55,8 +64,7 @@ export class Publication implements AsyncDisposable {
 
   private constructor(
     private readonly options: PublicationOptions,
-    /** Files that were there before. */
-    private readonly before: readonly string[],
+    private readonly before: Before,
   ) {}
 
   /**
@@ -68,7 +76,8 @@ export class Publication implements AsyncDisposable {
     const before = await lookAround(options);
     const publication = new Publication(options, before);
     const claim = { id: publication.id, began_at: new Date(now()).toISOString() };
-    if (!await publication.put(CLAIM_KEY, claim, !replace)) throw underWay(store, "just now");
+    const condition = { ifNoneMatch: !replace };
+    if (!await publication.put(CLAIM_KEY, claim, condition)) throw underWay(store, "just now");
     return publication;
   }
 
@@ -86,19 +95,22 @@ export class Publication implements AsyncDisposable {
   }
 
   /**
-   * Puts the manifest, and removes what was there before.
+   * Puts the manifest, unless another came since this one began, and removes what was there before:
+   * so no manifest names files that another publication removes.
    * @returns the manifest, and what could not be removed
    * @throws {LogvendError} unavailable, when another publication has taken the place; of the store
    */
   async finish(facts: ResultFacts): Promise<{ manifest: ResultManifest; left: string[] }> {
-    const { store, now, signal } = this.options;
+    const { store, replace, now, signal } = this.options;
     if (!await this.isClaimed(signal)) {
       throw new LogvendError("unavailable", `Another publication has begun in ${store.url}`);
     }
     const manifest = manifestOf(facts, this.files, now());
-    if (!await this.putManifest(manifest)) throw await taken(store, signal);
+    if (!await this.putManifest(manifest)) {
+      throw replace ? await overtaken(store, signal) : await taken(store, signal);
+    }
     this.isPublished = true;
-    const left = await this.remove([...this.before, CLAIM_KEY], signal);
+    const left = await this.remove([...this.before.files, CLAIM_KEY], signal);
     return { manifest, left };
   }
 
@@ -112,9 +124,11 @@ export class Publication implements AsyncDisposable {
 
   /** False: another's is there. */
   private async putManifest(manifest: ResultManifest): Promise<boolean> {
-    const { store, replace } = this.options;
+    const { store } = this.options;
+    const { manifestEtag } = this.before;
+    const condition = manifestEtag === null ? { ifNoneMatch: true } : { ifMatch: manifestEtag };
     try {
-      return await this.put(MANIFEST_KEY, manifest, !replace);
+      return await this.put(MANIFEST_KEY, manifest, condition);
     } catch (error) {
       const isRefused = error instanceof ObjectStoreError && !PASSING.includes(error.problem);
       if (isRefused) throw error;
@@ -142,11 +156,11 @@ export class Publication implements AsyncDisposable {
   }
 
   /** False: something else is there. */
-  private async put(key: string, content: unknown, ifNoneMatch: boolean): Promise<boolean> {
+  private async put(key: string, content: unknown, condition: PutCondition): Promise<boolean> {
     const { store, signal } = this.options;
     const text = `${JSON.stringify(content, null, 2)}\n`;
     const body = new TextEncoder().encode(text);
-    const outcome = await this.patiently({ key, body, sha256: sha256Hex(body), ifNoneMatch });
+    const outcome = await this.patiently({ key, body, sha256: sha256Hex(body), ...condition });
     if (outcome === "stored") return true;
     return await readText(store, key, signal) === text; // the reply to an attempt may be lost
   }
@@ -165,12 +179,14 @@ export class Publication implements AsyncDisposable {
   }
 }
 
-/** Files of an earlier result. @throws {LogvendError} usage, of a place that is taken */
+/** What an earlier result has left. @throws {LogvendError} usage, of a place that is taken */
 async function lookAround(
   { store, replace, signal }: PublicationOptions,
-): Promise<string[]> {
+): Promise<Before> {
   const keys: string[] = [];
-  for await (const { key } of store.list("", signal)) {
+  let manifestEtag: string | null = null;
+  for await (const { key, etag } of store.list("", signal)) {
+    if (key === MANIFEST_KEY) manifestEtag = etag;
     const isOurs = FILE_KEY.test(key) || key === MANIFEST_KEY || key === CLAIM_KEY;
     if (!isOurs || keys.length >= OBJECTS_MAX) {
       const text = `${store.url} holds other things (${key}): publish to a prefix of its own`;
@@ -179,17 +195,28 @@ async function lookAround(
     keys.push(key);
   }
   const files = keys.filter((key) => FILE_KEY.test(key));
-  if (replace || keys.length === 0) return files;
+  if (replace || keys.length === 0) return { files, manifestEtag };
   if (keys.includes(MANIFEST_KEY)) throw await taken(store, signal);
   const claim = Claim.safeParse(await readJson(store, CLAIM_KEY, signal));
   throw underWay(store, claim.data?.began_at ?? "at some time");
 }
 
-async function taken(store: ObjectStore, signal: AbortSignal): Promise<LogvendError> {
+/** Of a result that is there, in words. */
+async function published(store: ObjectStore, signal: AbortSignal): Promise<string> {
   const found = ResultManifest.safeParse(await readJson(store, MANIFEST_KEY, signal));
-  const what = found.success
+  return found.success
     ? `${found.data.query_id} was published there at ${found.data.published_at}`
-    : "it has a manifest";
+    : "it has another manifest";
+}
+
+async function overtaken(store: ObjectStore, signal: AbortSignal): Promise<LogvendError> {
+  const what = await published(store, signal);
+  const text = `Another publication was faster: ${what}: publish once more to replace it`;
+  return new LogvendError("unavailable", text);
+}
+
+async function taken(store: ObjectStore, signal: AbortSignal): Promise<LogvendError> {
+  const what = await published(store, signal);
   return new LogvendError(
     "usage",
     `${store.url} is taken: ${what}. Choose another prefix, or --replace it`,

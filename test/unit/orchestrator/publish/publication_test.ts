@@ -174,3 +174,51 @@ Deno.test("a manifest that is refused leaves nothing", async () => {
   await assert.rejects(scene.publish("one"), /No right/);
   assert.deepEqual(await scene.names(), []);
 });
+
+Deno.test("of two that take the place at once one is whole, and the other is told", async () => {
+  for (const isNew of [true, false]) {
+    await using scene = await Scene.make();
+    if (!isNew) await scene.publish("old");
+    const put = scene.store.put.bind(scene.store);
+    let meanwhile: Promise<unknown> | null = null;
+    scene.store.put = async (object: NewObject) => {
+      if (object.key === "_manifest.json" && meanwhile === null) {
+        meanwhile = scene.publish("second", true); // after the first has looked whose the place is
+        await meanwhile;
+      }
+      return await put(object, signal);
+    };
+    await assert.rejects(
+      scene.publish("first", true),
+      /Another publication was faster: q-7f3a2c was published there at .*: publish once more/,
+    );
+    const { files } = await scene.manifest();
+    assert.deepEqual(files.map(({ sha256 }) => sha256), [sha256Hex("second")]);
+    assert.ok(
+      await scene.store.head(files[0]?.key ?? "", signal),
+      "what the manifest names is there",
+    );
+    assert.deepEqual(await scene.names(), WHOLE);
+  }
+});
+
+Deno.test("one whose place was taken, and that ended first, keeps it: the later one is told", async () => {
+  await using scene = await Scene.make();
+  await scene.publish("old");
+  await using first = await scene.begin(true);
+  await scene.add(first, "first");
+  const put = scene.store.put.bind(scene.store);
+  const taken: Publication[] = [];
+  scene.store.put = async (object: NewObject) => {
+    if (object.key === "_manifest.json" && taken.length === 0) taken.push(await scene.begin(true));
+    return await put(object, signal);
+  };
+  await first.finish(FACTS);
+  const [second] = taken;
+  assert.ok(second);
+  await scene.add(second, "second");
+  await assert.rejects(second.finish(FACTS), /Another publication/);
+  await second[Symbol.asyncDispose]();
+  assert.equal((await scene.manifest()).files[0]?.sha256, sha256Hex("first"));
+  assert.deepEqual(await scene.names(), WHOLE);
+});
