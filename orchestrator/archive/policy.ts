@@ -25,7 +25,7 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
   const base = prefix === "" ? "" : `${prefix}/`;
   const arn = `arn:aws:s3:::${bucket}`;
   const regionFolder = `${base}stream=*/region=${region ?? "*"}/`;
-  const own = `${arn}/${regionFolder}date=*/hour=*/${host ?? "*"}.*.parquet`;
+  const own = chunksOf(`${arn}/${regionFolder}date=*/hour=*/${host ?? "*"}`);
   const ofRegion = `region=${region ?? "*"}`;
   const listed = [base, ...["stream=*", "catalog/*", "erasures/*"].map((key) => base + key)];
   return {
@@ -67,6 +67,14 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
   };
 }
 
+/** Ids of chunks (protocol/chunk/chunk_id.ts): `?` is one character to IAM. */
+const IDS = ["?".repeat(16), `${"?".repeat(16)}_${"?".repeat(8)}_${"?".repeat(12)}`];
+
+/** A `*` in place of the id would be chunks of `web-1.example` too, for an agent of `web-1`. */
+function chunksOf(beginning: string): string[] {
+  return IDS.map((id) => `${beginning}.${id}.parquet`);
+}
+
 /** Agents of a region make its manifests in turn. */
 function keepCatalog(
   catalog: string,
@@ -78,7 +86,7 @@ function keepCatalog(
     Action: ["s3:PutObject", "s3:AbortMultipartUpload"],
     Resource: [
       `${catalog}manifests/${ofRegion}/*`,
-      `${catalog}entries/${ofRegion}/stream=*/date=*/*.${host ?? "*"}.*.parquet`,
+      ...chunksOf(`${catalog}entries/${ofRegion}/stream=*/date=*/??.${host ?? "*"}`),
       `${catalog}changed/${ofRegion}/host=${host ?? "*"}`,
       `${catalog}leases/${ofRegion}.json`,
     ],

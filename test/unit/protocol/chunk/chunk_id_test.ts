@@ -48,3 +48,31 @@ Deno.test("of chunks of one origin the last counts, whatever the order; everythi
   }
   assert.deepEqual(supersededKeys([key(CHUNK), key(CHUNK)]).size, 0);
 });
+
+Deno.test("no chunk is hidden by one of another host, hour, region or stream, whatever ids it forges", () => {
+  const place = {
+    stream: "logs",
+    region: "eu",
+    host: "web-1",
+    hour: "2026-11-22T19",
+    chunk: CHUNK,
+  };
+  const forged = withoutRows(CHUNK, { rows: 0xfffffff0, digest: (1n << 48n) - 1n });
+  const others = [
+    { host: "web" },
+    { host: "web-1.0" },
+    { host: `web-1.${CHUNK}` },
+    { host: "web-10" },
+    { host: "WEB-1" },
+    { region: "eu-1" },
+    { stream: "logs_2" },
+    { hour: "2026-11-22T20" },
+    { hour: "2026-11-23T19" },
+  ];
+  for (const other of others) {
+    const keys = [chunkPath(place), chunkPath({ ...place, ...other, chunk: forged })];
+    for (const some of [keys, keys.toReversed()]) assert.deepEqual([...supersededKeys(some)], []);
+  }
+  const own = [chunkPath(place), chunkPath({ ...place, chunk: forged })];
+  assert.deepEqual([...supersededKeys(own)], [chunkPath(place)], "its own it can");
+});
