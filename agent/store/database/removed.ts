@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { StoredFile } from "./catalog.ts";
+import { REJECTS } from "../../../protocol/schema/streams.ts";
 import { transaction } from "./transaction.ts";
 
 /**
@@ -22,7 +23,7 @@ export const LOST = "('corrupt', 'missing')";
 
 /**
  * The table, in agent.db from format version 4 on. Its first columns are those of `files`.
- * `on_disk`: the file may still have to be deleted, or set aside.
+ * `on_disk`: 1, the file may still have to be deleted, or set aside; 2, it has to be deleted in any case.
  */
 export const REMOVED_TABLE = `
   CREATE TABLE removed (
@@ -62,7 +63,15 @@ export interface RemovedFile {
   /** Relative to the data folder. */
   path: string;
   reason: RemovalReason;
+  /** It may hold rows that an erasure means: it is not set aside. */
+  isErased: boolean;
 }
+
+/** Of damaged files, for SQL: they may hold what an erasure means. Where times are not known they may. */
+const MAY_HOLD_ERASED = `stream IN (erasures.stream, '${REJECTS}')
+  AND (ts_max_us <= 0 OR (ts_max_us >= erasures.since_us AND ts_min_us < erasures.until_us))
+  AND NOT EXISTS (SELECT 1 FROM erasures_applied
+    WHERE erasures_applied.erasure = erasures.id AND erasures_applied.chunk = $id)`;
 
 /** Files that are lost, and the rows that were in them. */
 export interface Lost {
@@ -94,10 +103,20 @@ function markOne(database: DatabaseSync, id: string, reason: RemovalReason, nowM
   database.prepare(
     `INSERT OR REPLACE INTO removed SELECT *, $reason, $nowMs, $onDisk FROM files WHERE id = $id`,
   ).run({ id, reason, nowMs, onDisk });
+  noteErased(database, id); // while it is known what has been applied to it
   database.prepare(
     "DELETE FROM sealings WHERE EXISTS (SELECT 1 FROM json_each(parts) WHERE value = ?)",
   ).run(id);
   return database.prepare("DELETE FROM files WHERE id = ?").run(id).changes === 1;
+}
+
+/** Says of a damaged file that it goes, where it may hold what an erasure means. */
+function noteErased(database: DatabaseSync, id: string) {
+  database.prepare(
+    `UPDATE removed SET on_disk = 2
+     WHERE id = $id AND on_disk = 1 AND reason IN ('corrupt', 'unfinished')
+       AND EXISTS (SELECT 1 FROM erasures WHERE ${MAY_HOLD_ERASED})`,
+  ).run({ id });
 }
 
 /** Notes files that agent.db never named, and that are to be set aside. */
@@ -112,14 +131,20 @@ export function noteSetAside(
         `INSERT OR REPLACE INTO removed VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
            $tsMinUs, $tsMaxUs, $runs, $sha256, $createdMs, $reason, $nowMs, 1)`,
       ).run({ ...file, runs: JSON.stringify(file.runs), reason, nowMs });
+      noteErased(database, file.id);
     }
   });
 }
 
 /** Files that are out and may still lie where they were. */
 export function unfinishedRemovals(database: DatabaseSync): RemovedFile[] {
-  return database.prepare("SELECT id, path, reason FROM removed WHERE on_disk = 1").all()
-    .map((row) => ({ id: String(row.id), path: String(row.path), reason: reasonOf(row) }));
+  return database.prepare("SELECT id, path, reason, on_disk FROM removed WHERE on_disk > 0").all()
+    .map((row) => ({
+      id: String(row.id),
+      path: String(row.path),
+      reason: reasonOf(row),
+      isErased: row.on_disk === 2,
+    }));
 }
 
 /** The names of files that were set aside and surely hold nothing of these streams and this range. */

@@ -97,11 +97,19 @@ export class Keeper {
   /** Takes damaged files out of the store and sets them aside; says so once. */
   async quarantine(files: readonly StoredFile[], reason: "corrupt" | "missing"): Promise<void> {
     const out = new Set(this.mark(files.map(({ id }) => id), reason));
+    const erased = new Set(
+      unfinishedRemovals(this.options.database).filter((one) => one.isErased).map(({ id }) => id),
+    );
     for (const file of files.filter(({ id }) => out.has(id))) {
-      const { path, rows, stream, hour } = file;
+      const { id, path, rows, stream, hour } = file;
       const from = `${counted(rows, "row")} of ${stream} ${hour} are lost`;
       if (reason === "missing") this.log.warn("{path} is missing: {from}", { path, from });
-      else {
+      else if (erased.has(id)) {
+        this.log.warn(
+          "{path} is damaged, and may hold rows that are erased: it is deleted; {from}",
+          { path, from },
+        );
+      } else {
         this.log.warn("{path} is damaged and set aside in {folder}: {from}", {
           path,
           from,
@@ -172,10 +180,11 @@ export class Keeper {
     return reserve.spend(() => markRemoved(database, ids, { reason, nowMs: clock() }));
   }
 
-  private async finish({ id, path, reason }: RemovedFile) {
+  private async finish({ id, path, reason, isErased }: RemovedFile) {
     const { database, dataDir, leases, reserve } = this.options;
     const absolute = join(dataDir, path);
-    if (reason === "corrupt" || reason === "unfinished") await setAside(dataDir, absolute);
+    const isSetAside = (reason === "corrupt" || reason === "unfinished") && !isErased;
+    if (isSetAside) await setAside(dataDir, absolute);
     else await leases.remove(absolute);
     if (await isThere(absolute)) return; // a query reads it: the next look finds it gone
     reserve.spend(() => finishRemoval(database, id));
