@@ -42,10 +42,14 @@ export function layoutSql(text: string): string {
   return `concat(${["''", ...parts].join(", ")})`;
 }
 
-/** By column, how a layout writes numbers that are stored as such. */
+/** By column, in lower case, how a layout writes numbers that are stored as such. */
 export function numberKinds(text: string): Map<string, ValueKind> {
   const values = (layoutPieces(text) ?? []).filter((piece) => typeof piece !== "string");
-  return new Map(values.filter(([, kind]) => NUMBER.test(kind)));
+  return new Map(
+    values.filter(([, kind]) => NUMBER.test(kind)).map((
+      [name, kind],
+    ) => [name.toLowerCase(), kind]),
+  );
 }
 
 /** SQL ends at a zero byte. */

@@ -50,7 +50,8 @@ export function redactedLayout(layout: string | null): string {
 /** SQL over physical columns: whether a rule changed the line. */
 export const IS_REDACTED = `coalesce(ends_with(layout, '${REDACTED}'), false)`;
 
-const LAYOUT = `if(${IS_REDACTED}, left(layout, -${REDACTED.length}), layout)`;
+/** SQL over physical columns: the layout, whether a rule changed the line or not. */
+export const LAYOUT = `if(${IS_REDACTED}, left(layout, -${REDACTED.length}), layout)`;
 
 /**
  * Lines are not stored: `layout` says how their columns make them up again. The ingest tries that
@@ -89,15 +90,20 @@ function textsOf(fields: readonly Column[], layouts: readonly string[]): Record<
   return Object.fromEntries(fields.flatMap(({ name, type }) => {
     if (type !== "VARCHAR" && type !== "DOUBLE") return [];
     const cases = kinds.flatMap(([layout, of]) => {
-      const kind = of.get(name);
+      const kind = of.get(name.toLowerCase());
       return kind === undefined ? [] : [`WHEN ${literal(layout)} THEN ${valueSql([name, kind])}`];
     });
     if (cases.length === 0) return [];
     const text = `${identifier(name)}::VARCHAR`;
-    const isShorter = `ends_with(${text}, '.0') AND NOT contains(line_text, ${text})`;
+    const isShorter = `${isWholeNumber(text)} AND NOT contains(line_text, ${text})`;
     const ofWhole = `if(${isShorter}, left(${text}, -2), ${text})`;
     return [[name, `CASE ${LAYOUT} ${cases.join(" ")} ELSE ${ofWhole} END`]];
   }));
+}
+
+/** Whether a text is a whole number as DuckDB writes a DOUBLE. @param text SQL */
+export function isWholeNumber(text: string): string {
+  return `(ends_with(${text}, '.0') AND regexp_full_match(${text}, '-?\\d+\\.0'))`;
 }
 
 /** What every row of a stream has, before the columns of its own and behind them. */

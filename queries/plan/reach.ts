@@ -225,29 +225,33 @@ async function hullOf(engine: Engine, mentions: readonly (readonly Span[])[]): P
 /** What is no time, or no edge at all, bounds nothing. @param sign of the infinity that stands for it */
 function edgeTimes(
   edges: readonly Expression[],
-  times: ReadonlyMap<Expression, number>,
+  times: ReadonlyMap<Expression, readonly number[]>,
   sign: 1 | -1,
 ): number[] {
   if (edges.length === 0) return [sign * Infinity];
-  return edges.map((edge) => times.get(edge) ?? sign * Infinity);
+  return edges.flatMap((edge) => times.get(edge) ?? [sign * Infinity]);
 }
 
-/** What DuckDB makes of constants, in milliseconds; those that are no times are left out. */
+/**
+ * What DuckDB makes of constants, in milliseconds; those that are no times are left out. A text has a
+ * zone, `10:00+02`, where it is compared as TIMESTAMP WITH TIME ZONE, and none where as TIMESTAMP.
+ */
 async function timesOf(
   engine: Engine,
   constants: readonly Expression[],
-): Promise<Map<Expression, number>> {
+): Promise<Map<Expression, readonly number[]>> {
   if (constants.length === 0) return new Map();
-  const list = constants.map((value) =>
-    call("epoch_us", { ...cast(value, "TIMESTAMP"), try_cast: true })
+  const list = constants.flatMap((value) =>
+    ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE"]
+      .map((type) => call("epoch_us", { ...cast(value, type), try_cast: true }))
   );
   try {
     const from = { ...baseTable(""), type: "EMPTY" };
     const [sql = ""] = await printSql(engine, [select(list, from)]);
     const [row = []] = (await engine.read(sql)).rows;
     return new Map(constants.flatMap((value, i) => {
-      const us = row[i];
-      return us === null || us === undefined ? [] : [[value, Number(us) / 1_000]];
+      const read = row.slice(2 * i, 2 * i + 2).filter((us) => us !== null && us !== undefined);
+      return read.length < 2 ? [] : [[value, read.map((us) => Number(us) / 1_000)]];
     }));
   } catch {
     return new Map(); // the query itself says what is wrong with it

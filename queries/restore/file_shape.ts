@@ -2,7 +2,7 @@
 import type { Column } from "../../protocol/wire/messages.ts";
 import { ACCESS_SHAPE } from "../../protocol/schema/stream_shape.ts";
 import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
-import { ACCESS, streamSchema } from "../../protocol/schema/streams.ts";
+import { ACCESS, LAYOUT, streamSchema } from "../../protocol/schema/streams.ts";
 import { literal } from "../../protocol/schema/table_sql.ts";
 import type { Engine } from "../duckdb/engine.ts";
 
@@ -32,8 +32,8 @@ export function shapeOfColumns(columns: readonly Column[]): StreamShape {
 /** The layouts of a file that has that column, but for those with names. */
 export async function layoutsOfFile(engine: Engine, path: string): Promise<string[]> {
   const { rows } = await engine.read(
-    `SELECT DISTINCT layout FROM ${rowsOf(path)}
-     WHERE starts_with(layout, '[') AND ends_with(layout, ']')`,
+    `SELECT DISTINCT ${LAYOUT} AS layout FROM ${rowsOf(path)}
+     WHERE starts_with(layout, '[') AND ends_with(${LAYOUT}, ']')`,
   );
   return rows.map(([layout]) => String(layout));
 }

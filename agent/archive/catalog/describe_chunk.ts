@@ -5,6 +5,7 @@ import { schemaOf } from "../../../protocol/schema/streams.ts";
 import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
+import { LINE_PARTS, numberLayouts } from "../reads/written_texts.ts";
 import { hashSql } from "./fingerprints.ts";
 import type { CatalogEntry, TextRange } from "./manifest.ts";
 import type { DescribedChunk } from "./write_manifest.ts";
@@ -35,9 +36,6 @@ export interface ChunkFile {
   etag: string;
   sha256: string | null;
 }
-
-/** What such texts are made of beside their column. */
-const LINE_PARTS = ["layout", "line_text"];
 
 /** Names of the columns that are read of a chunk. @param indexed in lower case */
 export function columnsToRead(columns: readonly Column[], indexed: readonly string[]): Set<string> {
@@ -112,8 +110,10 @@ async function textsOf(
   path: string,
   { columns, place }: { columns: readonly Column[]; place: ChunkPlace },
 ): Promise<Readonly<Record<string, string>>> {
-  const layouts = await layoutsOfFile(engine, path);
-  return schemaOf(place.stream, { ...shapeOfColumns(columns), layouts }).texts;
+  const shape = shapeOfColumns(columns);
+  const written = numberLayouts(shape.fields.map(({ name }) => name));
+  const layouts = [...await layoutsOfFile(engine, path), ...written];
+  return schemaOf(place.stream, { ...shape, layouts }).texts;
 }
 
 async function lookAt(engine: Engine, path: string, expression: string) {

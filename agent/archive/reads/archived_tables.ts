@@ -17,6 +17,7 @@ import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
 import { ownFault } from "./chunk_error.ts";
 import type { RowGroup } from "./footer.ts";
 import { Slots } from "./slots.ts";
+import { numberLayouts, shorterColumns, writtenColumns } from "./written_texts.ts";
 
 /** Chunks that are fetched at once. */
 const CHUNKS_AT_ONCE = 6;
@@ -54,13 +55,16 @@ export async function lendTable(request: TableRequest): Promise<ArchivedTable> {
   const { sinceUs, untilUs } = microseconds(request);
   const want = { sinceUs, untilUs, values: needs.values };
   const slots = new Slots(CHUNKS_AT_ONCE);
+  const shorter = new Set<string>();
   const settled = await Promise.allSettled(chunks.map((chunk) =>
     slots.run(async () => {
-      const lent = await cache.lend(chunk, want, (columns, groups) => {
-        const isWhole = liesWithin(groups, want);
-        if (isWhole && needs.countsOnly) return new Set();
-        return physicalColumns(name, columns, needs.columns, isWhole);
-      });
+      const lend = (more: readonly string[]) =>
+        cache.lend(chunk, want, (columns, groups) => {
+          const isWhole = liesWithin(groups, want);
+          if (isWhole && needs.countsOnly) return new Set();
+          return physicalColumns(name, columns, { logical: needs.columns, isWhole, more });
+        });
+      const lent = await withLines(await lend([]), needs, { lend, shorter });
       onChunk?.();
       return lent;
     })
@@ -75,14 +79,43 @@ export async function lendTable(request: TableRequest): Promise<ArchivedTable> {
       return { key, reason };
     });
     const table = tableOf(lent, { ...want, countsOnly: needs.countsOnly });
-    if (table.shape !== undefined && needs.columns.some(isLine)) {
-      table.shape = await withLayouts(table.shape, table);
+    if (table.shape !== undefined && lent.some(({ wanted }) => wanted.has("layout"))) {
+      const { layouts, ...shape } = await withLayouts(table.shape, table);
+      table.shape = { ...shape, layouts: [...layouts, ...numberLayouts([...shorter])] };
     }
     return { table, use: useOf(lent), unread, release };
   } catch (error) {
     release();
     throw error;
   }
+}
+
+interface Lending {
+  /** Lends it anew, with these columns too. */
+  lend(more: readonly string[]): Promise<LentChunk>;
+  /** Columns of the table, to which those of the chunk are added. */
+  shorter: Set<string>;
+}
+
+/** The same chunk, with its lines where numbers in them read otherwise than they are stored. */
+async function withLines(
+  lent: LentChunk,
+  { columns }: TableNeeds,
+  { lend, shorter }: Lending,
+): Promise<LentChunk> {
+  const written = writtenColumns(lent.columns, columns).filter((name) => lent.wanted.has(name));
+  if (lent.path === null || written.length === 0) return lent;
+  await using engine = await Engine.open();
+  // A damaged file has none; the query that reads it says so.
+  const found = await shorterColumns(engine, lent.path, written).catch(() => []);
+  for (const name of found) shorter.add(name);
+  if (found.length === 0 || lent.wanted.has("line_text")) return lent;
+  lent.release();
+  const { fetched: { requests, bytes } } = lent;
+  const whole = await lend(["line_text"]);
+  whole.fetched.requests += requests;
+  whole.fetched.bytes += bytes;
+  return whole;
 }
 
 interface Times {
@@ -94,15 +127,25 @@ function liesWithin(groups: readonly RowGroup[], { sinceUs, untilUs }: Times): b
   return groups.every(({ firstUs, lastUs }) => firstUs >= sinceUs && lastUs < untilUs);
 }
 
+interface Reading {
+  /** Columns as SQL sees them. */
+  logical: readonly Column[];
+  /** Whether all rows are in the range. */
+  isWhole: boolean;
+  /** Physical columns that are read too. */
+  more: readonly string[];
+}
+
 /** Of those that a chunk has. One at least, so that rows count. */
 function physicalColumns(
   table: string,
   columns: readonly Column[],
-  logical: readonly Column[],
-  isWhole: boolean,
+  { logical, isWhole, more }: Reading,
 ): Set<string> {
   const schema = schemaOf(table, shapeOfColumns(columns));
   const needed = physicalNames(schema, logical.filter((column) => !isLine(column)));
+  const layout = writtenColumns(columns, logical).length > 0 ? ["layout"] : [];
+  for (const name of [...more, ...layout]) needed.add(name);
   const isNeeded = ({ name }: Column) =>
     needed.has(name) || (!isWhole && name === "ts") ||
     (logical.some(isLine) && !POSITIONS.includes(name));

@@ -1,4 +1,6 @@
 /** Which row groups of an archived chunk can hold what is wanted, and which bytes that takes. */
+import { shapeOfColumns } from "../../../queries/restore/file_shape.ts";
+import type { ColumnTexts } from "../../../queries/plan/reach.ts";
 import type { ColumnChunk, Footer, RowGroup } from "./footer.ts";
 import { unite } from "./ranges.ts";
 import type { ByteRange } from "./ranges.ts";
@@ -11,13 +13,35 @@ export interface Want {
   sinceUs: number;
   untilUs: number;
   /** By column: rows that matter have one of these texts. */
-  values: Readonly<Record<string, readonly string[]>>;
+  values: ColumnTexts;
 }
 
-/** Row groups that time and the smallest and largest texts do not rule out. */
-export function chooseRowGroups({ rowGroups, columns }: Footer, want: Want): RowGroup[] {
+/**
+ * What of such values can be looked for in the texts that a file has stored. A column of numbers has
+ * none; and a number in a column that has become text reads as its line has it: `5.10`, stored as `5.1`.
+ */
+export function storedValues(
+  { columns }: Pick<Footer, "columns">,
+  values: ColumnTexts,
+): ColumnTexts {
   const texts = new Set(columns.flatMap(({ name, type }) => type === "VARCHAR" ? [name] : []));
-  const asked = Object.entries(want.values).filter(([column]) => texts.has(column));
+  const own = new Set(shapeOfColumns(columns).fields.map(({ name }) => name));
+  return Object.fromEntries(
+    Object.entries(values).filter(([column, of]) =>
+      texts.has(column) && !(own.has(column) && of.some((value) => NUMBER.test(value)))
+    ),
+  );
+}
+
+/** As layouts write numbers, and DuckDB does. */
+const NUMBER = /^[-+]?(\d+(\.\d*)?(e[-+]?\d+)?|inf(inity)?|nan)$/i;
+
+/** Row groups that time and the smallest and largest texts do not rule out. */
+export function chooseRowGroups(
+  { rowGroups }: Pick<Footer, "rowGroups">,
+  want: Omit<Want, "columns">,
+): RowGroup[] {
+  const asked = Object.entries(want.values);
   return rowGroups.filter((group) =>
     group.lastUs >= want.sinceUs && group.firstUs < want.untilUs &&
     asked.every(([column, values]) => {

@@ -24,7 +24,7 @@ import {
 } from "./cached_file.ts";
 import type { CachedFile } from "./cached_file.ts";
 import { ChunkError } from "./chunk_error.ts";
-import { chooseRowGroups, rangesOf } from "./choose.ts";
+import { chooseRowGroups, rangesOf, storedValues } from "./choose.ts";
 import type { Want } from "./choose.ts";
 import { cutFooter } from "./cut_footer.ts";
 import { readFooter } from "./footer.ts";
@@ -208,10 +208,11 @@ export class ChunkCache {
         return bytes;
       });
     const footer = await this.footerOf(id, object, read);
+    const values = storedValues(footer, want.values);
     const chosen = object.isLeftOut?.(footer.facts) === true
       ? []
-      : chooseRowGroups(footer, { ...want, columns: new Set() });
-    const groups = await withoutRefused(read, chosen, want.values);
+      : chooseRowGroups(footer, { ...want, values });
+    const groups = await withoutRefused(read, chosen, values);
     const columns = columnsOf(footer.columns, groups);
     const lent = {
       key: object.key,

@@ -47,6 +47,9 @@ Deno.test("conditions on the time bound what is read, a little wider than they s
       at(day, 86_401),
     );
     await check("ts >= '2026-11-20' AND ts >= '2026-11-21'", at(day, -1), null);
+    await check("ts::TIMESTAMPTZ >= '2026-11-21 02:00:00+02'", at(day, -1), null);
+    await check("ts::TIMESTAMPTZ < '2026-11-21 00:00:00-02'", null, at("2026-11-21T02:00:00Z", 1));
+    await check("ts::TIMESTAMPTZ >= '2026-11-21 02:00:00 Europe/Berlin'", null, null);
     const unbounded = [
       "status = 200",
       "ts >= '2026-11-21' OR status = 200",

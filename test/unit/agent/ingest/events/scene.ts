@@ -21,9 +21,14 @@ export function configured(config: Record<string, unknown>): StreamConfig {
 }
 
 /** The store of a folder, as an agent with this stream opens it. */
-export async function openStream(dataDir: string, { name, format }: StreamConfig): Promise<Store> {
+export async function openStream(
+  dataDir: string,
+  { name, format }: StreamConfig,
+  host = PLACE.host,
+): Promise<Store> {
   return await Store.open({
     ...PLACE,
+    host,
     dataDir,
     streams: [name],
     shapes: new Map([[name, shapeOfFormat(format)]]),
