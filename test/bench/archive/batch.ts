@@ -64,7 +64,7 @@ async function configure(fleet: TestFleet, agent: string, bucket: Bucket, endpoi
   await Deno.writeTextFile(path, `${yaml}archive: ${JSON.stringify(archive)}\n`);
 }
 
-/** With an empty cache each time: agents empty theirs when they start. */
+/** With an empty cache each time. */
 async function medianMs(fleet: TestFleet, agents: readonly string[]): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -75,7 +75,11 @@ async function medianMs(fleet: TestFleet, agents: readonly string[]): Promise<nu
 }
 
 async function restart(fleet: TestFleet, agents: readonly string[]) {
-  for (const agent of AGENTS) await fleet.killAgent(agent);
+  for (const agent of AGENTS) {
+    await fleet.killAgent(agent);
+    const cache = fleet.path(agent, "data", "archive-cache");
+    await Deno.remove(cache, { recursive: true }).catch(() => {}); // none before the first start
+  }
   await fleet.online(0);
   for (const agent of agents) fleet.startAgent(agent);
   await fleet.online(agents.length);
