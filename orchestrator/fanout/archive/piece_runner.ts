@@ -57,6 +57,8 @@ export class PieceRunner {
   private readonly waiting: Job[];
   private readonly running = new Set<Job>();
   private readonly load = new Map<string, number>();
+  /** Agents that others were faster than, though they were asked later. */
+  private readonly overtaken = new Set<string>();
   private readonly doneMs: number[] = [];
   private readonly outcomes: PieceOutcome[] = [];
   private failure: unknown = null;
@@ -101,11 +103,13 @@ export class PieceRunner {
       if (agent !== null) this.start(job, agent);
       else this.settle(job, { kind: "missing", piece: job.piece, outcome: nobodyLeft(job) });
     }
-    if (this.waiting.length === 0) this.helpSlow();
+    this.helpSlow(); // with what only waits for the host whose it is, others may be idle
   }
 
   /** The agent whose chunks they are, if it is free; else the one with the least to do. */
-  private choose(agents: readonly string[], { host }: Piece): string | null {
+  private choose(able: readonly string[], { host }: Piece): string | null {
+    const quick = able.filter((agent) => !this.overtaken.has(agent));
+    const agents = quick.length > 0 ? quick : able;
     const free = agents.filter((agent) => (this.load.get(agent) ?? 0) < PIECES_AT_ONCE);
     if (host !== null && agents.includes(host)) return free.includes(host) ? host : null;
     const [first] = free.toSorted((a, b) => (this.load.get(a) ?? 0) - (this.load.get(b) ?? 0));
@@ -132,7 +136,9 @@ export class PieceRunner {
     this.running.add(job);
     this.load.set(agent, (this.load.get(agent) ?? 0) + 1);
     this.options.ask(agent, job.piece, attempt.stop.signal)
-      .then((outcome) => this.ended(job, attempt, outcome), (error) => this.failure ??= error)
+      .then((outcome) => this.ended(job, attempt, outcome), (error) => {
+        if (!job.isDone) this.failure ??= error; // else it was told to stop
+      })
       .finally(() => {
         this.load.set(agent, (this.load.get(agent) ?? 1) - 1);
         this.wake();
@@ -144,6 +150,9 @@ export class PieceRunner {
     if (job.isDone) return;
     const { piece } = job;
     if (outcome.kind === "answered") {
+      for (const { agent, startedMs } of job.attempts) {
+        if (startedMs < attempt.startedMs) this.overtaken.add(agent);
+      }
       this.doneMs.push(this.now() - attempt.startedMs);
       this.settle(job, { kind: "answered", piece, agent: attempt.agent, answer: outcome.answer });
       return;

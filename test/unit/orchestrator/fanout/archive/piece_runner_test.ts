@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { askPiece } from "../../../../../orchestrator/fanout/archive/ask_piece.ts";
 import { PieceRunner } from "../../../../../orchestrator/fanout/archive/piece_runner.ts";
 import type {
   PieceOutcome,
   PieceRunnerOptions,
 } from "../../../../../orchestrator/fanout/archive/piece_runner.ts";
 import type { Piece } from "../../../../../orchestrator/fanout/archive/pieces.ts";
-import type { Outcome } from "../../../../../orchestrator/fanout/collector.ts";
+import type { Collector, Outcome } from "../../../../../orchestrator/fanout/collector.ts";
 
 const NO_COVERAGE = {
   chunks: 0,
@@ -135,6 +136,50 @@ Deno.test("a piece that takes much longer than usual is asked of an idle agent t
   assert.equal(outcomes.length, 5);
   assert(outcomes.every(({ kind }) => kind === "answered"));
   assert.equal(stopped.length, 2);
+});
+
+/** Asks as fanout does: of two agents `stuck` takes pieces, and never answers them. */
+function oneIsStuck() {
+  const running = new Map<string, Collector>();
+  const asked: string[] = [];
+  const ask: PieceRunnerOptions["ask"] = (agent, { bytes }, signal) =>
+    askPiece({
+      ...{ agent, signal, running, timeoutMs: 60_000, bytesMax: 1e9 },
+      folder: () => assert.fail("no files come"),
+      overflow: () => assert.fail("nothing comes"),
+      acknowledge: () => {},
+      cancel: () => {},
+      send: (request) => {
+        asked.push(`${bytes} ${agent}`);
+        queueMicrotask(() => {
+          const collector = running.get(request);
+          collector?.receiveAck(agent, { request, accepted: true });
+          if (agent === "stuck") return;
+          const sums = { sql_ms: 1, total_ms: 1, coverage: NO_COVERAGE, rows: {} };
+          const end = { ok: true, ...sums } as const;
+          collector?.receiveResult(agent, { request, seq: 0, parts: [], end }, 1);
+        });
+      },
+    });
+  const agents = () => ["stuck", "quick"];
+  return { asked, options: { agents, ask, now: () => 100 * performance.now() } };
+}
+
+Deno.test("an agent that another one was faster than ends nothing, and gets no more", async () => {
+  const { asked, options } = oneIsStuck();
+  const outcomes = await run({ pieces: pieces(9), ...options });
+  assert.deepEqual(outcomes.map(({ kind }) => kind), Array(9).fill("answered"));
+  const stuck = asked.filter((one) => one.endsWith(" stuck"));
+  assert.ok(stuck.length >= 1 && stuck.length <= 2, asked.join());
+});
+
+Deno.test("pieces that wait for the host whose they are go elsewhere when it does not get on", async () => {
+  const { asked, options } = oneIsStuck();
+  const outcomes = await run({ pieces: pieces(9, "stuck"), ...options });
+  assert.deepEqual(outcomes.map(({ kind }) => kind), Array(9).fill("answered"));
+  const [first, second, ...others] = asked;
+  assert.deepEqual([first, second], ["0 stuck", "1 stuck"]);
+  assert.ok(others.filter((one) => one.endsWith(" stuck")).length <= 1, asked.join());
 });
 
 Deno.test("an abort ends it", async () => {
