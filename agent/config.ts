@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { DEFAULT_PREFIX } from "../protocol/wire/topics.ts";
-import { HostName, Labels, RegionName } from "../protocol/names.ts";
+import { FleetName, HostName, Labels, RegionName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signing/signature.ts";
 import { LogvendError } from "../protocol/errors.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config/config_file.ts";
@@ -60,8 +60,14 @@ export const AgentConfig = z.strictObject({
     "the agent's own folder: agent.db, parts and chunks",
   ),
   broker: BrokerUrl.optional().describe("MQTT broker; without one the agent works offline"),
-  topic_prefix: z.string().regex(/^[A-Za-z0-9._-]+$/).default(DEFAULT_PREFIX)
+  topic_prefix: FleetName.default(DEFAULT_PREFIX)
     .describe("first level of every MQTT topic"),
+  fleet: FleetName.optional().meta({
+    description:
+      "the fleet's name, the same on orchestrator and agents: an erasure that was signed for " +
+      "another fleet is refused, though its key may erase here too",
+    default_text: "`topic_prefix`",
+  }),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys whose queries are answered; none: none are"),
   trust_erase: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))

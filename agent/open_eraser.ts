@@ -1,6 +1,6 @@
 /** The eraser of an agent, over its store, and who may tell it what. */
 import type { AgentConfig } from "./config.ts";
-import { verifyErasure } from "../protocol/signing/erasure.ts";
+import { fleetOf, verifyErasure } from "../protocol/signing/erasure.ts";
 import type { ErasureRecord } from "../protocol/signing/erasure.ts";
 import type { HostErasure } from "../protocol/wire/messages.ts";
 import { toWireError } from "../protocol/wire/wire_error.ts";
@@ -42,10 +42,13 @@ export function openEraser({ config, store, workers, archived, known }: EraserPa
  */
 export async function takeErasure(
   eraser: Eraser,
-  { trust_erase: eraseTrust }: AgentConfig,
+  config: AgentConfig,
   record: ErasureRecord,
 ): Promise<boolean> {
-  const erasure = await verifyErasure(record, eraseTrust);
+  const erasure = await verifyErasure(record, {
+    fleet: fleetOf(config),
+    eraseTrust: config.trust_erase,
+  });
   await eraser.forget(erasure);
   return eraser.add(erasure);
 }

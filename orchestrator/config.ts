@@ -4,7 +4,7 @@ import { z } from "zod";
 import { archivePaths, ArchiveStore } from "../protocol/archive/archive_config.ts";
 import { BrokerUrl, Bytes, readConfig } from "../protocol/config/config_file.ts";
 import { loopback } from "../protocol/config/listen_address.ts";
-import { HostName } from "../protocol/names.ts";
+import { FleetName, HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signing/signature.ts";
 import { DEFAULT_PREFIX } from "../protocol/wire/topics.ts";
 import { PublishStore } from "./publish/publish_store.ts";
@@ -38,8 +38,14 @@ export const OrchestratorConfig = z.strictObject({
       "run a broker such as Mosquitto and set broker: mqtts://…",
   ).prefault("127.0.0.1:1883").describe("where the embedded broker listens"),
   data_dir: z.string().min(1).describe("the orchestrator's own folder: orchestrator.db, scratch"),
-  topic_prefix: z.string().regex(/^[A-Za-z0-9._-]+$/).default(DEFAULT_PREFIX)
+  topic_prefix: FleetName.default(DEFAULT_PREFIX)
     .describe("first level of every MQTT topic; the same on every agent"),
+  fleet: FleetName.optional().meta({
+    description:
+      "the fleet's name, the same on orchestrator and agents: an erasure that was signed for " +
+      "another fleet is refused, though its key may erase here too",
+    default_text: "`topic_prefix`",
+  }),
   trust: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))
     .default([]).describe("operator keys that may ask; none: nobody may"),
   trust_erase: z.array(z.string().refine(isPublicKey, "ed25519:… as printed by logvend key new"))

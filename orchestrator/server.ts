@@ -25,6 +25,7 @@ import { Erasures, erasuresBefore } from "./fleet/erasures.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { openDatabase } from "./state/database.ts";
 import { ErasureTable } from "./state/erasures.ts";
+import { fleetOf } from "../protocol/signing/erasure.ts";
 import { lockDataFolder } from "./state/lock.ts";
 import { HostTable } from "./state/hosts.ts";
 import { QueryTable } from "./state/queries.ts";
@@ -108,12 +109,14 @@ async function openPieces({ data_dir: dataDir, kept_pieces: bytesMax }: Orchestr
 
 /** Who may erase, and what has been taken so far. */
 async function erasingOf(
-  { trust_erase: eraseTrust }: OrchestratorConfig,
+  config: OrchestratorConfig,
   database: DatabaseSync,
   pieces: KeptPieces,
 ) {
   const forget = () => pieces.forgetLeft();
-  const erasing = { table: new ErasureTable(database), eraseTrust };
+  const { trust_erase: eraseTrust } = config;
+  const trusted = { fleet: fleetOf(config), eraseTrust };
+  const erasing = { table: new ErasureTable(database), trusted };
   const authority = new Authority({ trust: eraseTrust, now: Date.now });
   return { ...erasing, now: Date.now, authority, forget, before: await erasuresBefore(erasing) };
 }

@@ -8,6 +8,9 @@ export const HostName = z.string()
 /** A region is named like a host, and stands in the same places. */
 export const RegionName = HostName;
 
+/** A fleet is called like its MQTT topics begin, where it has no name of its own. */
+export const FleetName = z.string().regex(/^[A-Za-z0-9._-]+$/, "letters, digits, . _ -");
+
 /** A stream is a table in SQL and a partition value: an SQL identifier that needs no quotes. */
 export const StreamName = z.string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, "a-z, 0-9 and _, starting with a letter");

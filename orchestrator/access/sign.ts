@@ -94,6 +94,8 @@ export async function signTail(request: TailSignRequest): Promise<string> {
 /** What is signed to erase rows for good. */
 export interface EraseSignRequest
   extends Pick<EraseClaims, "stream" | "since" | "until" | "columns"> {
+  /** Whose hosts it is for (protocol/signing/erasure.ts). */
+  fleet: string;
   /** Empty: every row of the range. */
   where: string;
   /** Empty: every host. */
@@ -104,7 +106,7 @@ export interface EraseSignRequest
 
 /** @throws {LogvendError} usage, for what nobody would take */
 export async function signErasure(
-  { where, stream, since, until, columns, selector, key, nowMs }: EraseSignRequest,
+  { where, fleet, stream, since, until, columns, selector, key, nowMs }: EraseSignRequest,
 ): Promise<{ id: string; record: ErasureRecord }> {
   if (where.length > ERASE_WHERE_MAX) {
     throw new LogvendError("usage", `--where is longer than ${ERASE_WHERE_MAX} characters`);
@@ -113,6 +115,7 @@ export async function signErasure(
     kind: "erase",
     ...signedAlways({ sql: where, selector, nowMs }),
     now: new Date(nowMs).toISOString(),
+    fleet,
     stream,
     since,
     until,

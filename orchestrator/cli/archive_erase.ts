@@ -1,6 +1,11 @@
 /** `logvend archive erase`: rows go for good, from hosts and archives, after a typed confirmation. */
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
-import { concernsArchived, erasureText, verifyErasure } from "../../protocol/signing/erasure.ts";
+import {
+  concernsArchived,
+  erasureText,
+  fleetOf,
+  verifyErasure,
+} from "../../protocol/signing/erasure.ts";
 import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
@@ -68,12 +73,13 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   const selector = selectorText(options);
   const key = await keyOf(options);
   const columns = await columnsNamed(command, { stream, where });
-  const asked = { stream, where, ...range, columns, selector };
+  const fleet = fleetOf(await readOrchestratorConfig(options.config));
+  const asked = { fleet, stream, where, ...range, columns, selector };
   const texts = await meantTexts({ ...asked, now: new Date(terminal.now()).toISOString() });
   const unsigned = { ...asked, id: "", operator: "", issued_at_ms: 0, now: "", record: NONE };
   await using stores = await openStores(options);
   checkSelector(stores.all, unsigned);
-  terminal.error(erasureText(unsigned));
+  terminal.error(`${erasureText(unsigned)}, in the fleet ${fleet}`);
   await countRows(command, asked);
   for (const store of stores.all) {
     const chunks = (await chunksOf(store, unsigned, terminal.signal))
@@ -162,8 +168,8 @@ async function confirm({ confirm: given }: EraseOptions, phrase: string, termina
 
 /** What an orchestrator says of an erasure is believed as far as it is signed. */
 async function checked({ options }: EraseCommand, { record }: ErasureStatus) {
-  const { trust_erase: eraseTrust } = await readOrchestratorConfig(options.config);
-  return await verifyErasure(record, eraseTrust);
+  const config = await readOrchestratorConfig(options.config);
+  return await verifyErasure(record, { fleet: fleetOf(config), eraseTrust: config.trust_erase });
 }
 
 /** Hosts first: what they erase they do not archive any more. */

@@ -7,7 +7,7 @@ import { EraseClaims } from "../../protocol/signing/claims.ts";
 import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
 import { open, parseBody, seal } from "../../protocol/wire/envelope.ts";
 import { concerns, erasureText, verifyErasure } from "../../protocol/signing/erasure.ts";
-import type { Erasure } from "../../protocol/signing/erasure.ts";
+import type { EraseTrust, Erasure } from "../../protocol/signing/erasure.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { HostErasure } from "../../protocol/wire/messages.ts";
 import type { EraseCommand } from "../../protocol/wire/messages.ts";
@@ -32,8 +32,8 @@ const ASKED_AT_ONCE_MAX = 200;
 export interface ErasuresParts {
   /** Of the keys that may erase. */
   authority: Authority;
-  /** These keys. */
-  eraseTrust: readonly string[];
+  /** These keys, and the fleet that they have to sign for. */
+  trusted: EraseTrust;
   table: ErasureTable;
   /** Those that were taken before, the oldest first. */
   before: readonly Erasure[];
@@ -50,12 +50,12 @@ export interface ErasuresParts {
 
 /** Those that were taken before, the oldest first. What a key has signed that may erase no more is left. */
 export async function erasuresBefore(
-  { table, eraseTrust }: Pick<ErasuresParts, "table" | "eraseTrust">,
+  { table, trusted }: Pick<ErasuresParts, "table" | "trusted">,
 ): Promise<Erasure[]> {
   const before: Erasure[] = [];
   for (const record of table.load()) {
     try {
-      before.push(await verifyErasure(record, eraseTrust));
+      before.push(await verifyErasure(record, trusted));
     } catch (error) {
       log.warning("Hosts are not told of an erasure: {reason}.", { reason: messageOf(error) });
     }
@@ -76,9 +76,9 @@ export class Erasures implements Disposable {
 
   /** Takes one that was signed just now. @throws {LogvendError} not_permitted */
   async take(signed: { sql: string; token: string }): Promise<ErasureStatus> {
-    const { authority, eraseTrust, table, queries, forget, fleet, now } = this.parts;
+    const { authority, trusted, table, queries, forget, fleet, now } = this.parts;
     const record = { where: signed.sql, token: signed.token };
-    const erasure = await verifyErasure(record, eraseTrust).catch((error) => {
+    const erasure = await verifyErasure(record, trusted).catch((error) => {
       throw new LogvendError("not_permitted", `The orchestrator refuses: ${messageOf(error)}`);
     });
     await authority.check(EraseClaims, signed);

@@ -1,6 +1,6 @@
 /** What an operator signs when asking: the SQL (by hash), who is asked, the range, now, limits. */
 import { z } from "zod";
-import { StreamName } from "../names.ts";
+import { FleetName, StreamName } from "../names.ts";
 
 /** A request outlives its signing by at most this; agents remember ids for as long. */
 export const CLAIMS_LIFETIME_MAX_MS = 5 * 60_000;
@@ -99,6 +99,8 @@ export const EraseClaims = QueryClaims.pick({
   expires_at_ms: true,
 }).extend({
   kind: z.literal("erase"),
+  /** Whose hosts it is for; none was named before 2026-11-30 (erasure.ts). */
+  fleet: FleetName.optional(),
   stream: StreamName,
   /** Half-open over `ts`. */
   since: Instant,

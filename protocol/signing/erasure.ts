@@ -33,17 +33,35 @@ export interface Erasure extends Omit<EraseClaims, "kind" | "sql_sha256" | "expi
   record: ErasureRecord;
 }
 
+/** Who is believed. */
+export interface EraseTrust {
+  /** The fleet that it has to be signed for (fleetOf). */
+  fleet: string;
+  /** Public keys that may erase. */
+  eraseTrust: readonly string[];
+}
+
+/** A configuration's fleet: signed erasures name it. */
+export function fleetOf(config: { fleet?: string | undefined; topic_prefix: string }): string {
+  return config.fleet ?? config.topic_prefix;
+}
+
+/**
+ * Until then nobody named a fleet. What was signed before holds wherever its key may erase, so that nothing
+ * comes back that was erased; of what is signed later, what names no fleet holds nowhere.
+ */
+const FLEETS_NAMED_SINCE_MS = Date.UTC(2026, 10, 30);
+
 /** Later than any signing: no clock decides whether a record holds, one that is behind neither. */
 const ANY_MS = Number.MAX_SAFE_INTEGER;
 
 /**
  * Checks a record, however old it is.
- * @param eraseTrust public keys that may erase
  * @throws {LogvendError} not_permitted
  */
 export async function verifyErasure(
   record: ErasureRecord,
-  eraseTrust: readonly string[],
+  { fleet, eraseTrust }: EraseTrust,
 ): Promise<Erasure> {
   const { where, token } = record;
   const signed = { schema: EraseClaims, sql: where, token, trust: eraseTrust, nowMs: ANY_MS };
@@ -57,8 +75,21 @@ export async function verifyErasure(
       );
     },
   );
+  checkFleet(verified.claims, fleet);
   const { kind: _, sql_sha256: _sha, expires_at_ms: _until, ...claims } = verified.claims;
   return { ...claims, where, operator: verified.publicKey, record };
+}
+
+/** @throws {LogvendError} not_permitted: what was signed for one fleet erases nothing of another */
+function checkFleet({ fleet: named, issued_at_ms: issuedMs }: EraseClaims, fleet: string) {
+  if (named === fleet || (named === undefined && issuedMs < FLEETS_NAMED_SINCE_MS)) return;
+  throw new LogvendError(
+    "not_permitted",
+    named === undefined
+      ? "it was signed for no fleet: sign it with a newer logvend"
+      : `it was signed for the fleet "${named}", and this is "${fleet}" ` +
+        "(fleet in the configuration, else topic_prefix)",
+  );
 }
 
 /** For people and logs. */

@@ -12,6 +12,7 @@ import type { EraseSignRequest } from "../../../../orchestrator/access/sign.ts";
 import { verifyErasure } from "../../../../protocol/signing/erasure.ts";
 import type { Erasure } from "../../../../protocol/signing/erasure.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
+import { DEFAULT_PREFIX } from "../../../../protocol/wire/topics.ts";
 import { combinedLineAt } from "../../../harness/lines.ts";
 import type { TempFolder } from "../../../harness/temp_folder.ts";
 
@@ -33,12 +34,16 @@ export function hourLines(hour: number, count = 50): string[] {
   return [...lines, REJECTED, `no line of hour ${hour}`];
 }
 
+/** As a fleet is called where no configuration says otherwise. */
+export const FLEET = DEFAULT_PREFIX;
+
 /** Signs with a key of its own. */
 export async function eraseSigner() {
   const { pem, publicKey } = await newOperatorKey();
   const key = await readOperatorKey(pem);
   const sign = async (more: Partial<EraseSignRequest> = {}): Promise<Erasure> => {
     const { record } = await signErasure({
+      fleet: FLEET,
       where: `remote_addr = '${ADDRESS}'`,
       stream: "logs",
       selector: "",
@@ -49,7 +54,7 @@ export async function eraseSigner() {
       nowMs: NOW_MS,
       ...more,
     });
-    return await verifyErasure(record, [publicKey]);
+    return await verifyErasure(record, { fleet: FLEET, eraseTrust: [publicKey] });
   };
   return { key, pem, publicKey, sign };
 }
