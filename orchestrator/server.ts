@@ -113,7 +113,7 @@ async function erasingOf(
   database: DatabaseSync,
   pieces: KeptPieces,
 ) {
-  const forget = () => pieces.forgetLeft();
+  const forget = () => pieces.forget();
   const { trust_erase: eraseTrust } = config;
   const trusted = { fleet: fleetOf(config), eraseTrust };
   const erasing = { table: new ErasureTable(database), trusted };

@@ -6,6 +6,7 @@ import { formatSelector } from "../../protocol/selector/selector.ts";
 import type { AnswerTable, HostAnswer, HostQuery } from "../store/answer.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import { checkPlan, checkReading, refusal, tightened, tooMuch } from "../policy/policy.ts";
+import { policyDigest } from "../policy/policy_digest.ts";
 import type { Policy } from "../policy/policy_config.ts";
 import type { Denial } from "../store/database/denied.ts";
 import type { Store } from "../store/store.ts";
@@ -92,7 +93,7 @@ async function answerWithGone(
 
 /** A piece of a question to the archive. */
 async function answerPiece(
-  parts: QueryParts,
+  parts: FleetParts,
   { piece, selector }: NonNullable<HostQuery["archive"]>,
   question: Question & { mayLack: boolean },
   signal: AbortSignal,
@@ -105,7 +106,11 @@ async function answerPiece(
   const { source, region } = archive.open(chunks, scope, signal); // all of them may be read
   const { held } = parts;
   const store = held ? nearest({ held, archive, chunks, scope, signal }) : source;
-  return hostAnswer(await runArchived({ ...parts, store, region }, { ...question, plan }, signal));
+  const read = await runArchived({ ...parts, store, region }, { ...question, plan }, signal);
+  return hostAnswer({
+    ...read,
+    coverage: { ...read.coverage, policy: policyDigest(parts.policy) },
+  });
 }
 
 function noArchive(): never {

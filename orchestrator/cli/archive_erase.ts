@@ -6,16 +6,16 @@ import {
   fleetOf,
   verifyErasure,
 } from "../../protocol/signing/erasure.ts";
-import type { Erasure } from "../../protocol/signing/erasure.ts";
+import type { Erasure, ErasureRecord } from "../../protocol/signing/erasure.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { parseRange } from "../../protocol/range.ts";
 import { HOST_TABLES, REJECTS } from "../../protocol/schema/streams.ts";
 import { counted, parseDurationMs } from "../../protocol/units.ts";
 import { signErasure } from "../access/sign.ts";
-import type { ErasureStatus } from "../api/events.ts";
 import { chunksOf, eraseArchives } from "../archive/erase.ts";
 import type { ArchiveErased } from "../archive/erase.ts";
 import { readOrchestratorConfig } from "../config.ts";
+import { isNamed } from "../fanout/query_id.ts";
 import { ProgressLine } from "../progress.ts";
 import { openStores } from "./archive.ts";
 import { listErasures, statusText, waitForHosts } from "./archive_erase_status.ts";
@@ -58,8 +58,13 @@ export async function eraseCommand(command: EraseCommand): Promise<number> {
       : await listErasures([await client.erasure(status, terminal.signal)], terminal);
   }
   if (options.resume !== undefined) {
-    const status = await client.erasure(options.resume, terminal.signal);
-    return await eraseEverywhere(command, await checked(command, status));
+    const { record } = await client.erasure(options.resume, terminal.signal);
+    const erasure = await checked(command, record);
+    if (isNamed(options.resume, erasure.id)) return await eraseEverywhere(command, erasure);
+    throw new LogvendError(
+      "unavailable",
+      `The orchestrator has another erasure (${erasure.id}) for ${options.resume}: nothing is erased`,
+    );
   }
   return await eraseNew(command);
 }
@@ -94,9 +99,9 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   }
   await confirm(options, phrase, terminal);
   const { record } = await signErasure({ ...asked, key, nowMs: terminal.now() });
-  const status = await client.erase({ record, signal: terminal.signal });
-  terminal.error(`erasure ${status.id}`);
-  return await eraseEverywhere(command, await checked(command, status));
+  const { id } = await client.erase({ record, signal: terminal.signal });
+  terminal.error(`erasure ${id}`);
+  return await eraseEverywhere(command, await checked(command, record));
 }
 
 const NONE = { where: "", token: "" };
@@ -167,7 +172,7 @@ async function confirm({ confirm: given }: EraseOptions, phrase: string, termina
 }
 
 /** What an orchestrator says of an erasure is believed as far as it is signed. */
-async function checked({ options }: EraseCommand, { record }: ErasureStatus) {
+async function checked({ options }: EraseCommand, record: ErasureRecord) {
   const config = await readOrchestratorConfig(options.config);
   return await verifyErasure(record, { fleet: fleetOf(config), eraseTrust: config.trust_erase });
 }
@@ -191,6 +196,7 @@ async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise
   terminal.error(statusText(status));
   if (stores.all.length > 0) terminal.error(archivedText(archived));
   for (const { key, reason } of archived.failures) terminal.error(`  ${key}: ${reason}`);
+  if (stores.all.length > 0) await forgetRead(command, erasure);
   const isDone = status.hosts.every(({ state }) => state === "done");
   if (archived.failures.length > 0) {
     terminal.error(`to try these again: logvend archive erase --resume ${erasure.id}`);
@@ -199,6 +205,19 @@ async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise
     terminal.error(`how hosts go on: logvend archive erase --status ${erasure.id}`);
   }
   return isDone && archived.failures.length === 0 ? 0 : EXIT_CODES.partial;
+}
+
+/** What questions have read in the archives meanwhile may have such rows too. @throws {LogvendError} */
+async function forgetRead({ client, terminal }: EraseCommand, { id, record }: Erasure) {
+  try {
+    await client.erase({ record, signal: terminal.signal });
+  } catch (error) {
+    terminal.error(
+      "the orchestrator may keep rows that were read meanwhile, a day at most: " +
+        `logvend archive erase --resume ${id}`,
+    );
+    throw error;
+  }
 }
 
 function archivedText({ looked, chunks, rows, leftovers, failures }: ArchiveErased): string {

@@ -9,11 +9,6 @@ import type { Coverage } from "./coverage.ts";
 import type { Merged } from "./merge.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** A short name for people, of the id that the operator signed: `q-7f3a2c`. */
-export function queryIdOf(claimsId: string): string {
-  return `q-${claimsId.slice(0, 6)}`;
-}
-
 export interface AnswerFacts {
   queryId: string;
   mode: Plan["mode"];

@@ -5,10 +5,10 @@ import { LogvendError } from "../../protocol/errors.ts";
 import { toWireError } from "../../protocol/wire/wire_error.ts";
 import type { Authority } from "../access/authority.ts";
 import type { QueryRecord, QueryTable } from "../state/queries.ts";
-import { queryIdOf } from "./answer.ts";
 import type { Answer } from "./answer.ts";
 import type { Explanation } from "./explanation.ts";
 import type { AskOptions, Fanout } from "./fanout.ts";
+import { queryIdOf } from "./query_id.ts";
 import { UnansweredError } from "./unanswered.ts";
 
 /** As it comes from outside. */

@@ -14,7 +14,7 @@ import type { Authority } from "../access/authority.ts";
 import type { ChunkCatalog } from "../fleet/chunk_catalog.ts";
 import { labelsOf } from "../fleet/fleet.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import { queryIdOf } from "./answer.ts";
+import { queryIdOf } from "./query_id.ts";
 import { chooseAudience } from "./audience.ts";
 import { coverageOf } from "./coverage.ts";
 import type { Missing } from "./coverage.ts";

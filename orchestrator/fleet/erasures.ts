@@ -16,7 +16,7 @@ import type { Authority } from "../access/authority.ts";
 import type { ErasureStatus } from "../api/events.ts";
 import type { ErasureTable } from "../state/erasures.ts";
 import type { QueryTable } from "../state/queries.ts";
-import { queryIdOf } from "../fanout/answer.ts";
+import { isNamed, queryIdOf } from "../fanout/query_id.ts";
 import { labelsOf } from "./fleet.ts";
 import type { Fleet, Host } from "./fleet.ts";
 
@@ -74,16 +74,20 @@ export class Erasures implements Disposable {
     this.timer = setInterval(() => this.askDue(), ASK_EVERY_MS / 3);
   }
 
-  /** Takes one that was signed just now. @throws {LogvendError} not_permitted */
+  /**
+   * Takes one that was signed just now. One that is known is taken again, however old, by who has done
+   * with archives: what was read there meanwhile is forgotten too. @throws {LogvendError} not_permitted
+   */
   async take(signed: { sql: string; token: string }): Promise<ErasureStatus> {
     const { authority, trusted, table, queries, forget, fleet, now } = this.parts;
     const record = { where: signed.sql, token: signed.token };
     const erasure = await verifyErasure(record, trusted).catch((error) => {
       throw new LogvendError("not_permitted", `The orchestrator refuses: ${messageOf(error)}`);
     });
-    await authority.check(EraseClaims, signed);
-    table.add(erasure.id, erasure.issued_at_ms, record);
+    if (!this.known.has(erasure.id)) await authority.check(EraseClaims, signed);
     await forget();
+    if (this.known.has(erasure.id)) return this.status(erasure.id);
+    table.add(erasure.id, erasure.issued_at_ms, record);
     this.known.set(erasure.id, erasure);
     const { id, operator, selector, since, until } = erasure;
     log.warning("Erasure {id} of {operator}: {sql}.", { id, operator, sql: erasureText(erasure) });
@@ -134,9 +138,8 @@ export class Erasures implements Disposable {
 
   /** The one of an id, or of its beginning. @throws {LogvendError} usage */
   find(text: string): ErasureStatus {
-    const prefix = text.toLowerCase().replace(/^q-/, "");
-    const [id, other] = [...this.known.keys()].filter((id) => id.startsWith(prefix));
-    if (id === undefined || prefix.length < 4) {
+    const [id, other] = [...this.known.keys()].filter((id) => isNamed(text, id));
+    if (id === undefined) {
       throw new LogvendError(
         "usage",
         `There is no erasure ${text} (logvend archive erase --status lists them)`,

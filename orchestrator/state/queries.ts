@@ -4,13 +4,12 @@ import { z } from "zod";
 import { Limits, Range, Source } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { Coverage } from "../fanout/coverage.ts";
+import { namedId } from "../fanout/query_id.ts";
 
 /** Older ones are forgotten. */
 const KEPT_MAX = 10_000;
 /** Kept queries are counted once in so many. */
 const PRUNE_EVERY = 100;
-/** Of a text that names one query. */
-const PREFIX_LENGTH_MIN = 4;
 
 /** `interrupted`: the orchestrator ended while it ran. */
 export const QueryState = z.enum([
@@ -92,11 +91,10 @@ export class QueryTable {
 
   /** The one of an id, of its beginning, or of the short name q-7f3a2c. @throws {LogvendError} usage */
   find(text: string): QueryRecord {
-    const prefix = text.toLowerCase().replace(/^q-/, "");
-    const isLong = prefix.length >= PREFIX_LENGTH_MIN && /^[0-9a-f-]+$/.test(prefix);
-    const found = isLong
-      ? this.records("WHERE id >= ? AND id < ? ORDER BY started_ms DESC", prefix, `${prefix}g`)
-      : [];
+    const prefix = namedId(text);
+    const found = prefix === null
+      ? []
+      : this.records("WHERE id >= ? AND id < ? ORDER BY started_ms DESC", prefix, `${prefix}g`);
     const [first, second] = found;
     if (first === undefined) {
       throw new LogvendError("usage", `There is no query ${text} (logvend queries lists them)`);

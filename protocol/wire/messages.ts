@@ -187,6 +187,8 @@ export const HostCoverage = z.object({
   unread: z.array(UnreadChunks).max(CHUNKS_OF_PIECE_MAX).optional(),
   /** Hours of the asked range of which chunks have left the host, and the archive has none. */
   absent: z.array(HourSpan).max(HOUR_SPANS_MAX).optional(),
+  /** Of a piece of an archive: digest of the host's policy, which it was read under. */
+  policy: z.string().max(64).optional(),
 });
 export type HostCoverage = z.infer<typeof HostCoverage>;
 

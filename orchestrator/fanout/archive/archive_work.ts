@@ -25,6 +25,7 @@ import type { Piece, PlacedChunk } from "./pieces.ts";
 import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
 import { cameBack } from "./settling.ts";
 import type { KeptQuestion, Planned, UsableAnswer } from "./kept/kept_question.ts";
+import { underSamePolicy } from "./kept/same_policy.ts";
 
 /** What an agent can that reads the archive. */
 export const ARCHIVE_COMMAND = "archive";
@@ -153,8 +154,16 @@ export class ArchiveWork {
   ): AsyncGenerator<HostAnswer[]> {
     const { ask, referenceBytesMax, onProgress, folder, kept } = this.options;
     const byHost = plan.mode === "host_complete";
-    const before = await kept?.question.usable(chunks, byHost) ?? [];
-    const isRead = new Set(before.flatMap((one) => one.chunks));
+    const done = progressOf(chunks);
+    const isRead = new Set<PlacedChunk>();
+    for (const before of await this.readBefore(chunks, byHost, signal)) {
+      const answer = await before.read(folder);
+      if (answer === null) continue;
+      for (const chunk of before.chunks) isRead.add(chunk);
+      addDone(done, before.chunks);
+      onProgress({ ...done });
+      yield [this.counted(answer)];
+    }
     const pieces = cutPieces(chunks.filter((chunk) => !isRead.has(chunk)), {
       byHost,
       agentCount: (region) => this.agents(region).length,
@@ -162,10 +171,8 @@ export class ArchiveWork {
       referenceBytesMax,
     });
     // A single piece is the answer: there is no middle to end in.
-    if (pieces.length + before.length > 1) await kept?.question.plan(kept.planned);
-    const done = progressOf(pieces, before);
+    if (pieces.length > 1) await kept?.question.plan(kept.planned);
     onProgress({ ...done });
-    for (const { read } of before) yield [this.counted(await read(folder))];
     const runner = new PieceRunner({
       pieces,
       agents: (piece) => this.agentsFor(piece),
@@ -175,8 +182,7 @@ export class ArchiveWork {
       const answers: HostAnswer[] = [];
       for (const outcome of outcomes) {
         const { piece } = outcome;
-        done.chunks += piece.chunks.length;
-        done.bytes += piece.bytes;
+        addDone(done, piece.chunks);
         if (outcome.kind === "answered") {
           const isWhole = outcome.answer.coverage.unread === undefined; // else it is asked again
           if (isWhole) await kept?.question.keep(piece, outcome.answer);
@@ -186,6 +192,21 @@ export class ArchiveWork {
       onProgress({ ...done });
       yield answers;
     }
+  }
+
+  /** What was read of these chunks before, and would be read in the same way now. */
+  private async readBefore(
+    chunks: readonly PlacedChunk[],
+    byHost: boolean,
+    signal: AbortSignal,
+  ): Promise<UsableAnswer[]> {
+    const usable = await this.options.kept?.question.usable(chunks, byHost) ?? [];
+    const asking = {
+      isThere: (agent: string) => this.isThere(agent),
+      agents: (region: string) => this.agents(region),
+      ask: this.options.ask,
+    };
+    return await underSamePolicy(usable, asking, signal);
   }
 
   private counted(answer: HostAnswer): HostAnswer {
@@ -247,18 +268,14 @@ function readCommand({ chunks }: Piece): PieceCommand {
   return { kind: "read", chunks: chunks.map(({ key, bytes, etag }) => [key, bytes, etag]) };
 }
 
-function progressOf(
-  pieces: readonly Piece[],
-  before: readonly UsableAnswer[],
-): ArchiveProgress {
-  const done = before.flatMap(({ chunks }) => chunks);
-  const bytes = done.reduce((sum, { readBytes }) => sum + readBytes, 0);
-  return {
-    chunks: done.length,
-    chunksTotal: pieces.reduce((sum, { chunks }) => sum + chunks.length, done.length),
-    bytes,
-    bytesTotal: pieces.reduce((sum, piece) => sum + piece.bytes, bytes),
-  };
+function progressOf(chunks: readonly PlacedChunk[]): ArchiveProgress {
+  const bytesTotal = chunks.reduce((sum, { readBytes }) => sum + readBytes, 0);
+  return { chunks: 0, chunksTotal: chunks.length, bytes: 0, bytesTotal };
+}
+
+function addDone(done: ArchiveProgress, chunks: readonly PlacedChunk[]) {
+  done.chunks += chunks.length;
+  done.bytes += chunks.reduce((sum, { readBytes }) => sum + readBytes, 0);
 }
 
 /** What is said of a host that is away, once its archived chunks are in the answer. */

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ChunkReference } from "../../../../protocol/archive/archive_piece.ts";
 import { writeDurably } from "../../../../protocol/durable_file.ts";
-import { LogvendError } from "../../../../protocol/errors.ts";
 import { Column, HostCoverage } from "../../../../protocol/wire/messages.ts";
 import type { HostAnswer } from "../../collector.ts";
 
@@ -81,26 +80,34 @@ export async function writeAnswer(folder: string, { name, record, files }: NewAn
   );
 }
 
-/** Of which chunks the answers of a folder are, by name; those left out whose files are not whole. */
-export async function* listAnswers(
-  folder: string,
-): AsyncGenerator<{ name: string; chunks: ChunkReference[] }> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) names.push(name);
-  for (const name of names.toSorted()) {
+/** What an answer of a folder is, without its rows. */
+export interface FoundAnswer {
+  name: string;
+  chunks: ChunkReference[];
+  /** The agent that gave it. */
+  reader: string;
+  /** Digest of the policy that it was read under; null: the agent did not say. */
+  policy: string | null;
+}
+
+/** The answers of a folder, by name; those left out whose files are not whole. */
+export async function* listAnswers(folder: string): AsyncGenerator<FoundAnswer> {
+  for (const name of await namesIn(folder)) {
     if (!name.endsWith(RECORD_ENDING)) continue;
     const answer = await readAnswer(folder, name);
-    if (answer !== null && await hasFiles(folder, answer)) yield { name, chunks: answer.chunks };
+    if (answer === null || !await hasFiles(folder, answer)) continue;
+    const { chunks, host: reader, coverage: { policy = null } } = answer;
+    yield { name, chunks, reader, policy };
   }
 }
 
-/** As it came from the agent, its files under further names in another folder. */
+/** As it came from the agent, its files under further names in another folder; null: it went meanwhile. */
 export async function restoredAnswer(
   name: string,
   { from, to }: { from: string; to: () => string },
-): Promise<HostAnswer> {
+): Promise<HostAnswer | null> {
   const kept = await readAnswer(from, name);
-  if (kept === null) throw new LogvendError("unavailable", `${name} went while it was read`);
+  if (kept === null) return null;
   const { chunks: _, parts, ...answer } = kept;
   const restored: HostAnswer["parts"] = [];
   for (const { table, part } of parts) {
@@ -109,17 +116,34 @@ export async function restoredAnswer(
       continue;
     }
     const file = join(to(), `kept-${part.file}`);
-    await Deno.link(join(from, part.file), file);
+    if (!await isDone(Deno.link(join(from, part.file), file))) return null;
     restored.push({ table, part: { encoding: "parquet", file } });
   }
   return { ...answer, parts: restored };
 }
 
-/** Null: it was written by another version. */
+/** Null: it is not there, or was written by another version. */
 async function readAnswer(folder: string, name: string): Promise<KeptAnswer | null> {
-  const text = await Deno.readTextFile(join(folder, name));
-  const parsed = AnswerRecord.safeParse(parseJson(text));
+  const reading = Deno.readTextFile(join(folder, name));
+  if (!await isDone(reading)) return null;
+  const parsed = AnswerRecord.safeParse(parseJson(await reading));
   return parsed.success ? parsed.data : null;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const listing = Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  return await isDone(listing) ? (await listing).toSorted() : [];
+}
+
+/** False: there is no such file or folder, for instance because it was forgotten. */
+async function isDone(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 async function hasFiles(folder: string, { parts }: KeptAnswer): Promise<boolean> {

@@ -36,7 +36,10 @@ export interface KeptFor {
 
 /** Those of all questions. */
 export class KeptPieces implements Disposable {
-  private readonly running = new Set<string>();
+  /** By name; null: it is being opened. */
+  private readonly running = new Map<string, KeptQuestion | null>();
+  /** How often all had to be forgotten. */
+  private forgotten = 0;
   private bytes = 0;
   private isEnding = false;
   private readonly timer: ReturnType<typeof setInterval>;
@@ -63,10 +66,14 @@ export class KeptPieces implements Disposable {
   async begin(asked: KeptFor): Promise<KeptQuestion | null> {
     const name = nameOf(asked);
     if (this.running.has(name)) return null;
-    this.running.add(name);
+    this.running.set(name, null);
+    const before = this.forgotten;
     try {
       await this.sweep();
-      return await this.open(name);
+      const question = await this.open(name);
+      this.running.set(name, question);
+      if (this.forgotten !== before) await question.forget();
+      return question;
     } catch (error) {
       this.running.delete(name);
       sayNot(error);
@@ -86,9 +93,14 @@ export class KeptPieces implements Disposable {
     });
   }
 
-  /** Removes what waits for somebody to come back: rows that are in it are to be erased. */
-  async forgetLeft(): Promise<void> {
+  /**
+   * Removes everything: rows that are in it are to be erased. Of questions that run nothing is kept
+   * from now on either, for what agents are still reading has such rows too.
+   */
+  async forget(): Promise<void> {
     const { folder } = this.options;
+    this.forgotten++;
+    await Promise.all([...this.running.values()].map((question) => question?.forget()));
     for await (const { name } of Deno.readDir(folder)) {
       if (!this.running.has(name)) await removeFolder(join(folder, name));
     }

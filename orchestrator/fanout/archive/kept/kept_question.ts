@@ -10,6 +10,7 @@ import { formatBytes } from "../../../../protocol/units.ts";
 import type { HostAnswer } from "../../collector.ts";
 import type { Piece, PlacedChunk } from "../pieces.ts";
 import { listAnswers, newAnswer, restoredAnswer, writeAnswer } from "./kept_answer.ts";
+import type { FoundAnswer } from "./kept_answer.ts";
 import { removeFolder } from "./remove_folder.ts";
 
 const log = getLogger(["orchestrator", "fanout"]);
@@ -29,16 +30,19 @@ export interface KeptQuestionParts {
   onEnd: (isLeft: boolean) => Promise<void>;
 }
 
-/** An answer that is still good, and of which listed chunks it is. */
-export interface UsableAnswer {
+/** An answer whose chunks are still there, and of which listed ones it is. */
+export interface UsableAnswer extends Pick<FoundAnswer, "reader" | "policy"> {
   chunks: PlacedChunk[];
-  /** Reads it. @param folder where its files go */
-  read(folder: () => string): Promise<HostAnswer>;
+  /** Reads it; null: it went meanwhile. @param folder where its files go */
+  read(folder: () => string): Promise<HostAnswer | null>;
 }
 
 export class KeptQuestion {
   private isFull = false;
   private isSpoilt = false;
+  private isForgotten = false;
+  /** What is being written. */
+  private writing: Promise<void> = Promise.resolve();
   private hasFailed = false;
 
   private constructor(
@@ -57,7 +61,7 @@ export class KeptQuestion {
   /** Says how it is planned, before anything of it is kept. */
   async plan(planned: Planned): Promise<void> {
     if (this.planned !== null) return;
-    await this.attempt(async () => {
+    await this.write(async () => {
       const path = join(this.parts.folder, PLAN_FILE);
       const text = JSON.stringify({ tables: planned.tables, version: planned.version });
       await writeDurably(path, (temporary) => Deno.writeTextFile(temporary, text));
@@ -68,7 +72,7 @@ export class KeptQuestion {
   /** Keeps an answer durably, if there is room for it. */
   async keep({ chunks }: Piece, answer: HostAnswer): Promise<void> {
     if (this.planned === null) return;
-    await this.attempt(async () => {
+    await this.write(async () => {
       const references = chunks.map(({ key, bytes, etag }) => [key, bytes, etag] as const);
       const written = await newAnswer(references.map((one) => [...one]), answer);
       if (this.parts.take(written.bytes)) await writeAnswer(this.parts.folder, written);
@@ -77,7 +81,7 @@ export class KeptQuestion {
   }
 
   /**
-   * Answers that are still good: every chunk of theirs is in the list, as it was.
+   * Answers of which every chunk is in the list, as it was.
    * @param byHost whether a host's chunks belong together
    */
   async usable(listed: readonly PlacedChunk[], byHost: boolean): Promise<UsableAnswer[]> {
@@ -86,18 +90,25 @@ export class KeptQuestion {
     const { folder: from } = this.parts;
     const left = new Map(listed.map((chunk) => [chunk.key, chunk]));
     const ofHosts = Map.groupBy(listed, hostOf);
-    for await (const { name, chunks: references } of listAnswers(from)) {
+    for await (const { name, chunks: references, reader, policy } of listAnswers(from)) {
       const chunks = asTheyWere(references, left);
       if (chunks === null || (byHost && !areWholeHosts(chunks, ofHosts))) continue;
-      found.push({ chunks, read: (to) => restoredAnswer(name, { from, to }) });
+      found.push({ chunks, reader, policy, read: (to) => restoredAnswer(name, { from, to }) });
       for (const { key } of chunks) left.delete(key);
     }
     return found;
   }
 
+  /** Removes what is kept of it, and keeps nothing more: rows that are in it are to be erased. */
+  async forget(): Promise<void> {
+    this.isForgotten = true;
+    await this.writing;
+    await removeFolder(this.parts.folder);
+  }
+
   /** It is through. @param isLeft whether it may be asked again, for want of a whole answer */
   async end(isLeft: boolean): Promise<void> {
-    await this.parts.onEnd(isLeft && !this.isSpoilt);
+    await this.parts.onEnd(isLeft && !this.isSpoilt && !this.isForgotten);
   }
 
   /** An answer that may be kept turned out to be of no use: who asks again has all of it read anew. */
@@ -112,8 +123,13 @@ export class KeptQuestion {
     log.warning("No room to keep {size} of an answer: after a restart it is read again.", { size });
   }
 
-  /** What cannot be kept is read again, if it comes to that: no reason to fail. */
+  /** One after the other. What cannot be kept is read again, if it comes to that: no reason to fail. */
+  private write(write: () => Promise<void>): Promise<void> {
+    return this.writing = this.writing.then(() => this.attempt(write));
+  }
+
   private async attempt(write: () => Promise<void>) {
+    if (this.isForgotten) return;
     try {
       await write();
     } catch (error) {

@@ -97,8 +97,8 @@ async function makeScene(): Promise<Scene> {
       const question = await begin();
       const texts: string[] = [];
       for (const { read } of await question.usable(listed, byHost)) {
-        const { parts } = await read(() => folder.join("workspace"));
-        for (const { part } of parts) {
+        const answer = await read(() => folder.join("workspace"));
+        for (const { part } of answer?.parts ?? []) {
           if (part.encoding === "text") texts.push(String(part.values[0]?.[0]));
           else texts.push(await Deno.readTextFile(part.file));
           if (part.encoding === "parquet") await Deno.remove(part.file);
@@ -193,4 +193,39 @@ Deno.test("what is answered is removed, what is left is there for a day, and has
   assert.equal(names().length, 1, "the next orchestrator finds it");
   await scene.open(1_000);
   assert.deepEqual(names(), [], "more than half of the room");
+});
+
+Deno.test("an erasure forgets what questions have read that still run, and what they read then", async () => {
+  await using scene = await makeScene();
+  const pieces = await scene.open();
+  const [running, left] = [await pieces.begin(ASKED), await pieces.begin({ ...ASKED, sql: "2" })];
+  assert.ok(running !== null && left !== null);
+  for (const question of [running, left]) {
+    await question.plan(PLANNED);
+    await question.keep(pieceOf(chunks("web-1")), answerOf("1"));
+  }
+  await left.end(true);
+  const names = () => [...Deno.readDirSync(scene.folder.join("pieces"))].map(({ name }) => name);
+  assert.equal(names().length, 2);
+  const found = await running.usable(chunks("web-1"), false);
+  const writing = running.keep(pieceOf(chunks("web-2")), answerOf("2"));
+  const opening = pieces.begin({ ...ASKED, sql: "2" });
+  await pieces.forget();
+  await writing;
+  const opened = await opening;
+  assert.deepEqual(names(), []);
+  assert.equal(await found[0]?.read(() => scene.folder.join("workspace")), null, "it went");
+  assert.deepEqual(await running.usable(chunks("web-1"), false), []);
+  for (const question of [running, opened]) {
+    await question?.plan(PLANNED);
+    await question?.keep(pieceOf(chunks("web-3")), answerOf("3"));
+    assert.deepEqual(names(), [], "what comes now may have such rows, too");
+    await question?.end(true);
+  }
+  assert.deepEqual(names(), []);
+  const again = await pieces.begin(ASKED);
+  await again?.plan(PLANNED);
+  await again?.keep(pieceOf(chunks("web-1")), answerOf("1"));
+  await again?.end(true);
+  assert.equal(names().length, 1, "who asks after that has a new beginning");
 });
