@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { StoredFile } from "./catalog.ts";
+import { sha256Hex } from "../../../protocol/sha256.ts";
 import { REJECTS } from "../../../protocol/schema/streams.ts";
 import { transaction } from "./transaction.ts";
 
@@ -68,7 +69,7 @@ export interface RemovedFile {
 }
 
 /** Of damaged files, for SQL: they may hold what an erasure means. Where times are not known they may. */
-const MAY_HOLD_ERASED = `stream IN (erasures.stream, '${REJECTS}')
+const MAY_HOLD_ERASED = `removed.stream IN (erasures.stream, '${REJECTS}')
   AND (ts_max_us <= 0 OR (ts_max_us >= erasures.since_us AND ts_min_us < erasures.until_us))
   AND NOT EXISTS (SELECT 1 FROM erasures_applied
     WHERE erasures_applied.erasure = erasures.id AND erasures_applied.chunk = $id)`;
@@ -119,7 +120,10 @@ function noteErased(database: DatabaseSync, id: string) {
   ).run({ id });
 }
 
-/** Notes files that agent.db never named, and that are to be set aside. */
+/**
+ * Notes files that agent.db never named, and that are to be set aside. Where the id of one is another
+ * file's, which is or was in the store or lies beside it, it is noted by its path too.
+ */
 export function noteSetAside(
   database: DatabaseSync,
   files: readonly StoredFile[],
@@ -127,13 +131,26 @@ export function noteSetAside(
 ) {
   transaction(database, () => {
     for (const file of files) {
+      const id = isTaken(database, file.id) ? `${file.id} ${file.path}` : file.id;
       database.prepare(
         `INSERT OR REPLACE INTO removed VALUES ($id, $kind, $stream, $hour, $path, $rows, $bytes,
            $tsMinUs, $tsMaxUs, $runs, $sha256, $createdMs, $reason, $nowMs, 1)`,
-      ).run({ ...file, runs: JSON.stringify(file.runs), reason, nowMs });
-      noteErased(database, file.id);
+      ).run({ ...file, id, runs: JSON.stringify(file.runs), reason, nowMs });
+      noteErased(database, id);
     }
   });
+}
+
+function isTaken(database: DatabaseSync, id: string): boolean {
+  return database.prepare(
+    "SELECT 1 FROM files WHERE id = $id UNION ALL SELECT 1 FROM removed WHERE id = $id",
+  ).get({ id }) !== undefined;
+}
+
+/** What a file is called that is set aside: its own name, behind a hash of its path where it has another's id. */
+export function nameAside({ id, path }: Pick<RemovedFile, "id" | "path">): string {
+  const name = basename(path);
+  return id.endsWith(path) ? `${sha256Hex(path).slice(0, 16)}.${name}` : name;
 }
 
 /** Files that are out and may still lie where they were. */
@@ -154,10 +171,11 @@ export function filesBeside(
 ): string[] {
   const { streams, ...times } = range;
   return database.prepare(
-    `SELECT path FROM removed WHERE reason IN ('corrupt', 'unfinished')
+    `SELECT id, path FROM removed WHERE reason IN ('corrupt', 'unfinished')
        AND (stream NOT IN (SELECT value FROM json_each($streams))
          OR (ts_max_us > 0 AND (ts_max_us < $sinceUs OR ts_min_us >= $untilUs)))`,
-  ).all({ streams: JSON.stringify(streams), ...times }).map(({ path }) => basename(String(path)));
+  ).all({ streams: JSON.stringify(streams), ...times })
+    .map(({ id, path }) => nameAside({ id: String(id), path: String(path) }));
 }
 
 /** Notes that a file lies no more where it was. */

@@ -1,5 +1,5 @@
 /** Keeps the files on the disk true: verified before use and by the week, set aside, retired. */
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { counted, formatBytes } from "../../../protocol/units.ts";
@@ -12,6 +12,7 @@ import {
   filesBeside,
   finishRemoval,
   markRemoved,
+  nameAside,
   retiredChunks,
   unfinishedRemovals,
 } from "../database/removed.ts";
@@ -184,7 +185,7 @@ export class Keeper {
     const { database, dataDir, leases, reserve } = this.options;
     const absolute = join(dataDir, path);
     const isSetAside = (reason === "corrupt" || reason === "unfinished") && !isErased;
-    if (isSetAside) await setAside(dataDir, absolute);
+    if (isSetAside) await setAside(dataDir, { id, path });
     else await leases.remove(absolute);
     if (await isThere(absolute)) return; // a query reads it: the next look finds it gone
     reserve.spend(() => finishRemoval(database, id));
@@ -196,12 +197,11 @@ export class Keeper {
   }
 }
 
-/** Its name is unique: it has the file's id. */
-async function setAside(dataDir: string, path: string) {
+async function setAside(dataDir: string, file: Pick<RemovedFile, "id" | "path">) {
   const folder = join(dataDir, QUARANTINE);
   await Deno.mkdir(folder, { recursive: true });
   try {
-    await Deno.rename(path, join(folder, basename(path)));
+    await Deno.rename(join(dataDir, file.path), join(folder, nameAside(file)));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

@@ -21,8 +21,10 @@
  * 5. The parts of a flush are adopted all or none. Of one that was not written whole they are
  *    redundant: its lines are read again. Without any agent.db they are set aside instead, for then
  *    the flush may have been whole once.
+ * 6. Of files with one id, that somebody has copied into other folders, one is looked at. A chunk whose
+ *    rows are in another one, from which rows were erased, is redundant in whatever folder it lies.
  */
-import { supersededKeys } from "../../../protocol/chunk/chunk_id.ts";
+import { originOf, supersededKeys } from "../../../protocol/chunk/chunk_id.ts";
 import type { Run, StoredFile } from "../database/catalog.ts";
 import type { FileMetadata } from "../files/file_metadata.ts";
 
@@ -58,7 +60,8 @@ export interface Reconciled {
 }
 
 /** Decides. */
-export function reconcile(found: readonly FoundFile[], known: KnownStore): Reconciled {
+export function reconcile(all: readonly FoundFile[], known: KnownStore): Reconciled {
+  const { found, copies, strangers } = ofOneId(all);
   const chunks = decideChunks(found.filter(({ metadata }) => metadata.kind === "chunk"), known);
   const allChunks = [
     ...known.files.filter(({ kind, path }) => kind === "chunk" && known.present.has(path)),
@@ -72,21 +75,49 @@ export function reconcile(found: readonly FoundFile[], known: KnownStore): Recon
   return {
     adopted: [...chunks.adopted, ...parts.adopted],
     replaced: chunks.replaced,
-    redundant: [...chunks.redundant, ...parts.redundant],
-    doubtful: [...chunks.doubtful, ...parts.doubtful],
+    redundant: [...chunks.redundant, ...parts.redundant, ...copies],
+    doubtful: [...chunks.doubtful, ...parts.doubtful, ...strangers],
   };
+}
+
+/** Of each id the file that lies where it says, its copies, and what is none of it but has its id. */
+function ofOneId(all: readonly FoundFile[]) {
+  const first = new Map<string, FoundFile>();
+  const copies: FoundFile[] = [];
+  const strangers: FoundFile[] = [];
+  const byPath = all.toSorted((a, b) => a.path < b.path ? -1 : 1);
+  const [placed = [], elsewhere = []] = [true, false].map((isPlaced) =>
+    byPath.filter((file) => isWhereItSays(file) === isPlaced)
+  );
+  for (const file of [...placed, ...elsewhere]) {
+    const { id, rows, runs, kind, stream, hour } = file.metadata;
+    const other = first.get(id)?.metadata;
+    if (other === undefined) first.set(id, file);
+    else {
+      const isCopy = hourKey(other) === hourKey({ stream, hour }) && other.kind === kind &&
+        other.rows === rows && covers(other.runs, runs);
+      (isCopy ? copies : strangers).push(file);
+    }
+  }
+  return { found: [...first.values()], copies, strangers };
+}
+
+function isWhereItSays({ path, metadata: { kind, stream, hour } }: FoundFile): boolean {
+  if (kind === "part") return path.includes(`/${stream}/${hour}.`);
+  const [date, ofDay] = hour.split("T");
+  return path.startsWith(`stream=${stream}/`) && path.includes(`/date=${date}/hour=${ofDay}/`);
 }
 
 function decideChunks(found: readonly FoundFile[], known: KnownStore): Reconciled {
   const byHour = Map.groupBy(known.files, hourKey);
   const decided: Reconciled = { adopted: [], replaced: [], redundant: [], doubtful: [] };
   const superseded = supersededKeys([...known.files, ...found].map(({ path }) => path));
-  for (const chunk of found) {
-    if (superseded.has(chunk.path)) {
+  for (const chunk of found.toSorted((a, b) => a.metadata.id < b.metadata.id ? 1 : -1)) {
+    const { runs } = chunk.metadata;
+    if (superseded.has(chunk.path) || isErasedFrom(chunk, decided.adopted)) {
       decided.redundant.push(chunk);
       continue;
     }
-    const { runs } = chunk.metadata;
     const ofHour = (byHour.get(hourKey(chunk.metadata)) ?? [])
       .filter((file) => overlaps(file.runs, runs));
     const isThere = ofHour.every(({ path }) => known.present.has(path));
@@ -98,6 +129,11 @@ function decideChunks(found: readonly FoundFile[], known: KnownStore): Reconcile
     }
   }
   return decided;
+}
+
+/** Whether one of these is the chunk without some of its rows. */
+function isErasedFrom({ metadata: { id } }: FoundFile, adopted: readonly FoundFile[]): boolean {
+  return adopted.some(({ metadata }) => originOf(metadata.id) === originOf(id));
 }
 
 interface KnownOffsets extends KnownStore {
