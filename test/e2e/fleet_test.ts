@@ -80,13 +80,12 @@ async function partialAnswer(broker: "embedded" | "mosquitto") {
   await eventually(async () => (await fleet.query(sql)).answer.rows[0]?.n === 300);
   // All have said what they hold: what a host that dies before may have, nobody knows.
   await eventually(async () => (await fleet.query(...YESTERDAY)).answer.coverage.pruned === 3);
-  const before = (await fleet.query(sql)).answer.elapsed_ms;
   await fleet.killAgent("web-2");
   const { code, answer } = await fleet.query(sql);
   assert.equal(code, 75);
   assert.deepEqual(answer.rows, [{ n: 200 }]);
   assert.deepEqual(answer.coverage.missing.map(({ host }) => host), ["web-2"]);
-  assert.ok(answer.elapsed_ms < before + 1_200, `took ${answer.elapsed_ms} ms, before ${before}`);
+  assert.doesNotMatch(answer.coverage.missing[0]?.reason ?? "", /^no result/); // nobody waited so long
   assert.equal((await fleet.query(sql, "--allow-partial")).code, 0);
   const table = await fleet.cli("query", sql);
   assert.equal(table.code, 75);

@@ -47,7 +47,7 @@ async function tails(fleet: TestFleet) {
   await tail.waitForLine(/^… 980 lines left out: over --rate 20$/);
   await eventually(() => tail.stdout.split("\n").length === 4 + 20 + 1);
   tail.kill("SIGINT");
-  await eventually(() => broker.ends.length === 2, 500);
+  await eventually(() => broker.ends.length === 2);
   assert.deepEqual(new Set(broker.ends), new Set(["web-1 cancelled", "web-2 cancelled"]));
   assert.equal((await tail.ended()).code, 130);
 

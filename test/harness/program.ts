@@ -21,7 +21,7 @@ export interface Ended {
 }
 
 /** A wait for a line ends with an error after this long, unless the test says otherwise. */
-const LINE_TIMEOUT_MS = 20_000;
+const LINE_TIMEOUT_MS = 60_000;
 
 /** After SIGTERM, a program has this long to end by itself. */
 const STOP_TIMEOUT_MS = 5_000;

@@ -39,7 +39,7 @@ export interface Asked {
   rows: Record<string, unknown>[];
 }
 
-const LIMITS: Limits = { timeout_ms: 5_000, rows_max: 100_000, bytes_max: 64e6 };
+const LIMITS: Limits = { timeout_ms: 15_000, rows_max: 100_000, bytes_max: 64e6 };
 
 export class Scene implements AsyncDisposable {
   private readonly stack: AsyncDisposableStack;
@@ -93,7 +93,7 @@ export class Scene implements AsyncDisposable {
   async hostIs(host: string, state: "online" | "offline"): Promise<void> {
     const client = new ApiClient(this.orchestrator.url);
     await eventually(async () => {
-      const hosts = await client.hosts(AbortSignal.timeout(5_000));
+      const hosts = await client.hosts(AbortSignal.timeout(30_000));
       return hosts.some((record) => record.host === host && record.state === state);
     });
   }
@@ -102,7 +102,7 @@ export class Scene implements AsyncDisposable {
   async ask(ask: Ask): Promise<Asked> {
     const { token } = await this.sign(ask);
     const client = new ApiClient(this.orchestrator.url);
-    const signal = ask.signal ?? AbortSignal.timeout(20_000);
+    const signal = ask.signal ?? AbortSignal.timeout(60_000);
     const format = ask.format ?? "jsonl";
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     let end: AnswerEnd | undefined;
@@ -123,7 +123,7 @@ export class Scene implements AsyncDisposable {
   /** What a query would do. */
   async explain(sql: string, range: Pick<Ask, "since" | "until"> = {}) {
     const { token } = await this.sign({ sql, ...range, explain: true });
-    const signal = AbortSignal.timeout(5_000);
+    const signal = AbortSignal.timeout(30_000);
     return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
   }
 

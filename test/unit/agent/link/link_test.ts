@@ -12,6 +12,7 @@ import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/si
 import { PLAN_VERSION, PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
+import { turnsOf } from "../../../harness/turns.ts";
 import { Orchestrator, startBroker, STATS } from "./fleet.ts";
 import type { Asked } from "./fleet.ts";
 import {
@@ -68,12 +69,12 @@ Deno.test("what must not be answered is refused with a reason, and does not run"
   await check("another request's signature", /that of another request/, {
     sent: { request: crypto.randomUUID() },
   });
-  await check("expired", /expired 10 s ago/, {
+  await check("expired", /expired [1-9]\d+ s ago/, {
     issued_at_ms: nowMs - 70_000,
-    expires_at_ms: nowMs - 9_500,
+    expires_at_ms: nowMs - 10_000,
   });
-  await check("signed in the future", /signed 120 s in the future/, {
-    issued_at_ms: nowMs + 120_500,
+  await check("signed in the future", /signed \d{2,3} s in the future/, {
+    issued_at_ms: nowMs + 150_000,
     expires_at_ms: nowMs + 180_000,
   });
   await check("signed for an hour", /longer than 5 minutes/, { expires_at_ms: nowMs + 3_600_000 });
@@ -363,9 +364,7 @@ Deno.test("a broker that is down is one warning, and found when it comes up", as
 Deno.test("an agent whose broker is away ends at once", async () => {
   const { port } = await unusedPort();
   const link = new Link(linkOptions(`mqtt://127.0.0.1:${port}`, {}));
-  const start = performance.now();
-  await link[Symbol.asyncDispose]();
-  assert(performance.now() - start < 1_000);
+  assert(await turnsOf(link[Symbol.asyncDispose]()) < 1_000);
 });
 
 async function unusedPort() {

@@ -27,23 +27,19 @@ Deno.test("a program that ends by itself is a failure that shows its last words"
 
 Deno.test("a program that does not end when asked to is killed", async () => {
   await using folder = await TempFolder.make();
-  const { program, logFile } = await shell(folder, "trap '' TERM; echo up; exec sleep 60");
+  const { program, logFile } = await shell(folder, "trap '' TERM; echo up; exec sleep 600");
   await said(logFile, "up");
-  const startedMs = performance.now();
   await program[Symbol.asyncDispose]();
-  assert.ok(performance.now() - startedMs < 10_000);
   await assert.rejects(program.failure(), /ended \(SIGKILL\)/);
 });
 
 Deno.test("a child that outlives its killed program is not waited for", async () => {
   await using folder = await TempFolder.make();
-  const { program, logFile } = await shell(folder, "sleep 20 & echo child $!; wait");
+  const { program, logFile } = await shell(folder, "sleep 600 & echo child $!; wait");
   await said(logFile, "child");
-  const startedMs = performance.now();
   await program.kill();
-  assert.ok(performance.now() - startedMs < 10_000);
   const [, child] = /child (\d+)/.exec(await Deno.readTextFile(logFile)) ?? [];
-  Deno.kill(Number(child), "SIGKILL");
+  Deno.kill(Number(child), "SIGKILL"); // it was there still
 });
 
 Deno.test("the demo's folder goes although somebody writes into it a moment longer", async () => {

@@ -174,9 +174,9 @@ Deno.test("a presence that is malformed or speaks for another host changes nothi
 });
 
 async function until(condition: () => boolean) {
-  const deadlineMs = Date.now() + 5_000;
+  const deadlineMs = Date.now() + 30_000;
   while (!condition()) {
-    assert.ok(Date.now() < deadlineMs, "not within 5 s");
+    assert.ok(Date.now() < deadlineMs, "not within 30 s");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
