@@ -7,6 +7,7 @@ import { stripVTControlCharacters } from "node:util";
 import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
 import { hasKafkaHeader } from "./harness/sinks/kafka_cluster.ts";
 import { ensureCeph } from "./harness/ceph/root.ts";
+import { SEED } from "./harness/seed.ts";
 
 interface Counts {
   passed: number;
@@ -46,6 +47,7 @@ async function main(): Promise<number> {
     console.log("Prometheus is missing: the tests that need it are skipped");
   }
   const args = Deno.args.filter((arg) => arg !== "--");
+  console.log(`seed ${SEED} (LOGVEND_SEED makes it another, deno task random a new one)`);
   const isAll = args.every((arg) => arg.startsWith("-"));
   const runs = (isAll ? HALVES : [[]]).map((paths) => denoTest([...args, ...paths]));
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };

@@ -33,6 +33,7 @@ const ENTRIES = [
   "deploy/build/main.ts",
   "deploy/dashboards/generate.ts",
   "docs/generate.ts",
+  "test/random.ts",
   "test/run.ts",
   "test/bench/main.ts",
   "test/faults/main.ts",
@@ -87,6 +88,18 @@ Deno.test("DuckDB is imported in queries/duckdb only", () => {
     (path) => isProduct(path) && !path.startsWith("queries/duckdb/"),
     ({ path, packages }) =>
       packages.filter((name) => name.startsWith("@duckdb/")).map((name) => `${path}: ${name}`),
+  );
+});
+
+Deno.test("tests have fast-check with our seed: chance alone makes none of them fail", () => {
+  each(
+    (path) => path !== "test/harness/properties.ts",
+    ({ path, packages }) => packages.includes("fast-check") ? [`${path} imports fast-check`] : [],
+  );
+  each(
+    (path) => path.startsWith("test/") && path !== "test/harness/seed.ts",
+    ({ path, text }) =>
+      /Deno\.env\.get\("LOGVEND_(SEED|TIMES)/.test(text) ? [`${path} reads it`] : [],
   );
 });
 

@@ -13,10 +13,10 @@ import type { Bucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { CHUNK_ROWS, makeReader, putChunks } from "./reader.ts";
 import type { Reader } from "./reader.ts";
+import { SEED, times } from "../harness/seed.ts";
 
 const HOURS = 3;
-const SEED = Number(Deno.env.get("LOGVEND_TEST_SEED") ?? 1);
-const ROUNDS = Number(Deno.env.get("LOGVEND_TEST_ROUNDS") ?? 6);
+const ROUNDS = times(6);
 
 /** The client's own attempts are none: it is ours that are asked. */
 const QUICK = { stallMs: 500, attemptsMax: 1 };

@@ -10,10 +10,10 @@ import { adminClient, makeBucket } from "../harness/s3.ts";
 import type { Bucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { archivedLines, makeHost, Time, writtenLines } from "./scene.ts";
+import { SEED, times } from "../harness/seed.ts";
 
 const { signal } = new AbortController();
-const SEED = Number(Deno.env.get("LOGVEND_TEST_SEED") ?? 1);
-const CHUNKS = Number(Deno.env.get("LOGVEND_TEST_CHUNKS") ?? 20);
+const CHUNKS = times(20);
 
 /** Attempts end soon, and waits at once. */
 const QUICK = { stallMs: 300, attemptsMax: 1 };

@@ -1,6 +1,6 @@
 /**
  * Whatever passes the gate binds to allowed tables and functions only: DuckDB's own plan of the text
- * that would run says so. LOGVEND_SEED and LOGVEND_ROUNDS make it another, or a longer one.
+ * that would run says so.
  */
 import assert from "node:assert/strict";
 import { printSql } from "../../queries/ast.ts";
@@ -12,9 +12,9 @@ import { admit } from "../../queries/gate.ts";
 import { AGGREGATES, SCALARS, TABLE_FUNCTIONS } from "../../queries/gate_functions.ts";
 import { Random } from "../faults/random.ts";
 import { readCorpus } from "./corpus.ts";
+import { SEED, times } from "../harness/seed.ts";
 
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 20_261_128);
-const ROUNDS = Number(Deno.env.get("LOGVEND_ROUNDS") ?? 1_500);
+const ROUNDS = times(1_500);
 
 /** What DuckDB scans for the tables that may be named. */
 const SCANNED = /^memory\.main\.stored_(logs|rejects)$/;

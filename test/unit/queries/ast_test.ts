@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../harness/properties.ts";
 import { parseSelect, positionText, printSql } from "../../../queries/ast.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 
@@ -64,7 +64,6 @@ Deno.test("every double and every whole number keeps its value", async () => {
       assert.equal(rows[0]?.[0], number === 0 ? 0 : number);
       assert.equal(BigInt(String(rows[0]?.[1])), integer);
     }),
-    { numRuns: 100 },
   );
 });
 

@@ -8,9 +8,9 @@ import { DEALS, Fleet } from "./fleet.ts";
 import { dealMixed } from "./mixed_hosts.ts";
 import { Dice, groupedQuery, rowsQuery } from "./random_query.ts";
 import type { RandomQuery } from "./random_query.ts";
+import { SEED, times } from "../../harness/seed.ts";
 
-const COUNT = Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 2_000);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = times(2_000);
 
 type Modes = Record<Plan["mode"], number>;
 

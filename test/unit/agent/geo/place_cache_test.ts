@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { NOWHERE, PlaceCache } from "../../../../agent/geo/place_cache.ts";
 
 const encoder = new TextEncoder();

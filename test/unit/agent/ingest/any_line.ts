@@ -1,5 +1,5 @@
 /** Lines to test parsers with: those of servers, nearly those, and anything. */
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { generateLines } from "../../../../orchestrator/generate/lines.ts";
 
 const part = fc.oneof(

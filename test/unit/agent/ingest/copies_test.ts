@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { append, assertAll, bench, text } from "./tail_scene.ts";
+import { times } from "../../../harness/seed.ts";
 
 Deno.test("copytruncate is no second file: its copy adds only what was not read yet", async () => {
   await using b = await bench();
@@ -196,6 +197,6 @@ Deno.test("however small logs are, copytruncate, looks and kills lose and repeat
       await tail[Symbol.asyncDispose]();
       assertAll(b.sink, lines);
     }),
-    { numRuns: 60 },
+    { numRuns: times(60) },
   );
 });

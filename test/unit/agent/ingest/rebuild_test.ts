@@ -2,7 +2,7 @@ import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import { ACCESS } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { DuckDBBlobValue } from "@duckdb/node-api";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";
 import { LineCutter } from "../../../../agent/ingest/blocks.ts";
 import { createLineParser } from "../../../../agent/ingest/formats/format.ts";
@@ -15,12 +15,13 @@ import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { anyLine, combined, common, generatedLines, json } from "./any_line.ts";
 import { plainBatch } from "./plain_batch.ts";
 import type { PlainBatch } from "./plain_batch.ts";
+import { times } from "../../../harness/seed.ts";
 
 const encoder = new TextEncoder();
 const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 const generated = (["combined", "combined_time", "json"] as const)
   .flatMap((format) => [...generatedLines(format)]).map((text) => encoder.encode(text));
-const fuzzed = fc.sample(anyLine, { numRuns: 4_000, seed: 1 });
+const fuzzed = fc.sample(anyLine, times(4_000));
 
 Deno.test("every stored line comes out of the SQL byte for byte, whatever is in it", async () => {
   const rebuilt = await checkLines([...generated, ...fuzzed]);
@@ -70,7 +71,7 @@ Deno.test("the layout of a row is set only when its columns rebuild the line", (
       const row = parse(line);
       if (typeof row !== "string" && row.layout !== null) assert.equal(rebuild(row), line);
     }),
-    { numRuns: 2_000 },
+    { numRuns: times(2_000) },
   );
 });
 

@@ -1,6 +1,6 @@
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";
 import { LINE_BYTES_MAX, LineCutter, WINDOW_BYTES } from "../../../../agent/ingest/blocks.ts";
 import { recordRule } from "../../../../agent/ingest/records.ts";

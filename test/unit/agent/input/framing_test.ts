@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { Framer, MESSAGE_BYTES_MAX, MessageTooLong } from "../../../../agent/input/framing.ts";
 import { lineOf } from "../../../../agent/input/messages.ts";
+import { times } from "../../../harness/seed.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -33,7 +34,7 @@ Deno.test("messages come out whole, wherever the bytes are cut", () => {
       ).join("");
       assert.deepEqual(framed(stream, cuts), sent.map(({ text }) => text));
     }),
-    { numRuns: 2_000 },
+    { numRuns: times(2_000) },
   );
 });
 

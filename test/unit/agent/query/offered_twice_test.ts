@@ -20,9 +20,9 @@ import { accessTables } from "../../../harness/tables.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { Dice, groupedQuery, rowsQuery } from "../../queries/random_query.ts";
 import { writeChunk } from "../archive/reads/objects.ts";
+import { SEED, times } from "../../../harness/seed.ts";
 
-const COUNT = Number(Deno.env.get("LOGVEND_TEST_ROUNDS") ?? 40);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = times(40);
 const OF = "11111111-1111-4111-8111-111111111111";
 const NOW = "2026-11-22T23:00:00.000Z";
 const HOURS = [19, 20, 21];

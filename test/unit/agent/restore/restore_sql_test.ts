@@ -1,7 +1,7 @@
 import { ACCESS } from "../../../../protocol/schema/streams.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import { linesSelect } from "../../../../queries/restore/restore_sql.ts";
@@ -10,6 +10,7 @@ import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { open, START_MS } from "../store/scene.ts";
 import { restored } from "./restored.ts";
+import { times } from "../../../harness/seed.ts";
 
 const HEAD = "10.0.0.1 - - [22/Nov/2026:18:00:0";
 
@@ -90,7 +91,7 @@ Deno.test("lines of any kind come back byte for byte, from parts, chunks and rej
         assert.deepEqual(await restored(dataDir, { bytesMax }), wanted);
       },
     ),
-    { numRuns: 6 },
+    { numRuns: times(6) },
   );
 });
 

@@ -1,6 +1,6 @@
 import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { BatchMaker } from "../../../../agent/ingest/batches.ts";
 import { newGeneration } from "../../../../agent/ingest/identity.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
@@ -10,6 +10,7 @@ import type { BatchSink } from "../../../../agent/store/batch.ts";
 import { plainBatch } from "../ingest/plain_batch.ts";
 import type { PlainBatch } from "../ingest/plain_batch.ts";
 import { combinedLine } from "../../../harness/lines.ts";
+import { times } from "../../../harness/seed.ts";
 
 const GENERATION = newGeneration("logs", { path: "/access.log", device: 1, inode: 1 }, 0);
 
@@ -82,6 +83,6 @@ Deno.test("every line is in exactly one place, and what is kept is as it was", a
       );
       assert.deepEqual([after.startOffset, after.endOffset], [0, text.length]);
     }),
-    { numRuns: 20 },
+    { numRuns: times(20) },
   );
 });

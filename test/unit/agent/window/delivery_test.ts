@@ -1,6 +1,6 @@
 /** How sinks are served: nothing skipped, nothing lost to a sink's moods, the poisoned put aside. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { DeadLetters } from "../../../../agent/window/dead_letters.ts";
 import { Delivery } from "../../../../agent/window/delivery.ts";
 import type { CountedWindow } from "../../../../agent/window/event.ts";
@@ -9,6 +9,7 @@ import { ALL_TAKEN, SinkError, withoutClosing } from "../../../../agent/window/s
 import type { Outgoing, SendDocuments } from "../../../../agent/window/sinks/sink.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
+import { times } from "../../../harness/seed.ts";
 
 const START_MS = Date.parse("2026-11-22T18:00:00Z");
 
@@ -381,6 +382,6 @@ Deno.test("whatever a sink's moods, and wherever a delivery ends, it has everyth
       assert.deepEqual([...got.union(rejected)].sort(), ids(4, 3).sort());
       assert.equal(delivery.counts.deadLetters, rejected.size);
     }),
-    { numRuns: Number(Deno.env.get("LOGVEND_TEST_RUNS") ?? 25) },
+    { numRuns: times(25) },
   );
 });

@@ -13,9 +13,9 @@ import { TempFolder } from "../../../harness/temp_folder.ts";
 import { SAMPLES } from "../../queries/compared.ts";
 import { DEALS, Fleet, hostNames, NOW, rowsOf } from "../../queries/fleet.ts";
 import { Dice, groupedQuery, rowsQuery } from "../../queries/random_query.ts";
+import { SEED, times } from "../../../harness/seed.ts";
 
-const COUNT = Math.ceil(Number(Deno.env.get("LOGVEND_DIFF_COUNT") ?? 2_000) / 20);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = times(100);
 
 const COVERAGE: HostCoverage = {
   chunks: 1,

@@ -1,6 +1,6 @@
 /** host_inbox.ts: whatever order messages come in, a host's answer is what it sent. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { HostInbox } from "../../../../orchestrator/fanout/host_inbox.ts";
 import { RESULTS_IN_FLIGHT_MAX } from "../../../../protocol/wire/messages.ts";
 import type { ResultMessage } from "../../../../protocol/wire/messages.ts";

@@ -1,6 +1,6 @@
 /** The SQL of layouts writes lines as the ingest says that it does: its TypeScript twin is render.ts. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { EventBuilder } from "../../../../agent/ingest/formats/events/builder.ts";
 import {
   bsdTime,
@@ -13,9 +13,9 @@ import { layoutPieces, layoutSql, layoutText } from "../../../../protocol/schema
 import { identifier, literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import * as lines from "../../agent/ingest/events/any_event.ts";
+import { times } from "../../../harness/seed.ts";
 
-const RUNS = Number(Deno.env.get("LOGVEND_LAYOUTS_COUNT") ?? 3_000);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const RUNS = times(3_000);
 const NOW_MS = Date.parse("2026-11-23T10:00:00Z");
 
 /** A long UNION takes DuckDB a long time. */
@@ -32,7 +32,7 @@ function casesOf<T extends string>(
   texts: fc.Arbitrary<T>,
   add: (builder: EventBuilder, text: T) => boolean,
 ): Case[] {
-  return fc.sample(texts, { numRuns: RUNS, seed: SEED }).flatMap((text) => {
+  return fc.sample(texts, RUNS).flatMap((text) => {
     const builder = new EventBuilder();
     return add(builder, text) ? [{ text, builder }] : [];
   });

@@ -1,6 +1,6 @@
 /** Selectors: what each test matches, the error texts, and the round trip through text. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import {
   formatSelector,

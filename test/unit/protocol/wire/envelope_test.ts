@@ -1,6 +1,6 @@
 /** Envelopes: what goes in comes out, and nothing else is taken for one. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { z } from "zod";
 import { MESSAGE_BYTES_MAX, open, parseBody, seal } from "../../../../protocol/wire/envelope.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";

@@ -1,6 +1,6 @@
 /** Values over pipes, however the pipe cuts them. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { readJsonLines, writeJsonLine } from "../../../../protocol/wire/json_lines.ts";
 
 Deno.test("values come out as they went in, wherever the stream is cut", async () => {

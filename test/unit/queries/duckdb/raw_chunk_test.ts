@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { canPoint, pointer } from "../../../../queries/duckdb/raw_chunk.ts";
 import { TextHeap } from "../../../../queries/duckdb/text_heap.ts";
 import { IntegerColumn, TextColumn, WideColumn } from "../../../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../../../queries/duckdb/types.ts";
+import { times } from "../../../harness/seed.ts";
 
 const TABLE = {
   text: "VARCHAR",
@@ -76,7 +77,7 @@ Deno.test("typed columns become the same rows with pointers and without", async 
     fc.asyncProperty(fc.array(anyRow, { maxLength: 100 }), async (rows) => {
       assert.deepEqual(await taken(rows, true), await taken(rows, false));
     }),
-    { numRuns: 40 },
+    { numRuns: times(40) },
   );
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { TextHeap } from "../../../../queries/duckdb/text_heap.ts";
 import { TextColumn } from "../../../../queries/duckdb/typed_columns.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { readFile } from "../../../../agent/ingest/read_file.ts";
 import type { StoredFile } from "../../../../agent/store/database/catalog.ts";
@@ -15,6 +15,7 @@ import { shapeOfFile } from "../../../../queries/restore/file_shape.ts";
 import { linesSelect } from "../../../../queries/restore/restore_sql.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { open, START_MS } from "../../agent/store/scene.ts";
+import { times } from "../../../harness/seed.ts";
 
 const HEAD = "10.0.0.1 - - [22/Nov/2026:18:00:0";
 
@@ -153,7 +154,7 @@ Deno.test("without any of its rows a chunk gives back the other lines; the id te
         }
       },
     ),
-    { numRuns: 6 },
+    { numRuns: times(6) },
   );
 });
 

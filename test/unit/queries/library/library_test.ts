@@ -1,11 +1,12 @@
 /** Headers, parameters and names of the library. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { parseLibraryQuery } from "../../../../queries/library/header.ts";
 import { askedSql, LIBRARY_NAMES, libraryQuery } from "../../../../queries/library/library.ts";
 import { filledSql, parametersIn } from "../../../../queries/library/parameters.ts";
+import { times } from "../../../harness/seed.ts";
 
 const HEADER = `-- title: Slow
 -- question: Which are slow: these, or those?
@@ -101,7 +102,7 @@ Deno.test("a text is a text, whatever is in it", async () => {
       const { rows } = await engine.read(filledSql(query, [`path=${text}`]));
       assert.deepEqual(rows, [[text, "$path", 1]]);
     }),
-    { numRuns: 50 },
+    { numRuns: times(50) },
   );
 });
 

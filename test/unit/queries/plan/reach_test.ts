@@ -1,11 +1,12 @@
 /** reach.ts: what a query's conditions leave to be read; never less than what they match. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../../queries/plan/planner.ts";
 import { within } from "../../../../queries/plan/reach.ts";
 import type { Reach } from "../../../../queries/plan/reach.ts";
 import { accessTables } from "../../../harness/tables.ts";
+import { times } from "../../../harness/seed.ts";
 
 const NOW = "2026-11-22T19:00:00.000Z";
 
@@ -130,7 +131,7 @@ Deno.test("no row that a query matches lies beyond its reach", async () => {
         assert.ok(since === null || Number(first) / 1_000 >= Date.parse(since), condition);
         assert.ok(until === null || Number(last) / 1_000 < Date.parse(until), condition);
       }),
-      { numRuns: 150, seed: 5 },
+      { numRuns: times(150) },
     );
   });
 });

@@ -1,7 +1,7 @@
 /** Tables leave one DuckDB and enter another: every value and type comes through. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import fc from "fast-check";
+import { fc } from "../../../harness/properties.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { identifier } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
@@ -12,6 +12,7 @@ import {
   importPart,
 } from "../../../../queries/transfer/import.ts";
 import type { Part } from "../../../../queries/transfer/import.ts";
+import { times } from "../../../harness/seed.ts";
 
 const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
 
@@ -139,7 +140,7 @@ Deno.test("any doubles, texts and bytes come through, both ways", async () => {
       await roundTrip(engine, "sample", textBytesMax);
     },
   );
-  await fc.assert(property, { numRuns: 30 });
+  await fc.assert(property, { numRuns: times(30) });
 });
 
 Deno.test("a table without rows, and a table of NULLs, come through", async () => {

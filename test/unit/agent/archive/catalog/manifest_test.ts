@@ -5,10 +5,10 @@ import { writeManifest } from "../../../../../agent/archive/catalog/write_manife
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { Random } from "../../../../faults/random.ts";
+import { SEED, times } from "../../../../harness/seed.ts";
 
-const SEED = Number(Deno.env.get("LOGVEND_TEST_SEED") ?? 1);
 /** Of some 6,000. */
-const BYTES = Number(Deno.env.get("LOGVEND_TEST_BYTES") ?? 400);
+const BYTES = times(400);
 
 const TEXTS = ["a", "b", "c", "nobody's"];
 

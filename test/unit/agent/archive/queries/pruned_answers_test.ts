@@ -18,9 +18,9 @@ import { configured, NOW_MS, openStream, readInto } from "../../ingest/events/sc
 import { agentOf, signal } from "../catalog/scene.ts";
 import type { SceneAgent } from "../catalog/scene.ts";
 import { COLUMNS, conditionOver, HOURS, linesOf } from "./widened.ts";
+import { SEED, times } from "../../../../harness/seed.ts";
 
-const COUNT = Number(Deno.env.get("LOGVEND_PRUNING_COUNT") ?? 10);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = times(10);
 
 /** Questions of one set of logs. */
 const COUNT_OF_LOGS = 30;

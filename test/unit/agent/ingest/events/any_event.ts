@@ -1,5 +1,5 @@
 /** Lines of all formats of events: as programs write them, nearly so, and anything. */
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 
 /** What any value may be, without a line feed. */
 const part = fc.oneof(

@@ -1,18 +1,18 @@
 /** Lines of every format of events, and of no format: what is stored makes up every file again. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { restored } from "../../restore/restored.ts";
 import { damaged, EVENT_FORMATS } from "./any_event.ts";
 import { ask, configured, openStream, readInto } from "./scene.ts";
+import { SEED, times } from "../../../../harness/seed.ts";
 
-const COUNT = Number(Deno.env.get("LOGVEND_LINES_COUNT") ?? 600);
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = times(600);
 
 for (const [name, { config, line }] of Object.entries(EVENT_FORMATS)) {
   Deno.test(`${name}: ${COUNT} lines of any kind come back byte for byte (LOGVEND_SEED=${SEED})`, async () => {
     const stream = configured(config);
-    const lines = fc.sample(damaged(line), { numRuns: COUNT, seed: SEED });
+    const lines = fc.sample(damaged(line), COUNT);
     await using folder = await TempFolder.make();
     const dataDir = folder.join("data");
     const half = COUNT >> 1;

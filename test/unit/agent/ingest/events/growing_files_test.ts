@@ -1,12 +1,12 @@
 /** Files of one stream that grow side by side while their lines get other columns and types. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { Tail } from "../../../../../agent/ingest/tail.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { restored } from "../../restore/restored.ts";
 import { ask, configured, openStream } from "./scene.ts";
+import { SEED } from "../../../../harness/seed.ts";
 
-const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
 const FILES = ["a.log", "b.log"];
 const KEYS = ["a", "b", "c", "d", "e"];
 const ROUNDS = 24;

@@ -1,12 +1,13 @@
 /** The scanner of layouts against the parsers of text: the same rows, whatever is in the lines. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { BatchMaker } from "../../../../../agent/ingest/batches.ts";
 import { fillerOf, plainLines } from "../../../../../agent/ingest/line_form.ts";
 import { recordRule } from "../../../../../agent/ingest/records.ts";
 import type { Format } from "../../../../../agent/stream_format.ts";
 import { LOG_FORMAT, SCANNABLE } from "./scannable_line.ts";
 import { plainBatch } from "../plain_batch.ts";
+import { times } from "../../../../harness/seed.ts";
 
 const encoder = new TextEncoder();
 const NOW_MS = 1_795_000_000_000;
@@ -68,7 +69,7 @@ Deno.test("scanned lines give the rows that the text parsers give", async (t) =>
           const file = fileOf(lines);
           assert.deepEqual(made(file, format, true), made(file, format, false));
         }),
-        { numRuns: 600 },
+        { numRuns: times(600) },
       );
     });
   }

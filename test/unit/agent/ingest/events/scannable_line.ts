@@ -1,5 +1,5 @@
 /** Lines that the scanner of layouts reads, and lines that look like them. */
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import type { Format } from "../../../../../agent/stream_format.ts";
 
 const number = fc.oneof(

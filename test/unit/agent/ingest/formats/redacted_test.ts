@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { createRebuilder } from "../../../../../agent/ingest/formats/rebuild.ts";
 import { createLineReader } from "../../../../../agent/ingest/formats/redacted.ts";
 import { createRedactor, REDACTABLE } from "../../../../../agent/rules/redact.ts";

@@ -1,6 +1,6 @@
 /** The scanner of bytes against the parser of text: the same rows, whatever is in the lines. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { BatchMaker } from "../../../../../agent/ingest/batches.ts";
 import type { AccessFormat } from "../../../../../agent/ingest/formats/combined.ts";
 import { CombinedScanner } from "../../../../../agent/ingest/formats/scan_combined.ts";
@@ -9,6 +9,7 @@ import { recordRule } from "../../../../../agent/ingest/records.ts";
 import { newAccessRows } from "../../../../../agent/store/rows/rows.ts";
 import { anyLine, combinedLines, generatedLines } from "../any_line.ts";
 import { plainBatch } from "../plain_batch.ts";
+import { times } from "../../../../harness/seed.ts";
 
 const encoder = new TextEncoder();
 
@@ -57,7 +58,7 @@ Deno.test("scanned lines give the rows that the text parser gives", () => {
         assert.deepEqual(made(whole, form), made(whole, { ...form, records }));
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: times(1_000) },
   );
 });
 

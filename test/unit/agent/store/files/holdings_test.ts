@@ -1,10 +1,11 @@
 /** holdings.ts: what a store says that it holds is true before anybody can find out otherwise. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
 import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
 import type { Store } from "../../../../../agent/store/store.ts";
 import { batch, folder, GENERATION, HOUR_MS, open, START_MS } from "../scene.ts";
+import { times } from "../../../../harness/seed.ts";
 
 const NOW_MS = START_MS + 48 * HOUR_MS;
 const now = () => NOW_MS;
@@ -181,7 +182,7 @@ Deno.test("pruning never changes an answer: random rows, flushes, seals and rang
         }
       },
     ),
-    { numRuns: 12, seed: 5 },
+    { numRuns: times(12) },
   );
   assert.ok(pruned > 200, `only ${pruned}`);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import type { Run, StoredFile } from "../../../../../agent/store/database/catalog.ts";
 import type {
   FileMetadata,
@@ -8,6 +8,7 @@ import type {
 import { mergeRuns, reconcile } from "../../../../../agent/store/recovery/reconcile.ts";
 import type { FoundFile } from "../../../../../agent/store/recovery/reconcile.ts";
 import { GENERATION } from "../scene.ts";
+import { times } from "../../../../harness/seed.ts";
 
 /** A line of one byte at `offset` of a generation, which went to an hour of a stream or nowhere. */
 interface Line {
@@ -260,6 +261,6 @@ Deno.test("whatever was killed when, and whatever became of agent.db, every line
       for (const one of steps) model.run(one);
       model.run({ do: "start", database: "kept", age: 0 });
     }),
-    { numRuns: Number(Deno.env.get("LOGVEND_TEST_RUNS") ?? 3_000) },
+    { numRuns: times(3_000) },
   );
 });

@@ -1,6 +1,6 @@
 /** Hours of rows, and where in them there are some. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { HourCounts, stretchesOf } from "../../../../../agent/store/rows/hour_counts.ts";
 
 const HOUR_US = 3_600_000_000;

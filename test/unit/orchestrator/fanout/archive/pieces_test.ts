@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../harness/properties.ts";
 import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 import { cutPieces, placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
 import type { CutOptions, PlacedChunk } from "../../../../../orchestrator/fanout/archive/pieces.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import { fc } from "../../../../../harness/properties.ts";
 import { readStruct, writeStruct } from "../../../../../../agent/store/sealing/parquet/thrift.ts";
 import type {
   ThriftStruct,
