@@ -45,6 +45,25 @@ Deno.test("free ports differ, and can be listened on", () => {
   for (const port of ports) Deno.listen({ hostname: "127.0.0.1", port }).close();
 });
 
+Deno.test("no process is given a port that another one has, and the system gives them to nobody", async () => {
+  const url = new URL("ports.ts", import.meta.url).href;
+  const code = `const { freePorts } = await import("${url}");
+    console.log(freePorts(39).join());
+    setInterval(() => {}, 1_000);`;
+  const programs = Array.from({ length: 3 }, () => startProgram(script(code)));
+  await using stack = new AsyncDisposableStack();
+  for (const program of programs) stack.use(program);
+  const given = await Promise.all(programs.map(async (program) => {
+    const [line] = await program.waitForLine(/^[\d,]+$/);
+    return line.split(",").map(Number);
+  }));
+  const all = [...given.flat(), ...freePorts(39)];
+  assert.equal(new Set(all).size, 4 * 39);
+  const range = await Deno.readTextFile("/proc/sys/net/ipv4/ip_local_port_range");
+  assert.ok(Math.max(...all) < Number(range.split("\t")[0]), range);
+  assert.equal(new Set(freePorts(39)).size, 39); // those of before are free by now
+});
+
 Deno.test("a temporary folder is gone after its block", async () => {
   let path;
   {

@@ -11,6 +11,7 @@ import type { ResultMessage } from "../../../../protocol/wire/messages.ts";
 import { newOperatorKey, readOperatorKey } from "../../../../protocol/signing/signature.ts";
 import { PLAN_VERSION, PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import { eventually } from "../../../harness/eventually.ts";
+import { freePort } from "../../../harness/ports.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { turnsOf } from "../../../harness/turns.ts";
 import { Orchestrator, startBroker, STATS } from "./fleet.ts";
@@ -349,7 +350,7 @@ Deno.test("a broker that is down is one warning, and found when it comes up", as
     ],
   });
   try {
-    const { port } = await unusedPort();
+    const port = freePort();
     await using link = new Link(linkOptions(`mqtt://user:secret@127.0.0.1:${port}`, {}));
     await eventually(() => records.length > 0);
     await using _broker = await startBroker(port);
@@ -362,12 +363,7 @@ Deno.test("a broker that is down is one warning, and found when it comes up", as
 });
 
 Deno.test("an agent whose broker is away ends at once", async () => {
-  const { port } = await unusedPort();
+  const port = freePort();
   const link = new Link(linkOptions(`mqtt://127.0.0.1:${port}`, {}));
   assert(await turnsOf(link[Symbol.asyncDispose]()) < 1_000);
 });
-
-async function unusedPort() {
-  await using broker = await startBroker();
-  return { port: broker.port };
-}
