@@ -129,9 +129,12 @@ export async function signErasure(
   throw new LogvendError("usage", text);
 }
 
-/** Signs the cancelling of a query (`text`: its id) or the retiring of hosts (a name a line). */
+/**
+ * Signs the cancelling of a query (`text`: its id), the retiring of hosts (a name a line), or to be shown
+ * what one has signed before (its name).
+ */
 export async function signAction(
-  kind: "cancel" | "retire",
+  kind: "cancel" | "retire" | "resume",
   text: string,
   { key, nowMs }: { key: OperatorKey; nowMs: number },
 ): Promise<string> {

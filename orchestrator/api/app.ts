@@ -10,7 +10,7 @@ import type { Fleet, Host } from "../fleet/fleet.ts";
 import { addErasures } from "./erasures.ts";
 import { errorResponse } from "./errors.ts";
 import type { HostRecord } from "./events.ts";
-import { cancelQuery, listQueries } from "./queries.ts";
+import { cancelQuery, listQueries, signedBefore } from "./queries.ts";
 import { answerQuery } from "./query.ts";
 import { signedText } from "./signed_text.ts";
 import { answerTail } from "./tail.ts";
@@ -37,6 +37,10 @@ export function createApp(parts: AppParts): Hono {
   app.post("/v1/query", (context) => answerQuery(queries, context.req.raw, stallMs));
   app.get("/v1/queries", (context) => listQueries(queries, context.req.raw));
   app.get("/v1/queries/:id", (context) => Response.json(queries.find(context.req.param("id"))));
+  app.post(
+    "/v1/queries/:id/signed",
+    (context) => signedBefore(queries, context.req.param("id"), context.req.raw),
+  );
   app.post(
     "/v1/queries/:id/cancel",
     (context) => cancelQuery(queries, context.req.param("id"), context.req.raw),

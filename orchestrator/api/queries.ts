@@ -1,4 +1,4 @@
-/** `/v1/queries`: what was asked before and runs now; cancels what runs. */
+/** `/v1/queries`: what was asked before and runs now, as it was signed to who did; cancels what runs. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Queries } from "../fanout/queries.ts";
 
@@ -13,6 +13,18 @@ export function listQueries(queries: Queries, request: Request): Response {
     throw new LogvendError("usage", `limit ${text}: wanted a number from 1 to ${LIMIT_MAX}`);
   }
   return Response.json({ queries: queries.list(limit) });
+}
+
+/** `POST /v1/queries/{id}/signed`, signed. @throws {LogvendError} not_permitted, usage */
+export async function signedBefore(
+  queries: Queries,
+  id: string,
+  request: Request,
+): Promise<Response> {
+  const token = request.headers.get("logvend-signature") ?? "";
+  const { query_id, sql, token: signed } = await queries.signedBefore({ id, token });
+  if (signed !== undefined) return Response.json({ sql, token: signed });
+  throw new LogvendError("usage", `${query_id} cannot be asked again as it was: ask it anew`);
 }
 
 /** `POST /v1/queries/{id}/cancel`, signed. @throws {LogvendError} not_permitted, usage */

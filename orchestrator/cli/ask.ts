@@ -1,14 +1,16 @@
 /** Signs one question, asks it, and takes its answer; asks for the rest of it when that breaks off. */
 import { LogvendError } from "../../protocol/errors.ts";
 import type { RowFormat } from "../../queries/answer/format.ts";
+import { signAction } from "../access/sign.ts";
 import type { SignedQuestion } from "../access/sign.ts";
 import type { AnswerEnd } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import type { ApiClient } from "./client.ts";
-import { signedAgain, signedAsBefore, signedQuestion } from "./question.ts";
+import { keyOf, signedAgain, signedQuestion } from "./question.ts";
 import type { QuestionOptions } from "./question.ts";
 import { receive } from "./receive.ts";
 import type { RowOutput } from "./row_output.ts";
+import { signedAsBefore } from "./signed_before.ts";
 import { Silence } from "./silence.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -69,8 +71,10 @@ async function signed({ sql, options, client, terminal }: QueryCommand): Promise
   if (sql !== undefined || options.file !== undefined) {
     throw new LogvendError("usage", "--resume asks what was asked before: give no SQL");
   }
-  const record = await client.queryRecord(resume, terminal.signal);
-  return await signedAsBefore(record, options, terminal.now());
+  const signer = { key: await keyOf(options), nowMs: terminal.now() };
+  const token = await signAction("resume", resume, signer);
+  const shown = await client.signedBefore({ id: resume, token, signal: terminal.signal });
+  return await signedAsBefore({ name: resume, ...shown }, options, terminal.now());
 }
 
 /** An answer whose rows are where they should go, and to what. */

@@ -22,6 +22,10 @@ import { EventReader } from "./event_reader.ts";
 
 const QueryList = z.object({ queries: z.array(QueryRecord) });
 
+/** A question as it was signed, if that is true. */
+const SignedBefore = z.object({ sql: z.string(), token: z.string() });
+type SignedBefore = z.infer<typeof SignedBefore>;
+
 /** What is said of a query but that it failed; `data` with the rows themselves. */
 export type ClientEvent =
   | Exclude<RawQueryEvent, { type: "error" | "data" }>
@@ -62,6 +66,16 @@ export class ApiClient {
   async queryRecord(id: string, signal: AbortSignal): Promise<QueryRecord> {
     const response = await this.fetch(`/v1/queries/${encodeURIComponent(id)}`, { signal });
     return this.parse(QueryRecord, await response.json());
+  }
+
+  /** What one's own key has signed before, to be checked. @throws {LogvendError} the orchestrator's */
+  async signedBefore(
+    { id, token, signal }: { id: string; token: string; signal: AbortSignal },
+  ): Promise<SignedBefore> {
+    const headers = { "logvend-signature": token };
+    const path = `/v1/queries/${encodeURIComponent(id)}/signed`;
+    const response = await this.fetch(path, { method: "POST", headers, signal });
+    return this.parse(SignedBefore, await response.json());
   }
 
   /** Retires hosts, named one a line. @throws {LogvendError} the orchestrator's */

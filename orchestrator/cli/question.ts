@@ -15,7 +15,6 @@ import { askedSql } from "../../queries/library/library.ts";
 import { readKeyFile } from "../access/key_file.ts";
 import { signQuestion } from "../access/sign.ts";
 import type { SignedQuestion } from "../access/sign.ts";
-import type { QueryRecord } from "../state/queries.ts";
 
 const ROWS_MAX = 100_000;
 const BYTES_MAX = 64e6;
@@ -140,35 +139,10 @@ export async function signedAgain(
   });
 }
 
-/** A question that was asked before, as it was, or with more time. @throws {LogvendError} usage */
-export async function signedAsBefore(
-  { query_id, sql, selector, asked, operator }: QueryRecord,
-  options: QuestionOptions,
-  nowMs: number,
-): Promise<SignedQuestion> {
-  if (asked === undefined) {
-    throw new LogvendError("usage", `${query_id} is too old to be asked again as it was`);
-  }
-  const { has_tables, ...rest } = asked;
-  const timeoutMs = Math.max(asked.limits.timeout_ms, limitsOf(options).timeout_ms);
-  const limits = { ...asked.limits, timeout_ms: timeoutMs };
-  const broadcast = await broadcastOf(options);
-  if (has_tables !== (broadcast !== undefined)) {
-    const what = has_tables ? "with tables: give the same --with again" : "without --with";
-    throw new LogvendError("usage", `${query_id} was asked ${what}`);
-  }
-  const key = await keyOf(options);
-  if (key.publicKey !== operator) {
-    throw new LogvendError(
-      "usage",
-      `${query_id} was asked with another key, ${operator}: ask it anew`,
-    );
-  }
-  return await signQuestion({ sql, selector, ...rest, limits, key, nowMs, broadcast });
-}
-
 /** The tables of --with, packed; read when there are some, for it takes a DuckDB. */
-async function broadcastOf({ with: files = [] }: QuestionOptions): Promise<string | undefined> {
+export async function broadcastOf(
+  { with: files = [] }: QuestionOptions,
+): Promise<string | undefined> {
   if (files.length === 0) return undefined;
   const { readBroadcast } = await import("./broadcast_file.ts");
   return await packBroadcast(await readBroadcast(files));
@@ -200,7 +174,8 @@ function oneOf(key: string, list: string | undefined): Selector[] {
   return [{ kind: "in", key, values }];
 }
 
-function limitsOf({ timeout, maxRows, maxBytes }: QuestionOptions): Limits {
+/** --timeout, --max-rows and --max-bytes. @throws {LogvendError} usage */
+export function limitsOf({ timeout, maxRows, maxBytes }: QuestionOptions): Limits {
   const limits = {
     timeout_ms: parseDurationMs(timeout, "--timeout"),
     rows_max: rowsMax(maxRows, maxBytes !== undefined),

@@ -1,10 +1,10 @@
 /** Takes questions of trusted operators, and remembers each with what came of it. */
 import { signedBroadcast } from "../../protocol/wire/broadcast.ts";
-import { CancelClaims, QueryClaims } from "../../protocol/signing/claims.ts";
+import { CancelClaims, QueryClaims, ResumeClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { toWireError } from "../../protocol/wire/wire_error.ts";
 import type { Authority } from "../access/authority.ts";
-import type { QueryRecord, QueryTable } from "../state/queries.ts";
+import type { QueryRecord, QueryTable, SignedQuery } from "../state/queries.ts";
 import type { Answer } from "./answer.ts";
 import type { Explanation } from "./explanation.ts";
 import type { AskOptions, Fanout } from "./fanout.ts";
@@ -47,12 +47,13 @@ export class Queries {
   async ask(question: Question, options: AskOptions): Promise<Answer> {
     const { authority, fanout, table, now } = this.parts;
     const startedMs = performance.now();
+    const { token } = question;
     const { claims, publicKey } = await authority.check(QueryClaims, question);
     if (claims.explain === true) {
       throw new LogvendError("not_permitted", "It was signed to be explained, not to be run");
     }
     const tables = await signedBroadcast(claims, question.broadcast);
-    const record = startedRecord(question.sql, { claims, publicKey }, now());
+    const record = { ...startedRecord(question.sql, { claims, publicKey }, now()), token };
     table.save(record);
     const stop = new AbortController();
     this.running.set(claims.id, stop);
@@ -81,6 +82,17 @@ export class Queries {
   /** The query of an id, its beginning or its short name. @throws {LogvendError} usage */
   find(id: string): QueryRecord {
     return this.parts.table.find(id);
+  }
+
+  /** What the key that signed `token`, for what names it, has asked before. @throws {LogvendError} */
+  async signedBefore({ id, token }: { id: string; token: string }): Promise<SignedQuery> {
+    const { publicKey } = await this.parts.authority.check(ResumeClaims, { sql: id, token });
+    const record = this.parts.table.findSigned(id);
+    if (record.operator === publicKey) return record;
+    throw new LogvendError(
+      "not_permitted",
+      `${record.query_id} was asked with another key, ${record.operator}: ask it anew`,
+    );
   }
 
   /**

@@ -34,7 +34,7 @@ export const QueryRecord = z.object({
   /** Empty: every host. */
   selector: z.string(),
   started_at: z.iso.datetime(),
-  /** With what it can be asked again as it was; none: it was written by an older version. */
+  /** What else was signed; none: it was written by an older version. */
   asked: z.object({
     range: Range,
     source: Source,
@@ -56,17 +56,21 @@ export const QueryRecord = z.object({
 });
 export type QueryRecord = z.infer<typeof QueryRecord>;
 
+/** With the signature, which is for its operator alone: for some minutes others could ask with it. */
+const SignedQuery = QueryRecord.extend({ token: z.string().optional() });
+export type SignedQuery = z.infer<typeof SignedQuery>;
+
 export class QueryTable {
   private untilPrune = 0;
 
   /** What still ran when the last orchestrator ended was interrupted. */
   constructor(private readonly database: DatabaseSync) {
-    const running = this.records("WHERE state = 'running'");
+    const running = this.records(SignedQuery, "WHERE state = 'running'");
     for (const record of running) this.save({ ...record, state: "interrupted" });
   }
 
   /** Writes one, in place of what was written of it before. */
-  save(record: QueryRecord): void {
+  save(record: SignedQuery): void {
     this.database.prepare(
       `INSERT OR REPLACE INTO queries (id, started_ms, state, record)
        VALUES ($id, $started_ms, $state, $record)`,
@@ -86,15 +90,23 @@ export class QueryTable {
 
   /** Running ones first, then the newest. */
   list(limit: number): QueryRecord[] {
-    return this.records("ORDER BY state <> 'running', started_ms DESC LIMIT ?", limit);
+    return this.records(QueryRecord, "ORDER BY state <> 'running', started_ms DESC LIMIT ?", limit);
   }
 
   /** The one of an id, of its beginning, or of the short name q-7f3a2c. @throws {LogvendError} usage */
   find(text: string): QueryRecord {
+    return this.named(QueryRecord, text);
+  }
+
+  /** The same with the signature; none: an older version wrote it, or it is no question. */
+  findSigned(text: string): SignedQuery {
+    return this.named(SignedQuery, text);
+  }
+
+  private named<T extends QueryRecord>(schema: z.ZodType<T>, text: string): T {
     const prefix = namedId(text);
-    const found = prefix === null
-      ? []
-      : this.records("WHERE id >= ? AND id < ? ORDER BY started_ms DESC", prefix, `${prefix}g`);
+    const within = "WHERE id >= ? AND id < ? ORDER BY started_ms DESC";
+    const found = prefix === null ? [] : this.records(schema, within, prefix, `${prefix}g`);
     const [first, second] = found;
     if (first === undefined) {
       throw new LogvendError("usage", `There is no query ${text} (logvend queries lists them)`);
@@ -106,10 +118,14 @@ export class QueryTable {
     return first;
   }
 
-  private records(rest: string, ...values: (string | number)[]): QueryRecord[] {
+  private records<T>(
+    schema: z.ZodType<T>,
+    rest: string,
+    ...values: (string | number)[]
+  ): T[] {
     const rows = this.database.prepare(`SELECT record FROM queries ${rest}`).all(...values);
     return rows.flatMap(({ record }) => {
-      const parsed = QueryRecord.safeParse(JSON.parse(String(record)));
+      const parsed = schema.safeParse(JSON.parse(String(record)));
       return parsed.success ? [parsed.data] : []; // of another version
     });
   }

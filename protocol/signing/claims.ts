@@ -82,6 +82,10 @@ export const CancelClaims = QueryClaims.pick({
 }).extend({ kind: z.literal("cancel") });
 export type CancelClaims = z.infer<typeof CancelClaims>;
 
+/** The payload of the token that shows what one has signed before: `sql_sha256` is that of its name. */
+export const ResumeClaims = CancelClaims.extend({ kind: z.literal("resume") });
+export type ResumeClaims = z.infer<typeof ResumeClaims>;
+
 /** The payload of the token that retires hosts: `sql_sha256` is that of their names, one a line. */
 export const RetireClaims = CancelClaims.extend({ kind: z.literal("retire") });
 export type RetireClaims = z.infer<typeof RetireClaims>;

@@ -6,7 +6,14 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import type { JWK } from "jose";
 import type { ZodType } from "zod";
 import { CLAIMS_LIFETIME_MAX_MS, CLOCK_SKEW_MAX_MS } from "./claims.ts";
-import type { CancelClaims, EraseClaims, QueryClaims, RetireClaims, TailClaims } from "./claims.ts";
+import type {
+  CancelClaims,
+  EraseClaims,
+  QueryClaims,
+  ResumeClaims,
+  RetireClaims,
+  TailClaims,
+} from "./claims.ts";
 import { sha256Hex } from "../sha256.ts";
 import { parseBody } from "../wire/envelope.ts";
 import { LogvendError, messageOf } from "../errors.ts";
@@ -52,7 +59,13 @@ export async function readOperatorKey(pem: string): Promise<OperatorKey> {
 }
 
 /** What an operator signs. */
-export type Claims = QueryClaims | TailClaims | CancelClaims | RetireClaims | EraseClaims;
+export type Claims =
+  | QueryClaims
+  | TailClaims
+  | CancelClaims
+  | ResumeClaims
+  | RetireClaims
+  | EraseClaims;
 
 /** Signs claims: the token that travels beside the SQL. */
 export async function signClaims(claims: Claims, key: OperatorKey): Promise<string> {

@@ -1,6 +1,7 @@
 /** What was read in the archive before counts for a question that is asked again, but not for ever. */
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { TestFleet } from "../harness/fleet.ts";
 import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
@@ -91,5 +92,14 @@ Deno.test("what an agent read before its policy was tightened is read anew, and 
     assert.equal(kept(fleet), 0);
     const { rows } = await resume(fleet, answer.query_id);
     assert.equal(rows.length, 3);
+  });
+
+  await t.step("what was changed in the orchestrator's state is not signed", async () => {
+    using database = new DatabaseSync(fleet.path("orchestrator", "orchestrator.db"));
+    const other = SQL.replace("max(remote_addr)", "max(line)");
+    database.prepare("UPDATE queries SET record = json_set(record, '$.sql', ?)").run(other);
+    const { code, stderr } = await fleet.cli("query", "--resume", answer.query_id);
+    assert.match(stderr, /not show q-\w+ as your key has signed it: the SQL is not the one that/);
+    assert.equal(code, 77);
   });
 });

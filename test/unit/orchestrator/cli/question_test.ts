@@ -1,9 +1,8 @@
 /** cli/question.ts: flags become what is signed. */
 import assert from "node:assert/strict";
 import { createKeyFile } from "../../../../orchestrator/access/key_file.ts";
-import { signedAsBefore, signedQuestion } from "../../../../orchestrator/cli/question.ts";
+import { signedQuestion } from "../../../../orchestrator/cli/question.ts";
 import type { QuestionOptions } from "../../../../orchestrator/cli/question.ts";
-import type { QueryRecord } from "../../../../orchestrator/state/queries.ts";
 import { LogvendError } from "../../../../protocol/errors.ts";
 import { matches, parseSelector } from "../../../../protocol/selector/selector.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
@@ -70,24 +69,4 @@ Deno.test("flags that say nothing sensible are named", async () => {
   await check({ on: "region =" }, /./);
   await check({ file: "q.sql" }, /as an argument or with -f, not both/);
   await check({ key: "/nowhere/key" }, /^Cannot read the key \/nowhere\/key: no such file$/);
-});
-
-Deno.test("what another key has asked is not signed again with one's own", async () => {
-  await using folder = await TempFolder.make();
-  const [key, otherKey] = [folder.join("own"), folder.join("other")];
-  const [own, other] = [await createKeyFile(key), await createKeyFile(otherKey)];
-  const asked = {
-    ...{ range: { since: null, until: null, implied: false }, source: "archive" as const },
-    ...{ now: "2026-11-22T18:00:00.000Z", has_tables: false },
-    limits: { timeout_ms: 30_000, rows_max: 100, bytes_max: 1e6 },
-  };
-  const record = (operator: string): QueryRecord => ({
-    ...{ query_id: "q-7f3a2c", id: crypto.randomUUID(), operator, sql: "SELECT 1", selector: "" },
-    ...{ started_at: asked.now, asked, state: "interrupted", mode: null, range: null },
-    ...{ elapsed_ms: null, rows_shipped: null, bytes_shipped: null, coverage: null, error: null },
-  });
-  const again = (operator: string) =>
-    signedAsBefore(record(operator), { timeout: "30s", key }, Date.now());
-  assert.equal((await again(own)).sql, "SELECT 1");
-  await assert.rejects(again(other), /q-7f3a2c was asked with another key, ed25519:/);
 });
