@@ -6,8 +6,8 @@ import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
 import { layoutsOfFile, shapeOfColumns } from "../../../queries/restore/file_shape.ts";
 import { LINE_PARTS, numberLayouts } from "../reads/written_texts.ts";
-import { hashSql } from "./fingerprints.ts";
-import type { CatalogEntry, TextRange } from "./manifest.ts";
+import { hashSql } from "../../../protocol/archive/catalog/fingerprints.ts";
+import type { CatalogEntry, TextRange } from "../../../protocol/archive/catalog/manifest.ts";
 import type { DescribedChunk } from "./write_manifest.ts";
 
 /**

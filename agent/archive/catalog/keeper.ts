@@ -13,7 +13,7 @@ import { foldDay } from "./fold_day.ts";
 import type { FoldParts } from "./fold_day.ts";
 import { takeLease } from "./lease.ts";
 import { datesOf } from "./list_day.ts";
-import type { ManifestFacts } from "./manifest.ts";
+import type { ManifestFacts } from "../../../protocol/archive/catalog/manifest.ts";
 import { UnreadableManifest } from "./shelf.ts";
 
 /** Chunks still come for young days: their manifests are made anew so often. */

@@ -6,12 +6,12 @@ import type {
   StoreProblem,
 } from "../../../protocol/archive/object_store.ts";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
-import { ChunkError } from "../reads/chunk_error.ts";
-import type { ByteRange } from "../reads/ranges.ts";
+import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
+import type { ByteRange } from "../../../protocol/archive/ranges.ts";
 import { retried } from "../reads/retried.ts";
 import type { ChunkCache } from "../reads/chunk_cache.ts";
-import { Manifest } from "./manifest.ts";
-import type { ManifestReader } from "./manifest.ts";
+import { Manifest } from "../../../protocol/archive/catalog/manifest.ts";
+import type { ManifestReader } from "../../../protocol/archive/catalog/manifest.ts";
 
 /** Of ends held in memory: some 10 KB for a day. */
 const WEIGHT_MAX = 24e6;

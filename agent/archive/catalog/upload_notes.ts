@@ -10,8 +10,8 @@ import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import { messageOf } from "../../../protocol/errors.ts";
 import { removeIfThere } from "../../../protocol/durable_file.ts";
 import { hashFile } from "../../store/files/verify.ts";
-import { readFooter } from "../reads/footer.ts";
-import type { ByteRange } from "../reads/ranges.ts";
+import { readFooter } from "../../../queries/chunk/footer.ts";
+import type { ByteRange } from "../../../protocol/archive/ranges.ts";
 import { describeChunk } from "./describe_chunk.ts";
 import { writeManifest } from "./write_manifest.ts";
 

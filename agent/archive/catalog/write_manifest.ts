@@ -5,9 +5,23 @@ import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine, textsOf } from "../../../queries/duckdb/engine.ts";
 import { FILE, footerBytes, readFooter } from "../../store/sealing/parquet/footer.ts";
 import { structs, text } from "../../store/sealing/parquet/thrift.ts";
-import { packSlice, sliceBits, sortedPairs } from "./fingerprints.ts";
-import { CATALOG_KEY, CATALOG_VERSION, endWithFacts, readSlice } from "./manifest.ts";
-import type { CatalogEntry, Manifest, ManifestFacts, ManifestReader } from "./manifest.ts";
+import {
+  packSlice,
+  sliceBits,
+  sortedPairs,
+} from "../../../protocol/archive/catalog/fingerprints.ts";
+import {
+  CATALOG_KEY,
+  CATALOG_VERSION,
+  endWithFacts,
+  readSlice,
+} from "../../../protocol/archive/catalog/manifest.ts";
+import type {
+  CatalogEntry,
+  Manifest,
+  ManifestFacts,
+  ManifestReader,
+} from "../../../protocol/archive/catalog/manifest.ts";
 
 /** A chunk that was looked at. */
 export interface DescribedChunk {

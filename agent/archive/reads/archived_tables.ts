@@ -14,8 +14,8 @@ import type {
 } from "../../store/snapshot.ts";
 import { microseconds } from "../../store/files/stored_snapshot.ts";
 import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
-import { ownFault } from "./chunk_error.ts";
-import type { RowGroup } from "./footer.ts";
+import { ownFault } from "../../../queries/chunk/chunk_error.ts";
+import type { RowGroup } from "../../../queries/chunk/footer.ts";
 import { Slots } from "./slots.ts";
 import { numberLayouts, shorterColumns, writtenColumns } from "./written_texts.ts";
 

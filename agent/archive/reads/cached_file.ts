@@ -6,10 +6,10 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { sha256Hex } from "../../../protocol/sha256.ts";
-import { footerFrom } from "./footer.ts";
-import type { Footer } from "./footer.ts";
-import { unite } from "./ranges.ts";
-import type { ByteRange } from "./ranges.ts";
+import { footerFrom } from "../../../queries/chunk/footer.ts";
+import type { Footer } from "../../../queries/chunk/footer.ts";
+import { unite } from "../../../protocol/archive/ranges.ts";
+import type { ByteRange } from "../../../protocol/archive/ranges.ts";
 
 /** What a stretch of a file has to be. */
 const Piece = z.object({ start: z.number(), end: z.number(), sha256: z.string() });

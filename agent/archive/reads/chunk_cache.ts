@@ -10,8 +10,8 @@ import { LogvendError } from "../../../protocol/errors.ts";
 import type { Column } from "../../../protocol/wire/messages.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
-import { withoutRefused } from "./bloom_filter.ts";
-import type { FooterFacts } from "./check_footer.ts";
+import { withoutRefused } from "../../../queries/chunk/bloom_filter.ts";
+import type { FooterFacts } from "../../../queries/chunk/check_footer.ts";
 import {
   addedBytes,
   firstBytes,
@@ -23,14 +23,14 @@ import {
   writeNote,
 } from "./cached_file.ts";
 import type { CachedFile } from "./cached_file.ts";
-import { ChunkError } from "./chunk_error.ts";
-import { chooseRowGroups, rangesOf, storedValues } from "./choose.ts";
-import type { Want } from "./choose.ts";
+import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
+import { chooseRowGroups, rangesOf, storedValues } from "../../../queries/chunk/choose.ts";
+import type { Want } from "../../../queries/chunk/choose.ts";
 import { cutFooter } from "./cut_footer.ts";
-import { readFooter } from "./footer.ts";
-import type { Footer, RangeReader, RowGroup } from "./footer.ts";
-import { missingFrom, requestsFor, totalBytes, unite } from "./ranges.ts";
-import type { ByteRange } from "./ranges.ts";
+import { readFooter } from "../../../queries/chunk/footer.ts";
+import type { Footer, RangeReader, RowGroup } from "../../../queries/chunk/footer.ts";
+import { missingFrom, requestsFor, totalBytes, unite } from "../../../protocol/archive/ranges.ts";
+import type { ByteRange } from "../../../protocol/archive/ranges.ts";
 import { Slots } from "./slots.ts";
 
 /** Requests under way: each holds its answer in memory (ranges.ts), 24 MiB together. */

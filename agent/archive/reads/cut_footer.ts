@@ -9,7 +9,7 @@ import {
   structsIn,
 } from "../../store/sealing/parquet/thrift.ts";
 import type { ThriftStruct } from "../../store/sealing/parquet/thrift.ts";
-import { ChunkError } from "./chunk_error.ts";
+import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
 
 /** Fields of RowGroup, ColumnChunk and ColumnMetaData (parquet.thrift). */
 const ROW_GROUP = { columns: 1, rowCount: 3 };

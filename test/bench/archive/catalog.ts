@@ -1,5 +1,5 @@
 /** Planning in a catalog of a million chunks: manifests of a year, without the chunks themselves. */
-import { hashOf } from "../../../agent/archive/catalog/fingerprints.ts";
+import { hashOf } from "../../../protocol/archive/catalog/fingerprints.ts";
 import { writeManifest } from "../../../agent/archive/catalog/write_manifest.ts";
 import type { DescribedChunk } from "../../../agent/archive/catalog/write_manifest.ts";
 import { ArchivedChunks } from "../../../agent/archive/queries/archived_chunks.ts";

@@ -2,8 +2,8 @@
 import { dirname } from "node:path";
 import { ArchivedChunks } from "../../../agent/archive/queries/archived_chunks.ts";
 import { ChunkCache } from "../../../agent/archive/reads/chunk_cache.ts";
-import { readFooter } from "../../../agent/archive/reads/footer.ts";
-import type { ByteRange } from "../../../agent/archive/reads/ranges.ts";
+import { readFooter } from "../../../queries/chunk/footer.ts";
+import type { ByteRange } from "../../../protocol/archive/ranges.ts";
 import { localQuery } from "../../../agent/query/local_query.ts";
 import { WorkerPool } from "../../../agent/query/worker_pool.ts";
 import type { ArchiveUse } from "../../../protocol/wire/messages.ts";

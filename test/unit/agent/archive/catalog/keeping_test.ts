@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describeChunk } from "../../../../../agent/archive/catalog/describe_chunk.ts";
 import { foldDay } from "../../../../../agent/archive/catalog/fold_day.ts";
-import { hashOf } from "../../../../../agent/archive/catalog/fingerprints.ts";
+import { hashOf } from "../../../../../protocol/archive/catalog/fingerprints.ts";
 import { UploadNotes } from "../../../../../agent/archive/catalog/upload_notes.ts";
 import { ENTRIES, manifestKey } from "../../../../../protocol/archive/catalog/catalog_keys.ts";
 import { whileChanged } from "../../../../../protocol/archive/catalog/while_changed.ts";

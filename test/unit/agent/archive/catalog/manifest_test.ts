@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { hashOf } from "../../../../../agent/archive/catalog/fingerprints.ts";
-import { Manifest } from "../../../../../agent/archive/catalog/manifest.ts";
+import { hashOf } from "../../../../../protocol/archive/catalog/fingerprints.ts";
+import { Manifest } from "../../../../../protocol/archive/catalog/manifest.ts";
 import { writeManifest } from "../../../../../agent/archive/catalog/write_manifest.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ChunkCache } from "../../../../../agent/archive/reads/chunk_cache.ts";
 import type { CachedObject } from "../../../../../agent/archive/reads/chunk_cache.ts";
-import { readFooter } from "../../../../../agent/archive/reads/footer.ts";
+import { readFooter } from "../../../../../queries/chunk/footer.ts";
 import { literal } from "../../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cutFooter } from "../../../../../agent/archive/reads/cut_footer.ts";
-import { readFooter } from "../../../../../agent/archive/reads/footer.ts";
+import { readFooter } from "../../../../../queries/chunk/footer.ts";
 import { readStruct, writeStruct } from "../../../../../agent/store/sealing/parquet/thrift.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { literal } from "../../../../../protocol/schema/table_sql.ts";

@@ -3,7 +3,7 @@ import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { ACCESS } from "../../../../../protocol/schema/streams.ts";
 import { literal } from "../../../../../protocol/schema/table_sql.ts";
 import type { CachedObject } from "../../../../../agent/archive/reads/chunk_cache.ts";
-import type { ByteRange } from "../../../../../agent/archive/reads/ranges.ts";
+import type { ByteRange } from "../../../../../protocol/archive/ranges.ts";
 
 /** Rows of one row group. */
 export const GROUP_ROWS = 2_048;

@@ -1,9 +1,9 @@
 /** Which row groups of an archived chunk can hold what is wanted, and which bytes that takes. */
-import { shapeOfColumns } from "../../../queries/restore/file_shape.ts";
-import type { ColumnTexts } from "../../../queries/plan/reach.ts";
+import { shapeOfColumns } from "../restore/file_shape.ts";
+import type { ColumnTexts } from "../plan/reach.ts";
 import type { ColumnChunk, Footer, RowGroup } from "./footer.ts";
-import { unite } from "./ranges.ts";
-import type { ByteRange } from "./ranges.ts";
+import { unite } from "../../protocol/archive/ranges.ts";
+import type { ByteRange } from "../../protocol/archive/ranges.ts";
 
 /** What a query wants of chunks of one table. */
 export interface Want {

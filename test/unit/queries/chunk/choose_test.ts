@@ -1,8 +1,8 @@
 /** choose.ts: which texts can be looked for in what a file has stored. */
 import assert from "node:assert/strict";
-import { chooseRowGroups, storedValues } from "../../../../../agent/archive/reads/choose.ts";
-import { withoutRefused } from "../../../../../agent/archive/reads/bloom_filter.ts";
-import type { RowGroup } from "../../../../../agent/archive/reads/footer.ts";
+import { chooseRowGroups, storedValues } from "../../../../queries/chunk/choose.ts";
+import { withoutRefused } from "../../../../queries/chunk/bloom_filter.ts";
+import type { RowGroup } from "../../../../queries/chunk/footer.ts";
 
 const COLUMNS = [
   { name: "ts", type: "TIMESTAMP" },

@@ -1,7 +1,6 @@
 /** Whether a footer is that of a chunk of ours, and can be true: anybody can put a file into a bucket. */
 import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
-import type { FormerChunk } from "../../store/snapshot.ts";
 import { ChunkError } from "./chunk_error.ts";
 
 /** The key of what our files say of themselves (file_metadata.ts of the store). */
@@ -30,9 +29,13 @@ const Said = z.object({
 const MAGIC_BYTES = 4;
 
 /** What the footer says that its file is. */
-export interface FooterFacts extends FormerChunk {
+export interface FooterFacts {
   /** Id of the chunk; null: it does not say. */
   id: string | null;
+  /** Of bytes of log files. */
+  runs: z.infer<typeof Run>[];
+  /** The files that they are of. */
+  generations: z.infer<typeof Generation>[];
 }
 
 /**

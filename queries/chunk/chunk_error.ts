@@ -1,7 +1,7 @@
 /** What is wrong with one archived chunk: others are read, and the answer says so. */
-import { ObjectStoreError } from "../../../protocol/archive/object_store.ts";
-import type { StoreProblem } from "../../../protocol/archive/object_store.ts";
-import { LogvendError } from "../../../protocol/errors.ts";
+import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import type { StoreProblem } from "../../protocol/archive/object_store.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 
 /** Of one object; what else goes wrong with a store goes wrong with all of them. */
 const OF_THE_OBJECT: readonly StoreProblem[] = ["missing", "changed", "corrupt", "refused"];

@@ -9,7 +9,7 @@ import {
   sliceOf,
   sortedPairs,
   unpackSlice,
-} from "../../../../../agent/archive/catalog/fingerprints.ts";
+} from "../../../../../protocol/archive/catalog/fingerprints.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 
 Deno.test("SQL and JavaScript have the same hash of a text, whatever is in it", async () => {

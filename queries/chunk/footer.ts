@@ -1,11 +1,11 @@
 /** The footer of an archived chunk, read by range: where its row groups and columns lie. */
 import { parquetMetadata } from "hyparquet";
 import type { ColumnMetaData, FileMetaData, SchemaElement } from "hyparquet";
-import type { Column } from "../../../protocol/wire/messages.ts";
+import type { Column } from "../../protocol/wire/messages.ts";
 import { checkFooter } from "./check_footer.ts";
 import type { FooterFacts } from "./check_footer.ts";
 import { ChunkError } from "./chunk_error.ts";
-import type { ByteRange } from "./ranges.ts";
+import type { ByteRange } from "../../protocol/archive/ranges.ts";
 
 /** Reads a range of one version of one object, and not a byte of another. */
 export type RangeReader = (range: ByteRange) => Promise<Uint8Array>;

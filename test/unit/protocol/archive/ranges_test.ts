@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { fc } from "../../../../harness/properties.ts";
+import { fc } from "../../../harness/properties.ts";
 import {
   missingFrom,
   requestsFor,
   totalBytes,
   unite,
-} from "../../../../../agent/archive/reads/ranges.ts";
-import type { ByteRange } from "../../../../../agent/archive/reads/ranges.ts";
+} from "../../../../protocol/archive/ranges.ts";
+import type { ByteRange } from "../../../../protocol/archive/ranges.ts";
 
 const KB = 1_024;
 

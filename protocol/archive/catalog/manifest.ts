@@ -9,7 +9,7 @@ import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { z } from "zod";
 import { chunksOf, hashOf, sliceOf, unpackSlice } from "./fingerprints.ts";
 import type { Pairs } from "./fingerprints.ts";
-import type { ByteRange } from "../reads/ranges.ts";
+import type { ByteRange } from "../ranges.ts";
 
 /** The key of its own metadata. */
 export const CATALOG_KEY = "logvend_catalog";
@@ -33,6 +33,7 @@ const Fingerprints = z.object({
   table: Section,
 });
 
+/** What it says of itself, and where its parts lie. */
 export const ManifestFacts = z.object({
   version: z.literal(CATALOG_VERSION),
   stream: z.string(),
@@ -72,6 +73,7 @@ export interface CatalogEntry {
   texts: Readonly<Record<string, TextRange | null>>;
 }
 
+/** Smallest and largest text of a column. */
 export interface TextRange {
   min: string;
   max: string;
@@ -90,6 +92,7 @@ export interface SliceTable {
   open: Uint32Array;
 }
 
+/** One that is open: its end is in memory. */
 export class Manifest {
   private constructor(
     readonly facts: ManifestFacts,
