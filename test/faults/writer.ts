@@ -22,9 +22,16 @@ export class LineNumbers {
   /** A line with its end. Times are whole seconds of `atMs`. */
   line(format: LineFormat, atMs: number, filler = ""): string {
     const number = ++this.last;
-    const text = `${lineText(format, number, atMs, filler)}\n`;
+    const text = `${
+      lineText(format, { number, atMs, filler, address: this.address(number, format) })
+    }\n`;
     this.bytes.push(new TextEncoder().encode(text).length);
     return text;
+  }
+
+  /** Of a line's client. */
+  protected address(_number: number, format: LineFormat): string {
+    return format === "json" ? "10.0.0.8" : "10.0.0.7";
   }
 
   /** All numbers from `first` on. */
@@ -33,19 +40,26 @@ export class LineNumbers {
   }
 }
 
-function lineText(format: LineFormat, number: number, atMs: number, filler: string): string {
+interface LineFields {
+  number: number;
+  atMs: number;
+  filler: string;
+  address: string;
+}
+
+function lineText(format: LineFormat, { number, atMs, filler, address }: LineFields): string {
   const iso = new Date(atMs).toISOString();
   const path = `/i/${number}${filler === "" ? "" : `?${filler}`}`;
   switch (format) {
     case "combined": {
       const month = (Number(iso.slice(5, 7)) - 1) * 3;
       const date = `${iso.slice(8, 10)}/${MONTHS.slice(month, month + 3)}/${iso.slice(0, 4)}`;
-      return `10.0.0.7 - - [${date}:${iso.slice(11, 19)} +0000] ` +
+      return `${address} - - [${date}:${iso.slice(11, 19)} +0000] ` +
         `"GET ${path} HTTP/1.1" 200 ${number} "-" "faults/1.0"`;
     }
     case "json":
       return JSON.stringify({
-        remote_addr: "10.0.0.8",
+        remote_addr: address,
         remote_user: "-",
         time_local: iso.slice(0, 19),
         http_method: "GET",
@@ -57,7 +71,7 @@ function lineText(format: LineFormat, number: number, atMs: number, filler: stri
         http_user_agent: "faults/1.0",
       });
     case "broken":
-      return `this is no log line, but it has a number: ${path} .`;
+      return `this is no log line, but it has a number: ${path} of ${address}`;
     default:
       return format satisfies never;
   }

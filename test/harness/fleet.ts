@@ -19,6 +19,10 @@ export interface FleetOptions {
   broker: "embedded" | "mosquitto";
   /** Of the stream `logs`. @default auto */
   format?: string;
+  /** Further keys of that stream, `index: [ remote_addr ]`. @default none */
+  logs?: string;
+  /** Where a host keeps its data. @default `data` in its folder */
+  dataDir?: (host: string) => string;
   /**
    * Further lines of an agent's configuration, or every one's; `$FOLDER` is the fleet's own folder,
    * `$KEY` the operator's public key.
@@ -66,7 +70,7 @@ export class TestFleet implements AsyncDisposable {
 
   /** Resolves when every host is online. */
   static async start(
-    { hosts, broker, format = "auto", more = "", orchestrator = "" }: FleetOptions,
+    { hosts, broker, format = "auto", logs, dataDir, more = "", orchestrator = "" }: FleetOptions,
   ): Promise<TestFleet> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
@@ -98,8 +102,12 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
       server,
     });
     for (const [host, region] of Object.entries(hosts)) {
-      const lines = typeof more === "string" ? more : more(host);
-      await fleet.configure(host, { region, format, more: lines });
+      await fleet.configure(host, {
+        region,
+        stream: [`format: ${format}`, ...logs === undefined ? [] : [logs]].join(", "),
+        dataDir: dataDir?.(host) ?? `./${host}/data`,
+        more: typeof more === "string" ? more : more(host),
+      });
       fleet.startAgent(host);
     }
     await fleet.online(Object.keys(hosts).length);
@@ -165,12 +173,12 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
   }
 
   /** Resolves when exactly `count` hosts are online. */
-  async online(count: number): Promise<void> {
+  async online(count: number, deadlineMs?: number): Promise<void> {
     await eventually(async () => {
       const response = await fetch(`${this.url}/v1/hosts`);
       const { hosts } = await response.json() as { hosts: { state: string }[] };
       return hosts.filter((host) => host.state === "online").length === count;
-    });
+    }, deadlineMs);
   }
 
   /** What the environment of this fleet's operator holds. */
@@ -236,8 +244,11 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
     await this.parts.stack.disposeAsync();
   }
 
-  private async configure(host: string, settings: Record<"region" | "format" | "more", string>) {
-    const { region, format, more } = settings;
+  private async configure(
+    host: string,
+    settings: Record<"region" | "stream" | "dataDir" | "more", string>,
+  ) {
+    const { region, stream, dataDir, more } = settings;
     const { folder, publicKey, brokerUrl } = this.parts;
     await Deno.mkdir(folder.join(host), { recursive: true });
     await folder.write(
@@ -245,13 +256,13 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
       `host: ${host}
 region: ${region}
 labels: { service: web-server }
-data_dir: ./${host}/data
+data_dir: ${dataDir}
 broker: ${brokerUrl}
 trust: [ "${publicKey}" ]
 flush_every: 500ms
 ${more.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 streams:
-  - { name: logs, format: ${format}, files: [ ./${host}/access.log* ] }
+  - { name: logs, ${stream}, files: [ ./${host}/access.log* ] }
 `,
     );
   }

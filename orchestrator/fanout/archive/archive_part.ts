@@ -133,13 +133,17 @@ export class ArchivePart {
     const hosts = new Set(list.hours.map(({ host }) => host));
     const before = new Set(missing.map(({ host }) => host));
     const left = missing.flatMap((one) => isAway(one) ? this.helped(one) ?? [] : one);
+    const isLeft = new Set(left.map(({ host }) => host));
+    const helped = [...before].filter((host) => !isLeft.has(host)); // the archive may have nothing
     const more = [...failed].filter(([host]) => !before.has(host))
       .map(([host, reason]): Missing => ({ host, kind: "failed", reason }));
     const all = [...left, ...more, ...this.unread(before)];
     const isMissing = new Set(all.map(({ host }) => host));
     // Hosts that are pruned are counted as such.
     const pruned = new Set(this.options.audience.pruned);
-    const whole = [...hosts].filter((host) => !isMissing.has(host) && !pruned.has(host));
+    const whole = [...new Set([...hosts, ...helped])].filter((host) =>
+      !isMissing.has(host) && !pruned.has(host)
+    );
     const absent = this.absent();
     return { missing: all, archived: { coverage, hosts: hosts.size, whole, absent } };
   }
@@ -166,14 +170,14 @@ export class ArchivePart {
     if (reason !== undefined) return { ...missing, reason: `${missing.reason}  ${reason}` };
     const own = hours.filter(({ host }) => host === missing.host);
     const untilMs = endOf(own);
-    if (untilMs === null) return missing;
     const endMs = read.until === null ? nowMs : Math.min(nowMs, Date.parse(read.until));
     const sealed = catalog.hours(missing.host, read);
     const lacks = sealed === null ? [] : lackingHours(hoursOf(own), sealed);
     const leftMs = known === undefined || known.holdings === null ? null : known.seenMs;
     const saidMs = catalog.archivedToMs(missing.host, leftMs) ?? 0;
-    const isToEnd = Math.max(untilMs, saidMs) >= endMs;
+    const isToEnd = Math.max(untilMs ?? 0, saidMs) >= endMs;
     if (isToEnd && lacks.length === 0) return null;
+    if (untilMs === null) return missing;
     const gapEndMs = isToEnd ? untilMs : Math.min(endMs, known?.seenMs ?? endMs);
     return withArchive(missing, { untilMs, endMs: gapEndMs, lacks });
   }

@@ -6,6 +6,8 @@ import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
+import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
+import { seal } from "../../../../../protocol/wire/envelope.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 
 const CLAIMS = QueryClaims.parse({
@@ -20,6 +22,12 @@ const CLAIMS = QueryClaims.parse({
   issued_at_ms: 0,
   expires_at_ms: 1,
 });
+
+const COVERAGE: HostCoverage = {
+  ...{ chunks: 0, rows_scanned: 0, bytes_read: 0, rejects: 0, behind_bytes: 0 },
+  gaps: { count: 0, bytes: 0 },
+  lost: { files: 0, rows: 0 },
+};
 
 Deno.test("answers of which one does not add up are not kept for who asks again", async () => {
   await using stack = new AsyncDisposableStack();
@@ -50,4 +58,49 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
   };
   assert.equal(await leave(false), 1);
   assert.equal(await leave(true), 0);
+});
+
+Deno.test("a host that has archived all it had, and nothing of what is asked, is not missing", async () => {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const database = openDatabase(folder.path);
+  stack.defer(() => database.close());
+  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
+  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+  const say = (host: string, state: "online" | "offline") => {
+    const body = {
+      ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
+      ...{ commands: ["archive"], streams: ["logs"], state, boot: crypto.randomUUID() },
+      holdings: "v1",
+    };
+    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+  };
+  for (const host of ["web-1", "web-2"]) say(host, "online");
+  say("web-1", "offline");
+  // It went before it was asked what its day holds: it may have rejects, as far as it has said.
+  const said = { version: "v1", own_rows: true, days: { "2026-11-20": "d1" } };
+  const until = "2026-11-22T00:00:00.000Z";
+  const missingOf = async (unarchivedFrom: string | null) => {
+    const body = { ...said, open_from: until, unarchived_from: unarchivedFrom };
+    catalog.receiveHoldings("web-1", seal({ type: "holdings", body, issuedAtMs: 0 }));
+    const missing = [{ host: "web-1", kind: "offline" as const, reason: "silent" }];
+    const part = archivePart({
+      ...{ fleet, catalog, claims: { ...CLAIMS, source: "auto" as const }, kept: null },
+      audience: { asked: [], missing, pruned: [] },
+      read: { tables: ["rejects"], since: "2026-11-20T00:00:00.000Z", until },
+      ...{ nowMs: Date.now(), startedMs: 0, referenceBytesMax: 10_000 },
+      folder: () => folder.path,
+      ask: (host) =>
+        Promise.resolve({
+          kind: "answered",
+          answer: { host, parts: [], rows: {}, coverage: COVERAGE, byteCount: 0 },
+        }),
+    });
+    await part?.find(new AbortController().signal);
+    const settled = part?.settle(missing);
+    return [settled?.missing, settled?.archived.whole];
+  };
+  assert.deepEqual(await missingOf(null), [[], ["web-1"]]);
+  const silent = [{ host: "web-1", kind: "offline", reason: "silent" }];
+  assert.deepEqual(await missingOf("2026-11-20T10:00:00.000Z"), [silent, []]);
 });

@@ -1,0 +1,46 @@
+/**
+ * Random histories of two hosts and their archive: whatever fails, the archive has every line that was
+ * written and not erased once, and so have answers. `LOGVEND_SEED`, `LOGVEND_SOAK_COUNT` (histories),
+ * `LOGVEND_SOAK_PHASES` (of each), `LOGVEND_SOAK_STORE` (folder or ceph) make it longer.
+ */
+import { Random } from "../faults/random.ts";
+import { isCephThere } from "../harness/ceph/root.ts";
+import { settle } from "./checks.ts";
+import { happen } from "./events.ts";
+import { makeWorld } from "./world.ts";
+import type { StoreKind, World } from "./world.ts";
+
+const SEED = Number(Deno.env.get("LOGVEND_SEED") ?? 1);
+const COUNT = Number(Deno.env.get("LOGVEND_SOAK_COUNT") ?? 1);
+const PHASES = Number(Deno.env.get("LOGVEND_SOAK_PHASES") ?? 1);
+const STORE = Deno.env.get("LOGVEND_SOAK_STORE");
+
+const EVENTS = 8;
+
+const WORDS = 3_000;
+
+for (let seed = SEED; seed < SEED + COUNT; seed++) {
+  const kind: StoreKind = STORE === "folder" || !isCephThere() ? "folder" : "ceph";
+  Deno.test({
+    name: `history ${seed}: archive and answers have every line that was not erased once (${kind})`,
+    fn: () => live(seed, kind),
+  });
+}
+
+async function live(seed: number, kind: StoreKind) {
+  await using world = await makeWorld(new Random(seed), kind);
+  try {
+    for (let phase = 0; phase < PHASES; phase++) {
+      for (let i = 0; i < EVENTS; i++) await happen(world);
+      await settle(world);
+    }
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.stack : String(cause);
+    throw new Error(`History ${seed}: ${what}\n${world.story.join("\n")}\n${lastWords(world)}`);
+  }
+}
+
+/** What the agents have said last. */
+function lastWords({ fleet, hosts }: World): string {
+  return hosts.map(({ name }) => `${name}:\n${fleet.agent(name).stderr.slice(-WORDS)}`).join("\n");
+}
