@@ -10,18 +10,9 @@ import type { Fault } from "../harness/fault_proxy.ts";
 import { harmDatabase } from "./harm_database.ts";
 import { checkInTheMidst } from "./checks.ts";
 import type { Source } from "./checks.ts";
-import { addressOf } from "./model.ts";
+import { addressOf, EVERY_MS, FIRST_MS, HOUR_MS, HOURS } from "./model.ts";
 import { diskOf, kill, start, stop, untilDurable } from "./world.ts";
 import type { Host, World } from "./world.ts";
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
-/** Lines are of the week before: some days are over for the catalog, some are not. */
-export const FIRST_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS - 6 * DAY_MS;
-const HOURS = 18;
-const EVERY_MS = 7 * HOUR_MS;
-export const LAST_MS = FIRST_MS + HOURS * EVERY_MS + HOUR_MS;
 
 /** Smaller files are known by their inode alone: a copy of one is another file. */
 const COPIED_BYTES_MIN = 2_048;

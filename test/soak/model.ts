@@ -2,6 +2,16 @@
 import { LineNumbers } from "../faults/writer.ts";
 import type { LineFormat } from "../faults/writer.ts";
 
+export const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Lines are of the week before: some days are over for the catalog, some are not. */
+export const FIRST_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS - 6 * DAY_MS;
+/** Each begins so long after the one before. */
+export const HOURS = 18;
+export const EVERY_MS = 7 * HOUR_MS;
+export const LAST_MS = FIRST_MS + HOURS * EVERY_MS + HOUR_MS;
+
 const ADDRESSES = 5;
 
 export interface Line {
