@@ -50,9 +50,11 @@ SELECT
   "body_bytes_sent" AS "body_bytes_sent",
   "http_referer" AS "http_referer",
   "http_user_agent" AS "http_user_agent",
-  "request_time_ms" / 1000.0 AS "request_time",
+  "request_time_ms" / 1000e0 AS "request_time",
   "host" AS "host",
-  "region" AS "region"
+  "region" AS "region",
+  "date" AS "date",
+  "hour" AS "hour"
 FROM "logs_chunks";
 CREATE EXTERNAL TABLE IF NOT EXISTS `rejects_chunks` (
   `ts` timestamp,
@@ -91,5 +93,7 @@ SELECT
   "generation" AS "generation",
   "line_offset" AS "line_offset",
   "reason" AS "reason",
-  "length" AS "length"
+  "length" AS "length",
+  "date" AS "date",
+  "hour" AS "hour"
 FROM "rejects_chunks";

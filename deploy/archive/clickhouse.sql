@@ -1,4 +1,4 @@
--- Access logs in a logvend archive, for ClickHouse 23.8 or newer. Put in BUCKET, REGION and PREFIX.
+-- Access logs in a logvend archive, for ClickHouse 24.8 or newer. Put in BUCKET, REGION and PREFIX.
 -- Generated; other streams: logvend-agent views --engine clickhouse --location https://BUCKET.s3.REGION.amazonaws.com/PREFIX
 CREATE OR REPLACE VIEW `logs` AS
 SELECT
@@ -13,9 +13,11 @@ SELECT
   `body_bytes_sent` AS `body_bytes_sent`,
   `http_referer` AS `http_referer`,
   `http_user_agent` AS `http_user_agent`,
-  `request_time_ms` / 1000.0 AS `request_time`,
+  `request_time_ms` / 1000e0 AS `request_time`,
   `host` AS `host`,
-  extract(_path, '/region=([^/]*)/') AS `region`
+  extract(_path, '/region=([^/]*)/') AS `region`,
+  extract(_path, '/date=([^/]*)/') AS `date`,
+  extract(_path, '/hour=([^/]*)/') AS `hour`
 FROM s3('https://BUCKET.s3.REGION.amazonaws.com/PREFIX/stream=logs/**.parquet', 'Parquet',
 '  `ts` Nullable(DateTime64(6, ''UTC'')),
   `remote_addr` Nullable(String),
@@ -35,7 +37,8 @@ FROM s3('https://BUCKET.s3.REGION.amazonaws.com/PREFIX/stream=logs/**.parquet', 
   `host` Nullable(String),
   `generation` Nullable(String),
   `line_offset` Nullable(Int64),
-  `line_length` Nullable(Int32)');
+  `line_length` Nullable(Int32)')
+SETTINGS use_hive_partitioning = 0;
 CREATE OR REPLACE VIEW `rejects` AS
 SELECT
   `ts` AS `ts`,
@@ -46,7 +49,9 @@ SELECT
   `generation` AS `generation`,
   `line_offset` AS `line_offset`,
   `reason` AS `reason`,
-  `length` AS `length`
+  `length` AS `length`,
+  extract(_path, '/date=([^/]*)/') AS `date`,
+  extract(_path, '/hour=([^/]*)/') AS `hour`
 FROM s3('https://BUCKET.s3.REGION.amazonaws.com/PREFIX/stream=rejects/**.parquet', 'Parquet',
 '  `ts` Nullable(DateTime64(6, ''UTC'')),
   `stream` Nullable(String),
@@ -56,4 +61,5 @@ FROM s3('https://BUCKET.s3.REGION.amazonaws.com/PREFIX/stream=rejects/**.parquet
   `line` Nullable(String),
   `host` Nullable(String),
   `generation` Nullable(String),
-  `line_offset` Nullable(Int64)');
+  `line_offset` Nullable(Int64)')
+SETTINGS use_hive_partitioning = 0;

@@ -10,7 +10,7 @@ const HTTPS_LOCATION = "https://BUCKET.s3.REGION.amazonaws.com/PREFIX";
 /** The oldest versions that read data pages V2 with zstd, and delta encodings (README.md has why). */
 const VERSIONS: Readonly<Record<EngineName, string>> = {
   duckdb: "DuckDB 1.1",
-  clickhouse: "ClickHouse 23.8",
+  clickhouse: "ClickHouse 24.8",
   trino: "Trino 420",
   athena: "Athena engine version 3",
   spark: "Spark 3.3",

@@ -1,7 +1,7 @@
 -- Access logs in a logvend archive, for Trino 420 or newer. Put in BUCKET and PREFIX.
 -- Generated; other streams: logvend-agent views --engine trino --location s3://BUCKET/PREFIX
 CREATE TABLE IF NOT EXISTS "logs_chunks" (
-  "ts" timestamp(6),
+  "ts" timestamp(3),
   "remote_addr" varchar,
   "remote_user" varchar,
   "http_method" varchar,
@@ -42,12 +42,14 @@ SELECT
   "body_bytes_sent" AS "body_bytes_sent",
   "http_referer" AS "http_referer",
   "http_user_agent" AS "http_user_agent",
-  "request_time_ms" / 1000.0 AS "request_time",
+  "request_time_ms" / 1000e0 AS "request_time",
   "host" AS "host",
-  "region" AS "region"
+  "region" AS "region",
+  "date" AS "date",
+  "hour" AS "hour"
 FROM "logs_chunks";
 CREATE TABLE IF NOT EXISTS "rejects_chunks" (
-  "ts" timestamp(6),
+  "ts" timestamp(3),
   "stream" varchar,
   "file" varchar,
   "reason" varchar,
@@ -75,5 +77,7 @@ SELECT
   "generation" AS "generation",
   "line_offset" AS "line_offset",
   "reason" AS "reason",
-  "length" AS "length"
+  "length" AS "length",
+  "date" AS "date",
+  "hour" AS "hour"
 FROM "rejects_chunks";

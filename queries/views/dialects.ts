@@ -17,8 +17,10 @@ export interface Dialect {
   types: Readonly<Record<string, string>>;
   identifier(name: string): string;
   createView(name: string): string;
-  /** The region of a row. */
-  region: string;
+  /** What a chunk's path says of its rows, by the name of the column: conditions on these skip files. */
+  partitions: Readonly<Record<Partition, string>>;
+  /** What follows a SELECT that reads the files; empty: nothing. */
+  settings: string;
   /** What makes the files a table, and what to select from. */
   files(request: FilesRequest): { statements: string; from: string };
 }
@@ -36,8 +38,21 @@ function chunksOf(stream: string): string {
   return `${stream}_chunks`;
 }
 
-const PARTITIONS: readonly Column[] = ["region", "date", "hour"]
-  .map((name) => ({ name, type: "string" }));
+/** Columns that are in the paths alone. */
+export const PARTITION_NAMES = ["region", "date", "hour"] as const;
+
+type Partition = typeof PARTITION_NAMES[number];
+
+const PARTITIONS: readonly Column[] = PARTITION_NAMES.map((name) => ({ name, type: "string" }));
+
+/** As columns of the table. */
+function partitionsBy(expression: (name: string) => string): Record<Partition, string> {
+  return {
+    region: expression("region"),
+    date: expression("date"),
+    hour: expression("hour"),
+  };
+}
 
 /** No type of Hive's differs between the engines that use it. */
 const HIVE_TYPES = {
@@ -67,7 +82,10 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
     },
     identifier: backticked,
     createView: (name) => `CREATE OR REPLACE VIEW ${backticked(name)}`,
-    region: "extract(_path, '/region=([^/]*)/')",
+    partitions: partitionsBy((name) => `extract(_path, '/${name}=([^/]*)/')`),
+    // From 25.1 on it takes columns from the path: then it wants these in the structure, and rejects
+    // would have the path's stream in place of their own.
+    settings: "\nSETTINGS use_hive_partitioning = 0",
     files({ location, columns }) {
       const url = /^https?:/.test(location) ? "s3" : "file";
       const structure = list(columns, backticked);
@@ -78,7 +96,7 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   trino: {
     types: {
       VARCHAR: "varchar",
-      TIMESTAMP: "timestamp(6)",
+      TIMESTAMP: "timestamp(3)", // the Hive connector takes its own precision only, and this is the default
       INTEGER: "integer",
       BIGINT: "bigint",
       SMALLINT: "smallint",
@@ -88,7 +106,8 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
     },
     identifier: quoted,
     createView: (name) => `CREATE OR REPLACE VIEW ${quoted(name)}`,
-    region: quoted("region"),
+    partitions: partitionsBy(quoted),
+    settings: "",
     files({ stream, location, columns }) {
       const partitions = PARTITIONS.map(({ name }) => ({ name, type: "varchar" }));
       const table = quoted(chunksOf(stream));
@@ -108,7 +127,8 @@ CALL system.sync_partition_metadata(CURRENT_SCHEMA, ${literal(chunksOf(stream))}
     types: HIVE_TYPES,
     identifier: quoted,
     createView: (name) => `CREATE OR REPLACE VIEW ${quoted(name)}`,
-    region: quoted("region"),
+    partitions: partitionsBy(quoted),
+    settings: "",
     files({ stream, location, columns }) {
       const statements = `CREATE EXTERNAL TABLE IF NOT EXISTS ${backticked(chunksOf(stream))} (
 ${list(columns, backticked)}
@@ -137,7 +157,8 @@ TBLPROPERTIES (
     types: HIVE_TYPES,
     identifier: backticked,
     createView: (name) => `CREATE OR REPLACE VIEW ${backticked(name)}`,
-    region: backticked("region"),
+    partitions: partitionsBy(backticked),
+    settings: "",
     files({ stream, location, columns }) {
       const table = backticked(chunksOf(stream));
       const statements = `CREATE TABLE IF NOT EXISTS ${table} (

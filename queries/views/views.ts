@@ -1,5 +1,4 @@
 /** SQL by which other engines read the chunks of a stream as they lie: a view with the usual columns. */
-import type { Column } from "../../protocol/wire/messages.ts";
 import type { StreamSchema } from "../../protocol/schema/streams.ts";
 import {
   emptySelect,
@@ -7,7 +6,7 @@ import {
   literal,
   logicalColumns,
 } from "../../protocol/schema/table_sql.ts";
-import { DIALECTS } from "./dialects.ts";
+import { DIALECTS, PARTITION_NAMES } from "./dialects.ts";
 import type { Dialect, DialectName } from "./dialects.ts";
 
 export type EngineName = "duckdb" | DialectName;
@@ -32,10 +31,11 @@ export function viewSql(engine: EngineName, request: ViewRequest): string {
 function duckdbView({ stream, schema, location }: ViewRequest): string {
   const files = `read_parquet(${literal(`${location}/stream=${stream}/**/*.parquet`)},
       union_by_name = true, hive_partitioning = false, filename = '${FILE}')`;
-  const columns = logicalColumns(schema, "").replace(
-    "CAST('' AS VARCHAR) AS \"region\"",
-    `regexp_extract("${FILE}", '/region=([^/]*)/', 1) AS "region"`,
-  );
+  const ofPath = (name: string) => `regexp_extract("${FILE}", '/${name}=([^/]*)/', 1) AS "${name}"`;
+  const columns = [
+    logicalColumns(schema, "").replace("CAST('' AS VARCHAR) AS \"region\"", ofPath("region")),
+    ...FOLDERS.map(ofPath),
+  ].join(", ");
   return `CREATE OR REPLACE VIEW ${identifier(stream)} AS
   SELECT ${columns}
   FROM (${emptySelect([...schema.physical, { name: FILE, type: "VARCHAR" }])}
@@ -44,6 +44,9 @@ function duckdbView({ stream, schema, location }: ViewRequest): string {
 
 /** The path of a row's chunk. */
 const FILE = "logvend_file";
+
+/** Further columns of the path: conditions on them leave files closed, as those on `ts` cannot. */
+const FOLDERS = PARTITION_NAMES.filter((name) => name !== "region");
 
 /** Columns that are rebuilt from others, which only DuckDB's view does. */
 const REBUILT: ReadonlySet<string> = new Set(["line", "line_bytes"]);
@@ -55,16 +58,20 @@ function otherView(dialect: Dialect, { stream, schema, location }: ViewRequest):
     columns: schema.physical.map(({ name, type }) => ({ name, type: dialect.types[type] ?? type })),
   });
   const shown = schema.logical.filter(({ name }) => !REBUILT.has(name))
-    .map((column) => `${expression(dialect, column)} AS ${dialect.identifier(column.name)}`);
+    .map(({ name }) => `${expression(dialect, name)} AS ${dialect.identifier(name)}`);
+  const folders = FOLDERS.map((name) =>
+    `${dialect.partitions[name]} AS ${dialect.identifier(name)}`
+  );
   return `${table.statements}${dialect.createView(stream)} AS
 SELECT
-  ${shown.join(",\n  ")}
-FROM ${table.from};`;
+  ${[...shown, ...folders].join(",\n  ")}
+FROM ${table.from}${dialect.settings};`;
 }
 
-function expression(dialect: Dialect, { name }: Column): string {
-  if (name === "region") return dialect.region;
+function expression(dialect: Dialect, name: string): string {
+  if (name === "region") return dialect.partitions.region;
   if (name === "time_local") return dialect.identifier("ts");
   const ms = dialect.identifier("request_time_ms");
-  return name === "request_time" ? `${ms} / 1000.0` : dialect.identifier(name);
+  // A DOUBLE: divided by 1000.0, a DECIMAL of one digit, Trino and Athena round to tenths of a second.
+  return name === "request_time" ? `${ms} / 1000e0` : dialect.identifier(name);
 }

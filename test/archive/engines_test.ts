@@ -33,6 +33,23 @@ Deno.test("DuckDB reads an archive by deploy/archive/duckdb.sql, lines and regio
   await engine.run(statement ?? "");
   const { rows } = await engine.read("SELECT line, region, host FROM logs ORDER BY line");
   assert.deepEqual(rows, writtenLines(3 * LINES_AN_HOUR).map((line) => [line, "eu", "web-1"]));
+  const hours = await engine.read(
+    "SELECT date, hour, count(*)::INT, bool_and(date || hour = strftime(ts, '%Y-%m-%d%H')) FROM logs GROUP BY ALL",
+  );
+  assert.deepEqual(hours.rows.map(([, , ...counted]) => counted), Array(3).fill([3, true]));
+});
+
+/** Each of these was an error, or a wrong answer, of that engine as its documentation has it. */
+Deno.test("the SQL for engines that are not here to try keeps to what they document", () => {
+  // trino.io/docs/current/functions/decimal.html: by 1000.0, request_time would be tenths of a second.
+  for (const engine of ["trino", "athena", "spark", "clickhouse"] as const) {
+    assert.match(archiveSql(engine), /request_time_ms.? \/ 1000e0 AS/, engine);
+    assert.match(archiveSql(engine), /AS .date.,\n.* AS .hour.\nFROM/, engine);
+  }
+  // trino.io/docs/current/connector/hive.html: hive.timestamp-precision is MILLISECONDS, others are refused.
+  assert.doesNotMatch(archiveSql("trino"), /timestamp\(6\)/);
+  // With columns of the path, which 25.1 and later take by default, the structure has to have them all.
+  assert.equal(archiveSql("clickhouse").match(/\nSETTINGS use_hive_partitioning = 0;/g)?.length, 2);
 });
 
 Deno.test("a reader that is not DuckDB reads chunks: every row, with its values", async () => {
