@@ -33,6 +33,7 @@ import { dropping } from "./rules/drop.ts";
 import type { HostAnswerer } from "./store/answer.ts";
 import { erasureState, openEraser, takeErasure } from "./open_eraser.ts";
 import { openStore } from "./open_store.ts";
+import { holdBack } from "./regain_lines.ts";
 import { openWindows, plansOf } from "./open_windows.ts";
 import type { RunningWindows } from "./open_windows.ts";
 import { isReadAgain } from "./store/recovery/former_folder.ts";
@@ -81,7 +82,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     signal: askedOrEnd,
   });
   const streams = config.streams.map((stream) => withSpool(stream, dataDir));
-  await using tail = Tail.start({ streams, sink, geo, signal });
+  const held = holdBack(config, { store, catalog }, signal);
+  await using tail = Tail.start({ streams, sink, geo, signal, until: held?.until });
   tail.finished.catch(() => {}); // seen below, once everything runs
   const behindBytes = () => tail.behind().bytes;
   const data = { store, held: heldChunks(config, store), archive: archived, denied: store };
@@ -92,7 +94,8 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
     compute: (computation, ends) => compute(parts, computation, ends),
     locate: (address) => geo?.locate(address) ?? null,
   });
-  const pieces = { config, store, tail, metrics, archive, eraser };
+  const isHeldBack = () => held?.isOver === false;
+  const pieces = { config, store, tail, metrics, archive, eraser, isHeldBack };
   await using link = openLink({ ...pieces, live, parts });
   await using _health = openHealth({ ...pieces, inputs, link, windows });
   sayStart(config);
@@ -269,11 +272,12 @@ interface HealthPieces {
   link: Link | null;
   windows: RunningWindows | null;
   archive: Archive | null;
+  isHeldBack: () => boolean;
 }
 
 /** Null unless the configuration says where. */
 function openHealth(
-  { config, store, tail, inputs, metrics, link, windows, archive }: HealthPieces,
+  { config, store, tail, inputs, metrics, link, windows, archive, isHeldBack }: HealthPieces,
 ) {
   if (config.http === undefined || metrics === null) return null;
   return serveHealth({
@@ -283,6 +287,9 @@ function openHealth(
       readingStoodMs: tail.stoodMs(),
       flushEveryMs: config.flush_every,
       hasCaughtUp: tail.hasCaughtUp,
+      heldBack: isHeldBack()
+        ? "log files wait until the archive has said which of their lines it has"
+        : null,
       lateUpload: archive === null || config.archive === undefined
         ? null
         : lateness(archive.condition(), { everyMs: config.archive.every, nowMs: Date.now() }),
@@ -291,6 +298,7 @@ function openHealth(
       metrics.page({
         totals: store.totals(),
         condition: store.condition(),
+        isHeldBack: isHeldBack(),
         behind: tail.behind(),
         inputs: inputs.counts,
         link: link && { connected: link.connected, refused: link.counts.refused },

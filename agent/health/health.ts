@@ -11,6 +11,8 @@ export interface Signs {
   flushEveryMs: number;
   /** Whether every file has been read to its end once since the start. */
   hasCaughtUp: boolean;
+  /** Why log files are not read yet; null: they are. */
+  heldBack: string | null;
   /** What waits for the archive too long; null: nothing, or there is no archive. */
   lateUpload: string | null;
 }
@@ -35,11 +37,14 @@ export function illnesses({ condition, readingStoodMs, flushEveryMs }: Signs): s
 
 /** What keeps the newest lines out of answers, or from being durable or archived; empty: ready. */
 export function hindrances(signs: Signs): string[] {
-  const { condition: { writeError, paused }, hasCaughtUp, lateUpload } = signs;
+  const { condition: { writeError, paused }, hasCaughtUp, heldBack, lateUpload } = signs;
   const reasons = illnesses(signs);
   if (writeError !== null) reasons.push(`parts cannot be written: ${writeError}`);
   if (paused !== null) reasons.push(`reading pauses: ${paused}`);
-  if (!hasCaughtUp) reasons.push("the log files have not been read to their ends since the start");
+  if (heldBack !== null) reasons.push(heldBack);
+  else if (!hasCaughtUp) {
+    reasons.push("the log files have not been read to their ends since the start");
+  }
   if (lateUpload !== null) reasons.push(lateUpload);
   return reasons;
 }

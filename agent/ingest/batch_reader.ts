@@ -29,7 +29,12 @@ export class BatchReader {
     private before: Uint8Array,
   ) {
     this.cutter = new LineCutter(generation.offset, options.form.records);
-    this.maker = new BatchMaker(generation.id, options.form, options.nowMs);
+    this.maker = new BatchMaker(
+      generation.id,
+      options.form,
+      options.nowMs,
+      options.sink.former?.lines(generation.id),
+    );
   }
 
   async add(chunk: Uint8Array) {

@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { newAccessRows } from "../store/rows/rows.ts";
 import type { StreamRows } from "../store/rows/rows.ts";
+import type { ArchivedLines, LineRun } from "../store/archived_lines.ts";
 import type { Batch, Reject } from "../store/batch.ts";
 import type { Cut } from "./blocks.ts";
 import type { RowFiller, RowScanner } from "./formats/filler.ts";
@@ -51,6 +52,7 @@ export class BatchMaker {
     private readonly generation: string,
     private readonly form: LineForm,
     private readonly nowMs: () => number,
+    private readonly archived: ArchivedLines | null = null,
   ) {
     this.filler = fillerOf(form, nowMs);
     this.scanner = form.records === null ? this.filler.scanner : null;
@@ -63,22 +65,42 @@ export class BatchMaker {
   *batches({ cut, window, before }: CutBytes): Generator<Batch> {
     const bytes = window.subarray(0, cut.consumed);
     if (cut.kind === "reject") {
-      const batch = this.emptyBatch(cut.offset, newAccessRows(0));
-      this.reject(batch, cut.reason, cut.line, cut.length);
-      yield { ...batch, tail: lastBytes(before, bytes, TAIL_BYTES) };
+      const tail = lastBytes(before, bytes, TAIL_BYTES);
+      const { offset, reason, line, length } = cut;
+      if (this.archived?.from(offset)?.start === offset) {
+        yield this.passed({ startOffset: offset, endOffset: offset + length, lines: 1, tail });
+        return;
+      }
+      const batch = this.emptyBatch(offset, newAccessRows(0));
+      this.reject(batch, reason, line, length);
+      yield { ...batch, tail };
       return;
     }
     const isText = isUtf8(bytes);
     const lastEnd = bytes.lastIndexOf(LINE_END) + 1;
     for (let start = 0; start < bytes.length;) {
+      const run = this.archived?.from(cut.offset + start) ?? null;
+      // What is archived begins a line, whatever records are made of the lines before it.
+      const limit = Math.min(bytes.length, run === null ? Infinity : run.start - cut.offset);
+      if (run !== null && limit === start) {
+        const { end, lines } = archivedEnd(bytes, start, { ...run, offset: cut.offset });
+        const tail = lastBytes(before, bytes.subarray(0, end), TAIL_BYTES);
+        const [startOffset, endOffset] = [cut.offset + start, cut.offset + end];
+        yield this.passed({ startOffset, endOffset, lines, tail });
+        start = end;
+        continue;
+      }
       const rows = this.rowsFor(bytes);
       rows.startOn(bytes);
       const batch = this.emptyBatch(cut.offset + start, rows);
-      while (start < bytes.length && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
-        const end = isText ? lastEnd : textLineEnd(bytes, start, lastEnd);
+      while (start < limit && batch.lines < BATCH_LINES_MAX && !rows.isFull) {
+        const textEnd = Math.min(limit, lastEnd);
+        const end = isText ? textEnd : textLineEnd(bytes, start, textEnd);
         const next = this.scanner?.scan(rows, start, end, cut.offset) ?? start;
         if (next > start) this.scanned(batch, cut.offset + next);
-        const after = next > start ? next : this.readOne(batch, bytes, start, isText);
+        const after = next > start
+          ? next
+          : this.readOne(batch, bytes.subarray(0, limit), { start, isText });
         if (after === start) break; // the line has fields that these rows have no columns for
         start = after;
       }
@@ -89,6 +111,12 @@ export class BatchMaker {
         tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES),
       };
     }
+  }
+
+  /** Lines that the archive has. */
+  private passed({ startOffset, endOffset, lines, tail }: PassedLines): Batch {
+    const left = this.archived?.pass(endOffset, lines) ?? null;
+    return { ...this.emptyBatch(startOffset, newAccessRows(0)), endOffset, passed: { left }, tail };
   }
 
   /** Those of the cut before, if they are as many and memory was not scarce since. */
@@ -124,7 +152,11 @@ export class BatchMaker {
   }
 
   /** Reads one record as text; returns where the next begins, or `start` when it does not fit. */
-  private readOne(batch: Batch, bytes: Uint8Array, start: number, isText: boolean): number {
+  private readOne(
+    batch: Batch,
+    bytes: Uint8Array,
+    { start, isText }: { start: number; isText: boolean },
+  ): number {
     const { records } = this.form;
     const next = records === null ? lineEndAfter(bytes, start) : recordEnd(bytes, start, records);
     const end = bytes[next - 1] === LINE_END ? next - 1 : next;
@@ -181,6 +213,10 @@ export class BatchMaker {
   }
 }
 
+interface PassedLines extends Pick<Batch, "startOffset" | "endOffset" | "tail"> {
+  lines: number;
+}
+
 interface LineText {
   /** Where it begins in the block. */
   start: number;
@@ -189,6 +225,18 @@ interface LineText {
   text: string | null;
   /** Bytes with the line end. */
   length: number;
+}
+
+/** Where archived lines end in a block that begins at `offset`, and how many of them there are. */
+function archivedEnd(
+  bytes: Uint8Array,
+  start: number,
+  run: LineRun & { offset: number },
+): { end: number; lines: number } {
+  if (run.end !== null) return { end: Math.min(bytes.length, run.end - run.offset), lines: 0 };
+  let [end, lines] = [start, 0];
+  for (; lines < run.lines && end < bytes.length; lines++) end = lineEndAfter(bytes, end);
+  return { end, lines };
 }
 
 /** The end of the line at `start` when that is UTF-8 and ends before `lastEnd`, else its start. */

@@ -277,7 +277,9 @@ export class FollowedFile implements Disposable {
   }
 
   private newMaker(): BatchMaker {
-    return new BatchMaker(this.generation.id, this.options.form, this.options.nowMs);
+    const { form, nowMs, sink } = this.options;
+    const { id } = this.generation;
+    return new BatchMaker(id, form, nowMs, sink.former?.lines(id));
   }
 }
 

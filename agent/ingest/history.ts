@@ -31,7 +31,9 @@ export class History {
       if (oldKey !== null) remove(this.byFile, oldKey, id);
       add(this.byFile, key, id);
     }
-    if (headBytes === HEAD_BYTES && headSha256 !== null && old?.headSha256 !== headSha256) {
+    const isSame = old?.headSha256 === headSha256;
+    if (typeof old?.headSha256 === "string" && !isSame) remove(this.byHead, old.headSha256, id);
+    if (headBytes === HEAD_BYTES && headSha256 !== null && !isSame) {
       add(this.byHead, headSha256, id);
     }
     this.byId.set(id, generation);

@@ -1,5 +1,6 @@
 /** Decides which generation a file is that was not followed until now. */
 import type { Generation } from "../store/batch.ts";
+import type { FormerGenerations } from "./former.ts";
 import type { History } from "./history.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import {
@@ -45,6 +46,8 @@ export interface Mark {
 /** What is known about the stream's generations. */
 export interface Known {
   history: History;
+  /** Those that are known from the archive alone, of an earlier data folder. */
+  former: FormerGenerations;
   /** Marks of a generation, oldest first. */
   marks(generation: Generation): readonly Mark[];
   /** False when the file that the generation was read from surely begins with other bytes. */
@@ -79,6 +82,8 @@ export async function identify(unknown: Unknown, known: Known): Promise<Identity
       : await asCut(unknown, known, generation);
     if (identity !== null) return identity;
   }
+  const small = await asSmallFormer(await readAt(handle, 0, new Uint8Array(HEAD_BYTES)), known);
+  if (small !== null) return small;
   const now = await openFileInfo(file.path, handle);
   return { kind: now?.size === file.size ? "new" : "undecided" };
 }
@@ -185,7 +190,24 @@ async function identifySmall(unknown: Unknown, known: Known): Promise<Identity> 
     const cut = await asCut(unknown, known, generation);
     if (cut !== null) return cut;
   }
-  return { kind: "new" };
+  return await asSmallFormer(content, known) ?? { kind: "new" };
+}
+
+/**
+ * What begins with all that an earlier data folder read of a file of less than 1 KiB: that, if it is
+ * not there itself. Lines that are the same there are archived once for each that is read as such.
+ */
+async function asSmallFormer(start: Uint8Array, { former, withOriginal }: Known) {
+  const prefixSha256 = prefixHashes(start);
+  for (const generation of former.small()) {
+    if (!beginsWith(prefixSha256, generation)) continue;
+    const isThere = await withOriginal(
+      generation,
+      async (original) => original !== null && await stillHolds(original, generation),
+    );
+    if (!isThere) return { kind: "moved", generation } as const;
+  }
+  return null;
 }
 
 function equal(some: Uint8Array, others: Uint8Array): boolean {

@@ -14,7 +14,7 @@ import { bytesBefore, fileInfo, fileKey, HEAD_BYTES, holds, newGeneration } from
 import type { FileInfo } from "./identity.ts";
 import type { Known } from "./identify.ts";
 import type { LineForm } from "./line_form.ts";
-import { headFacts, headOf, surveyOf } from "./survey.ts";
+import { headFacts, headOf, lastBytesBefore, surveyOf } from "./survey.ts";
 import type { Survey } from "./survey.ts";
 
 /** A file that changed within this time may still be being written. */
@@ -36,8 +36,8 @@ export interface PackedFilesOptions {
 interface Moment {
   /** Whether every file that grows has been read to its end. */
   isCaughtUp: boolean;
-  /** Whether what is there now is not wanted. */
-  fromEnd: boolean;
+  /** Files that were there before the agent ever was, and are not wanted. */
+  unwanted: readonly FileInfo[];
 }
 
 /** The packed files of one stream. */
@@ -69,9 +69,9 @@ export class PackedFiles {
    * Takes what a look at the folder found, and begins with the files that are new there.
    * @throws what the sink threw meanwhile
    */
-  look(files: readonly FileInfo[], { isCaughtUp, fromEnd }: Moment) {
+  look(files: readonly FileInfo[], { isCaughtUp, unwanted }: Moment) {
     if (this.failure !== null) throw this.failure;
-    if (fromEnd) { for (const file of files) this.unwanted.add(fileKey(file)); }
+    for (const file of unwanted) this.unwanted.add(fileKey(file));
     const present = new Set(files.map(fileKey));
     for (const key of this.settled.keys()) if (!present.has(key)) this.settled.delete(key);
     const waiting = files.filter((file) => this.settled.get(fileKey(file)) !== stateOf(file));
@@ -138,11 +138,15 @@ export class PackedFiles {
       this.put({ ...fresh, offset: survey.bytes, tailSha256 });
       return;
     }
-    const generation = found ?? fresh;
+    const { former } = this.options.known;
+    const generation = found === undefined ? fresh : former.start(found);
     if (found === undefined) this.put(fresh);
+    else if (generation !== found) this.options.sink.putGeneration(generation);
     if (generation.headBytes < HEAD_BYTES) this.accounted.set(generation.id, fileKey(file));
     this.reading = generation.id;
-    const before = survey.found?.before ?? new Uint8Array();
+    const before = generation === found && survey.found !== null
+      ? survey.found.before
+      : await lastBytesBefore(source, generation.offset);
     if (generation.offset < survey.bytes) {
       const { path } = file;
       this.log.info("{path} is read from byte {offset} on", { path, offset: generation.offset });
@@ -193,8 +197,9 @@ export class PackedFiles {
   }
 
   private put(generation: Generation) {
-    this.options.sink.putGeneration(generation);
-    this.options.known.history.put(generation);
+    const { sink, known: { former, history } } = this.options;
+    sink.putGeneration(generation);
+    history.put(former.toldBy(generation));
   }
 }
 

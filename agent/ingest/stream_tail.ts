@@ -9,8 +9,10 @@ import { discover } from "./discover.ts";
 import type { Discovery } from "./discover.ts";
 import { WINDOW_BYTES } from "./blocks.ts";
 import { FollowedFile } from "./followed_file.ts";
+import { FormerGenerations } from "./former.ts";
 import { History } from "./history.ts";
 import { identify, identifySpooled } from "./identify.ts";
+import { IgnoredFiles } from "./ignored_files.ts";
 import type { Known } from "./identify.ts";
 import {
   fileKey,
@@ -60,14 +62,6 @@ export interface StreamTailOptions {
   signal: AbortSignal;
 }
 
-/** A file that matches and is not read, until it changes. */
-interface Ignored {
-  size: number;
-  mtimeMs: number;
-  /** Id of the generation that it is a copy of; null: it is too old. */
-  copyOf: string | null;
-}
-
 /** What a round over the files did. */
 export interface Round {
   lines: number;
@@ -80,10 +74,11 @@ export class StreamTail implements Disposable {
   private readonly log = getLogger(["agent", "tail"]);
   /** By device and inode. */
   private readonly followed = new Map<string, FollowedFile>();
-  private readonly ignored = new Map<string, Ignored>();
+  private readonly ignored = new IgnoredFiles();
   /** The file last seen at a path. */
   private readonly byPath = new Map<string, FollowedFile>();
   private readonly history: History;
+  private readonly former: FormerGenerations;
   private readonly known: Known;
   private readonly marks = new Marks();
   /** Why what could not be read, until it can. */
@@ -101,9 +96,11 @@ export class StreamTail implements Disposable {
   constructor(private readonly options: StreamTailOptions) {
     const { stream, sink, geo } = options;
     this.form = lineForm(stream, sink.shape(stream.name), geo);
-    this.history = new History(sink.generations(stream.name));
+    this.former = new FormerGenerations(sink.former?.generations(stream.name) ?? []);
+    this.history = new History(this.former.and(sink.generations(stream.name)));
     this.known = {
       history: this.history,
+      former: this.former,
       marks: (generation) => this.marks.of(generation),
       mayBeginWith: (generation, bytes) =>
         this.followed.get(fileKey(generation))?.mayBeginWith(bytes) ?? true,
@@ -140,7 +137,7 @@ export class StreamTail implements Disposable {
     for (const file of this.followed.values()) {
       file.gone = true;
       this.marks.add(file.generation);
-      this.history.put(file.generation);
+      this.remember(file.generation);
     }
     for (const file of found.files) {
       if (signal.aborted) return;
@@ -149,7 +146,8 @@ export class StreamTail implements Disposable {
       else followed.sighted(file);
     }
     const isCaughtUp = this.files.every((file) => file.isAtEnd);
-    this.packed.look(found.packed, { isCaughtUp, fromEnd: this.fromEnd });
+    const unwanted = found.packed.filter((file) => this.isUnwanted(file));
+    this.packed.look(found.packed, { isCaughtUp, unwanted });
     if (this.fromEnd) await this.options.sink.flush(); // a restart must find where it began
     this.fromEnd = false;
     for (const file of this.followed.values()) this.forgetGone(file);
@@ -220,14 +218,14 @@ export class StreamTail implements Disposable {
   /** Looks at a file that is not followed: it may be new, or another's content. */
   private async consider(file: FileInfo): Promise<void> {
     if (file.size === 0 && !this.fromEnd) return; // nothing to read, nor to tell what it is
-    const ignored = this.ignored.get(fileKey(file));
-    if (ignored !== undefined && this.isStill(ignored, file)) return;
+    const isFollowed = (id: string) => this.files.some(({ generation }) => generation.id === id);
+    if (this.ignored.isStill(file, isFollowed)) return;
     let handle: Deno.FsFile | null = null;
     try {
       handle = await Deno.open(file.path);
       const opened = await openFileInfo(file.path, handle);
       if (opened === null || fileKey(opened) !== fileKey(file)) return;
-      const generation = await this.generationOf(opened, handle, ignored?.copyOf ?? null);
+      const generation = await this.generationOf(opened, handle, this.ignored.copyOf(file));
       if (generation === null) return;
       await this.follow(opened, generation, handle);
       handle = null;
@@ -259,15 +257,18 @@ export class StreamTail implements Disposable {
       case "moved": {
         const { path, device, inode } = file;
         const old = identity.generation;
-        const generation = { ...old, path, device, inode };
-        if (old.path !== path || identity.kind === "moved") sink.putGeneration(generation);
+        const start = this.former.start(old);
+        const generation = { ...start, path, device, inode };
+        if (start !== old || old.path !== path || identity.kind === "moved") {
+          sink.putGeneration(generation);
+        }
         return generation;
       }
       case "copy":
         if (copyOf === null) {
           this.log.info("{path} is a copy of what is read elsewhere", { path: file.path });
         }
-        this.ignore(file, identity.generation.id);
+        this.ignored.add(file, identity.generation.id);
         return null;
       case "fork": {
         const fresh = newGeneration(stream.name, file, nowMs);
@@ -280,16 +281,22 @@ export class StreamTail implements Disposable {
       case "new": {
         if (file.mtimeMs < nowMs - stream.ignore_older) {
           this.log.info("{path} is not read: unchanged for too long", { path: file.path });
-          this.ignore(file, null);
+          this.ignored.add(file, null);
           return null;
         }
         const fresh = newGeneration(stream.name, file, nowMs);
-        const isFromEnd = this.fromEnd && !isSpooled;
+        const isFromEnd = this.isUnwanted(file) && !isSpooled;
         const generation = isFromEnd ? await generationFromEnd(handle, file, fresh) : fresh;
         sink.putGeneration(generation);
         return generation;
       }
     }
+  }
+
+  /** Whether only what is added to a file that nobody knows is to be read. */
+  private isUnwanted({ mtimeMs }: FileInfo): boolean {
+    const { read_from: from } = this.options.stream;
+    return this.fromEnd || (from === "end" && mtimeMs < this.former.sinceMs);
   }
 
   private async follow(file: FileInfo, generation: Generation, handle: Deno.FsFile) {
@@ -318,9 +325,13 @@ export class StreamTail implements Disposable {
     if (oldPath !== undefined && !this.byPath.has(oldPath)) this.byPath.set(oldPath, followed);
     this.byPath.set(file.path, followed);
     this.followed.set(fileKey(file), followed);
-    this.history.put(generation);
-    this.ignored.delete(fileKey(file));
+    this.remember(generation);
+    this.ignored.delete(file);
     this.keepOpen(followed);
+  }
+
+  private remember(generation: Generation) {
+    this.history.put(this.former.toldBy(generation));
   }
 
   private forgetGone(file: FollowedFile) {
@@ -331,7 +342,7 @@ export class StreamTail implements Disposable {
       return;
     }
     file.end();
-    this.history.put(file.generation);
+    this.remember(file.generation);
     this.followed.delete(fileKey(file.file));
     for (const [path, other] of this.byPath) if (other === file) this.byPath.delete(path);
   }
@@ -351,18 +362,6 @@ export class StreamTail implements Disposable {
       if (error instanceof Deno.errors.NotFound) return await use(null);
       throw error;
     }
-  }
-
-  private ignore(file: FileInfo, copyOf: string | null) {
-    const { size, mtimeMs } = file;
-    this.ignored.set(fileKey(file), { size, mtimeMs, copyOf });
-  }
-
-  /** Whether nothing has changed for an ignored file: neither itself nor what it is a copy of. */
-  private isStill(ignored: Ignored, file: FileInfo): boolean {
-    if (ignored.size !== file.size || ignored.mtimeMs !== file.mtimeMs) return false;
-    if (ignored.copyOf === null) return true;
-    return this.files.some((other) => other.generation.id === ignored.copyOf);
   }
 
   /** Says what is wrong with what matched, once until it is well again. */

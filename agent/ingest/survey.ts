@@ -18,6 +18,19 @@ export async function headOf(source: ByteSource): Promise<Uint8Array> {
   return head;
 }
 
+/** The up to 4,096 bytes before `offset`. */
+export async function lastBytesBefore(source: ByteSource, offset: number): Promise<Uint8Array> {
+  const start = Math.max(0, offset - TAIL_BYTES);
+  let before: Uint8Array = new Uint8Array();
+  if (offset === 0) return before;
+  for await (const chunk of source.bytes(start)) {
+    const wanted = offset - start - before.length;
+    before = lastBytes(before, chunk.subarray(0, wanted), TAIL_BYTES);
+    if (chunk.length >= wanted) break;
+  }
+  return before;
+}
+
 /** What reading a whole file tells. */
 export interface Survey {
   /** The generation whose last bytes are where they should be; of several the longest read. */

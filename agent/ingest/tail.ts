@@ -26,6 +26,8 @@ export interface TailOptions {
   sink: BatchSink;
   /** @default addresses are not looked up */
   geo?: GeoDatabase | null;
+  /** Nothing is read before, but what is spooled. @default at once */
+  until?: Promise<void> | undefined;
   /** Ends the tail, as disposing of it does. */
   signal?: AbortSignal;
   /** @default the system's clocks */
@@ -64,6 +66,9 @@ export class Tail implements AsyncDisposable {
   private readonly clock: Clock;
   private readonly signal: AbortSignal;
   private readonly streams: StreamTail[];
+  /** Streams that wait, and whether they do still. */
+  private readonly held: TailedStream[];
+  private isReleased = false;
   private waiters: Waiter[] = [];
   private wake: (() => void) | null = null;
   private caughtUpAtMs: number;
@@ -76,10 +81,12 @@ export class Tail implements AsyncDisposable {
   private more = true;
   private lines = 0;
 
-  /** Settles when the tail ends; rejects with what the sink threw. */
+  private readonly running: Promise<void>;
+  /** Settles when the tail ends; rejects with what the sink threw, or `until`. */
   readonly finished: Promise<void>;
 
-  private constructor({ streams, sink, geo = null, signal, clock = SYSTEM_CLOCK }: TailOptions) {
+  private constructor(private readonly options: TailOptions) {
+    const { streams, until, signal, clock = SYSTEM_CLOCK } = options;
     this.clock = clock;
     this.signal = signal === undefined
       ? this.abort.signal
@@ -87,11 +94,22 @@ export class Tail implements AsyncDisposable {
     this.caughtUpAtMs = clock.monotonicMs();
     this.roundAtMs = this.caughtUpAtMs;
     this.handles = handlesForLogs();
+    const isHeld = ({ spool }: TailedStream) => until !== undefined && spool === undefined;
+    this.held = streams.filter(isHeld);
+    this.streams = streams.filter((stream) => !isHeld(stream)).map((stream) => this.open(stream));
+    const released = until?.then(() => {
+      this.isReleased = true;
+      this.wake?.();
+    });
+    this.running = this.run();
+    this.finished = Promise.all([this.running, released]).then(() => {});
+  }
+
+  private open(stream: TailedStream): StreamTail {
+    const { sink, geo = null, streams } = this.options;
+    const { clock, signal } = this;
     const filesOpenMax = Math.ceil(this.handles.filesOpenMax / streams.length);
-    this.streams = streams.map((stream) =>
-      new StreamTail({ stream, sink, geo, clock, filesOpenMax, signal: this.signal })
-    );
-    this.finished = this.run();
+    return new StreamTail({ stream, sink, geo, clock, filesOpenMax, signal });
   }
 
   /** Begins at once; returns before anything was read. */
@@ -108,7 +126,8 @@ export class Tail implements AsyncDisposable {
 
   /** Whether the folders have been looked at, and every file was read to its end when last read. */
   isCaughtUp(): boolean {
-    return this.hasLooked && this.isUnpacked && this.files.every((file) => file.isAtEnd);
+    return this.held.length === 0 && this.hasLooked && this.isUnpacked &&
+      this.files.every((file) => file.isAtEnd);
   }
 
   /** How long the loop that reads has stood still, in milliseconds: back-pressure, or a defect. */
@@ -136,7 +155,7 @@ export class Tail implements AsyncDisposable {
   /** Ends after the batch in hand, and closes the files. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort.abort();
-    await Promise.allSettled([this.finished]);
+    await Promise.allSettled([this.running]);
   }
 
   private async run(): Promise<void> {
@@ -147,6 +166,10 @@ export class Tail implements AsyncDisposable {
     try {
       while (!this.signal.aborted) {
         this.roundAtMs = this.clock.monotonicMs();
+        if (this.isReleased && this.held.length > 0) {
+          this.streams.push(...this.held.splice(0).map((stream) => this.open(stream)));
+          lookAtMs = this.roundAtMs;
+        }
         if (this.clock.monotonicMs() >= lookAtMs || this.waiters.some((w) => w.targets === null)) {
           const startedMs = this.clock.monotonicMs();
           await this.look();
@@ -175,11 +198,12 @@ export class Tail implements AsyncDisposable {
   }
 
   private async look(): Promise<void> {
-    const waiting = this.waiters.filter((waiter) => waiter.targets === null);
+    const isWhole = this.held.length === 0;
+    const waiting = this.waiters.filter(({ targets }) => isWhole && targets === null);
     for (const stream of this.streams) {
       if (!this.signal.aborted) await stream.look();
     }
-    this.hasLooked = true;
+    this.hasLooked = isWhole;
     this.warnOfHandles();
     for (const waiter of waiting) {
       waiter.targets = new Map(

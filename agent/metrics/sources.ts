@@ -11,6 +11,8 @@ import type { WindowState } from "./windows.ts";
 export interface AgentState {
   totals: StoreTotals;
   condition: StoreCondition;
+  /** Whether log files are not read yet, as the archive has not said what it has of them. */
+  isHeldBack: boolean;
   /** How far reading is behind the files. */
   behind: { bytes: number; ms: number };
   /** What has come over the network and standard input, by stream. */
@@ -50,6 +52,11 @@ export function addSources(registry: Registry, state: () => AgentState) {
     name: "logvend_behind_seconds",
     help: "Since when whole lines wait in log files; 0 when all are read",
     collect: (report) => report(state().behind.ms / 1_000),
+  });
+  addGauge(registry, {
+    name: "logvend_reading_held_back",
+    help: "1 while log files wait to be read until the archive has said which lines it has",
+    collect: (report) => report(state().isHeldBack ? 1 : 0),
   });
   addGauge(registry, {
     name: "logvend_waiting_rows",

@@ -7,7 +7,7 @@ import type { TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
-import type { Batch, BatchSink, Gap, Generation } from "../store/batch.ts";
+import type { Batch, BatchSink, FormerFiles, Gap, Generation } from "../store/batch.ts";
 import type { StreamRows } from "../store/rows/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
@@ -140,6 +140,10 @@ class RuledSink implements DroppingSink {
     const generations = this.sink.generations(stream);
     for (const { id } of generations) this.streams.set(id, stream);
     return generations;
+  }
+
+  get former(): FormerFiles | undefined {
+    return this.sink.former;
   }
 
   shape(stream: string): StreamShape {

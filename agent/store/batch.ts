@@ -1,5 +1,6 @@
 /** What ingest hands to the store: rows and rejects of one stretch of one file generation. */
 import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import type { ArchivedLines, LineRun } from "./archived_lines.ts";
 import type { StreamRows } from "./rows/rows.ts";
 
 /**
@@ -62,6 +63,8 @@ export interface Batch {
   shape: StreamShape;
   rejects: Reject[];
   dropped: DroppedLines;
+  /** Its bytes are lines that the archive has: it holds none. What is left of them behind it. */
+  passed?: { left: LineRun | null };
   /** The up to 4,096 bytes of the file before endOffset: a restart recognises the file by them. */
   tail: Uint8Array;
 }
@@ -80,10 +83,26 @@ export interface Gap {
   seenMs: number;
 }
 
+/** A file that the archive has lines of, as an earlier data folder of this host knew it last. */
+export interface FormerGeneration extends Generation {
+  /** Where reading it began. */
+  beganOffset: number;
+}
+
+/** What the archive has from an earlier data folder. */
+export interface FormerFiles {
+  /** Files of a stream of which nothing has been read here yet. */
+  generations(stream: string): FormerGeneration[];
+  /** Lines of a generation that are passed over; null: there are none. */
+  lines(generation: string): ArchivedLines | null;
+}
+
 /** The part of the store that ingest writes to. */
 export interface BatchSink {
   /** Every generation of a stream, with the offset that it was appended to so far. */
   generations(stream: string): Generation[];
+  /** @default there are none */
+  readonly former?: FormerFiles | undefined;
   /** What is known of a stream's rows: nothing of it may narrow. */
   shape(stream: string): StreamShape;
   /** Adds a new generation, or new facts of one (path, head, content); durable with the next flush. */

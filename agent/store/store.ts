@@ -13,7 +13,7 @@ import { readQueryLog } from "../query_log/query_log.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import { writeQueryLogFile } from "../query_log/query_log_file.ts";
 import type { ArchiveBook } from "./database/archive_book.ts";
-import type { Batch, BatchSink, Gap, Generation } from "./batch.ts";
+import type { Batch, BatchSink, FormerFiles, Gap, Generation } from "./batch.ts";
 import type { StoredFile } from "./database/catalog.ts";
 import { denialOf, deny } from "./database/denied.ts";
 import type { Denial } from "./database/denied.ts";
@@ -97,6 +97,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     return this.parts.catalog.generations(stream);
   }
 
+  get former(): FormerFiles {
+    return this.unflushed.passed;
+  }
+
   putGeneration(generation: Generation) {
     this.unflushed.put(generation);
   }
@@ -108,7 +112,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   async append(batch: Batch): Promise<void> {
     await this.mutex.run(() => {
       const generation = this.unflushed.generationOf(batch);
-      this.addToMemory(generation, batch);
+      if (batch.passed === undefined) this.addToMemory(generation, batch);
       this.holdings.rowsAdded();
       this.unflushed.grow(generation, batch);
     });

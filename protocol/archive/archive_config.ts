@@ -65,6 +65,10 @@ export const AgentArchive = z.strictObject({
     .describe("how much is sent in a second at most; none: as much as goes"),
   every: Duration.refine((ms) => ms >= 300_000 && ms <= 86_400_000, "5m to 24h").prefault("1h")
     .describe("how often sealed chunks are sent, each host at a moment of its own"),
+  ask_first: Duration.prefault("15m").describe(
+    "how long the first start on a new data folder waits for the archive before it reads log files: " +
+      "it may have lines of them; 0s: not at all",
+  ),
   unarchived: z.enum(["keep", "remove"]).default("keep").describe(
     "what retention and quota do with chunks that the archive does not have yet",
   ),

@@ -15,6 +15,14 @@ const Generation = z.object({
   headSha256: z.string().nullable(),
   headBytes: z.number(),
   contentSha256: z.string().nullable(),
+  // How the host would know the file again: of chunks of older versions it is not there.
+  stream: z.string().optional(),
+  path: z.string().optional(),
+  offset: z.number().optional(),
+  tailSha256: z.string().nullable().optional(),
+  firstSeenMs: z.number().optional(),
+  inputPath: z.string().nullable().optional(),
+  beganOffset: z.number().nullable().optional(),
 });
 
 /** Of chunks that older versions wrote less is known. */

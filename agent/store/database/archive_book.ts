@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Catalog, StoredFile } from "./catalog.ts";
 import { FormerFolder } from "../recovery/former_folder.ts";
+import { FormerLines } from "../recovery/former_lines.ts";
 import { IS_TO_BE_ERASED } from "./erasures.ts";
 import type { Reserve } from "./reserve.ts";
 
@@ -46,9 +47,12 @@ export interface ArchiveBookOptions {
 export class ArchiveBook {
   /** What it has from before this data folder. */
   readonly former: FormerFolder;
+  /** The lines of that, of log files that may be here still. */
+  readonly formerLines: FormerLines;
 
   constructor(private readonly options: ArchiveBookOptions) {
     this.former = new FormerFolder(options);
+    this.formerLines = new FormerLines(options);
   }
 
   /** The oldest chunk that the archive does not have, and that is none of `but`. */

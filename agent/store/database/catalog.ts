@@ -8,6 +8,8 @@ import { StreamShape, uniteShapes } from "../../../protocol/schema/stream_shape.
 import { addTouched } from "./touched.ts";
 import type { Touched } from "./touched.ts";
 import type { Run } from "../../../queries/restore/slices.ts";
+import { settlePassed } from "../recovery/former_lines.ts";
+import type { PassedTo } from "../recovery/former_lines.ts";
 import { transaction } from "./transaction.ts";
 import { addGaps, fillGaps, readGaps } from "./gaps.ts";
 import type { SeenRange } from "./gaps.ts";
@@ -59,6 +61,8 @@ export interface Flushed {
   gaps: readonly Gap[];
   /** Of the parts' streams. */
   shapes: ReadonlyMap<string, StreamShape>;
+  /** How far archived lines were passed over. */
+  passed: readonly PassedTo[];
 }
 
 /** What is found out about files that agent.db did not name. */
@@ -74,16 +78,18 @@ export interface Adoption {
   shapes: ReadonlyMap<string, StreamShape>;
 }
 
-interface AdoptedGeneration {
+interface AdoptedGeneration extends Pick<Origin, "inputPath" | "beganOffset"> {
   generation: Generation;
-  inputPath: string;
   /** Bytes of adopted rows of which nothing was counted. */
   uncountedBytes: number;
 }
 
 /** Where the reading of a generation began. */
 export interface Origin {
+  /** What lies before it has not been counted, though it may have been read. */
   startOffset: number;
+  /** Null: nobody knows any more. */
+  beganOffset: number | null;
   /** Its path at first sight: generations of one input share it, also when they are renamed. */
   inputPath: string;
 }
@@ -109,24 +115,21 @@ export class Catalog {
       .all(stream).map(generationOf);
   }
 
-  /** Some generations, and their paths at first sight. */
-  generationsAndInputs(ids: readonly string[]): { generation: Generation; inputPath: string }[] {
+  /** Some generations, and where the reading of them began. */
+  generationsAndOrigins(ids: readonly string[]): { generation: Generation; origin: Origin }[] {
     return this.select("SELECT * FROM generations WHERE id IN (SELECT value FROM json_each(?))")
       .all(JSON.stringify(ids))
-      .map((row) => ({ generation: generationOf(row), inputPath: String(row.input_path) }));
+      .map((row) => ({ generation: generationOf(row), origin: originOf(row) }));
   }
 
   /** Where the reading of every generation began, by id. */
   origins(): Map<string, Origin> {
-    const rows = this.select("SELECT id, start_offset, input_path FROM generations").all();
-    return new Map(rows.map((row) => [
-      String(row.id),
-      { startOffset: Number(row.start_offset), inputPath: String(row.input_path) },
-    ]));
+    const rows = this.select("SELECT * FROM generations").all();
+    return new Map(rows.map((row) => [String(row.id), originOf(row)]));
   }
 
   /** One commit: the parts of a flush, how far every generation has become durable, the counts. */
-  commitFlush({ parts, touched, generations, origins, counts, gaps, shapes }: Flushed) {
+  commitFlush({ parts, touched, generations, origins, counts, gaps, ...more }: Flushed) {
     transaction(this.database, () => {
       for (const part of parts) this.insertFile(part);
       addTouched(this.database, touched, this.windowed);
@@ -135,7 +138,8 @@ export class Catalog {
       addCounts(this.database, counts);
       addGaps(this.database, gaps);
       fillGaps(this.database, generations);
-      for (const [stream, shape] of shapes) this.putShape(stream, shape);
+      for (const [stream, shape] of more.shapes) this.putShape(stream, shape);
+      settlePassed(this.database, more.passed);
     });
   }
 
@@ -234,12 +238,12 @@ export class Catalog {
       }
       for (const file of adopted) this.insertFile(file);
       addTouched(this.database, adopted.map(touchedBy), this.windowed);
-      for (const { generation, inputPath, uncountedBytes } of generations) {
+      for (const { generation, uncountedBytes, ...origin } of generations) {
         // What was read counts from behind the lines of which nothing was counted.
         this.database.prepare(
           "UPDATE generations SET start_offset = start_offset + $uncountedBytes WHERE id = $id",
         ).run({ id: generation.id, uncountedBytes });
-        put(generation, { startOffset: uncountedBytes, inputPath });
+        put(generation, { ...origin, startOffset: uncountedBytes });
       }
       addCounts(this.database, counts);
       addGaps(this.database, gaps);
@@ -284,7 +288,7 @@ export class Catalog {
     const put = this.database.prepare(
       `INSERT INTO generations VALUES ($id, $stream, $path, $device, $inode, $offset,
          $lines, $headSha256, $headBytes, $tailSha256, $contentSha256, $firstSeenMs,
-         $startOffset, $inputPath)
+         $startOffset, $inputPath, $beganOffset)
        ON CONFLICT (id) DO UPDATE SET
          path = excluded.path, device = excluded.device, inode = excluded.inode,
          durable_offset = excluded.durable_offset, lines = excluded.lines,
@@ -296,6 +300,7 @@ export class Catalog {
         ...generation,
         startOffset: origin?.startOffset ?? 0,
         inputPath: origin?.inputPath ?? generation.path,
+        beganOffset: origin?.beganOffset ?? null,
         device: signed(generation.device),
         inode: signed(generation.inode),
       });
@@ -325,6 +330,14 @@ function fileOf(row: Row): StoredFile {
     runs: JSON.parse(String(row.runs)),
     sha256: textOf(row.sha256),
     createdMs: Number(row.created_ms),
+  };
+}
+
+function originOf(row: Row): Origin {
+  return {
+    startOffset: Number(row.start_offset),
+    beganOffset: row.began_offset === null ? null : Number(row.began_offset),
+    inputPath: String(row.input_path),
   };
 }
 

@@ -9,6 +9,7 @@ import { ARCHIVED_TABLE } from "./archive_book.ts";
 import { DENIED_TABLE } from "./denied.ts";
 import { DIGESTS_TABLE, keepDigests, renewDigests, wrongDigest } from "./digests.ts";
 import { ERASURES_TABLES } from "./erasures.ts";
+import { FORMER_MIGRATION, FORMER_TABLES } from "../recovery/former_lines.ts";
 import { GAPS_TABLE } from "./gaps.ts";
 import { REMOVED_MIGRATION, REMOVED_TABLE } from "./removed.ts";
 import { WINDOWS_TABLES } from "./touched.ts";
@@ -16,7 +17,7 @@ import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "../files/verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 11;
+const FORMAT_VERSION = 12;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -35,7 +36,8 @@ const TABLES = `
     durable_offset INTEGER NOT NULL, lines INTEGER NOT NULL,
     head_sha256 TEXT, head_bytes INTEGER NOT NULL, tail_sha256 TEXT, content_sha256 TEXT,
     first_seen_ms INTEGER NOT NULL,
-    start_offset INTEGER NOT NULL DEFAULT 0, input_path TEXT NOT NULL DEFAULT '') STRICT;
+    start_offset INTEGER NOT NULL DEFAULT 0, input_path TEXT NOT NULL DEFAULT '',
+    began_offset INTEGER) STRICT;
   CREATE TABLE files (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('part', 'chunk')),
     stream TEXT NOT NULL, hour TEXT NOT NULL, path TEXT NOT NULL UNIQUE,
@@ -57,6 +59,7 @@ const TABLES = `
   ${WINDOWS_TABLES}
   ${ARCHIVED_TABLE}
   ${ERASURES_TABLES}
+  ${FORMER_TABLES}
 `;
 
 /** What makes the next version of a version. */
@@ -81,6 +84,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   8: WINDOWS_TABLES,
   9: ARCHIVED_TABLE,
   10: ACCOUNTING_MIGRATION + REMOVED_MIGRATION + ERASURES_TABLES,
+  11: FORMER_MIGRATION,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

@@ -13,7 +13,7 @@ export const DIGESTS_TABLE = `
 `;
 
 /** Wrong counts do no harm to rows, and would be lost if agent.db were made anew for them. */
-const ABOUT = ["generations", "files", "sealings"];
+const ABOUT = ["generations", "files", "sealings", "former_generations", "archived_lines"];
 
 const SCHEMA = "SELECT json_group_array(sql ORDER BY name) FROM sqlite_schema WHERE type = 'table'";
 

@@ -8,7 +8,7 @@ import { SCHEMA_VERSION } from "../../../protocol/schema/streams.ts";
 import { literal } from "../../../protocol/schema/table_sql.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
 import type { Generation } from "../batch.ts";
-import type { StoredFile } from "../database/catalog.ts";
+import type { Origin, StoredFile } from "../database/catalog.ts";
 
 /** The key it lies under. */
 export const METADATA_KEY = "logvend";
@@ -16,7 +16,7 @@ export const METADATA_KEY = "logvend";
 const Run = z.object({ generation: z.string(), start: z.number(), end: z.number() });
 
 /** A generation as it was durable when the file was committed. */
-const GenerationFacts = z.object({
+export const GenerationFacts = z.object({
   id: z.string(),
   stream: z.string(),
   path: z.string(),
@@ -30,6 +30,8 @@ const GenerationFacts = z.object({
   firstSeenMs: z.number(),
   /** Its path at first sight, where the writer knew it. */
   inputPath: z.string().nullable(),
+  /** Where reading it began, where the writer knew it. */
+  beganOffset: z.number().nullable().optional(),
 });
 export type GenerationFacts = z.infer<typeof GenerationFacts>;
 
@@ -89,9 +91,13 @@ export function metadataText(
 }
 
 /** The facts of a generation. */
-export function factsOf(generation: Generation, inputPath: string | null): GenerationFacts {
+export function factsOf(
+  generation: Generation,
+  origin: Pick<Origin, "inputPath" | "beganOffset"> | undefined,
+): GenerationFacts {
   const { lines: _, ...facts } = generation;
-  return { ...facts, inputPath };
+  const { inputPath = null, beganOffset = null } = origin ?? {};
+  return { ...facts, inputPath, beganOffset };
 }
 
 /** What a file turned out to say. */

@@ -52,19 +52,25 @@ function newerGenerations(
   const inputs = new Map(
     facts.flatMap(({ id, inputPath }) => inputPath === null ? [] : [[id, inputPath]]),
   );
+  const began = new Map(
+    facts.flatMap(({ id, beganOffset }) =>
+      typeof beganOffset === "number" ? [[id, beganOffset]] : []
+    ),
+  );
   const newest = new Map(
     facts.toSorted((a, b) => a.offset - b.offset).map((generation) => [generation.id, generation]),
   );
   const countsOf = Map.groupBy(counts, ({ generation }) => generation);
   return [...newest.values()]
     .filter(({ id, offset }) => offset > (known.get(id)?.offset ?? -1))
-    .map(({ inputPath: _, ...generation }) => {
+    .map(({ inputPath: _, beganOffset: __, ...generation }) => {
       const { id, path, offset } = generation;
       const { offset: before = 0, lines = 0 } = known.get(id) ?? {};
       const added = total(countsOf.get(id) ?? []);
       return {
         generation: { ...generation, lines: lines + added.lines },
         inputPath: inputs.get(id) ?? path,
+        beganOffset: began.get(id) ?? null,
         uncountedBytes: offset - before - added.bytes,
       };
     });

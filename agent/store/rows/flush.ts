@@ -70,7 +70,7 @@ async function writePart(
   const metadata = metadataText(part, {
     flush,
     account,
-    generations: generations.map((g) => factsOf(g, changed.origins.get(g.id)?.inputPath ?? null)),
+    generations: generations.map((g) => factsOf(g, changed.origins.get(g.id))),
   });
   let sha256 = "";
   await writeDurably(join(dataDir, path), async (file) => {

@@ -4,6 +4,7 @@ import { sha256Hex } from "../../../protocol/sha256.ts";
 import type { Batch, Gap, Generation } from "../batch.ts";
 import type { Origin, StoredFile } from "../database/catalog.ts";
 import { flush } from "./flush.ts";
+import { PassedLines } from "./passed_lines.ts";
 import type { StoreParts } from "../open_store.ts";
 import { syncSources } from "../database/sync_sources.ts";
 
@@ -17,14 +18,21 @@ export class Unflushed {
   private readonly origins = new Map<string, Origin>();
   private readonly tails = new Map<string, Uint8Array>();
 
-  constructor(private readonly parts: Pick<StoreParts, "catalog" | "memory" | "options">) {
+  /** Of files of an earlier data folder. */
+  readonly passed: PassedLines;
+
+  constructor(
+    private readonly parts: Pick<StoreParts, "archiveBook" | "catalog" | "memory" | "options">,
+  ) {
+    this.passed = new PassedLines(parts.archiveBook.formerLines);
     this.generations = new Map(parts.catalog.generations().map((g) => [g.id, g]));
   }
 
   put(generation: Generation) {
     if (!this.generations.has(generation.id)) {
       const { id, offset, path } = generation;
-      this.origins.set(id, { startOffset: offset, inputPath: path });
+      const inputPath = this.parts.archiveBook.formerLines.inputPath(id) ?? path;
+      this.origins.set(id, { startOffset: offset, beganOffset: offset, inputPath });
     }
     this.generations.set(generation.id, { ...generation });
     this.changed.add(generation.id);
@@ -42,6 +50,7 @@ export class Unflushed {
 
   /** A batch of it has come into memory. */
   grow(generation: Generation, batch: Batch) {
+    this.passed.grow(batch);
     this.tally.add(generation.stream, batch);
     generation.offset = batch.endOffset;
     generation.lines += batch.lines;
@@ -59,6 +68,7 @@ export class Unflushed {
     const { memory, catalog, options: { dataDir } } = this.parts;
     const ids = [...this.changed];
     const { gaps, tally, origins } = this;
+    const passed = this.passed.entries();
     this.changed.clear(); // what changes from here on waits for the next flush
     this.gaps = [];
     let written: StoredFile[];
@@ -66,7 +76,7 @@ export class Unflushed {
       await this.syncSources();
       const generations = ids.flatMap((id) => this.durable(id));
       const shapes = memory.unsavedShapes();
-      const changed = { generations, origins, counts: tally.entries(), gaps, shapes };
+      const changed = { generations, origins, counts: tally.entries(), gaps, shapes, passed };
       written = await flush({ memory, catalog, dataDir, changed, nowMs: nowMs() });
     } catch (error) {
       for (const id of ids) this.changed.add(id);
@@ -75,6 +85,7 @@ export class Unflushed {
     }
     for (const id of ids) origins.delete(id);
     this.tails.clear();
+    this.passed.clear();
     tally.clear();
     return written;
   }

@@ -179,8 +179,8 @@ async function writeChunk(
     runs: mergeRuns(parts.flatMap((part) => part.runs)),
   } as const;
   const ids = [...new Set(facts.runs.map(({ generation }) => generation))];
-  const generations = catalog.generationsAndInputs(ids)
-    .map(({ generation, inputPath }) => factsOf(generation, inputPath));
+  const generations = catalog.generationsAndOrigins(ids)
+    .map(({ generation, origin }) => factsOf(generation, origin));
   const metadata = metadataText(facts, { flush: null, generations, account: null });
   const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
   const columns = [...schemaOf(stream, catalog.shape(stream) ?? undefined).physical];

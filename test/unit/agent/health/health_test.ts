@@ -17,6 +17,7 @@ function signs(condition: Partial<StoreCondition>, others: Partial<Signs> = {}):
     readingStoodMs: 200,
     flushEveryMs: 10_000,
     hasCaughtUp: true,
+    heldBack: null,
     lateUpload: null,
     ...others,
   };

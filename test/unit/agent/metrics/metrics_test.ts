@@ -18,6 +18,7 @@ async function scrape(metrics: Metrics, store: Awaited<ReturnType<typeof open>>)
   const { text } = await metrics.page({
     totals: store.totals(),
     condition: store.condition(),
+    isHeldBack: true,
     inputs: new Map([["app", { messages: 3, bytes: 40, lost: 1 }]]),
     behind: { bytes: 5, ms: 1_500 },
     link: { connected: true, refused: 3 },
@@ -71,6 +72,7 @@ Deno.test("what was read and stored is counted on over restarts; what waits is n
       "logvend_waiting_rows 0",
       "logvend_writing_broken 0",
       "logvend_behind_bytes 5",
+      "logvend_reading_held_back 1",
       "logvend_behind_seconds 1.5",
       "logvend_broker_connected 1",
       "logvend_refused_queries_total 3",

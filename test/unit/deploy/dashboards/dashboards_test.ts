@@ -173,6 +173,7 @@ Deno.test("alerts and Grafana's agents are about metrics that agents have", asyn
   const { text } = await metrics.page({
     totals: store.totals(),
     condition: store.condition(),
+    isHeldBack: false,
     inputs: new Map(),
     behind: { bytes: 0, ms: 0 },
     link: null,

@@ -1,0 +1,172 @@
+/** An agent that lost its data folder reads its log files again: the archive has every line once. */
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { withHost } from "./regain_scene.ts";
+import type { Host } from "./regain_scene.ts";
+
+const COMBINED = "format: combined";
+
+Deno.test("a lost folder: what is archived is not read again, what came since is", () =>
+  withHost(COMBINED, async (host) => {
+    await host.write(3_000);
+    await host.live();
+    assert.equal(host.linesRead(), 3_000);
+    await host.check();
+    await host.lose();
+    await host.write(500, { from: 4, hours: 2 });
+    await host.live();
+    assert.equal(host.linesRead(), 500);
+    await host.check();
+    await host.write(100);
+    await host.live(); // an ordinary start
+    assert.equal(host.linesRead(), 600);
+    await host.check();
+    await host.lose(); // and once more
+    await host.write(100);
+    await host.live();
+    assert.equal(host.linesRead(), 100);
+    await host.check();
+  }));
+
+Deno.test("a lost folder beside logs that were renamed and packed meanwhile", () =>
+  withHost(COMBINED, async (host) => {
+    for (let i = 0; i < 3; i++) {
+      await host.write(1_000);
+      await host.live();
+      await host.write(20); // not archived when the folder goes
+      if (i < 2) await host.rotate();
+    }
+    await host.lose();
+    await host.rotate();
+    await host.write(300);
+    await host.live();
+    await host.check();
+  }));
+
+Deno.test("a lost folder of which some hours were archived in part", () =>
+  withHost(COMBINED, async (host) => {
+    for (let i = 0; i < 4; i++) {
+      await host.write(500);
+      await host.live(); // each makes a chunk of the same hours
+    }
+    assert.ok(await host.forget((index) => index % 3 === 1) > 2);
+    await host.lose();
+    await host.live();
+    await host.check();
+  }));
+
+Deno.test("a lost folder: small logs, equal ones, ones that have grown, and a copy", () =>
+  withHost(COMBINED, async (host) => {
+    const [first = "", second = "", third = ""] = host.next(3);
+    await host.append(first, { log: host.log("a.log") });
+    await host.append(first, { log: host.log("b.log") }); // the same line, written twice
+    await host.append(second, { log: host.log("c.log") });
+    await host.write(100);
+    await host.live();
+    await Deno.copyFile(host.log(), host.log("copy.log"));
+    await host.live(); // it is a copy
+    await host.check();
+    await host.lose();
+    await host.append(third, { log: host.log("a.log") });
+    await host.append(host.next(30).join(""), { log: host.log("c.log") }); // over 1 KiB by now
+    await host.live();
+    await host.check();
+    assert.equal(host.linesRead(), 31);
+  }));
+
+Deno.test("a lost folder: records whose lines came late stay as they were archived", () => {
+  const record = (host: Host, lines: number) =>
+    host.next(1).join("") + "  at some.place(1)\n".repeat(lines);
+  const stream = 'format: raw, multiline: { start: "^\\\\d", quiet: 10ms, max_lines: 5 }';
+  return withHost(stream, async (host) => {
+    const text = async (more: string) => await host.append(more, { lines: [] });
+    await text(record(host, 2) + record(host, 0) + record(host, 7));
+    await host.live(); // the last record is over, as nothing comes
+    await text("  at some.other.place(2)\n" + record(host, 1));
+    await host.live();
+    const before = await host.archived();
+    await host.lose();
+    await host.live();
+    assert.deepEqual(await host.archived(), before);
+    assert.ok(await host.forget((index) => index === 1) === 1);
+    await host.lose();
+    await text(record(host, 3) + record(host, 3));
+    await host.live();
+    const records = (lines: readonly string[]) => lines.join("\n").split("\n").sort();
+    const written = await Deno.readTextFile(host.log());
+    assert.deepEqual(records(await host.archived()), records(written.trimEnd().split("\n")));
+    host.linesRead();
+  });
+});
+
+Deno.test("a lost folder: lines without a time, of a log that was put back as a copy", () =>
+  withHost("format: raw", async (host) => {
+    await host.append(Array.from({ length: 500 }, (_, i) => `job ${i} is done\n`).join(""));
+    await host.live();
+    await host.lose();
+    const log = await Deno.readFile(host.log());
+    await Deno.remove(host.log());
+    await Deno.writeFile(host.log(), log);
+    await host.append("and one more\n");
+    await host.live();
+    assert.equal(host.linesRead(), 1);
+    await host.check();
+  }));
+
+Deno.test("a lost folder: rejects and dropped lines", () =>
+  withHost(`${COMBINED}, drop: [ { name: noise, when: "status = 404" } ]`, async (host) => {
+    const mixed = (count: number) =>
+      host.next(count).flatMap((line, i) => i % 10 === 3 ? [line, `no log line ${i} é\n`] : [line]);
+    const append = async (lines: string[]) => {
+      const kept = lines.filter((line) => !line.includes('" 404 ')).map((line) => line.trimEnd());
+      await host.append(lines.join(""), { lines: kept });
+    };
+    await append(mixed(400));
+    await append([`${"x".repeat(1_100_000)}\n`, ...mixed(10)]);
+    host.lines.splice(host.lines.findIndex((line) => line.length > 1_048_576), 1);
+    host.lines.push("x".repeat(1_048_576)); // a reject is cut
+    await host.live();
+    await host.check();
+    await host.lose();
+    await append(mixed(100));
+    await host.live();
+    await host.check();
+    await host.forget((index) => index % 2 === 0);
+    await host.lose();
+    await host.live();
+    await host.check();
+  }));
+
+Deno.test("a lost folder: of a log that is read from its end nothing is read that was before", () =>
+  withHost(`${COMBINED}, read_from: end`, async (host) => {
+    const early = host.next(200).join("");
+    await host.append(early, { lines: [] });
+    await Deno.writeFile(host.log("old.log.gz"), gzipSync(host.next(200).join("")));
+    await host.live();
+    await host.write(100);
+    await host.live();
+    await host.check();
+    await host.lose();
+    await host.write(50);
+    await host.live();
+    assert.equal(host.linesRead(), 50);
+    await host.check();
+  }));
+
+Deno.test("agent.db alone is lost, and some of the chunks beside it", () =>
+  withHost(COMBINED, async (host) => {
+    await host.write(500);
+    await host.live();
+    await host.write(500, { from: 5 });
+    await host.live();
+    const folder = host.folder.join("data");
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.startsWith("agent.db")) await Deno.remove(`${folder}/${name}`);
+    }
+    await host.write(100, { from: 3, hours: 1 });
+    await host.live();
+    await host.check();
+    await host.lose();
+    await host.live();
+    await host.check();
+  }));
