@@ -1,17 +1,16 @@
 /** What happens in a history: what hosts write, what fails, what operators ask for. */
 import { gzipSync } from "node:zlib";
 import { basename } from "node:path";
-import { eraseCommand } from "../../orchestrator/cli/archive_erase.ts";
-import { ApiClient } from "../../orchestrator/cli/client.ts";
 import { readLiveCommits } from "../faults/data_folder.ts";
 import { fillUp } from "../faults/disk.ts";
-import { CapturedTerminal } from "../harness/captured_terminal.ts";
+import { eventually } from "../harness/eventually.ts";
 import type { Fault } from "../harness/fault_proxy.ts";
 import { harmDatabase } from "./harm_database.ts";
-import { checkInTheMidst } from "./checks.ts";
-import type { Source } from "./checks.ts";
-import { addressOf, EVERY_MS, FIRST_MS, HOUR_MS, HOURS } from "./model.ts";
-import { diskOf, kill, start, stop, untilDurable } from "./world.ts";
+import { checkInTheMidst } from "./answers.ts";
+import type { Source } from "./answers.ts";
+import { EVERY_MS, FIRST_MS, HOURS } from "./model.ts";
+import { erases, makesManifests, orchestratorKilled, removesManifests } from "./operations.ts";
+import { diskOf, kill, SETTLE_MS, start, stop, untilDurable } from "./world.ts";
 import type { Host, World } from "./world.ts";
 
 /** Smaller files are known by their inode alone: a copy of one is another file. */
@@ -73,6 +72,9 @@ const EVENTS: readonly Event[] = [
   { name: "lost agent.db:", weight: 3, run: losesDatabase },
   { name: "meets a store that fails:", weight: 6, run: storeFails },
   { name: "erases", weight: 2, run: erases },
+  { name: "is killed while it uploads", weight: 3, run: killedUploading },
+  { name: "makes manifests:", weight: 2, run: makesManifests },
+  { name: "'s operator removes manifests", weight: 1, run: removesManifests },
   { name: "'s orchestrator is killed", weight: 2, run: orchestratorKilled },
 ];
 
@@ -105,6 +107,24 @@ async function killed(world: World, host: Host): Promise<string | null> {
   if (world.random.chance(0.5)) return "";
   await start(world, host);
   return "and starts";
+}
+
+/** It drains, and the store says nothing. */
+async function killedUploading(world: World, host: Host): Promise<string | null> {
+  const { random, fleet, proxy, ballast } = world;
+  if (proxy === null || !host.isUp || ballast.has(host.name)) return null;
+  const program = fleet.agent(host.name);
+  await program.waitForLine(/Agent .* reads/, SETTLE_MS);
+  const before = proxy.count(/^PUT/);
+  const fault: Fault = random.pick([{ kind: "silence" }, { kind: "lost_reply" }]);
+  proxy.rule = { fault, only: /^PUT/ };
+  program.kill("SIGTERM");
+  const ended = program.ended(SETTLE_MS); // where there is nothing to upload
+  const isUploading = () => eventually(() => proxy.count(/^PUT/) > before, SETTLE_MS);
+  await Promise.race([ended, isUploading().catch(() => {})]);
+  await kill(world, host);
+  proxy.rule = null;
+  return fault.kind;
 }
 
 async function restarted(world: World, host: Host): Promise<string | null> {
@@ -153,32 +173,4 @@ function storeFails({ random, proxy }: World): string | null {
   const times = random.chance(0.3) ? undefined : random.between(1, 12);
   proxy.rule = { fault, only, ...times === undefined ? {} : { times } };
   return `${fault.kind} ${only} ${times ?? "from now on"}`;
-}
-
-/** A client or all of some hours. */
-async function erases(world: World): Promise<string | null> {
-  const { random, fleet, erasures } = world;
-  const from = random.between(0, HOURS - 1);
-  const sinceMs = FIRST_MS + from * EVERY_MS + random.between(0, 1) * HOUR_MS / 2;
-  const untilMs = sinceMs + random.between(1, 30) * HOUR_MS;
-  const address = random.chance(0.7) ? addressOf(random.between(1, 5)) : null;
-  const [since, until] = [sinceMs, untilMs].map((ms) => new Date(ms).toISOString());
-  if (since === undefined || until === undefined || untilMs > Date.now()) return null;
-  const options = {
-    ...{ config: fleet.path("orchestrator.yaml"), stream: "logs", wait: "5s", since, until },
-    ...{ key: fleet.env.LOGVEND_KEY, confirm: `erase logs ${since} ${until}` },
-    ...address === null ? {} : { where: `remote_addr = '${address}'` },
-  };
-  const terminal = new CapturedTerminal();
-  const client = new ApiClient(fleet.url);
-  const code = await eraseCommand({ options, client, terminal }).catch((error) => error.message);
-  const id = /^erasure (\S+)$/m.exec(terminal.stderr)?.[1];
-  if (id !== undefined) erasures.push({ id, sinceMs, untilMs, address, isSettled: false });
-  return `${address ?? "all"} ${since} ${until}: ${id ?? "not begun"}, ${code}`;
-}
-
-async function orchestratorKilled({ fleet }: World): Promise<string | null> {
-  await fleet.killOrchestrator();
-  await fleet.startOrchestrator();
-  return "";
 }

@@ -1,5 +1,6 @@
 /** Reads an archive as any other engine does: the objects, and one DuckDB over them. */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GetObjectCommand, paginateListObjectsV2 } from "@aws-sdk/client-s3";
 import type { S3Client } from "@aws-sdk/client-s3";
@@ -44,7 +45,7 @@ const KEY =
 export async function readArchive(objects: ArchivedObjects) {
   await using folder = await TempFolder.make();
   await objects(folder.path);
-  const keys = [...filesBelow(folder.path, "")].filter((key) => key.startsWith("stream="));
+  const keys = [...filesBelow(folder.path)].filter((key) => key.startsWith("stream="));
   const chunks = Map.groupBy(keys, (key) => {
     const [, stream, host, origin] = KEY.exec(key) ?? [];
     if (origin === undefined) throw new Error(`${key} is in the archive`);
@@ -63,7 +64,7 @@ export async function readArchive(objects: ArchivedObjects) {
 
 /** SHA-256 of each chunk below a folder, by key. */
 export function hashesBelow(folder: string): Map<string, string> {
-  const keys = [...filesBelow(folder, "")].filter((key) => key.startsWith("stream="));
+  const keys = [...filesBelow(folder)].filter((key) => key.startsWith("stream="));
   return new Map(keys.map((key) => [key, sha256(Deno.readFileSync(join(folder, key)))]));
 }
 
@@ -100,7 +101,9 @@ async function linesOf(
   }
 }
 
-function* filesBelow(folder: string, below: string): Generator<string> {
+/** Paths within it; none where there is no folder. */
+export function* filesBelow(folder: string, below = ""): Generator<string> {
+  if (!existsSync(join(folder, below))) return;
   for (const { name, isDirectory } of Deno.readDirSync(join(folder, below))) {
     if (isDirectory) yield* filesBelow(folder, join(below, name));
     else yield join(below, name);

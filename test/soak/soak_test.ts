@@ -2,10 +2,9 @@
  * Random histories of two hosts and their archive: whatever fails, the archive has every line that was
  * written and not erased once, and so have answers.
  */
-import { Random } from "../faults/random.ts";
 import { isCephThere } from "../harness/ceph/root.ts";
 import { SEED, times } from "../harness/seed.ts";
-import { settle } from "./checks.ts";
+import { settle } from "./settle.ts";
 import { happen } from "./events.ts";
 import { makeWorld } from "./world.ts";
 import type { StoreKind, World } from "./world.ts";
@@ -26,7 +25,7 @@ for (let seed = SEED; seed < SEED + Math.ceil(times(1) / PHASES); seed++) {
 }
 
 async function live(seed: number, kind: StoreKind) {
-  await using world = await makeWorld(new Random(seed), kind);
+  await using world = await makeWorld(seed, kind);
   try {
     for (let phase = 0; phase < PHASES; phase++) {
       for (let i = 0; i < EVENTS; i++) await happen(world);

@@ -1,7 +1,9 @@
 /** Two hosts of one region, an orchestrator, and an archive behind a line that can fail. */
 import { join } from "node:path";
+import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { mountTmpfs } from "../faults/disk.ts";
-import type { Random } from "../faults/random.ts";
+import { Random } from "../faults/random.ts";
 import { LogFile } from "../faults/writer.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -41,26 +43,33 @@ export interface Host {
 }
 
 export interface World extends AsyncDisposable {
+  /** What happens. */
   random: Random;
+  /** How it is looked at: how often that is depends on the machine. */
+  looks: Random;
   fleet: TestFleet;
   hosts: Host[];
   erasures: Erasure[];
   /** Null: the store is a folder. */
   proxy: FaultProxy | null;
   archive: ArchivedObjects;
+  /** The same as agents reach it. */
+  openStore: () => Promise<ObjectStore>;
   /** Files that take all room on disks. */
   ballast: Map<string, string>;
   /** What was done, for who reads of a failure. */
   story: string[];
+  /** What never holds, and was seen. */
+  problems: string[];
 }
 
 /** Resolves when both hosts are online. */
-export async function makeWorld(random: Random, kind: StoreKind): Promise<World> {
+export async function makeWorld(seed: number, kind: StoreKind): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
   const dataDir = (host: string) => folder.join("disks", host, "data");
   for (const host of HOSTS) await makeDisk(stack, folder.join("disks", host));
-  const { yaml, proxy, archive } = kind === "ceph"
+  const { yaml, ...store } = kind === "ceph"
     ? await cephArchive(stack, folder)
     : folderArchive(folder);
   const trust = 'trust_erase: [ "$KEY" ]';
@@ -77,11 +86,12 @@ export async function makeWorld(random: Random, kind: StoreKind): Promise<World>
   );
   const owned = stack.move();
   return {
-    ...{ random, fleet, proxy, archive },
+    ...{ random: new Random(seed), looks: new Random(seed), fleet, ...store },
     hosts: HOSTS.map((name) => hostOf(fleet, name, dataDir(name))),
     erasures: [],
     ballast: new Map(),
     story: [],
+    problems: [],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -103,7 +113,8 @@ function hostOf(fleet: TestFleet, name: string, dataDir: string): Host {
 
 function folderArchive(folder: TempFolder) {
   const path = folder.join("archive");
-  return { yaml: `{ url: 'file:${path}' }`, proxy: null, archive: folderObjects(path) };
+  const openStore = () => Promise.resolve(new FolderStore(path));
+  return { yaml: `{ url: 'file:${path}' }`, proxy: null, archive: folderObjects(path), openStore };
 }
 
 async function cephArchive(stack: AsyncDisposableStack, folder: TempFolder) {
@@ -116,7 +127,8 @@ async function cephArchive(stack: AsyncDisposableStack, folder: TempFolder) {
     `path_style: true, credentials: { ${keys} } }`;
   const client = adminClient(ceph);
   stack.defer(() => client.destroy());
-  return { yaml, proxy, archive: bucketObjects(client, bucket.name, "logs/") };
+  const openStore = () => bucket.open({ endpoint: proxy.endpoint });
+  return { yaml, proxy, archive: bucketObjects(client, bucket.name, "logs/"), openStore };
 }
 
 /** Starts the agent, that keeps what it has sealed or, as soon as it is archived, does not. */
