@@ -70,6 +70,7 @@ const EVENTS: readonly Event[] = [
   { name: "starts with retention", weight: 2, run: retires },
   { name: "has a full disk", weight: 2, run: fillDisk },
   { name: "lost agent.db:", weight: 3, run: losesDatabase },
+  { name: "lost its data folder", weight: 2, run: losesFolder },
   { name: "meets a store that fails:", weight: 6, run: storeFails },
   { name: "erases", weight: 2, run: erases },
   { name: "is killed while it uploads", weight: 3, run: killedUploading },
@@ -146,14 +147,23 @@ function fillDisk({ ballast }: World, host: Host): string | null {
   return "";
 }
 
-/** A host of which chunks are gone would read its files again: their positions are gone with agent.db. */
 async function losesDatabase(world: World, host: Host): Promise<string | null> {
-  if (host.hasRetired || world.ballast.has(host.name)) return null;
+  if (world.ballast.has(host.name)) return null;
   if (host.isUp) await (world.random.chance(0.5) ? kill(world, host) : stop(world, host));
   const what = await harmDatabase(host, world.random);
   host.hasLostCounts = true;
   await start(world, host);
   return what;
+}
+
+/** What was not archived is still in the log files. */
+async function losesFolder(world: World, host: Host): Promise<string | null> {
+  if (world.ballast.has(host.name)) return null;
+  if (host.isUp) await (world.random.chance(0.5) ? kill(world, host) : stop(world, host));
+  await Deno.remove(host.dataDir, { recursive: true });
+  host.hasLostCounts = true;
+  await start(world, host);
+  return "";
 }
 
 const FAULTS: readonly Fault[] = [

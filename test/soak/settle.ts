@@ -33,6 +33,7 @@ export async function settle(world: World) {
   await start(world, first);
   await world.fleet.online(1, SETTLE_MS);
   await eventually(() => checkWhole(world, "auto"), SETTLE_MS); // it answers for the others
+  for (const host of world.hosts) deleteRotated(world, host);
   for (const other of others) await start(world, other);
   await world.fleet.online(world.hosts.length, SETTLE_MS);
   await eventually(() => checkWhole(world, "auto"), SETTLE_MS);
@@ -40,6 +41,13 @@ export async function settle(world: World) {
   await checkNeedle(world);
   await checkAccount(world);
   assert.deepEqual(world.problems, []);
+}
+
+/** All of them has been archived. */
+function deleteRotated({ random, story }: World, { name, files }: Host) {
+  if (random.chance(0.5)) return;
+  for (const path of files.flatMap((file) => file.rotated())) Deno.removeSync(path);
+  story.push(`${name} deletes what was rotated`);
 }
 
 /** Stops the agent when it has archived everything. */

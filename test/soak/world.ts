@@ -34,8 +34,6 @@ export interface Host {
   files: LogFile[];
   dataDir: string;
   isUp: boolean;
-  /** Whether chunks may have left its disk. */
-  hasRetired: boolean;
   /** Whether its counts began anew. */
   hasLostCounts: boolean;
   /** A copy of agent.db of an earlier time. */
@@ -107,7 +105,7 @@ function hostOf(fleet: TestFleet, name: string, dataDir: string): Host {
     new LogFile(fleet.logFile(name), lines),
     new LogFile(`${fleet.logFile(name)}-api`, lines, "json"),
   ];
-  const none = { hasRetired: false, hasLostCounts: false, oldCopy: null };
+  const none = { hasLostCounts: false, oldCopy: null };
   return { name, lines, files, dataDir, isUp: true, ...none };
 }
 
@@ -136,7 +134,7 @@ export async function start({ fleet }: World, host: Host, retention = "") {
   const path = fleet.configFile(host.name);
   const text = (await Deno.readTextFile(path)).replace(/^retention:.*\n/m, "");
   await Deno.writeTextFile(path, retention === "" ? text : `retention: ${retention}\n${text}`);
-  if (retention !== "") host.hasRetired = true;
+  if (retention !== "") host.oldCopy = null; // it would not know of chunks that are gone
   fleet.startAgent(host.name);
   host.isUp = true;
 }
