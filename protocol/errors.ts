@@ -68,5 +68,20 @@ export class LogvendError extends Error {
 
 /** The text of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
+  return [...new Set(inOrder(thrown).map(textOf))].join("; then: ");
+}
+
+/** What failed first: closing what it had open may have failed after it, for the same reason mostly. */
+export function firstOf(thrown: unknown): unknown {
+  return inOrder(thrown)[0];
+}
+
+function inOrder(thrown: unknown): unknown[] {
+  return thrown instanceof SuppressedError
+    ? [...inOrder(thrown.suppressed), ...inOrder(thrown.error)]
+    : [thrown];
+}
+
+function textOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
