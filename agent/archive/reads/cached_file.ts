@@ -117,22 +117,17 @@ export function removeFile({ path }: Pick<CachedFile, "path">) {
 /** The files of a folder that have notes, the oldest first; others are removed. */
 export async function loadFiles(folder: string): Promise<CachedFile[]> {
   const found: { file: CachedFile; notedMs: number }[] = [];
-  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
-  for (const name of names) {
+  const unused = new Set((await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name));
+  for (const name of [...unused].filter((name) => unused.has(`${name}${NOTE_END}`))) {
     const path = join(folder, name);
-    if (name.endsWith(NOTE_END)) continue;
-    const note = names.includes(`${name}${NOTE_END}`) ? await readNote(noteOf(path)) : null;
-    if (note === null) {
-      await Deno.remove(path, { recursive: true });
-      continue;
-    }
+    const note = await readNote(noteOf(path));
+    if (note === null) continue;
     const notedMs = (await Deno.stat(noteOf(path))).mtime?.getTime() ?? 0;
     found.push({ file: fileOf(path, note), notedMs });
+    unused.delete(name);
+    unused.delete(`${name}${NOTE_END}`);
   }
-  for (const name of names.filter((name) => name.endsWith(NOTE_END))) {
-    const isUsed = found.some(({ file }) => noteOf(file.path) === join(folder, name));
-    if (!isUsed) await Deno.remove(join(folder, name), { recursive: true });
-  }
+  for (const name of unused) await Deno.remove(join(folder, name), { recursive: true });
   return found.toSorted((a, b) => a.notedMs - b.notedMs).map(({ file }) => file);
 }
 
