@@ -14,7 +14,7 @@ import type { FormerFolder } from "../store/recovery/former_folder.ts";
 import type { FormerLines } from "../store/recovery/former_lines.ts";
 import type { RegionCatalog } from "./catalog/open_catalog.ts";
 import { archivedRuns, positionColumns } from "./archived_runs.ts";
-import { findChunks } from "./queries/find_chunks.ts";
+import { findBounds, findChunks } from "./queries/find_chunks.ts";
 import type { FooterFacts } from "../../queries/chunk/check_footer.ts";
 import { ChunkError } from "../../queries/chunk/chunk_error.ts";
 import { retried } from "./reads/retried.ts";
@@ -118,7 +118,8 @@ class Regaining {
       regions: null,
     };
     const onUnreadable = () => {}; // it is listed; queries say so
-    const { chunks } = await findChunks({ ...catalog, self, onUnreadable }, scope, this.signal);
+    const parts = { ...catalog, self, ...findBounds(), onUnreadable };
+    const { chunks } = await findChunks(parts, scope, this.signal);
     const slots = new Slots(CHUNKS_AT_ONCE);
     const looked = await Promise.allSettled(
       chunks.reverse().map(async (chunk) => {

@@ -26,8 +26,9 @@ const NOTHING_READ: HostCoverage = {
   behind_bytes: 0,
 };
 
-/** One table of each at least: the lists may be empty. */
-export function listAnswer({ chunks, hours }: FoundChunks): HostAnswer {
+/** One table of each at least: the lists may be empty. What was found goes with the answer. */
+export function listAnswer(found: FoundChunks): HostAnswer {
+  const { chunks, hours } = found;
   const inTables = <T>(
     all: readonly T[],
     { table, columns, textsOf }: {
@@ -49,6 +50,6 @@ export function listAnswer({ chunks, hours }: FoundChunks): HostAnswer {
     ],
     coverage: NOTHING_READ,
     sqlMs: 0,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(found[Symbol.dispose]()),
   };
 }

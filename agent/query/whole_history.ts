@@ -2,6 +2,7 @@
 import { uniteShapes } from "../../protocol/schema/stream_shape.ts";
 import type { ChunkReference } from "../../protocol/archive/archive_piece.ts";
 import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { originOf } from "../../protocol/chunk/chunk_id.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
@@ -55,6 +56,7 @@ export function wholeHistory(
     tables: () => store.tables(),
     async snapshot(request) {
       const found = await asked((until) => archive.find(scope, until), limits);
+      using _listed = typeof found === "string" ? null : found;
       const held = await store.snapshot(request);
       try {
         if (typeof found === "string") return without(held, archive, found);
@@ -91,7 +93,8 @@ async function asked<T>(
     return await work(AbortSignal.any([signal, soon]));
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof ObjectStoreError) return error.message;
+    const isBusy = error instanceof LogvendError && error.code === "unavailable";
+    if (isBusy || error instanceof ObjectStoreError) return error.message;
     if (!soon.aborted) throw error;
     return `the archive has not answered within ${formatDurationMs(archiveMs)}`;
   }

@@ -17,8 +17,8 @@ export interface ArchiveScope {
   regions: readonly string[] | null;
 }
 
-/** What of an archive a question has to read. */
-export interface FoundChunks {
+/** What of an archive a question has to read. Its share of memory is given back with it. */
+export interface FoundChunks extends Disposable {
   /** By key. */
   chunks: ListedChunk[];
   /** Of which hours of the range it has how many chunks, ruled out or not. */

@@ -1,5 +1,6 @@
 /** Asks the fleet: checks and plans a question, sends it to the hosts, merges what they answer. */
 import { getLogger } from "@logtape/logtape";
+import { ChunkRoom } from "../../protocol/archive/chunk_room.ts";
 import type { QueryClaims } from "../../protocol/signing/claims.ts";
 import { open, parseBody } from "../../protocol/wire/envelope.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
@@ -33,6 +34,9 @@ import type { WorkspacePool } from "./workspace.ts";
 /** Each running query holds a DuckDB of its own; explained ones ask hosts as well. */
 const ASKING_MAX = 16;
 
+/** Named by all questions at once, some 500 bytes each. */
+const ARCHIVED_CHUNKS_MAX = 1_000_000;
+
 const log = getLogger(["orchestrator", "fanout"]);
 
 export interface FanoutParts extends PreparingParts, HostCommandsParts {
@@ -59,6 +63,7 @@ export interface AskOptions {
 export class Fanout {
   private readonly running = new Map<string, Collector>();
   private readonly commands: HostCommands;
+  private readonly chunkRoom = new ChunkRoom(ARCHIVED_CHUNKS_MAX);
   private asking = 0;
 
   constructor(private readonly parts: FanoutParts) {
@@ -77,8 +82,9 @@ export class Fanout {
     const plan = await planning;
     const reading = readingOf(catalog, audience.asked, read);
     const signal = AbortSignal.timeout(claims.limits.timeout_ms);
+    using part = this.archiveOf(prepared, { folder: noFolder, kept: null });
     const [archive = null, verdicts] = await Promise.all([
-      this.archiveOf(prepared, { folder: noFolder, kept: null })?.find(signal),
+      part?.find(signal),
       this.verdicts(prepared),
     ]);
     const queryId = queryIdOf(claims.id);
@@ -150,7 +156,7 @@ export class Fanout {
       ask: this.commands.asker("query", prepared),
       acknowledge: (host, seq) => this.commands.acknowledge(host, { request: claims.id, seq }),
     });
-    const archive = this.archiveOf(prepared, { folder: () => workspace.folder(), kept });
+    using archive = this.archiveOf(prepared, { folder: () => workspace.folder(), kept });
     this.running.set(claims.id, collector);
     try {
       collector.ask();
@@ -188,8 +194,8 @@ export class Fanout {
     prepared: PreparedQuestion,
     own: { folder: () => string; kept: KeptQuestion | null },
   ): ArchivePart | null {
-    const { commands, running } = this;
-    return archiveOf({ ...this.parts, commands, running }, prepared, own);
+    const { commands, running, chunkRoom } = this;
+    return archiveOf({ ...this.parts, commands, running, chunkRoom }, prepared, own);
   }
 
   /** Takes a message of `a/{host}/ack` or `a/{host}/res/…`; what is none of ours is logged. */

@@ -19,8 +19,48 @@ export async function listDay(
   day: CatalogDay,
   signal: AbortSignal,
 ): Promise<DayChunk[]> {
+  const hours: DayChunk[][] = [];
+  await lookThroughDay(store, day, { take: (chunks) => void hours.push(chunks), signal });
+  return hours.flat();
+}
+
+/** Of a key below its day: `hour=19/`. */
+const HOUR_LENGTH = 8;
+
+/**
+ * The same hour by hour: no more than one is held. A list that breaks off is begun anew; hours that
+ * were taken are not given again.
+ * @throws {ObjectStoreError} and what `take` throws
+ */
+export async function lookThroughDay(
+  store: ObjectStore,
+  day: CatalogDay,
+  { take, signal }: { take: (chunks: DayChunk[]) => void; signal: AbortSignal },
+): Promise<void> {
   const folder = `${chunkFolder(day)}date=${day.date}/`;
-  const objects = await retried(() => Array.fromAsync(store.list(folder, signal)), { signal });
+  let taken = ""; // the last hour of those
+  await retried(async () => {
+    const before = taken;
+    let [hour, objects]: [string, ListedObject[]] = ["", []];
+    const give = () => {
+      if (hour <= before) return;
+      take(chunksOf(objects));
+      taken = hour;
+    };
+    for await (const object of store.list(folder, signal)) {
+      const next = object.key.slice(folder.length, folder.length + HOUR_LENGTH);
+      if (next !== hour) {
+        give();
+        [hour, objects] = [next, []];
+      }
+      objects.push(object);
+    }
+    give();
+  }, { signal });
+}
+
+/** Chunks of one origin are of one hour. */
+function chunksOf(objects: readonly ListedObject[]): DayChunk[] {
   return counting(objects).flatMap((object) => {
     const place = parseChunkPath(object.key);
     return place === null ? [] : [{ place, object }];

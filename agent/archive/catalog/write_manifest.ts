@@ -77,7 +77,7 @@ export async function writeManifest(path: string, manifest: NewManifest): Promis
   const whole: ManifestFacts = {
     ...{ version: CATALOG_VERSION, ...day, ...facts },
     chunks: entries.length,
-    hosts: hostHours(entries),
+    hosts: hoursOf(entries),
     entries: rows,
     fingerprints,
   };
@@ -90,23 +90,32 @@ export async function writeManifest(path: string, manifest: NewManifest): Promis
   return whole;
 }
 
+function hoursOf(entries: readonly CatalogEntry[]): ManifestFacts["hosts"] {
+  const hours = new HostHours();
+  for (const entry of entries) hours.add(entry);
+  return hours.all();
+}
+
 function inOrder(a: CatalogEntry, b: CatalogEntry): number {
   if (a.hour !== b.hour) return a.hour - b.hour;
   if (a.host !== b.host) return a.host < b.host ? -1 : 1;
   return a.chunk < b.chunk ? -1 : 1;
 }
 
-/** By host, as facts have it. */
-export function hostHours(
-  chunks: readonly Pick<CatalogEntry, "host" | "hour">[],
-): Record<string, string> {
-  const hosts = new Map<string, number[]>();
-  for (const { host, hour } of chunks) {
-    const counts = hosts.get(host) ?? [];
+/** How many chunks hosts have of the hours of a day, as facts have it. */
+export class HostHours {
+  private readonly hosts = new Map<string, number[]>();
+
+  add({ host, hour }: Pick<CatalogEntry, "host" | "hour">) {
+    const counts = this.hosts.get(host) ?? [];
     counts[hour] = (counts[hour] ?? 0) + 1;
-    hosts.set(host, counts);
+    this.hosts.set(host, counts);
   }
-  return Object.fromEntries([...hosts].map(([host, counts]) => [host, dayCounts(counts)]));
+
+  /** By host. */
+  all(): Record<string, string> {
+    return Object.fromEntries([...this.hosts].map(([host, counts]) => [host, dayCounts(counts)]));
+  }
 }
 
 /** Rows as any reader of Parquet has them. */

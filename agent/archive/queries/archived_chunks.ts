@@ -19,7 +19,8 @@ import { lendTable } from "../reads/archived_tables.ts";
 import type { ArchivedTable } from "../reads/archived_tables.ts";
 import type { CachedObject } from "../reads/chunk_cache.ts";
 import type { RegionCatalog } from "../catalog/open_catalog.ts";
-import { findChunks } from "./find_chunks.ts";
+import { findBounds, findChunks } from "./find_chunks.ts";
+import type { FindBounds } from "./find_chunks.ts";
 import { retried } from "../reads/retried.ts";
 import { scopeFilter } from "./scope.ts";
 import type { Onlooker } from "./scope.ts";
@@ -33,6 +34,8 @@ const DISTRUSTED_MAX = 1_000;
 export interface ArchivedChunksOptions {
   catalog: Pick<RegionCatalog, "store" | "cache" | "shelf" | "changes" | "own">;
   self: Onlooker;
+  /** How many chunks questions may name at once. @default 400,000 */
+  chunksMax?: number;
 }
 
 export class ArchivedChunks implements QueryArchive, AsyncDisposable {
@@ -41,18 +44,25 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
   /** What is being said of them in the archive; no query waits for it. */
   private readonly saying = new Set<Promise<void>>();
   private readonly end = new AbortController();
+  private readonly bounds: FindBounds;
 
-  constructor(private readonly options: ArchivedChunksOptions) {}
+  constructor(private readonly options: ArchivedChunksOptions) {
+    this.bounds = findBounds(options.chunksMax);
+  }
 
   get host(): string {
     return this.options.self.host;
   }
 
   async find(scope: ArchiveScope, signal: AbortSignal): Promise<FoundChunks> {
-    const { catalog: { store, shelf, changes }, self } = this.options;
+    const { bounds, options: { catalog: { store, shelf, changes }, self } } = this;
     const onUnreadable = (day: ChangedDay, { key, etag }: ListedObject, { message }: Error) =>
       this.distrust(day, { id: `${key} ${etag}`, reason: message });
-    return await findChunks({ store, shelf, changes, self, onUnreadable }, scope, signal);
+    return await findChunks(
+      { store, shelf, changes, self, ...bounds, onUnreadable },
+      scope,
+      signal,
+    );
   }
 
   open(

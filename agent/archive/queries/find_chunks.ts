@@ -13,16 +13,18 @@ import type {
 import { ArchivedHours, dayMsOf, touchesDay } from "../../../protocol/archive/archived_hours.ts";
 import { ObjectStoreError } from "../../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
-import { LogvendError } from "../../../protocol/errors.ts";
 import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import type { ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import { ChunkRoom } from "../../../protocol/archive/chunk_room.ts";
+import type { ChunkShare } from "../../../protocol/archive/chunk_room.ts";
 import type { ArchiveScope, FoundChunks } from "../../store/query_archive.ts";
-import { datesOf, listDay } from "../catalog/list_day.ts";
+import { datesOf, lookThroughDay } from "../catalog/list_day.ts";
+import type { DayChunk } from "../catalog/list_day.ts";
 import { legible, UnreadableManifest } from "../catalog/shelf.ts";
 import type { ManifestShelf, OpenManifest } from "../catalog/shelf.ts";
 import type { CatalogEntry } from "../../../protocol/archive/catalog/manifest.ts";
-import { hostHours } from "../catalog/write_manifest.ts";
+import { HostHours } from "../catalog/write_manifest.ts";
 import { mayHold } from "../../../queries/chunk/choose.ts";
 import { retried } from "../reads/retried.ts";
 import { Slots } from "../reads/slots.ts";
@@ -33,16 +35,30 @@ import type { Onlooker } from "./scope.ts";
 /** Days that are looked at at once: each takes a request or two. */
 const DAYS_AT_ONCE = 32;
 
-/** More chunks of one question would take longer than any question may. */
-const CHUNKS_MAX = 1_000_000;
-
 /** A footer and one request for columns. */
 const USUAL_REQUESTS = 2;
 
 /** More texts of one column rule few chunks out. */
 const TEXTS_MAX = 100;
 
-export interface FindParts {
+/** Of all questions together, some 500 bytes each: a year of 45 hosts. */
+const CHUNKS_MAX = 400_000;
+
+/** Of the days that are looked at: their rows take 600 bytes each meanwhile. */
+const ROWS_MAX = 200_000;
+
+/** What all that look for chunks at once have of memory. */
+export interface FindBounds {
+  room: ChunkRoom;
+  /** A slot for each chunk of the days whose rows are read. */
+  rows: Slots;
+}
+
+export function findBounds(chunksMax = CHUNKS_MAX): FindBounds {
+  return { room: new ChunkRoom(chunksMax), rows: new Slots(ROWS_MAX) };
+}
+
+export interface FindParts extends FindBounds {
   store: ObjectStore;
   shelf: ManifestShelf;
   changes: ChangesReader;
@@ -54,21 +70,30 @@ export interface FindParts {
 /** What a manifest says of chunks, by key. */
 type KnownEntries = ReadonlyMap<string, CatalogEntry & { isRuledOut: boolean }>;
 
-/** What a day has: of those in the scope the chunks, and until when hosts have any. */
-interface FoundDay {
-  chunks: ListedChunk[];
-  /** By host, of the day (archived_hours.ts). */
-  hosts: Record<string, string>;
-}
-
-/** By key. @throws {LogvendError} of the store; bad_sql, for more chunks than one question may read */
+/** By key. @throws {LogvendError} of the store, and of the room for chunks */
 export async function findChunks(
   parts: FindParts,
   scope: ArchiveScope,
   signal: AbortSignal,
 ): Promise<FoundChunks> {
+  const share = parts.room.open();
+  try {
+    return await findInto(share, { parts, scope, signal });
+  } catch (error) {
+    share[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function findInto(
+  share: ChunkShare,
+  { parts, scope, signal }: { parts: FindParts; scope: ArchiveScope; signal: AbortSignal },
+): Promise<FoundChunks> {
   const { store, self: { region } } = parts;
-  const found: FoundChunks = { chunks: [], hours: [] };
+  const found: FoundChunks = {
+    ...{ chunks: [], hours: [] },
+    [Symbol.dispose]: () => share[Symbol.dispose](),
+  };
   if (scope.regions?.includes(region) === false) return found;
   const isSelected = selectsHost(scope, parts.self);
   const bounds = { sinceMs: msOf(scope.since), untilMs: msOf(scope.until) };
@@ -76,10 +101,12 @@ export async function findChunks(
   const slots = new Slots(DAYS_AT_ONCE);
   const changes = await readChanges(parts, signal); // before manifests: see KnownChanges
   const findDay = async (stream: string, date: string, manifest: ListedObject | undefined) => {
-    const day = await new Day(parts, scope, { stream, date }).find(manifest, changes, signal);
-    for (const chunk of day.chunks) found.chunks.push(chunk);
-    if (found.chunks.length > CHUNKS_MAX) throw tooMany();
-    for (const [host, counts] of Object.entries(day.hosts)) {
+    const take = (chunk: ListedChunk) => {
+      share.take(1);
+      found.chunks.push(chunk);
+    };
+    const day = new Day(parts, { scope, take }, { stream, date });
+    for (const [host, counts] of Object.entries(await day.find(manifest, changes, signal))) {
       if (!isSelected({ host, region })) continue;
       hours.add({ host, stream, dayMs: dayMsOf(date) }, counts, bounds);
     }
@@ -97,7 +124,8 @@ export async function findChunks(
   };
   await Promise.all(Object.keys(scope.needs).map(findStream));
   found.chunks.sort((a, b) => a.key < b.key ? -1 : 1);
-  return { ...found, hours: hours.runs() };
+  found.hours = hours.runs();
+  return found;
 }
 
 /** Null: nobody can say what has changed, so no manifest is taken for whole. */
@@ -134,37 +162,53 @@ function msOf(iso: string | null): number | null {
   return iso === null ? null : Date.parse(iso);
 }
 
+/** By host, how many chunks it has of the hours of a day (archived_hours.ts). */
+type DayHours = Record<string, string>;
+
+interface DayQuestion {
+  scope: ArchiveScope;
+  /** Called for every chunk that it has to read. */
+  take: (chunk: ListedChunk) => void;
+}
+
 /** One day of one stream. */
 class Day {
+  private readonly isSelected: (host: string) => boolean;
   private readonly inScope: (key: string) => ChunkPlace | null;
   /** By column in lower case, texts of which rows that matter have one. */
   private readonly values: [column: string, texts: readonly string[]][];
 
   constructor(
     private readonly parts: FindParts,
-    private readonly scope: ArchiveScope,
+    private readonly question: DayQuestion,
     private readonly day: { stream: string; date: string },
   ) {
     const { self } = parts;
+    const { scope } = question;
     this.inScope = scopeFilter(scope, self);
+    const isSelected = selectsHost(scope, self);
+    this.isSelected = (host) => isSelected({ host, region: self.region });
     this.values = Object.entries(scope.needs[day.stream]?.values ?? {})
       .filter(([, texts]) => texts.length <= TEXTS_MAX)
       .map(([column, texts]) => [column.toLowerCase(), texts]);
   }
 
+  /** Takes its chunks, and says by host until when there are any, of hosts in no scope too. */
   async find(
     object: ListedObject | undefined,
     changes: KnownChanges | null,
     signal: AbortSignal,
-  ): Promise<FoundDay> {
+  ): Promise<DayHours> {
     if (object === undefined || changes === null) return await this.list(null, signal);
     try {
       const open = await this.parts.shelf.open(object, signal);
-      const { listed_ms: listedMs, changes: tokens } = open.manifest.facts;
+      const { listed_ms: listedMs, changes: tokens, chunks } = open.manifest.facts;
       const isWhole = listedMs !== null && isClosed(this.day.date, listedMs) &&
         changes.areKnown(this.day, tokens);
-      if (isWhole) return await legible(object, () => this.look(open), signal);
-      return await this.list(await legible(object, () => this.ruledOut(open), signal), signal);
+      return await this.parts.rows.run(async () => {
+        if (isWhole) return await legible(object, () => this.look(open), signal);
+        return await this.list(await legible(object, () => this.ruledOut(open), signal), signal);
+      }, chunks);
     } catch (error) {
       if (!(error instanceof UnreadableManifest)) throw error;
       this.parts.onUnreadable(this.day, object, error);
@@ -173,48 +217,46 @@ class Day {
   }
 
   /** By the manifest alone. */
-  private async look(open: OpenManifest): Promise<FoundDay> {
-    const found: FoundDay = { chunks: [], hosts: open.manifest.facts.hosts };
-    const rows = await this.rowsOf(open);
-    if (rows?.size === 0) return found;
-    for (const [row, entry] of (await open.manifest.entries(open.read)).entries()) {
+  private async look({ manifest, read }: OpenManifest): Promise<DayHours> {
+    const { hosts } = manifest.facts;
+    const rows = await this.rowsOf({ manifest, read });
+    if (rows?.size === 0) return hosts;
+    const isWanted = (host: string, row: number) =>
+      rows?.has(row) !== false && this.isSelected(host);
+    for (const { entry } of await manifest.someEntries(read, isWanted)) {
       const key = this.keyOf(entry);
-      if (rows?.has(row) === false || !this.mayMatter(entry) || this.inScope(key) === null) {
-        continue;
+      if (this.mayMatter(entry) && this.inScope(key) !== null) {
+        this.question.take(chunkOf(key, entry));
       }
-      found.chunks.push(chunkOf(key, entry));
     }
-    return found;
+    return hosts;
   }
 
   /** What a manifest says of its chunks, by key, and whether that rules them out. */
   private async ruledOut({ manifest, read }: OpenManifest): Promise<KnownEntries> {
     const rows = await this.rowsOf({ manifest, read });
-    return new Map(
-      (await manifest.entries(read)).map((entry, row) => {
-        const isRuledOut = rows?.has(row) === false || !this.mayMatter(entry);
-        return [this.keyOf(entry), { ...entry, isRuledOut }];
-      }),
-    );
+    const entries = await manifest.someEntries(read, this.isSelected);
+    return new Map(entries.map(({ row, entry }) => {
+      const isRuledOut = rows?.has(row) === false || !this.mayMatter(entry);
+      return [this.keyOf(entry), { ...entry, isRuledOut }];
+    }));
   }
 
   /** By what lies there. */
-  private async list(known: KnownEntries | null, signal: AbortSignal): Promise<FoundDay> {
+  private async list(known: KnownEntries | null, signal: AbortSignal): Promise<DayHours> {
     const { store, self: { region } } = this.parts;
-    const chunks = await listDay(store, { ...this.day, region }, signal);
-    const places = chunks.map(({ place: { host, hour } }) => ({
-      host,
-      hour: Number(hour.slice(11)),
-    }));
-    const found: FoundDay = { chunks: [], hosts: hostHours(places) };
-    for (const { object: { key, bytes, etag } } of chunks) {
-      if (this.inScope(key) === null) continue;
+    const hours = new HostHours();
+    const takeOne = ({ place: { host, hour }, object: { key, bytes, etag } }: DayChunk) => {
+      hours.add({ host, hour: Number(hour.slice(11)) });
+      if (this.inScope(key) === null) return;
       const entry = known?.get(key);
       const isSame = entry?.etag === etag && entry.bytes === bytes;
-      if (isSame && entry.isRuledOut) continue;
-      found.chunks.push(chunkOf(key, { bytes, etag, rows: isSame ? entry.rows : null }));
-    }
-    return found;
+      if (isSame && entry.isRuledOut) return;
+      this.question.take(chunkOf(key, { bytes, etag, rows: isSame ? entry.rows : null }));
+    };
+    const take = (chunks: DayChunk[]) => chunks.forEach(takeOne);
+    await lookThroughDay(store, { ...this.day, region }, { take, signal });
+    return hours.all();
   }
 
   /** Rows of a manifest that may have the texts that are asked for; null: all may. */
@@ -229,7 +271,7 @@ class Day {
 
   /** Whether its times, smallest and largest texts do not rule it out. */
   private mayMatter({ firstUs, lastUs, texts }: CatalogEntry): boolean {
-    const { sinceUs, untilUs } = microseconds(this.scope);
+    const { sinceUs, untilUs } = microseconds(this.question.scope);
     return (firstUs === null || firstUs < untilUs) && (lastUs === null || lastUs >= sinceUs) &&
       this.values.every(([column, values]) => {
         const range = texts[column] ?? { min: null, max: null };
@@ -249,11 +291,4 @@ function chunkOf(
   { bytes, etag, rows }: Pick<CatalogEntry, "bytes" | "etag" | "rows">,
 ): ListedChunk {
   return { key, bytes, etag, rows, readBytes: bytes, requests: USUAL_REQUESTS };
-}
-
-function tooMany(): LogvendError {
-  return new LogvendError(
-    "bad_sql",
-    `The question reads more than ${CHUNKS_MAX} archived chunks: narrow its range or its hosts`,
-  );
 }

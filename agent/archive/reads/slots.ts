@@ -1,19 +1,32 @@
 /** Lets only so many tasks run at once; the others wait in their order. */
 export class Slots {
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting: { taken: number; start: () => void }[] = [];
+  private free: number;
 
-  constructor(private free: number) {}
+  constructor(private readonly count: number) {
+    this.free = count;
+  }
 
-  /** Runs a task when its turn has come. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free--;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+  /** Runs a task when its turn has come. @param slots that it takes; of more than there are, all */
+  async run<T>(task: () => Promise<T>, slots = 1): Promise<T> {
+    const taken = Math.min(slots, this.count);
+    if (this.waiting.length === 0 && taken <= this.free) this.free -= taken;
+    else await new Promise<void>((start) => this.waiting.push({ taken, start }));
     try {
       return await task();
     } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.free++;
-      else next();
+      this.free += taken;
+      this.startNext();
+    }
+  }
+
+  private startNext() {
+    for (;;) {
+      const [next] = this.waiting;
+      if (next === undefined || next.taken > this.free) return;
+      this.waiting.shift();
+      this.free -= next.taken;
+      next.start();
     }
   }
 }

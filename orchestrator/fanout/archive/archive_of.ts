@@ -1,4 +1,7 @@
 /** The part of a prepared question that the archive answers, and how its pieces are asked. */
+import type { ChunkRoom } from "../../../protocol/archive/chunk_room.ts";
+import { LogvendError } from "../../../protocol/errors.ts";
+import { formatBytes } from "../../../protocol/units.ts";
 import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Collector } from "../collector.ts";
@@ -10,6 +13,9 @@ import type { ArchivePart, ArchivePartOptions } from "./archive_part.ts";
 import { askPiece } from "./ask_piece.ts";
 import type { KeptQuestion } from "./kept/kept_question.ts";
 
+/** Of a region, whatever the answer may take: agents name 400,000 chunks at most (some 150 bytes each). */
+const LIST_BYTES_MAX = 256e6;
+
 export interface ArchiveParts {
   fleet: Fleet;
   catalog: ChunkCatalog;
@@ -19,6 +25,8 @@ export interface ArchiveParts {
   now: () => number;
   /** When this orchestrator started, by Date.now(). */
   startedMs: number;
+  /** Of all questions. */
+  chunkRoom: ChunkRoom;
 }
 
 /**
@@ -27,7 +35,7 @@ export interface ArchiveParts {
  * @throws {LogvendError} usage
  */
 export function archiveOf(
-  { fleet, catalog, commands, running, now, startedMs }: ArchiveParts,
+  { fleet, catalog, commands, running, now, startedMs, chunkRoom }: ArchiveParts,
   prepared: PreparedQuestion,
   { folder, kept }: { folder: () => string; kept: KeptQuestion | null },
 ): ArchivePart | null {
@@ -40,8 +48,9 @@ export function archiveOf(
       agent,
       folder,
       timeoutMs: Math.max(1, deadlineMs - now()),
-      bytesMax,
-      overflow: () => tooManyBytes(prepared, null),
+      ...(piece.kind === "list"
+        ? { bytesMax: LIST_BYTES_MAX, overflow: listTooLong }
+        : { bytesMax, overflow: () => tooManyBytes(prepared, null) }),
       running,
       send: (request, host) => pieces.ask(host, request, { ...piece, of }),
       acknowledge: (request, host, seq) => commands.acknowledge(host, { request, seq }),
@@ -52,6 +61,15 @@ export function archiveOf(
     ...{ fleet, catalog, claims, audience, read, ask, nowMs: now(), startedMs },
     kept: kept && { question: kept, planned: prepared.planned },
     folder,
+    chunkRoom,
     referenceBytesMax: pieces.bytesMax,
   });
+}
+
+function listTooLong(): LogvendError {
+  return new LogvendError(
+    "bad_sql",
+    `The question reads so many archived chunks that their list is over ` +
+      `${formatBytes(LIST_BYTES_MAX)}: narrow its range or its hosts`,
+  );
 }

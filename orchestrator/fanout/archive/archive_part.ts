@@ -26,7 +26,7 @@ export interface ArchivedOutcome {
   answer: HostAnswer;
 }
 
-type WorkOptions = "ask" | "referenceBytesMax" | "kept" | "folder" | "startedMs";
+type WorkOptions = "ask" | "referenceBytesMax" | "kept" | "folder" | "startedMs" | "chunkRoom";
 
 export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions> {
   fleet: Fleet;
@@ -86,7 +86,7 @@ function isAway({ kind }: Missing): boolean {
   return kind === "offline" || kind === "retired";
 }
 
-export class ArchivePart {
+export class ArchivePart implements Disposable {
   /** What has been read so far, of all that is to be. */
   progress: ArchiveProgress | null = null;
   private readonly work: ArchiveWork;
@@ -103,6 +103,10 @@ export class ArchivePart {
       isWaiting: options.claims.source === "archive",
       onProgress: (progress) => this.progress = progress,
     });
+  }
+
+  [Symbol.dispose]() {
+    this.work[Symbol.dispose]();
   }
 
   /** The chunks that are to be read. Hosts that are asked themselves have theirs. */

@@ -7,10 +7,11 @@ import {
 } from "../../../protocol/archive/archive_piece.ts";
 import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
 import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
+import type { ChunkRoom, ChunkShare } from "../../../protocol/archive/chunk_room.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
 import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
-import type { HostCoverage } from "../../../protocol/wire/messages.ts";
+import type { HostCoverage, WireError } from "../../../protocol/wire/messages.ts";
 import { fromWireError } from "../../../protocol/wire/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
@@ -52,6 +53,8 @@ export interface ArchiveWorkOptions {
   /** Whether agents that are on their way back are waited for: no host can answer in their place. */
   isWaiting: boolean;
   onProgress: (done: ArchiveProgress) => void;
+  /** Of all questions. */
+  chunkRoom: ChunkRoom;
 }
 
 export interface KeptWork {
@@ -93,10 +96,18 @@ export interface ArchiveResult {
 /** More agents of a region are not asked for its list. */
 const LIST_TRIES_MAX = 3;
 
-export class ArchiveWork {
+export class ArchiveWork implements Disposable {
   readonly result: ArchiveResult = { coverage: [], failed: new Map() };
+  private readonly share: ChunkShare;
 
-  constructor(private readonly options: ArchiveWorkOptions) {}
+  constructor(private readonly options: ArchiveWorkOptions) {
+    this.share = options.chunkRoom.open();
+  }
+
+  /** What it holds of chunks counts no more. */
+  [Symbol.dispose]() {
+    this.share[Symbol.dispose]();
+  }
 
   /** Agents that are there and read the archive of a region: those labelled for it, if there are. */
   agents(region: string): string[] {
@@ -127,7 +138,10 @@ export class ArchiveWork {
     return known?.state === "online" && known.presence.commands.includes(ARCHIVE_COMMAND);
   }
 
-  /** Asks one agent of each region; another one if it cannot say. */
+  /**
+   * Asks one agent of each region; another one if it cannot say.
+   * @throws {LogvendError} what every agent would say, and of the room for chunks
+   */
   async list(signal: AbortSignal): Promise<ArchiveList> {
     const selector = parseSelector(this.options.selector);
     const known = new Set(this.options.fleet.list().map(({ presence }) => presence.region));
@@ -224,7 +238,7 @@ export class ArchiveWork {
 
   /** @throws {LogvendError} what every agent would say */
   private fail({ chunks }: Piece, { host, reason, error }: Extract<Outcome, { kind: "missing" }>) {
-    if (error !== undefined && FINAL_CODES.has(error.code)) throw fromWireError(error);
+    throwFinal(error);
     const hosts = new Set(chunks.map(({ place }) => place.host));
     this.reject([...hosts], `its archived chunks could not be read: ${host}: ${reason}`);
   }
@@ -237,12 +251,20 @@ export class ArchiveWork {
     for (const agent of agents().slice(0, LIST_TRIES_MAX)) {
       const outcome = await this.options.ask(agent, { kind: "list" }, signal);
       if (outcome.kind === "answered") {
-        return { region, ...listed(outcome.answer), reason: null };
+        const list = listed(outcome.answer);
+        this.share.take(list.chunks.length);
+        return { region, ...list, reason: null };
       }
+      throwFinal(outcome.error);
       reason = `${agent}: ${outcome.reason}`;
     }
     return { region, chunks: [], hours: [], reason };
   }
+}
+
+/** @throws {LogvendError} what every agent would say */
+function throwFinal(error: WireError | undefined) {
+  if (error !== undefined && FINAL_CODES.has(error.code)) throw fromWireError(error);
 }
 
 interface RegionList {

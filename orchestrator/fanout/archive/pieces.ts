@@ -37,12 +37,21 @@ const PIECE_BYTES_MAX = 128e6;
 /** Of a reference, beside key and ETag: its number and punctuation. */
 const REFERENCE_BYTES = 24;
 
-/** What of a list is chunks, each once. */
+/** What of a list is chunks, each once. Names and hours are held once, for there are many chunks. */
 export function placed(listed: readonly ListedChunk[]): PlacedChunk[] {
   const chunks = new Map<string, PlacedChunk>();
+  const texts = new Map<string, string>();
+  const once = (text: string) => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
   for (const chunk of listed) {
-    const place = parseChunkPath(chunk.key);
-    if (place !== null) chunks.set(chunk.key, { ...chunk, place });
+    const found = parseChunkPath(chunk.key);
+    if (found === null) continue;
+    const { stream, region, host, hour } = found;
+    const place = { ...found, stream: once(stream), region: once(region), host: once(host) };
+    chunks.set(chunk.key, { ...chunk, place: { ...place, hour: once(hour) } });
   }
   return [...chunks.values()];
 }

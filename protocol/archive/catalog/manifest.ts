@@ -163,6 +163,14 @@ export class Manifest {
 
   /** All chunks, in the order of hours, hosts and ids. @throws {RangeError} for damaged rows */
   async entries(read: ManifestReader): Promise<CatalogEntry[]> {
+    return (await this.someEntries(read, () => true)).map(({ entry }) => entry);
+  }
+
+  /** Those that are wanted, with their rows. @throws {RangeError} for damaged rows */
+  async someEntries(
+    read: ManifestReader,
+    isWanted: (host: string, row: number) => boolean,
+  ): Promise<{ row: number; entry: CatalogEntry }[]> {
     const { entries: { start, end, crc }, indexed, chunks } = this.facts;
     const bytes = await read({ start, end });
     if (crc32(bytes) !== crc) throw new RangeError("damaged rows");
@@ -177,7 +185,9 @@ export class Manifest {
       parsers: PARSERS,
     });
     if (rows.length !== chunks) throw new RangeError(`${rows.length} rows instead of ${chunks}`);
-    return rows.map((row) => entryOf(Row.parse(row), row, indexed));
+    return rows.flatMap((all, row) =>
+      isWanted(String(all.host), row) ? { row, entry: entryOf(Row.parse(all), all, indexed) } : []
+    );
   }
 }
 

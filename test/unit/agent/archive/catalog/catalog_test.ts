@@ -1,5 +1,6 @@
 /** Manifests over a folder: what they rule out, and what is found whatever became of them. */
 import assert from "node:assert/strict";
+import { ArchivedChunks } from "../../../../../agent/archive/queries/archived_chunks.ts";
 import { chunksIn } from "../../../../../protocol/archive/archived_hours.ts";
 import { manifestKey } from "../../../../../protocol/archive/catalog/catalog_keys.ts";
 import { FolderStore } from "../../../../../protocol/archive/folder_store.ts";
@@ -198,5 +199,27 @@ Deno.test("manifests that are lost, cut, altered or strange: answers are right, 
     const found = await Deno.readFile(manifest(0));
     assert.equal(found.length > 0 && found.length !== damage?.length, true, "it is made anew");
     await checkAll(await here.agentOf(), chunks);
+  }
+});
+
+Deno.test("questions name no more chunks at once than there is room for, listed or by manifests", async () => {
+  await using here = await scene();
+  const { agent: { catalog } } = here;
+  const self = { host: "web-1", region: "eu", labels: {} };
+  const archive = new ArchivedChunks({ catalog, self, chunksMax: 11 });
+  for (const isKept of [false, true]) {
+    if (isKept) await catalog.keeper.round(signal);
+    await assert.rejects(archive.find(scopeOf(), signal), {
+      code: "bad_sql",
+      message: /more than 11 archived chunks: narrow/,
+    });
+    const half = scopeOf([], { hosts: ["web-1"] });
+    {
+      using found = await archive.find(half, signal);
+      assert.equal(found.chunks.length, DAYS);
+      await assert.rejects(archive.find(half, signal), { code: "unavailable" });
+    }
+    using found = await archive.find(half, signal);
+    assert.equal(found.chunks.length, DAYS);
   }
 });

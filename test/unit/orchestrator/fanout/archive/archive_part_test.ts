@@ -6,6 +6,7 @@ import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
+import { ChunkRoom } from "../../../../../protocol/archive/chunk_room.ts";
 import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
@@ -48,7 +49,7 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
       ...{ fleet, catalog, claims: CLAIMS, kept: { question, planned } },
       audience: { asked: [], missing: [], pruned: [] },
       read: { tables: ["logs"], since: null, until: null },
-      ...{ nowMs: 0, startedMs: 0, referenceBytesMax: 10_000 },
+      ...{ nowMs: 0, startedMs: 0, referenceBytesMax: 10_000, chunkRoom: new ChunkRoom(10) },
       folder: () => folder.path,
       ask: () => Promise.reject(new Error("nobody is asked")),
     });
@@ -88,7 +89,12 @@ Deno.test("a host that has archived all it had, and nothing of what is asked, is
       ...{ fleet, catalog, claims: { ...CLAIMS, source: "auto" as const }, kept: null },
       audience: { asked: [], missing, pruned: [] },
       read: { tables: ["rejects"], since: "2026-11-20T00:00:00.000Z", until },
-      ...{ nowMs: Date.now(), startedMs: 0, referenceBytesMax: 10_000 },
+      ...{
+        nowMs: Date.now(),
+        startedMs: 0,
+        referenceBytesMax: 10_000,
+        chunkRoom: new ChunkRoom(10),
+      },
       folder: () => folder.path,
       ask: (host) =>
         Promise.resolve({

@@ -6,6 +6,12 @@ import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts
 import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
+import {
+  CHUNK_COLUMNS,
+  CHUNK_LIST,
+  chunkTexts,
+} from "../../../../../protocol/archive/archive_piece.ts";
+import { ChunkRoom } from "../../../../../protocol/archive/chunk_room.ts";
 import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
 import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
@@ -53,6 +59,70 @@ async function scene() {
   return { fleet, catalog, say, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+function optionsOf(here: Awaited<ReturnType<typeof scene>>) {
+  return {
+    ...{ fleet: here.fleet, catalog: here.catalog, selector: "", regions: null, kept: null },
+    ...{ referenceBytesMax: 10_000, startedMs: 0, isWaiting: false },
+    chunkRoom: new ChunkRoom(3),
+    isWanted: () => true,
+    folder: () => here.folder.path,
+    onProgress: () => {},
+  };
+}
+
+/** What an agent says whose list has so many chunks. */
+function listOf(host: string, chunks: number) {
+  const listed = Array.from({ length: chunks }, (_, i) => {
+    const key = `stream=logs/region=eu/date=${DAY}/hour=10/web-1.${"0".repeat(15)}${i}.parquet`;
+    return { key, bytes: 1, etag: '"1"', rows: null, readBytes: 1, requests: 2 };
+  });
+  const part = { encoding: "text" as const, columns: CHUNK_COLUMNS, values: chunkTexts(listed) };
+  const parts = [{ table: CHUNK_LIST, part }];
+  const answer = { host, parts, rows: {}, coverage: COVERAGE, byteCount: 0 };
+  return { kind: "answered" as const, answer };
+}
+
+Deno.test("what every agent would say of a list ends the question; else another one is asked", async () => {
+  await using here = await scene();
+  here.say("calc-2", { compute: "true" }, "online");
+  const { signal } = new AbortController();
+  const asked: string[] = [];
+  const workOf = (code: "bad_sql" | "unavailable") =>
+    new ArchiveWork({
+      ...optionsOf(here),
+      ask: (host) => {
+        asked.push(host);
+        if (host === "calc-2") return Promise.resolve(listOf(host, 2));
+        const error = { code, message: "no" };
+        return Promise.resolve({ kind: "missing", host, why: "failed", reason: "no", error });
+      },
+    });
+  using busy = workOf("unavailable");
+  assert.equal((await busy.list(signal)).chunks.length, 2);
+  assert.deepEqual(asked.splice(0), ["calc-1", "calc-2"]);
+  using wrong = workOf("bad_sql");
+  await assert.rejects(wrong.list(signal), { code: "bad_sql", message: "no" });
+  assert.deepEqual(asked, ["calc-1"]);
+});
+
+Deno.test("questions that run name no more chunks together than there is room for", async () => {
+  await using here = await scene();
+  const { signal } = new AbortController();
+  const options = optionsOf(here);
+  const workOf = (chunks: number) =>
+    new ArchiveWork({ ...options, ask: (host) => Promise.resolve(listOf(host, chunks)) });
+  using large = workOf(4);
+  await assert.rejects(large.list(signal), { code: "bad_sql", message: /more than 3 archived/ });
+  {
+    using first = workOf(2);
+    assert.equal((await first.list(signal)).chunks.length, 2);
+    using second = workOf(2);
+    await assert.rejects(second.list(signal), { code: "unavailable", message: /ask again later/ });
+  }
+  using third = workOf(3);
+  assert.equal((await third.list(signal)).chunks.length, 3);
+});
+
 Deno.test("a chunk is read by the host that has it, without a label; others by who is labelled", async () => {
   await using here = await scene();
   const chunks = placed([10, 11].map((hour) => {
@@ -62,12 +132,8 @@ Deno.test("a chunk is read by the host that has it, without a label; others by w
   }));
   const asked = async (mode: Plan["mode"]) => {
     const found: string[] = [];
-    const work = new ArchiveWork({
-      ...{ fleet: here.fleet, catalog: here.catalog, selector: "", regions: null, kept: null },
-      ...{ referenceBytesMax: 10_000, startedMs: 0, isWaiting: false },
-      isWanted: () => true,
-      folder: () => here.folder.path,
-      onProgress: () => {},
+    using work = new ArchiveWork({
+      ...optionsOf(here),
       ask: (agent, piece) => {
         const keys = piece.kind === "read" ? piece.chunks.map(([key]) => key) : [];
         found.push(...keys.map((key) => `${/hour=(\d+)/.exec(key)?.[1]} ${agent}`));
