@@ -16,7 +16,13 @@ import { nearest } from "./nearest.ts";
 import { explainQuestion, planQuestion, requestOf, runQuestion } from "./prepare.ts";
 import type { Finished, QueryParts, Question, QuestionRules } from "./prepare.ts";
 import { runArchived } from "./run_archived.ts";
-import { mayReachBefore, reachesBefore, wholeHistory } from "./whole_history.ts";
+import {
+  HaveLeft,
+  mayReachBefore,
+  reachesBefore,
+  whileNothingLeft,
+  wholeHistory,
+} from "./whole_history.ts";
 import { resultFile } from "./worker_protocol.ts";
 import type { Output } from "./worker_protocol.ts";
 
@@ -62,28 +68,58 @@ export async function answerQuery(
   try {
     if (explain) return emptyAnswer(await explainQuestion(parts, whole, until));
     if (archive !== undefined) return await answerPiece(parts, archive, whole, until);
-    const goneUntil = source === "auto" ? parts.store.goneUntil?.() ?? null : null;
-    const mayBeGone = goneUntil !== null && mayReachBefore(goneUntil, query) && parts.archive;
     const { timeout_ms: timeoutMs } = limits;
-    if (mayBeGone) return await answerWithGone(parts, { ...whole, goneUntil, timeoutMs }, until);
+    if (source === "auto" && parts.archive) {
+      return await answerAll(parts, { ...whole, query, timeoutMs }, until);
+    }
     return hostAnswer(await runQuestion(parts, whole, until));
   } catch (error) {
     throw tooMuch(policy, limits, error) ?? error;
   }
 }
 
+type WithGone = Question & { mayLack: boolean; timeoutMs: number };
+
+/** Rows of this host may be in the archive alone, or be so before they are looked for here. */
+async function answerAll(
+  parts: FleetParts,
+  { query, ...question }: WithGone & { query: HostQuery },
+  signal: AbortSignal,
+): Promise<HostAnswer> {
+  const goneUntil = parts.store.goneUntil?.() ?? null;
+  if (goneUntil !== null && mayReachBefore(goneUntil, query)) {
+    return await answerWithGone(parts, question, signal);
+  }
+  return await answerFromStore(parts, question, signal);
+}
+
+/** Of this host's own: nothing that is asked has left it, as far as is known. */
+async function answerFromStore(
+  parts: FleetParts,
+  question: WithGone,
+  signal: AbortSignal,
+): Promise<HostAnswer> {
+  try {
+    const store = whileNothingLeft(parts.store);
+    return hostAnswer(await runQuestion({ ...parts, store }, question, signal));
+  } catch (error) {
+    if (error instanceof HaveLeft) return await answerWithGone(parts, question, signal);
+    throw error;
+  }
+}
+
 /** Rows of this host may be in the archive alone. */
 async function answerWithGone(
-  parts: QueryParts,
-  question: Question & { goneUntil: string; mayLack: boolean; timeoutMs: number },
+  parts: FleetParts,
+  question: WithGone,
   signal: AbortSignal,
 ): Promise<HostAnswer> {
   const { store, archive = null } = parts;
   const plan = await planQuestion(parts, question, signal);
   const own = formatSelector({ kind: "in", key: "host", values: [archive?.host ?? ""] });
   const scope = scopeOf(plan, question, own);
-  if (archive === null || !reachesBefore(question.goneUntil, scope.since)) {
-    return hostAnswer(await runQuestion(parts, question, signal));
+  if (archive === null || !reachesBefore(store.goneUntil?.() ?? null, scope.since)) {
+    return await answerFromStore(parts, question, signal);
   }
   const { held } = parts;
   const archiveMs = question.timeoutMs * ARCHIVE_SHARE;

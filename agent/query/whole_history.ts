@@ -44,6 +44,25 @@ export function mayReachBefore(
   return !isBound || reachesBefore(goneUntil, range.since);
 }
 
+/** Rows that are asked for have left the store: the archive has to be asked too. */
+export class HaveLeft extends Error {}
+
+/**
+ * A store as long as nothing that is asked has left it. That is looked at when it has been read: between
+ * question and snapshot retention may come by. @throws {HaveLeft} by its snapshots
+ */
+export function whileNothingLeft(store: SnapshotSource): SnapshotSource {
+  return {
+    tables: () => store.tables(),
+    async snapshot(request) {
+      const held = await store.snapshot(request);
+      if (!reachesBefore(store.goneUntil?.() ?? null, request.since)) return held;
+      await held[Symbol.asyncDispose]();
+      throw new HaveLeft("Rows have left for the archive");
+    },
+  };
+}
+
 /**
  * The archive is listed before the store is looked at: a chunk that is listed had been sealed by then,
  * so the store has its rows in that chunk, or has them no more. One of an earlier data folder counts

@@ -6,6 +6,7 @@ import { Policy } from "../../agent/policy/policy_config.ts";
 import { answerQuery } from "../../agent/query/answer_query.ts";
 import type { FleetParts } from "../../agent/query/answer_query.ts";
 import { WorkerPool } from "../../agent/query/worker_pool.ts";
+import type { SnapshotSource } from "../../agent/store/snapshot.ts";
 import type { HostQuery } from "../../agent/store/answer.ts";
 import { chunksOfTexts } from "../../protocol/archive/archive_piece.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
@@ -97,7 +98,18 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
   assert.equal(own.coverage.archive, undefined);
   assert.equal(objects.gets, 0);
 
-  await host.store.keeper.dropOldest(1); // one chunk goes
+  let isDropped = false;
+  const meanwhile: SnapshotSource = {
+    tables: () => host.store.tables(),
+    goneUntil: () => host.store.goneUntil(),
+    async snapshot(request) { // one chunk goes while the question is on its way
+      if (!isDropped) await host.store.keeper.dropOldest(1);
+      isDropped = true;
+      return await host.store.snapshot(request);
+    },
+  };
+  const gone = await ask({ ...parts, store: meanwhile }, sql, { source: "auto" });
+  assert.deepEqual([isDropped, gone.values], [true, live.values]);
   const mixed = await ask(parts, sql, read);
   assert.deepEqual(mixed.values, live.values);
   assert.equal(mixed.coverage.archive?.chunks, 1);
