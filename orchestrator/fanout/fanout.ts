@@ -172,9 +172,9 @@ export class Fanout {
         workspace,
         onLong,
       });
-      const { coverage, merged, rowCount: rowsShipped } = gathered;
+      const { coverage, merged, rowCount: rowsShipped, byteCount: bytesShipped } = gathered;
       const elapsedMs = Math.round(performance.now() - startedMs);
-      const costs = { elapsedMs, rowsShipped, bytesShipped: collector.byteCount };
+      const costs = { elapsedMs, rowsShipped, bytesShipped };
       const facts = factsOf(request, coverage, costs);
       const { signal } = options;
       const { timeout_ms: timeoutMs } = claims.limits;

@@ -15,7 +15,7 @@ import { Interims, withPauses } from "./interim.ts";
 import type { OnInterim } from "./interim.ts";
 import { mergedBatches } from "./merged_batches.ts";
 import { addAnswers, finishMerge, HELD_ROWS_MAX, prepareMerge } from "./merge.ts";
-import type { Merge, Merged } from "./merge.ts";
+import type { Merge, Merged, RejectedAnswer } from "./merge.ts";
 import { queryIdOf } from "./query_id.ts";
 import { tooManyRows, whyRows } from "./too_many_rows.ts";
 import type { HostRows } from "./too_many_rows.ts";
@@ -57,8 +57,9 @@ export interface GatherRequest {
 export interface Gathered {
   coverage: Coverage;
   merged: Merged;
-  /** Rows that hosts shipped. */
+  /** Rows that hosts shipped, and the bytes of their messages. */
   rowCount: number;
+  byteCount: number;
 }
 
 /**
@@ -84,8 +85,9 @@ export async function gather(request: GatherRequest): Promise<Gathered> {
     if (received.answered.length === 0 && !needsNobody) {
       throw collector.lost ?? unanswered(received.errors, coverage);
     }
-    const { merge } = received;
-    return { coverage, merged: await finish(request, merge), rowCount: merge.rowCount };
+    const { merge: { rowCount }, archivedBytes } = received;
+    const byteCount = collector.byteCount + archivedBytes;
+    return { coverage, merged: await finish(request, received.merge), rowCount, byteCount };
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -99,6 +101,22 @@ interface Received {
   /** What hosts ship, or would ship. */
   amounts: HostRows[];
   tooMany: boolean;
+  /** Of the messages with what the archive had. */
+  archivedBytes: number;
+}
+
+/** Ends the reading of the archive with the question. */
+class Reading implements Disposable {
+  private readonly stop = new AbortController();
+  readonly signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.signal = AbortSignal.any([signal, this.stop.signal]);
+  }
+
+  [Symbol.dispose]() {
+    this.stop.abort();
+  }
 }
 
 async function receiveAll(request: GatherRequest): Promise<Received> {
@@ -110,6 +128,7 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     errors: [],
     amounts: [],
     tooMany: false,
+    archivedBytes: 0,
   };
   const pruned = audience.pruned.length;
   const asked = audience.asked.length + pruned + audience.missing.length;
@@ -129,9 +148,10 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
   const interims = onInterim === undefined || plan.isHeavy
     ? null
     : new Interims(received.merge, onInterim);
+  using reading = new Reading(signal);
   const batches = mergedBatches<(Outcome | ArchivedOutcome)[]>([
     collector.batches(),
-    ...(archive === null ? [] : [archive.outcomes(plan, signal)]),
+    ...(archive === null ? [] : [archive.outcomes(plan, reading.signal)]),
   ]);
   for await (const batch of interims === null ? batches : withPauses(batches)) {
     await interims?.look({ answered: answered(), asked });
@@ -142,10 +162,16 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     const answers = batch.flatMap((one) => one.kind === "answered" ? [one.answer] : []);
     await takeAnswers(request, received, answers);
     const archived = batch.flatMap((one) => one.kind === "archived" ? [one.answer] : []);
-    for (const { host, reason } of await addRows(request, received, archived)) {
-      archive?.reject(host, reason);
+    for (const { answer, reason } of await addRows(request, received, archived)) {
+      archive?.reject(answer, reason);
     }
+    received.archivedBytes += archived.reduce((sum, { byteCount }) => sum + byteCount, 0);
     progress();
+    // The archive is not read to its end for an answer that there will not be.
+    const isTooLong = collector.byteCount + received.archivedBytes > claims.limits.bytes_max;
+    if (isTooLong || (received.tooMany && archive !== null)) {
+      throw tooMany(request, received.amounts);
+    }
   }
   if (received.tooMany) throw tooMany(request, received.amounts);
   return received;
@@ -173,9 +199,11 @@ async function takeAnswers(
 ) {
   const rejected = await addRows(request, received, answers);
   if (received.tooMany) return; // only counted by now
-  for (const { host, reason } of rejected) received.missing.push({ host, kind: "failed", reason });
+  for (const { answer: { host }, reason } of rejected) {
+    received.missing.push({ host, kind: "failed", reason });
+  }
   for (const { host, coverage } of answers) {
-    if (rejected.some((one) => one.host === host)) continue;
+    if (rejected.some(({ answer }) => answer.host === host)) continue;
     const behindMs = presenceOf(request, host)?.stats?.behind_ms ?? 0;
     received.answered.push({ host, coverage, behindMs });
     for (const unread of coverage.unread ?? []) {
@@ -189,7 +217,7 @@ async function addRows(
   request: GatherRequest,
   received: Received,
   answers: readonly HostAnswer[],
-): Promise<{ host: string; reason: string }[]> {
+): Promise<RejectedAnswer[]> {
   const { plan, claims } = request;
   for (const { host, rows, byteCount: bytes } of answers) {
     const rowCount = Object.values(rows).reduce((sum, count) => sum + count, 0);
@@ -217,11 +245,16 @@ function giveUp(request: GatherRequest, received: Received) {
   received.tooMany = true;
 }
 
-function tooMany({ claims, plan, audience }: GatherRequest, heard: readonly HostRows[]) {
+function tooMany(
+  { claims, plan, audience, archive }: GatherRequest,
+  heard: readonly HostRows[],
+) {
   const { since, until } = plan.range;
+  const pieces = archive?.pieceCount ?? 0;
   const untilMs = Date.parse(until ?? claims.now);
   return tooManyRows({
-    hostCount: audience.asked.length,
+    hostCount: audience.asked.length + (archive?.hostCount ?? 0),
+    answerCount: audience.asked.length + pieces,
     heard,
     limits: claims.limits,
     reason: whyRows(plan),

@@ -70,9 +70,9 @@ export async function prepareMerge(
   return { engine, plan, broadcast, textImports, rowCount: 0, left: null };
 }
 
-/** A host whose rows do not count, and why. */
+/** An answer whose rows do not count, and why. */
 export interface RejectedAnswer {
-  host: string;
+  answer: HostAnswer;
   reason: string;
 }
 
@@ -90,7 +90,7 @@ export async function addAnswers(
     await addTogether(merge, answers);
     return [];
   } catch (error) {
-    if (others.length === 0) return [{ host: first.host, reason: messageOf(error) }];
+    if (others.length === 0) return [{ answer: first, reason: messageOf(error) }];
   }
   const half = Math.ceil(answers.length / 2);
   return [

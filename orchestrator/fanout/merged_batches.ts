@@ -1,4 +1,4 @@
-/** Several generators as one: what any of them gives, as it comes. */
+/** Several generators as one: what any of them gives, as it comes. Those that are not through are ended. */
 export async function* mergedBatches<T>(
   generators: readonly AsyncGenerator<T>[],
 ): AsyncGenerator<T> {
@@ -15,6 +15,9 @@ export async function* mergedBatches<T>(
       }
     }
   } finally {
-    for (const waiting of pending.values()) waiting.catch(() => {}); // the first error is the one
+    for (const [generator, waiting] of pending) {
+      waiting.catch(() => {}); // the first error is the one
+      generator.return(undefined).catch(() => {}); // when what it waits for has come
+    }
   }
 }

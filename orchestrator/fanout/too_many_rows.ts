@@ -14,9 +14,11 @@ export interface HostRows extends Amount {
 }
 
 export interface TooManyRows {
-  /** Hosts that were asked. */
+  /** Hosts that were asked, or of which the archive is read. */
   hostCount: number;
-  /** What hosts would ship, as far as they said; none: the cap was passed before they could. */
+  /** How many answers there would be. @default one of each host */
+  answerCount?: number;
+  /** What answers have, or would have, as far as hosts said; none: the cap was passed before they could. */
   heard: readonly HostRows[];
   limits: Limits;
   /** Why the query ships rows. */
@@ -39,20 +41,21 @@ export function whyRows({ mode, reason }: Pick<Plan, "mode" | "reason">): string
 
 /** The error with the whole message. Figures are estimates: rounded, and said to be so. */
 export function tooManyRows(facts: TooManyRows): LogvendError {
-  const { hostCount, heard, limits, reason } = facts;
-  // Hosts that have not said count like the average of those that have.
-  const scale = hostCount / Math.max(1, heard.length);
+  const { hostCount, answerCount = hostCount, heard, limits, reason } = facts;
+  // Answers that have not come count like the average of those that have.
+  const scale = Math.max(answerCount, heard.length) / Math.max(1, heard.length);
   const sum = total(heard);
   const whole = { rows: sum.rows * scale, bytes: sum.bytes * scale };
   const size = whole.bytes > 0 ? ` (${formatBytes(whole.bytes)})` : "";
   const amount = heard.length === 0
     ? `more than ${formatBytes(limits.bytes_max)}`
     : `about ${significant(whole.rows, 4)}${size}`;
+  const from = hostCount === 0 ? "" : ` from ${counted(hostCount, "host")}`;
   const narrow = heard.length === 0 ? [] : narrowings(facts, whole);
   return new LogvendError(
     "too_many_rows",
     [
-      `Too many rows: ${amount} from ${counted(hostCount, "host")}; ` +
+      `Too many rows: ${amount}${from}; ` +
       `the cap is ${counted(limits.rows_max, "row")} or ${formatBytes(limits.bytes_max)}.`,
       ...(reason === null ? [] : [`  Why rows: ${reason}.`]),
       ...(narrow.length === 0 ? [] : [`  Narrow:   ${narrow.join(" or ")}`]),

@@ -4,7 +4,7 @@ import { LogvendError } from "../../../protocol/errors.ts";
 import { formatBytes } from "../../../protocol/units.ts";
 import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
-import type { Collector } from "../collector.ts";
+import type { Collector, Outcome } from "../collector.ts";
 import type { HostCommands } from "../host_commands.ts";
 import { tooManyBytes } from "../prepared_question.ts";
 import type { PreparedQuestion } from "../prepared_question.ts";
@@ -43,8 +43,8 @@ export function archiveOf(
   const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
   const pieces = commands.pieceAsker(prepared);
   const deadlineMs = now() + timeoutMs;
-  const ask: ArchivePartOptions["ask"] = (agent, piece, signal) =>
-    askPiece({
+  const ask: ArchivePartOptions["ask"] = async (agent, piece, signal) => {
+    const outcome = await askPiece({
       agent,
       folder,
       timeoutMs: Math.max(1, deadlineMs - now()),
@@ -57,6 +57,8 @@ export function archiveOf(
       cancel: (request, host) => commands.cancel(host, { request }),
       signal,
     });
+    return piece.kind === "read" ? counted(outcome) : outcome;
+  };
   return archivePart({
     ...{ fleet, catalog, claims, audience, read, ask, nowMs: now(), startedMs },
     kept: kept && { question: kept, planned: prepared.planned },
@@ -72,4 +74,21 @@ function listTooLong(): LogvendError {
     `The question reads so many archived chunks that their list is over ` +
       `${formatBytes(LIST_BYTES_MAX)}: narrow its range or its hosts`,
   );
+}
+
+/** Where texts are others than the agent says, another one may do better; of files the merge tells. */
+function counted(outcome: Outcome): Outcome {
+  if (outcome.kind !== "answered") return outcome;
+  const { host, parts, rows } = outcome.answer;
+  for (const table of new Set([...Object.keys(rows), ...parts.map((one) => one.table)])) {
+    let came = 0;
+    for (const { part } of parts.filter((one) => one.table === table)) {
+      came += part.encoding === "text" ? part.values[0]?.length ?? 0 : NaN;
+    }
+    const said = rows[table] ?? 0;
+    if (Number.isNaN(came) || came === said) continue;
+    const reason = `says it read ${said} rows, and ${came} came`;
+    return { kind: "missing", host, why: "failed", reason };
+  }
+  return outcome;
 }

@@ -123,12 +123,20 @@ export class ArchivePart implements Disposable {
     }
   }
 
-  /** An agent read what does not add up. */
-  reject(agent: string, reason: string) {
+  /** What an agent read does not add up. */
+  reject(answer: HostAnswer, reason: string) {
     this.options.kept?.question.spoil();
-    for (const { place } of this.list.chunks) {
-      this.work.reject([place.host], `what ${agent} read in the archive: ${reason}`);
-    }
+    this.work.reject(answer, `what ${answer.host} read in the archive: ${reason}`);
+  }
+
+  /** Hosts of which something is read. */
+  get hostCount(): number {
+    return new Set(this.list.chunks.map(({ place }) => place.host)).size;
+  }
+
+  /** How many answers there will be. */
+  get pieceCount(): number {
+    return this.work.pieceCount;
   }
 
   /** Who is missing once the archive has been read, and what came of it. */

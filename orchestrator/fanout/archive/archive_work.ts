@@ -5,7 +5,7 @@ import {
   HOUR_LIST,
   runsOfTexts,
 } from "../../../protocol/archive/archive_piece.ts";
-import type { ArchivePiece, ListedChunk } from "../../../protocol/archive/archive_piece.ts";
+import type { ArchivePiece } from "../../../protocol/archive/archive_piece.ts";
 import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import type { ChunkRoom, ChunkShare } from "../../../protocol/archive/chunk_room.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
@@ -98,6 +98,10 @@ const LIST_TRIES_MAX = 3;
 
 export class ArchiveWork implements Disposable {
   readonly result: ArchiveResult = { coverage: [], failed: new Map() };
+  /** Answers that there will be, with those that were kept. */
+  pieceCount = 0;
+  /** What each answer is of. */
+  private readonly chunksOf = new WeakMap<HostAnswer, readonly PlacedChunk[]>();
   private readonly share: ChunkShare;
 
   constructor(private readonly options: ArchiveWorkOptions) {
@@ -149,7 +153,7 @@ export class ArchiveWork implements Disposable {
       this.options.regions?.has(region) !== false && matchesKnown(selector, { region }) !== false
     );
     const lists = await Promise.all(regions.map((region) => this.listRegion(region, signal)));
-    const chunks = placed(lists.flatMap(({ chunks }) => chunks))
+    const chunks = lists.flatMap(({ chunks }) => chunks)
       .filter(({ place }) => this.options.isWanted(place.host));
     const unread = lists.flatMap(({ region, reason }) =>
       reason === null ? [] : [{ region, reason }]
@@ -176,7 +180,8 @@ export class ArchiveWork implements Disposable {
       for (const chunk of before.chunks) isRead.add(chunk);
       addDone(done, before.chunks);
       onProgress({ ...done });
-      yield [this.counted(answer)];
+      this.pieceCount++;
+      yield [this.counted(before.chunks, answer)];
     }
     const pieces = cutPieces(chunks.filter((chunk) => !isRead.has(chunk)), {
       byHost,
@@ -184,6 +189,7 @@ export class ArchiveWork implements Disposable {
       isHeld: (chunk) => this.isHeld(chunk),
       referenceBytesMax,
     });
+    this.pieceCount += pieces.length;
     // A single piece is the answer: there is no middle to end in.
     if (pieces.length > 1) await kept?.question.plan(kept.planned);
     onProgress({ ...done });
@@ -200,7 +206,7 @@ export class ArchiveWork implements Disposable {
         if (outcome.kind === "answered") {
           const isWhole = outcome.answer.coverage.unread === undefined; // else it is asked again
           if (isWhole) await kept?.question.keep(piece, outcome.answer);
-          answers.push(this.counted(outcome.answer));
+          answers.push(this.counted(piece.chunks, outcome.answer));
         } else this.fail(piece, outcome.outcome);
       }
       onProgress({ ...done });
@@ -223,24 +229,30 @@ export class ArchiveWork implements Disposable {
     return await underSamePolicy(usable, asking, signal);
   }
 
-  private counted(answer: HostAnswer): HostAnswer {
+  private counted(chunks: readonly PlacedChunk[], answer: HostAnswer): HostAnswer {
+    this.chunksOf.set(answer, chunks);
     this.result.coverage.push(answer.coverage);
     for (const unread of answer.coverage.unread ?? []) {
-      this.reject([unread.host], unreadText(unread));
+      this.result.failed.set(unread.host, unreadText(unread));
     }
     return answer;
   }
 
-  /** What an agent read is of no use. */
-  reject(hosts: readonly string[], reason: string) {
-    for (const host of hosts) this.result.failed.set(host, reason);
+  /** An answer of `read` is of no use: its chunks are missing. */
+  reject(answer: HostAnswer, reason: string) {
+    const { result } = this;
+    result.coverage = result.coverage.filter((one) => one !== answer.coverage);
+    this.failed(this.chunksOf.get(answer) ?? [], reason);
+  }
+
+  private failed(chunks: readonly PlacedChunk[], reason: string) {
+    for (const { place } of chunks) this.result.failed.set(place.host, reason);
   }
 
   /** @throws {LogvendError} what every agent would say */
   private fail({ chunks }: Piece, { host, reason, error }: Extract<Outcome, { kind: "missing" }>) {
     throwFinal(error);
-    const hosts = new Set(chunks.map(({ place }) => place.host));
-    this.reject([...hosts], `its archived chunks could not be read: ${host}: ${reason}`);
+    this.failed(chunks, `its archived chunks could not be read: ${host}: ${reason}`);
   }
 
   private async listRegion(region: string, signal: AbortSignal): Promise<RegionList> {
@@ -251,12 +263,16 @@ export class ArchiveWork implements Disposable {
     for (const agent of agents().slice(0, LIST_TRIES_MAX)) {
       const outcome = await this.options.ask(agent, { kind: "list" }, signal);
       if (outcome.kind === "answered") {
-        const list = listed(outcome.answer);
-        this.share.take(list.chunks.length);
-        return { region, ...list, reason: null };
+        const list = listed(outcome.answer, region);
+        if (list !== null) {
+          this.share.take(list.chunks.length);
+          return { region, ...list, reason: null };
+        }
+        reason = `${agent}: its list of chunks is none`;
+      } else {
+        throwFinal(outcome.error);
+        reason = `${agent}: ${outcome.reason}`;
       }
-      throwFinal(outcome.error);
-      reason = `${agent}: ${outcome.reason}`;
     }
     return { region, chunks: [], hours: [], reason };
   }
@@ -269,21 +285,30 @@ function throwFinal(error: WireError | undefined) {
 
 interface RegionList {
   region: string;
-  chunks: ListedChunk[];
+  chunks: PlacedChunk[];
   hours: HourRun[];
   /** Null: it was listed. */
   reason: string | null;
 }
 
-function listed({ parts }: HostAnswer): Pick<RegionList, "chunks" | "hours"> {
+/** Null: it is malformed. What is of other regions is nothing that its agent can say. */
+function listed(
+  { parts }: HostAnswer,
+  region: string,
+): Pick<RegionList, "chunks" | "hours"> | null {
   const texts = (name: string) =>
     parts.flatMap(({ table, part }) =>
       table === name && part.encoding === "text" ? [part.values] : []
     );
-  return {
-    chunks: texts(CHUNK_LIST).flatMap(chunksOfTexts),
-    hours: texts(HOUR_LIST).flatMap(runsOfTexts),
-  };
+  try {
+    const chunks = placed(texts(CHUNK_LIST).flatMap(chunksOfTexts));
+    return {
+      chunks: chunks.filter(({ place }) => place.region === region),
+      hours: texts(HOUR_LIST).flatMap(runsOfTexts),
+    };
+  } catch {
+    return null; // other texts: nothing else is thrown
+  }
 }
 
 function readCommand({ chunks }: Piece): PieceCommand {

@@ -2,7 +2,7 @@
 import { newOperatorKey, readOperatorKey } from "../../../protocol/signing/signature.ts";
 import type { OperatorKey } from "../../../protocol/signing/signature.ts";
 import { parseRange } from "../../../protocol/range.ts";
-import type { Limits } from "../../../protocol/signing/claims.ts";
+import type { Limits, Source } from "../../../protocol/signing/claims.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import type { QueryCommand } from "../../../protocol/wire/messages.ts";
 import { schemaOf } from "../../../protocol/schema/streams.ts";
@@ -27,6 +27,7 @@ export interface Ask {
   since?: string;
   until?: string;
   limits?: Partial<Limits>;
+  source?: Source;
   format?: RowFormat;
   signal?: AbortSignal;
   /** It may be explained only. */
@@ -127,7 +128,7 @@ export class Scene implements AsyncDisposable {
     return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
   }
 
-  sign({ sql, selector = "", since, until, limits, explain }: Ask) {
+  sign({ sql, selector = "", since, until, limits, source, explain }: Ask) {
     const nowMs = Date.now();
     return signQuestion({
       sql,
@@ -136,6 +137,7 @@ export class Scene implements AsyncDisposable {
       limits: { ...LIMITS, ...limits },
       key: this.key,
       nowMs,
+      source,
       explain,
     });
   }

@@ -7,6 +7,7 @@ import { writeDurably } from "../../../../protocol/durable_file.ts";
 import { messageOf } from "../../../../protocol/errors.ts";
 import { Table } from "../../../../protocol/wire/messages.ts";
 import { formatBytes } from "../../../../protocol/units.ts";
+import { PLAN_VERSIONS } from "../../../../queries/plan/planner.ts";
 import type { HostAnswer } from "../../collector.ts";
 import type { Piece, PlacedChunk } from "../pieces.ts";
 import { listAnswers, newAnswer, restoredAnswer, writeAnswer } from "./kept_answer.ts";
@@ -41,6 +42,7 @@ export class KeptQuestion {
   private isFull = false;
   private isSpoilt = false;
   private isForgotten = false;
+  private isEnded = false;
   /** What is being written. */
   private writing: Promise<void> = Promise.resolve();
   private hasFailed = false;
@@ -108,6 +110,8 @@ export class KeptQuestion {
 
   /** It is through. @param isLeft whether it may be asked again, for want of a whole answer */
   async end(isLeft: boolean): Promise<void> {
+    this.isEnded = true;
+    await this.writing;
     await this.parts.onEnd(isLeft && !this.isSpoilt && !this.isForgotten);
   }
 
@@ -129,7 +133,7 @@ export class KeptQuestion {
   }
 
   private async attempt(write: () => Promise<void>) {
-    if (this.isForgotten) return;
+    if (this.isForgotten || this.isEnded) return;
     try {
       await write();
     } catch (error) {
@@ -141,10 +145,11 @@ export class KeptQuestion {
   }
 }
 
-/** Null: there is none that can be read. */
+/** Null: there is none that can be read, or planned in the same way by this version. */
 async function readPlan(path: string): Promise<Planned | null> {
   try {
-    return Planned.parse(JSON.parse(await Deno.readTextFile(path)));
+    const planned = Planned.parse(JSON.parse(await Deno.readTextFile(path)));
+    return PLAN_VERSIONS.includes(planned.version) ? planned : null;
   } catch {
     return null;
   }

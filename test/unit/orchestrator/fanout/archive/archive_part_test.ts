@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { archivePart } from "../../../../../orchestrator/fanout/archive/archive_part.ts";
 import { KeptPieces } from "../../../../../orchestrator/fanout/archive/kept/kept_pieces.ts";
+import type { HostAnswer } from "../../../../../orchestrator/fanout/collector.ts";
 import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
 import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
@@ -9,6 +10,7 @@ import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
 import { ChunkRoom } from "../../../../../protocol/archive/chunk_room.ts";
 import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
+import { PLAN_VERSION } from "../../../../../queries/plan/planner.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 
 const CLAIMS = QueryClaims.parse({
@@ -30,6 +32,10 @@ const COVERAGE: HostCoverage = {
   lost: { files: 0, rows: 0 },
 };
 
+const ANSWER: HostAnswer = {
+  ...{ host: "web-1", parts: [], rows: {}, coverage: COVERAGE, byteCount: 1 },
+};
+
 Deno.test("answers of which one does not add up are not kept for who asks again", async () => {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
@@ -43,7 +49,7 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
   const leave = async (isRejected: boolean) => {
     const question = await pieces.begin({ sql: "SELECT 1", operator: "a", claims: CLAIMS });
     assert.ok(question !== null);
-    const planned = { tables: [], version: 1 };
+    const planned = { tables: [], version: PLAN_VERSION };
     await question.plan(planned);
     const part = archivePart({
       ...{ fleet, catalog, claims: CLAIMS, kept: { question, planned } },
@@ -53,7 +59,7 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
       folder: () => folder.path,
       ask: () => Promise.reject(new Error("nobody is asked")),
     });
-    if (isRejected) part?.reject("web-1", "says it sent 2 rows, and 1 came");
+    if (isRejected) part?.reject(ANSWER, "says it sent 2 rows, and 1 came");
     await question.end(true);
     return [...Deno.readDirSync(folder.join("pieces"))].length;
   };

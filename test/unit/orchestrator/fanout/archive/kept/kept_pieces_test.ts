@@ -5,9 +5,10 @@ import type { KeptQuestion } from "../../../../../../orchestrator/fanout/archive
 import { placed } from "../../../../../../orchestrator/fanout/archive/pieces.ts";
 import type { Piece, PlacedChunk } from "../../../../../../orchestrator/fanout/archive/pieces.ts";
 import type { HostAnswer } from "../../../../../../orchestrator/fanout/collector.ts";
+import { PLAN_VERSION } from "../../../../../../queries/plan/planner.ts";
 import { TempFolder } from "../../../../../harness/temp_folder.ts";
 
-const PLANNED = { tables: [{ name: "logs", columns: [] }], version: 3 };
+const PLANNED = { tables: [{ name: "logs", columns: [] }], version: PLAN_VERSION };
 
 const COLUMNS = [{ name: "n", type: "BIGINT" }];
 
@@ -156,6 +157,9 @@ Deno.test("an answer whose files are not as they were is not used", async () => 
   await Deno.writeTextFile(`${question}/plan.json`, "{");
   assert.deepEqual(await scene.find(chunks("web-1", "web-2")), []);
   assert.deepEqual([...Deno.readDirSync(folder)], [], "nobody knows how it was planned");
+  await scene.leave();
+  await Deno.writeTextFile(`${question}/plan.json`, JSON.stringify({ ...PLANNED, version: 1 }));
+  assert.deepEqual(await scene.find(chunks("web-1")), [], "nobody plans so any more");
 });
 
 Deno.test("what is answered is removed, what is left is there for a day, and has a limit", async () => {
