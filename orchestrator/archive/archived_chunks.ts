@@ -3,6 +3,7 @@ import { supersededKeys } from "../../protocol/chunk/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
+import { LogvendError } from "../../protocol/errors.ts";
 import { matchesKnown } from "../../protocol/selector/selector.ts";
 import type { Selector } from "../../protocol/selector/selector.ts";
 
@@ -36,22 +37,30 @@ export interface Stranger {
 /**
  * In the order of keys, archive by archive; without chunks that an erasure has written anew. Only the
  * wanted stream, and region if it is one, are listed.
+ * @param onAway told of an archive that cannot be listed, before the next one is; without it that is thrown
  */
 export async function* listArchive(
   stores: readonly ObjectStore[],
   filter: ChunkFilter,
   signal: AbortSignal,
+  onAway?: (store: ObjectStore, error: LogvendError) => void,
 ): AsyncGenerator<ArchivedChunk | Stranger> {
   const { stream } = filter;
   const region = stream === undefined ? null : onlyRegion(filter.selector);
   const prefix = `stream=${stream === undefined ? "" : `${stream}/`}` +
     (region === null ? "" : `region=${region}/`);
   for (const store of stores) {
-    for await (const { object, isSuperseded } of told(store.list(prefix, signal))) {
-      const place = parseChunkPath(object.key);
-      if (place === null) yield { store, object, place };
-      else if (isSuperseded && filter.isWhole !== true) continue;
-      else if (isWanted(place, filter)) yield { store, object, place, isSuperseded };
+    try {
+      for await (const { object, isSuperseded } of told(store.list(prefix, signal))) {
+        const place = parseChunkPath(object.key);
+        if (place === null) yield { store, object, place };
+        else if (isSuperseded && filter.isWhole !== true) continue;
+        else if (isWanted(place, filter)) yield { store, object, place, isSuperseded };
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (onAway === undefined || !(error instanceof LogvendError)) throw error;
+      onAway(store, error);
     }
   }
 }

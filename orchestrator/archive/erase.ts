@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { originKey, supersededKeys } from "../../protocol/chunk/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
-import type { ListedObject, ObjectStore } from "../../protocol/archive/object_store.ts";
+import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import { whileChanged } from "../../protocol/archive/catalog/while_changed.ts";
@@ -27,6 +27,7 @@ import { Planner } from "../../queries/plan/planner.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";
 import { listArchive } from "./archived_chunks.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
+import { fetchChunk } from "./fetch_chunk.ts";
 import { readFooter } from "./footer.ts";
 
 /** A row group of an hour takes half of it. */
@@ -233,7 +234,8 @@ async function eraseOne(
   const folder = await Deno.makeTempDir({ prefix: "logvend-erase-" });
   try {
     const source = join(folder, "source.parquet");
-    await fetchWhole(store, object, { path: source, signal });
+    await readFooter({ store, object }, object.etag, signal); // ours, and of no newer version
+    await fetchChunk(store, object, { path: source, signal });
     await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES, spillFolder: folder });
     const table = place.stream;
     const shape = table === REJECTS ? EMPTY_SHAPE : await shapeOfFile(engine, source);
@@ -250,20 +252,6 @@ async function eraseOne(
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** @throws {ObjectStoreError} corrupt, of other bytes than were archived */
-async function fetchWhole(
-  store: ObjectStore,
-  { key, etag }: ListedObject,
-  { path, signal }: { path: string; signal: AbortSignal },
-) {
-  const { body } = await store.get(key, { ifMatch: etag }, signal);
-  await Deno.writeFile(path, ReadableStream.from(body));
-  const wanted = (await store.head(key, signal))?.sha256 ?? null;
-  if (wanted === null || sha256Hex(await Deno.readFile(path)) === wanted) return;
-  const text = `${key} is not what was archived: see logvend archive verify --content`;
-  throw new ObjectStoreError("corrupt", text, "corrupt");
 }
 
 /** Writes the places of the rows that are meant. False: there is none. */

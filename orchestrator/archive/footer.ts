@@ -1,8 +1,11 @@
 /** What an archived chunk says of itself at its end, read without the rest. */
 import { parquetMetadata } from "hyparquet";
+import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
 import { readObject } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
+import { checkFooter } from "../../queries/chunk/check_footer.ts";
+import { ChunkError } from "../../queries/chunk/chunk_error.ts";
 
 /** Most footers are smaller; the others take a second read. */
 const FOOTER_BYTES = 65_536;
@@ -26,7 +29,7 @@ const Footer = z.object({
 /** The parts of a chunk's own metadata that the archive needs, and its rows. */
 export type Footer = z.infer<typeof Footer> & { rows: number };
 
-/** @throws when it is none of ours; {ObjectStoreError} when it cannot be read */
+/** @throws {ChunkError} when it is none of ours; {ObjectStoreError} when it cannot be read */
 export async function readFooter(
   { store, object: { key, bytes } }: {
     store: ObjectStore;
@@ -35,7 +38,7 @@ export async function readFooter(
   ifMatch: string,
   signal: AbortSignal,
 ): Promise<Footer> {
-  if (bytes < 2 * TRAILER_BYTES) throw new Error("it is too short");
+  if (bytes < 2 * TRAILER_BYTES) throw new ChunkError("it is too short");
   const tail = async (length: number) => {
     const range = { start: Math.max(0, bytes - length), end: bytes };
     return await readObject(store, key, { range, ifMatch }, signal);
@@ -43,10 +46,23 @@ export async function readFooter(
   let end = await tail(FOOTER_BYTES);
   const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
   const length = view.getUint32(end.length - TRAILER_BYTES, true) + TRAILER_BYTES;
-  if (length > bytes) throw new Error("it has no footer");
+  const magic = new TextDecoder("latin1").decode(end.subarray(-4));
+  if (magic !== "PAR1" || length > bytes) throw new ChunkError("it has no footer");
   if (length > end.length) end = await tail(length);
-  const metadata = parquetMetadata(new Uint8Array(end).buffer);
+  const metadata = metadataOf(end);
+  checkFooter(metadata, bytes - length);
   const text = metadata.key_value_metadata?.find((entry) => entry.key === "logvend")?.value;
-  if (text === undefined) throw new Error("nothing of logvend's is in its footer");
-  return { ...Footer.parse(JSON.parse(text)), rows: Number(metadata.num_rows) };
+  try {
+    return { ...Footer.parse(JSON.parse(text ?? "")), rows: Number(metadata.num_rows) };
+  } catch (cause) {
+    throw new ChunkError("what it says of itself cannot be read", cause);
+  }
+}
+
+function metadataOf(end: Uint8Array): FileMetaData {
+  try {
+    return parquetMetadata(new Uint8Array(end).buffer);
+  } catch (cause) {
+    throw new ChunkError("its footer cannot be read", cause);
+  }
 }

@@ -5,6 +5,8 @@ import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
 import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { removeIfThere } from "../../protocol/durable_file.ts";
+import { ChunkError, ownFault } from "../../queries/chunk/chunk_error.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";
 import { linesSelect } from "../../queries/restore/restore_sql.ts";
@@ -12,6 +14,7 @@ import type { Restored } from "../../queries/restore/restored_text.ts";
 import { portionsOf } from "../../queries/restore/slices.ts";
 import type { Portion, RunFile, Source } from "../../queries/restore/slices.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
+import { fetchChunk } from "./fetch_chunk.ts";
 import { readFooter } from "./footer.ts";
 import type { Footer } from "./footer.ts";
 
@@ -30,6 +33,8 @@ export interface ArchiveRestore {
   /** For the chunks of this host, and what is made of them. */
   scratchFolder: string;
   nowIso: string;
+  /** Told of a chunk whose lines are lacking, and why: the others are restored. */
+  onBad: (url: string, reason: string) => void;
 }
 
 /** A chunk that was fetched. */
@@ -48,9 +53,9 @@ export async function* restoreHost(
   signal: AbortSignal,
 ): AsyncGenerator<Restored> {
   const { stream, scratchFolder } = request;
-  const fetched = await fetchAll(request, signal);
   const spillFolder = join(scratchFolder, "spill");
   await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES, spillFolder });
+  const fetched = await fetchAll(engine, request, signal);
   const rows = fetched.filter((chunk) => chunk.stream === stream);
   let shape: StreamShape = EMPTY_SHAPE;
   for (const { path } of rows) shape = uniteShapes(shape, await shapeOfFile(engine, path));
@@ -101,19 +106,38 @@ async function writePortion(
 
 /** In the order of hours: rows without a position follow on those before. */
 async function fetchAll(
-  { chunks, scratchFolder }: ArchiveRestore,
+  engine: Engine,
+  { chunks, scratchFolder, onBad }: ArchiveRestore,
   signal: AbortSignal,
 ): Promise<Fetched[]> {
   const fetched: Fetched[] = [];
   for (const { store, object, place } of chunks) {
-    const { key, etag } = object;
-    const footer = await readFooter({ store, object }, etag, signal);
     const path = join(scratchFolder, `${place.chunk}.parquet`);
-    const { body } = await store.get(key, { ifMatch: etag }, signal);
-    await Deno.writeFile(path, ReadableStream.from(body));
-    fetched.push({ path, stream: place.stream, footer });
+    try {
+      const footer = await readFooter({ store, object }, object.etag, signal);
+      if (footer.id !== place.chunk) {
+        throw new ChunkError(`it is the chunk ${footer.id}, under another's name`);
+      }
+      const isCompared = await fetchChunk(store, object, { path, signal });
+      if (!isCompared) await readThrough(engine, path);
+      fetched.push({ path, stream: place.stream, footer });
+    } catch (error) {
+      const reason = ownFault(error);
+      if (reason === null) throw error;
+      await removeIfThere(path);
+      onBad(`${store.url}/${object.key}`, reason);
+    }
   }
   return fetched;
+}
+
+/** Without a checksum: what cannot be read is to be told of one chunk, not of all. */
+async function readThrough(engine: Engine, path: string) {
+  try {
+    await engine.read(`SELECT count(COLUMNS(*)) FROM read_parquet(${literal(path)})`);
+  } catch (cause) {
+    throw new ChunkError("its rows cannot be read", cause);
+  }
 }
 
 /** The generations of a stream as far as chunks of any hour know them. */

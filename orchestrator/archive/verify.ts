@@ -1,6 +1,7 @@
 /** Whether archived chunks are what was written: their footers, and on request every byte. */
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import { messageOf } from "../../protocol/errors.ts";
+import { ADVICE, ChunkError } from "../../queries/chunk/chunk_error.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
 import { readFooter } from "./footer.ts";
 
@@ -52,6 +53,8 @@ async function attempt<T>(read: () => Promise<T>): Promise<T | string> {
     const isOfTheObject = !(error instanceof ObjectStoreError) ||
       ["missing", "changed", "truncated", "corrupt"].includes(error.problem);
     if (!isOfTheObject) throw error;
-    return error instanceof ObjectStoreError ? error.message : `no chunk: ${messageOf(error)}`;
+    if (error instanceof ObjectStoreError) return error.message;
+    const isNewer = error instanceof ChunkError && error.advice !== ADVICE;
+    return isNewer ? `${error.message}; ${error.advice}` : `no chunk: ${messageOf(error)}`;
   }
 }

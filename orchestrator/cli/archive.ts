@@ -15,6 +15,7 @@ import { summarize } from "../archive/summary.ts";
 import type { ArchiveSummary, ChunkSum } from "../archive/summary.ts";
 import { verifyChunk } from "../archive/verify.ts";
 import { readOrchestratorConfig } from "../config.ts";
+import { AwayArchives } from "./away_archives.ts";
 import { selectorText } from "./question.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -31,17 +32,27 @@ export interface ArchiveOptions {
   output: "table" | "json";
 }
 
-/** `archive ls`: by day; `archive stat`: in all. @throws {LogvendError} */
+/**
+ * `archive ls`: by day; `archive stat`: in all.
+ * @returns the exit code: 75 when one of several archives does not answer
+ * @throws {LogvendError}
+ */
 export async function listCommand(
   options: ArchiveOptions,
   terminal: Terminal,
   byDay: boolean,
-): Promise<void> {
+): Promise<number> {
   await using stores = await openArchives(options);
-  const found = listArchive(stores.all, filterOf(options, terminal), terminal.signal);
-  const summary = await summarize(found, byDay);
+  const away = new AwayArchives(stores.all, terminal);
+  const filter = filterOf(options, terminal);
+  const summary = await summarize(
+    listArchive(stores.all, filter, terminal.signal, away.note),
+    byDay,
+  );
+  const exitCode = away.count === 0 ? 0 : EXIT_CODES.partial;
   if (options.output === "json") {
-    return await terminal.write(`${JSON.stringify(summary, null, 2)}\n`);
+    await terminal.write(`${JSON.stringify(summary, null, 2)}\n`);
+    return exitCode;
   }
   await terminal.write(
     summary.sums.length === 0 ? "Nothing is archived of that\n" : renderTable(
@@ -51,6 +62,7 @@ export async function listCommand(
     ),
   );
   sayStrangers(summary, terminal);
+  return exitCode;
 }
 
 const SUPERSEDED =
@@ -65,7 +77,8 @@ export async function verifyCommand(
   const sum = { chunks: 0, rows: 0, bytes: 0, wrong: 0, unsummed: 0 };
   const content = options.content ?? false;
   const filter = { ...filterOf(options, terminal), isWhole: true };
-  for await (const chunk of listArchive(stores.all, filter, terminal.signal)) {
+  const away = new AwayArchives(stores.all, terminal);
+  for await (const chunk of listArchive(stores.all, filter, terminal.signal, away.note)) {
     if (chunk.place === null || chunk.isSuperseded) {
       sum.wrong++;
       const what = chunk.place === null ? "no chunk of ours" : SUPERSEDED;
@@ -92,7 +105,7 @@ export async function verifyCommand(
     `${sum.wrong === 0 ? "all right" : `${sum.wrong} wrong`}: ${amount}, ` +
       `${formatBytes(sum.bytes)}${bare}; read ${read}`,
   );
-  return sum.wrong === 0 ? 0 : EXIT_CODES.partial;
+  return sum.wrong === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
 }
 
 /** `archive policy`. @throws {LogvendError} usage, of what is no bucket */
@@ -126,7 +139,7 @@ export async function openStores({ config }: { config: string }) {
   const stack = new AsyncDisposableStack();
   const all: ObjectStore[] = [];
   for (const archive of archives satisfies ArchiveStore[]) {
-    all.push(stack.use(await openObjectStore(archive)));
+    all.push(stack.use(await openObjectStore(archive, { use: "operator" })));
   }
   return { all, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

@@ -17,12 +17,14 @@ export function addArchive(program: Command) {
     .addHelpText("after", "\nExamples:\n  logvend archive ls\n  logvend archive stat --region eu");
   filtered(archive.command("ls").description("chunks by stream, region and day"))
     .addOption(outputOption())
-    .action(async (options: ArchiveOptions) => await listCommand(options, processTerminal(), true));
+    .action(async (options: ArchiveOptions) => {
+      Deno.exitCode = await listCommand(options, processTerminal(), true);
+    });
   filtered(archive.command("stat").description("the same in all, by stream and region"))
     .addOption(outputOption())
-    .action(async (options: ArchiveOptions) =>
-      await listCommand(options, processTerminal(), false)
-    );
+    .action(async (options: ArchiveOptions) => {
+      Deno.exitCode = await listCommand(options, processTerminal(), false);
+    });
   filtered(
     archive.command("verify").description(
       "read the footer of every chunk, and say which are wrong",
@@ -31,7 +33,7 @@ export function addArchive(program: Command) {
     .option("--content", "read every byte, and compare with the checksum that was kept")
     .addHelpText(
       "after",
-      "\nExit codes:\n  0   all right\n  75  something is wrong, listed on stdout",
+      "\nExit codes:\n  0   all right\n  75  something is wrong, listed on stdout, or one of several archives does not answer",
     )
     .action(async (options: ArchiveOptions & { content?: boolean }) => {
       Deno.exitCode = await verifyCommand(options, processTerminal());
@@ -72,9 +74,12 @@ function addRestore(archive: Command) {
     .addHelpText(
       "after",
       "\nExamples:\n  logvend archive restore --host web-1 --since 2026-11-22 --until 2026-11-23 > web-1.log" +
-        "\n  logvend archive restore --on 'region = eu and host != web-3' --where 'status >= 500' --since 7d",
+        "\n  logvend archive restore --on 'region = eu and host != web-3' --where 'status >= 500' --since 7d" +
+        "\n\nExit codes:\n  0   all of it\n  75  chunks or archives were left out, as named on stderr",
     )
-    .action(async (options: RestoreOptions) => await restoreCommand(options, processTerminal()));
+    .action(async (options: RestoreOptions) => {
+      Deno.exitCode = await restoreCommand(options, processTerminal());
+    });
 }
 
 function addErase(archive: Command) {

@@ -1,6 +1,6 @@
 /** `logvend archive restore`: the original lines of hosts, from object stores alone. */
 import { join } from "node:path";
-import { LogvendError } from "../../protocol/errors.ts";
+import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
 import { REJECTS } from "../../protocol/schema/streams.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
 import { intoFolder, toStdout } from "../../queries/restore/restored_text.ts";
@@ -9,6 +9,7 @@ import { listArchive } from "../archive/archived_chunks.ts";
 import type { ArchivedChunk, ChunkFilter } from "../archive/archived_chunks.ts";
 import { restoreHost } from "../archive/restore.ts";
 import { filterOf, openArchives } from "./archive.ts";
+import { AwayArchives } from "./away_archives.ts";
 import type { ArchiveOptions } from "./archive.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,12 +21,23 @@ export interface RestoreOptions extends Omit<ArchiveOptions, "output"> {
   out?: string;
 }
 
-/** Host by host, in the order of their names. @throws {LogvendError} */
-export async function restoreCommand(options: RestoreOptions, terminal: Terminal): Promise<void> {
+/**
+ * Host by host, in the order of their names. What is no chunk, and an archive of several that does not
+ * answer, are named: the others are restored.
+ * @returns the exit code: 75 when something is lacking
+ * @throws {LogvendError}
+ */
+export async function restoreCommand(options: RestoreOptions, terminal: Terminal): Promise<number> {
   await using stores = await openArchives(options);
   const { signal } = terminal;
   const filter = filterOf(options, terminal);
-  const chunks = await chunksOf(stores.all, options, filter, signal);
+  const away = new AwayArchives(stores.all, terminal);
+  const chunks = await chunksOf(stores.all, options, { filter, away }, signal);
+  let bad = 0;
+  const onBad = (url: string, reason: string) => {
+    bad++;
+    terminal.error(`left out: ${url}: ${reason}`);
+  };
   const hosts = Map.groupBy(chunks, ({ place }) => `${place.host}\n${place.region}`);
   const names = [...hosts.keys()].sort();
   const pieces: RestoredPiece[] = [];
@@ -44,6 +56,7 @@ export async function restoreCommand(options: RestoreOptions, terminal: Terminal
         where: options.where ?? null,
         scratchFolder,
         nowIso: new Date(terminal.now()).toISOString(),
+        onBad,
       };
       for await (const restored of restoreHost(request, signal)) {
         await (out ?? toStdout)(restored);
@@ -57,20 +70,22 @@ export async function restoreCommand(options: RestoreOptions, terminal: Terminal
     pieces.reduce((total, piece) => total + piece[key], 0);
   terminal.error(
     `${counted(sum("lines"), "line")}, ${formatBytes(sum("bytes"))} of ` +
-      `${counted(names.length, "host")} from ${counted(chunks.length, "chunk")}`,
+      `${counted(names.length, "host")} from ${counted(chunks.length - bad, "chunk")}` +
+      (bad === 0 ? "" : `; ${counted(bad, "chunk")} left out`),
   );
   if (sum("cut") > 0) {
     const cut = counted(sum("cut"), "line");
     terminal.error(`not as they were: ${cut} over the line limit, kept cut or not at all`);
   }
   if (options.where !== undefined) terminal.error("with --where, rejected lines are left out");
+  return bad === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
 }
 
 /** Of the stream, and the rejects between its lines. @throws {LogvendError} usage, of a stream that is none */
 async function chunksOf(
   stores: Parameters<typeof listArchive>[0],
   { stream, where }: RestoreOptions,
-  filter: ChunkFilter,
+  { filter, away }: { filter: ChunkFilter; away: AwayArchives },
   signal: AbortSignal,
 ): Promise<ArchivedChunk[]> {
   if (stream === REJECTS) {
@@ -78,7 +93,8 @@ async function chunksOf(
   }
   const chunks: ArchivedChunk[] = [];
   for (const name of where === undefined ? [stream, REJECTS] : [stream]) {
-    for await (const chunk of listArchive(stores, { ...filter, stream: name }, signal)) {
+    const wanted = { ...filter, stream: name };
+    for await (const chunk of listArchive(stores, wanted, signal, away.note)) {
       if (chunk.place !== null) chunks.push(chunk);
     }
   }

@@ -42,8 +42,8 @@ const BY_STATUS: Readonly<Record<number, StoreProblem>> = {
   501: "refused",
 };
 
-/** What a store is used for. */
-export type StoreUse = "archive" | "publish";
+/** What a store is used for: `operator` by `logvend archive`. */
+export type StoreUse = "archive" | "operator" | "publish";
 
 /** Where what a request needs is set, and which rights it takes. */
 export const SETTINGS = {
@@ -51,15 +51,29 @@ export const SETTINGS = {
     url: "archive.url",
     region: "archive.region",
     keys: "what archive.credentials names",
+    noKeys: "name them under archive.credentials",
     endpoint: "archive.endpoint",
     ca: "archive.ca",
     checksums: "archive.checksums",
     rights: "the rights it takes: logvend archive policy",
   },
+  operator: {
+    url: "its url (archives: in orchestrator.yaml)",
+    region: "its region (archives: in orchestrator.yaml)",
+    keys: "its credentials (archives: in orchestrator.yaml)",
+    noKeys: "name them under its credentials (archives: in orchestrator.yaml)",
+    endpoint: "its endpoint (archives: in orchestrator.yaml)",
+    ca: "its ca (archives: in orchestrator.yaml)",
+    checksums: "its checksums (archives: in orchestrator.yaml)",
+    rights: "to read takes s3:ListBucket and s3:GetObject, to erase also s3:PutObject, " +
+      "s3:DeleteObject, s3:DeleteObjectVersion, s3:ListBucketVersions, " +
+      "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+  },
   publish: {
     url: "--publish",
     region: "its region (publish: in orchestrator.yaml, else AWS_REGION)",
     keys: "its keys (publish: in orchestrator.yaml, else those of the AWS tools)",
+    noKeys: "name the bucket and its credentials under publish: in orchestrator.yaml",
     endpoint: "its endpoint (publish: in orchestrator.yaml)",
     ca: "its ca (publish: in orchestrator.yaml)",
     checksums: "its checksums (publish: in orchestrator.yaml)",
@@ -119,6 +133,10 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
       return `the bucket is not in ${target.region}; set ${set.region} to ${right}`;
     }
     case "credentials":
+      if (name === "CredentialsProviderError") {
+        return `no credentials were found; ${set.noKeys}, or give them as the AWS tools take them ` +
+          "(environment, profile, role of the machine)";
+      }
       return `${credentialsText(name)} (${name}); renew ${set.keys}`;
     case "denied":
       return `access denied (${name}); ${set.rights}`;
@@ -148,7 +166,7 @@ function reasonOf(problem: StoreProblem, { name, error, region, target }: Reason
 
 function credentialsText(name: string): string {
   if (name === "ExpiredToken" || name === "TokenRefreshRequired") return "the credentials expired";
-  return name === "CredentialsProviderError" ? "no credentials" : "the credentials are wrong";
+  return "the credentials are wrong";
 }
 
 /** Whether a request was refused without a reason: those that have no body (HEAD) never have one. */

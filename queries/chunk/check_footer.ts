@@ -1,6 +1,7 @@
 /** Whether a footer is that of a chunk of ours, and can be true: anybody can put a file into a bucket. */
 import type { FileMetaData } from "hyparquet";
 import { z } from "zod";
+import { SCHEMA_VERSION } from "../../protocol/schema/streams.ts";
 import { ChunkError } from "./chunk_error.ts";
 
 /** The key of what our files say of themselves (file_metadata.ts of the store). */
@@ -25,6 +26,9 @@ const Generation = z.object({
   beganOffset: z.number().nullable().optional(),
 });
 
+/** What every version says. */
+const Versioned = z.object({ schema_version: z.number().default(SCHEMA_VERSION) });
+
 /** Of chunks that older versions wrote less is known. */
 const Said = z.object({
   id: z.string().optional(),
@@ -48,7 +52,8 @@ export interface FooterFacts {
 
 /**
  * @param dataEnd where the footer begins
- * @throws {ChunkError} of foreign files, and of footers that contradict themselves
+ * @throws {ChunkError} of foreign files, of chunks that a newer version wrote, and of footers that
+ * contradict themselves
  */
 export function checkFooter(metadata: FileMetaData, dataEnd: number): FooterFacts {
   const said = saidBy(metadata);
@@ -70,10 +75,23 @@ function saidBy({ key_value_metadata: pairs }: FileMetaData): z.infer<typeof Sai
   const text = pairs?.find(({ key }) => key === METADATA_KEY)?.value;
   if (text === undefined) throw new ChunkError("it is a Parquet file that logvend did not write");
   try {
-    return Said.parse(JSON.parse(text));
+    const said: unknown = JSON.parse(text);
+    const { schema_version: version } = Versioned.parse(said);
+    if (version > SCHEMA_VERSION) throw newer(version);
+    return Said.parse(said);
   } catch (cause) {
+    if (cause instanceof ChunkError) throw cause;
     throw new ChunkError("what it says of itself cannot be read", cause);
   }
+}
+
+/** Nothing is wrong with it: its rows would be read as something else. */
+function newer(version: number): ChunkError {
+  return new ChunkError(
+    `a newer logvend wrote it (schema ${version}; this one reads schemas up to ${SCHEMA_VERSION})`,
+    undefined,
+    "upgrade whoever reads it",
+  );
 }
 
 function checkGroup({ columns, num_rows: rows }: FileMetaData["row_groups"][number], end: number) {

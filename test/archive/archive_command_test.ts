@@ -103,6 +103,38 @@ Deno.test("archive verify names what is wrong: cut, overwritten, misplaced", asy
   assert.match(wrong.stderr, /^3 wrong: 4 chunks/m);
 });
 
+Deno.test("an archive of several that does not answer is said, and the others are read", async () => {
+  await using folder = await TempFolder.make();
+  await scene(folder);
+  const nobody = `{ url: "s3://acme-logs/prod", endpoint: "http://127.0.0.1:9", path_style: true,
+    credentials: { access_key_id: { file: ./key }, secret_access_key: { file: ./key } } }`;
+  await folder.write("key", "a-key");
+  const config = await folder.write(
+    "two.yaml",
+    `data_dir: ./o\narchives: [ ${nobody}, { url: "file:./archive" } ]\n`,
+  );
+  const away = /^left out: Cannot list stream=\S* in s3:\/\/acme-logs\/prod: no answer from http:/;
+  const stat = await logvend("stat", "-c", config, "-o", "json");
+  assert.equal(stat.code, 75);
+  assert.match(stat.stderr, away);
+  assert.match(
+    stat.stderr,
+    /is it up, and its endpoint \(archives: in orchestrator\.yaml\) right\?/,
+  );
+  assert.equal(JSON.parse(stat.stdout).sums[0].chunks, 3);
+  const verified = await logvend("verify", "-c", config);
+  assert.equal(verified.code, 75);
+  assert.match(verified.stderr, away);
+  assert.match(verified.stderr, /^all right: 3 chunks, 9 rows/m);
+  const restored = await logvend("restore", "-c", config);
+  assert.equal(restored.code, 75);
+  assert.match(restored.stderr, away);
+  assert.equal(restored.stderr.match(/left out/g)?.length, 1);
+  assert.equal(restored.stdout.trimEnd().split("\n").length, 9);
+  const alone = await folder.write("one.yaml", `data_dir: ./o\narchives: [ ${nobody} ]\n`);
+  assert.equal((await logvend("ls", "-c", alone)).code, 69);
+});
+
 Deno.test("without an archive in the configuration the commands say how to name one", async () => {
   await using folder = await TempFolder.make();
   const config = await folder.write("orchestrator.yaml", "data_dir: ./o\n");

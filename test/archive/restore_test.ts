@@ -3,6 +3,7 @@ import { FolderStore } from "../../protocol/archive/folder_store.ts";
 import { combinedLine, manyLines } from "../harness/lines.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
+import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
 
 const logvend = (...args: string[]) =>
   runProgram({ args: ourProgram("orchestrator/main.ts", "archive", ...args) });
@@ -66,4 +67,37 @@ Deno.test("archive restore gives back every file of hosts, byte for byte, reject
   const bad = await logvend("restore", "-c", config, "--where", "nothing = 1");
   assert.equal(bad.code, 64);
   assert.match(bad.stderr, /nothing/);
+});
+
+Deno.test("archive restore names what is no chunk of ours, and restores the others", async () => {
+  await using folder = await TempFolder.make();
+  const text = manyLines(combinedLine, 0, 300);
+  for (const host of ["web-1", "web-2", "web-3", "web-4"]) await archiveHost(folder, host, text);
+  await using objects = new FolderStore(folder.join("archive"));
+  const listed = await Array.fromAsync(objects.list("stream=", new AbortController().signal));
+  const keyOf = (host: string) => listed.find(({ key }) => key.includes(`/${host}.`))?.key ?? "";
+  const pathOf = (host: string) => folder.join("archive", keyOf(host));
+  await Deno.writeTextFile(pathOf("web-1"), "somebody's own notes, and no Parquet");
+  const newer = folder.join("newer.parquet");
+  await writeChunk(newer, { rows: 10, host: "web-2", said: '{"schema_version":99}' });
+  await Deno.rename(newer, pathOf("web-2"));
+  const bytes = await Deno.readFile(pathOf("web-3"));
+  await Deno.writeFile(pathOf("web-3"), bytes.map((byte, i) => i > 50 && i < 2_000 ? ~byte : byte));
+  const config = await folder.write(
+    "orchestrator.yaml",
+    'data_dir: ./o\narchives: [ { url: "file:./archive" } ]\n',
+  );
+  const { code, stdout, stderr } = await logvend("restore", "-c", config);
+  assert.equal(code, 75);
+  assert.equal(stdout, text, "web-4's");
+  const leftOut = (host: string) =>
+    stderr.split("\n").find((line) => line.startsWith("left out: ") && line.includes(keyOf(host)));
+  const remove = "see logvend archive verify, and remove or replace it";
+  assert.ok(leftOut("web-1")?.endsWith(`: it has no footer; ${remove}`), stderr);
+  assert.match(leftOut("web-2") ?? "", /a newer logvend wrote it \(schema 99; .*; upgrade whoever/);
+  assert.ok(leftOut("web-3")?.endsWith(`: its rows cannot be read; ${remove}`), stderr);
+  assert.match(stderr, /^300 lines, .* of 4 hosts from 1 chunk; 3 chunks left out$/m);
+  const verified = await logvend("verify", "-c", config);
+  assert.equal(verified.code, 75);
+  assert.match(verified.stdout, /web-2\S*: a newer logvend wrote it/);
 });

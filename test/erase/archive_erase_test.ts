@@ -69,7 +69,7 @@ async function linesIn(objects: ObjectStore): Promise<string[]> {
   const request = { stream: "logs", region: "eu", chunks, range: ALL, where: null };
   const more = { scratchFolder: scratch.path, nowIso: new Date().toISOString() };
   const lines: string[] = [];
-  for await (const { file } of restoreHost({ ...request, ...more }, signal)) {
+  for await (const { file } of restoreHost({ ...request, onBad: assert.fail, ...more }, signal)) {
     lines.push(...(await Deno.readTextFile(file)).trimEnd().split("\n"));
   }
   return lines;

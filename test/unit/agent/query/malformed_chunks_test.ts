@@ -18,6 +18,7 @@ import {
 import type { ThriftStruct } from "../../../../agent/store/sealing/parquet/thrift.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { chunkPath } from "../../../../protocol/chunk/chunk_path.ts";
+import { SCHEMA_VERSION } from "../../../../protocol/schema/streams.ts";
 import { literal } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
 import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
@@ -155,6 +156,23 @@ Deno.test("a malformed object is named, with what to do, and the other chunks ar
     await assert.rejects(here.ask(sql, false), new RegExp(`web-2.*: .*${said}`));
   }
   assert.deepEqual(here.harmful, [], "the SQL is not to blame");
+});
+
+Deno.test("a chunk of a newer logvend is left out, with the advice to upgrade, and not to remove it", async () => {
+  await using here = await scene();
+  const path = here.folder.join("newer.parquet");
+  const said = JSON.stringify({ schema_version: SCHEMA_VERSION + 1, rows: "two" });
+  await writeChunk(path, { rows: GROUP_ROWS, host: "web-2", said });
+  await here.write(await Deno.readFile(path));
+  const { values, coverage } = await here.ask("SELECT count(*) AS n FROM logs");
+  assert.deepEqual(values, [[String(6 * GROUP_ROWS)]]);
+  assert.match(
+    coverage.unread?.[0]?.reason ?? "",
+    new RegExp(
+      `^a newer logvend wrote it \\(schema ${SCHEMA_VERSION + 1}; this one reads schemas up to ` +
+        `${SCHEMA_VERSION}\\); upgrade whoever reads it$`,
+    ),
+  );
 });
 
 Deno.test("an error of the SQL is no damage: it is said as it is", async () => {

@@ -72,7 +72,7 @@ Deno.test("what S3 refuses is said with what to do about it", () => {
     thrown("CredentialsProviderError", undefined),
     "no credentials",
     "not_permitted",
-    /no credentials \(CredentialsProviderError\); renew/,
+    /no credentials were found; name them under archive\.credentials, or give them as the AWS/,
   );
   check(
     thrown("RequestTimeTooSkewed", 403),
@@ -101,6 +101,17 @@ Deno.test("what S3 refuses is said with what to do about it", () => {
   );
 });
 
+Deno.test("of an archive that an operator reads it is said where that is set, and what it takes", () => {
+  const check = (name: string, status: number | undefined, expected: RegExp) => {
+    const mapped = s3Error("list x", thrown(name, status), { ...TARGET, use: "operator" });
+    assert.match(mapped.message, expected);
+  };
+  check("NoSuchBucket", 404, /; make it, or correct its url \(archives: in orchestrator\.yaml\)$/);
+  check("AccessDenied", 403, /; to read takes s3:ListBucket and s3:GetObject, to erase also /);
+  check("InvalidAccessKeyId", 403, /; renew its credentials \(archives: in orchestrator\.yaml\)$/);
+  check("CredentialsProviderError", undefined, /; name them under its credentials \(archives: /);
+});
+
 Deno.test("of a place that results go to it is said where that is set", () => {
   const check = (name: string, status: number, expected: RegExp) => {
     const mapped = s3Error("list objects", thrown(name, status), { ...TARGET, use: "publish" });
@@ -110,4 +121,5 @@ Deno.test("of a place that results go to it is said where that is set", () => {
   check("AccessDenied", 403, /access denied .*; it takes s3:ListBucket, s3:GetObject, /);
   check("PermanentRedirect", 301, /set its region \(publish: .*, else AWS_REGION\) to that of the/);
   check("ExpiredToken", 400, /the credentials expired .*; renew its keys \(publish: in orch/);
+  check("CredentialsProviderError", 400, /; name the bucket and its credentials under publish: /);
 });

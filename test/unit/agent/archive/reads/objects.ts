@@ -17,11 +17,14 @@ export interface ChunkRows {
   /** The first second of the hour with a row. @default 0 */
   fromSecond?: number;
   host?: string;
+  /** What the file says of itself, JSON. @default nothing that anybody knows */
+  said?: string;
 }
 
 /** Writes access logs, one row a second, in small row groups, as chunks are written. */
 export async function writeChunk(path: string, chunk: ChunkRows): Promise<void> {
-  const { rows, address = "format('192.0.2.{}', range % 250)", fromSecond = 0 } = chunk;
+  const { rows, fromSecond = 0, said = '{"a":1}' } = chunk;
+  const { address = "format('192.0.2.{}', range % 250)" } = chunk;
   await using engine = await Engine.open();
   const nulls = ACCESS.physical.map(({ name, type }) => `NULL::${type} AS ${name}`);
   await engine.run(`COPY (
@@ -42,7 +45,7 @@ export async function writeChunk(path: string, chunk: ChunkRows): Promise<void> 
       ${literal(chunk.host ?? "web-1")} AS host
     FROM range(${rows})
   ) TO ${literal(path)} (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd,
-    ROW_GROUP_SIZE ${GROUP_ROWS}, KV_METADATA {logvend: '{"a":1}'})`);
+    ROW_GROUP_SIZE ${GROUP_ROWS}, KV_METADATA {logvend: ${literal(said)}})`);
 }
 
 /** An object whose content can be replaced. */
