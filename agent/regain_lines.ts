@@ -7,6 +7,7 @@ import type { RegionCatalog } from "./archive/catalog/open_catalog.ts";
 import { regain } from "./archive/regain.ts";
 import type { AgentConfig } from "./config.ts";
 import { beginningsOf } from "./ingest/beginnings.ts";
+import type { Beginnings } from "./ingest/beginnings.ts";
 import type { Store } from "./store/store.ts";
 
 /** Log files that wait. */
@@ -38,14 +39,14 @@ async function regainLines(
   if (limitMs === 0) return lines.finish([], "gave up");
   const signal = AbortSignal.any([asked, AbortSignal.timeout(limitMs)]);
   try {
-    const beginnings = new Map();
+    const beginnings = new Map<string, Beginnings>();
     for (const stream of config.streams) {
       beginnings.set(stream.name, await beginningsOf(stream, signal));
     }
     const tables = [...beginnings.keys(), REJECTS];
     const wait = async (ms: number) => void await pause(ms, undefined, { signal });
     const parts = { catalog, lines, former, self: config, beginnings, tables, wait };
-    const isAnyThere = [...beginnings.values()].some(({ sinceMs }) => sinceMs < Infinity);
+    const isAnyThere = [...beginnings.values()].some(({ isEmpty }) => !isEmpty);
     lines.finish(isAnyThere ? await regain(parts, signal) : [], "answered");
   } catch (error) {
     if (asked.aborted) return; // nothing was read: the next start asks again

@@ -1,9 +1,9 @@
 /** Looks for chunks of this host that its data folder never had: an earlier one was lost. */
 import { getLogger } from "@logtape/logtape";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
-import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import type { FormerFolder } from "../store/recovery/former_folder.ts";
+import { datesOf, listDay } from "./catalog/list_day.ts";
 import { backoffMs } from "./schedule.ts";
 
 const HOUR_MS = 3_600_000;
@@ -43,15 +43,19 @@ export async function noteFormerChunks(options: FormerChunksOptions, signal: Abo
   }
 }
 
-/** The end of the newest hour of such a chunk. */
+/** The end of the newest hour of such a chunk. Days before it are not looked at. */
 async function formerUntil(options: FormerChunksOptions, signal: AbortSignal) {
   const { objects, former, host, region, streams } = options;
   let last: string | null = null;
   for (const stream of streams) {
-    for await (const { key } of objects.list(`stream=${stream}/region=${region}/`, signal)) {
-      const place = parseChunkPath(key);
-      if (place === null || place.host !== host || former.isOfThis(place.chunk)) continue;
-      if (last === null || place.hour > last) last = place.hour;
+    const dates = await datesOf(objects, { stream, region }, signal);
+    for (const date of dates.sort().reverse()) {
+      if (last !== null && date < last.slice(0, date.length)) break;
+      const chunks = await listDay(objects, { stream, region, date }, signal);
+      const hours = chunks.map(({ place }) => place)
+        .filter((place) => place.host === host && !former.isOfThis(place.chunk))
+        .map(({ hour }) => hour);
+      for (const hour of hours) if (last === null || hour > last) last = hour;
     }
   }
   return last === null ? null : new Date(Date.parse(`${last}:00:00Z`) + HOUR_MS).toISOString();

@@ -14,6 +14,7 @@ import type { FormerFolder } from "../store/recovery/former_folder.ts";
 import type { FormerLines } from "../store/recovery/former_lines.ts";
 import type { RegionCatalog } from "./catalog/open_catalog.ts";
 import { archivedRuns, positionColumns } from "./archived_runs.ts";
+import type { RunsWanted } from "./archived_runs.ts";
 import { findBounds, findChunks } from "./queries/find_chunks.ts";
 import type { FooterFacts } from "../../queries/chunk/check_footer.ts";
 import { ChunkError } from "../../queries/chunk/chunk_error.ts";
@@ -21,11 +22,14 @@ import { retried } from "./reads/retried.ts";
 import { Slots } from "./reads/slots.ts";
 import { backoffMs } from "./schedule.ts";
 
-/** Clocks of applications and files may differ so much from one another. */
-const MARGIN_MS = 86_400_000;
-
 /** Chunks that are looked at at once: mostly a request each. */
-const CHUNKS_AT_ONCE = 4;
+const CHUNKS_AT_ONCE = 16;
+
+/** Of these so many whose positions are read: each takes a DuckDB. */
+const READ_AT_ONCE = 2;
+
+/** More are no reason to wait longer than 16 s: nothing is read meanwhile. */
+const FAILURES_MAX = 4;
 
 /** For the positions of a chunk's rows. */
 const MEMORY_BYTES = 128e6;
@@ -33,8 +37,6 @@ const MEMORY_BYTES = 128e6;
 /** What the log files of a stream begin with. */
 export interface KnownBeginnings {
   has(sha256: string, bytes: number): boolean;
-  /** Before that nothing was written to them; infinite: there are none, or it is not known. */
-  sinceMs: number;
   /** Whether several lines may be one row. */
   hasRecords: boolean;
 }
@@ -72,7 +74,7 @@ export async function regain(
           error: messageOf(error),
         });
       }
-      await options.wait(backoffMs(failures, Math.random), signal);
+      await options.wait(backoffMs(Math.min(failures, FAILURES_MAX), Math.random), signal);
     }
   }
 }
@@ -82,20 +84,14 @@ class Regaining {
   /** The newest that is known of each file. */
   private readonly facts = new Map<string, GenerationFacts>();
   private readonly seen = new Set<string>();
+  private readonly reading = new Slots(READ_AT_ONCE);
   private lines = 0;
 
   constructor(private readonly options: RegainOptions, private readonly signal: AbortSignal) {}
 
   /** May be called again after it has thrown: what has been looked at is not looked at again. */
   async run(): Promise<GenerationFacts[]> {
-    let sinceMs = Math.min(...[...this.options.beginnings.values()].map((files) => files.sinceMs));
-    // Copied files may be younger than what is in them: who read them first knows.
-    for (let last = Infinity; sinceMs < last;) {
-      last = sinceMs;
-      await this.lookSince(sinceMs - MARGIN_MS);
-      const firsts = [...this.facts.values()].map(({ firstSeenMs }) => firstSeenMs);
-      sinceMs = Math.min(sinceMs, ...firsts);
-    }
+    await this.lookAtAll();
     if (this.facts.size > 0) {
       this.log.info("The archive has {lines} of {files}: they are not read again", {
         lines: counted(this.lines, "line"),
@@ -105,17 +101,15 @@ class Regaining {
     return [...this.facts.values()];
   }
 
-  /** The newest first: of a file they know most. */
-  private async lookSince(ms: number) {
+  /** Late lines may be of any hour, however young their log file is. */
+  private async lookAtAll() {
     const { catalog, self, tables, former } = this.options;
     const needs = { columns: [], values: {}, countsOnly: false };
     const scope = {
       selector: "",
       needs: Object.fromEntries(tables.map((table) => [table, needs])),
-      since: new Date(Math.max(0, ms)).toISOString(),
-      until: null,
       hosts: [self.host],
-      regions: null,
+      ...{ since: null, until: null, regions: null },
     };
     const onUnreadable = () => {}; // it is listed; queries say so
     const parts = { ...catalog, self, ...findBounds(), onUnreadable };
@@ -164,9 +158,8 @@ class Regaining {
     const lent = await cache.lend(object, all, (columns) => positionColumns(form, columns));
     try {
       if (lent.path === null || files.length === 0) return;
-      await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
-      const generations = files.map((file) => file.id);
-      await this.note(archivedRuns(engine, { ...form, path: lent.path, generations }));
+      const wanted = { ...form, path: lent.path, generations: files.map((file) => file.id) };
+      await this.reading.run(() => this.note(wanted));
     } catch (error) {
       if (error instanceof ChunkError) lent.discard();
       throw error;
@@ -178,8 +171,9 @@ class Regaining {
     }
   }
 
-  private async note(runs: ReturnType<typeof archivedRuns>) {
-    for await (const some of runs) {
+  private async note(wanted: RunsWanted) {
+    await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
+    for await (const some of archivedRuns(engine, wanted)) {
       for (const [generation, of] of Map.groupBy(some, (run) => run.generation)) {
         this.options.lines.add(generation, of);
       }

@@ -1,18 +1,9 @@
-/** How the log files that are there begin: by their first bytes and time they may be known elsewhere. */
-import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
+/** How the log files that are there begin: by that they may be known elsewhere. */
 import { sha256Hex } from "../../protocol/sha256.ts";
-import { ARRIVAL } from "../store/rows/rows.ts";
-import { ACCESS_SHAPE } from "../../protocol/schema/stream_shape.ts";
 import type { StreamConfig } from "../stream_config.ts";
-import { BatchMaker } from "./batches.ts";
-import { LineCutter } from "./blocks.ts";
 import { openSource } from "./byte_source.ts";
 import { discover } from "./discover.ts";
-import { HEAD_BYTES } from "./identity.ts";
-import { lineForm } from "./line_form.ts";
-
-/** Of each file that much is read; a longer first line has no time. */
-const START_BYTES = 65_536;
+import { headOf } from "./survey.ts";
 
 /** The files of a stream. */
 export class Beginnings {
@@ -20,8 +11,6 @@ export class Beginnings {
   private readonly heads: Uint8Array[] = [];
   /** Hashes of these, by how many bytes. */
   private readonly hashes = new Map<number, Set<string>>();
-  /** Before that nothing was written to any of the files; infinite: there are none, or nobody knows. */
-  sinceMs = Infinity;
 
   /** @param hasRecords whether several lines may be one row */
   constructor(readonly hasRecords: boolean) {}
@@ -36,10 +25,12 @@ export class Beginnings {
     return hashes.has(sha256);
   }
 
-  /** @param sinceMs before that nothing was written to it */
-  add(head: Uint8Array, sinceMs: number) {
-    this.heads.push(head.slice(0, HEAD_BYTES));
-    this.sinceMs = Math.min(this.sinceMs, sinceMs);
+  get isEmpty(): boolean {
+    return this.heads.length === 0;
+  }
+
+  add(head: Uint8Array) {
+    this.heads.push(head.slice()); // no part of what else was read
   }
 }
 
@@ -54,46 +45,10 @@ export async function beginningsOf(
     signal.throwIfAborted();
     if (size === 0) continue;
     try {
-      const source = await openSource(path);
-      const start = await startOf(source.bytes(0, signal));
-      const { birthtime, mtime } = source.info;
-      const times = [birthtime, mtime].map((time) => time?.getTime() ?? Infinity);
-      beginnings.add(start, Math.min(...times, firstTimeMs(stream, start)));
+      beginnings.add(await headOf(await openSource(path)));
     } catch {
       signal.throwIfAborted(); // else it went meanwhile, or cannot be read: the tail says so
     }
   }
   return beginnings;
-}
-
-async function startOf(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  let start: Uint8Array = new Uint8Array();
-  for await (const chunk of bytes) {
-    const joined = new Uint8Array(start.length + chunk.length);
-    joined.set(start);
-    joined.set(chunk, start.length);
-    start = joined.subarray(0, START_BYTES);
-    if (start.length === START_BYTES) break;
-  }
-  return start;
-}
-
-/**
- * The time of the first line that has one. Without any it may be of any time: a copy has times of its
- * own.
- */
-function firstTimeMs(stream: StreamConfig, start: Uint8Array): number {
-  const form = lineForm(stream, ACCESS_SHAPE, null);
-  const maker = new BatchMaker("", form, Date.now);
-  const cut = new LineCutter(0, form.records).cut(start, true);
-  if (cut.kind !== "lines") return -Infinity;
-  for (const { rows } of maker.batches({ cut, window: start, before: new Uint8Array() })) {
-    const { ts, [ARRIVAL]: arrival } = rows.columns;
-    const hasTime = (row: number) =>
-      !(arrival instanceof IntegerColumn && arrival.value(row) === 1);
-    for (let row = 0; row < rows.count; row++) {
-      if (hasTime(row)) return ts.number(row) / 1_000;
-    }
-  }
-  return -Infinity;
 }

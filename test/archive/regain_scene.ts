@@ -25,7 +25,9 @@ const { signal } = new AbortController();
 export interface HostOptions {
   /** More of the stream, as YAML's flow. */
   stream?: string;
-  /** More of the `archive`. @default a folder of the host's */
+  /** Further lines of the configuration. */
+  more?: string;
+  /** @default a folder of the host's */
   archive?: AgentArchive;
 }
 
@@ -42,14 +44,8 @@ export class Host {
 
   static async make(folder: TempFolder, options: HostOptions = {}): Promise<Host> {
     await Deno.mkdir(folder.join("logs"), { recursive: true });
-    const host = new Host(folder, folder.join("agent.yaml"), options);
-    await host.configure(options.stream ?? "format: combined");
-    return host;
-  }
-
-  /** Configures the stream anew. */
-  async configure(stream: string) {
-    await this.folder.write(
+    const { stream = "format: combined", more = "" } = options;
+    await folder.write(
       "agent.yaml",
       `host: web-1
 region: eu
@@ -58,9 +54,11 @@ flush_every: 100ms
 seal_after: 100ms
 drain_timeout: 60s
 archive: { url: "file:./archive" }
+${more}
 streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]
 `,
     );
+    return new Host(folder, folder.join("agent.yaml"), options);
   }
 
   /** By name. */
@@ -120,10 +118,15 @@ streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]
   /** Removes archived chunks: they had not been uploaded yet. Their lines are still in the logs. */
   async forget(isMeant: (index: number) => boolean): Promise<number> {
     await using objects = await this.objects();
-    const keys = (await Array.fromAsync(objects.list("stream=", signal))).map(({ key }) => key);
-    const gone = keys.filter((_, index) => isMeant(index));
+    const gone = (await this.chunks()).filter((_, index) => isMeant(index));
     for (const key of gone) await objects.remove(key, signal);
     return gone.length;
+  }
+
+  /** Keys of the archived chunks. */
+  async chunks(): Promise<string[]> {
+    await using objects = await this.objects();
+    return (await Array.fromAsync(objects.list("stream=", signal))).map(({ key }) => key);
   }
 
   async objects(): Promise<ObjectStore> {

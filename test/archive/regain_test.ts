@@ -1,14 +1,23 @@
 /** An agent that lost its data folder reads its log files again: the archive has every line once. */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { withHost } from "./regain_scene.ts";
-import type { Host } from "./regain_scene.ts";
+import { startCeph } from "../harness/ceph/cluster.ts";
+import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
+import { FaultProxy } from "../harness/fault_proxy.ts";
+import type { Fault } from "../harness/fault_proxy.ts";
+import { makeBucket } from "../harness/s3.ts";
+import { TempFolder } from "../harness/temp_folder.ts";
+import { erasureKey } from "../../protocol/signing/erasure.ts";
+import { Engine } from "../../queries/duckdb/engine.ts";
+import { ADDRESS, eraseSigner, hourLines } from "../unit/agent/erase/scene.ts";
+import { Host, withHost } from "./regain_scene.ts";
 
 const COMBINED = "format: combined";
 
 Deno.test("a lost folder: what is archived is not read again, what came since is", () =>
   withHost(COMBINED, async (host) => {
-    await host.write(3_000);
+    await host.write(2_900);
+    await host.write(100, { from: 200 }); // late, and of a day that is over
     await host.live();
     assert.equal(host.linesRead(), 3_000);
     await host.check();
@@ -55,11 +64,10 @@ Deno.test("a lost folder of which some hours were archived in part", () =>
     await host.check();
   }));
 
-Deno.test("a lost folder: small logs, equal ones, ones that have grown, and a copy", () =>
+Deno.test("a lost folder: small logs, ones that have grown, and a copy", () =>
   withHost(COMBINED, async (host) => {
     const [first = "", second = "", third = ""] = host.next(3);
     await host.append(first, { log: host.log("a.log") });
-    await host.append(first, { log: host.log("b.log") }); // the same line, written twice
     await host.append(second, { log: host.log("c.log") });
     await host.write(100);
     await host.live();
@@ -170,3 +178,81 @@ Deno.test("agent.db alone is lost, and some of the chunks beside it", () =>
     await host.live();
     await host.check();
   }));
+
+Deno.test("a lost folder: rows that were erased are read again, and erased again", async () => {
+  await using folder = await TempFolder.make();
+  const { sign, publicKey } = await eraseSigner();
+  const host = await Host.make(folder, { more: `trust_erase: [ "${publicKey}" ]` });
+  const lines = [0, 1, 2].flatMap((hour) => hourLines(hour));
+  const left = lines.filter((line, i) => i >= 104 || !line.startsWith(ADDRESS));
+  await host.append(lines.map((line) => `${line}\n`).join(""), { lines: left });
+  await host.live();
+  const { id, record } = await sign();
+  await folder.write(`archive/${erasureKey(id)}`, JSON.stringify(record));
+  await host.live();
+  await host.check();
+  for (let i = 0; i < 2; i++) {
+    await host.lose();
+    await host.live();
+    assert.equal(host.linesRead(), lines.length - left.length);
+    await host.check();
+  }
+});
+
+Deno.test("a lost folder: chunks that are damaged or say nothing of their files hold nothing up", () =>
+  withHost(COMBINED, async (host) => {
+    await host.write(900);
+    await host.live();
+    const before = await host.archived();
+    const [damaged = "", old = "", ...others] = (await host.chunks()).map((key) =>
+      host.folder.join("archive", key)
+    );
+    assert.equal(others.length, 1);
+    const bytes = await Deno.readFile(damaged);
+    await Deno.writeFile(damaged, bytes.fill(0, 4, bytes.length / 2));
+    await using engine = await Engine.open();
+    await engine.run(
+      `COPY (SELECT * FROM read_parquet('${old}', hive_partitioning = false)) TO '${old}.new'
+       (FORMAT parquet, KV_METADATA {logvend: '{"schema_version":1,"runs":[]}'})`,
+    );
+    await Deno.rename(`${old}.new`, old);
+    await host.lose();
+    await host.live();
+    assert.equal(host.linesRead(), 600);
+    await Deno.remove(damaged);
+    const there = await host.archived();
+    assert.deepEqual([...new Set(there)], before);
+    assert.equal(there.length, before.length + 300);
+  }));
+
+/** How many requests fail: the first ones, whatever they are for. */
+const FAULTS: readonly [Fault, number][] = [
+  [{ kind: "denied" }, 2], // of the outer attempts
+  [{ kind: "truncated", afterBytes: 500 }, 9],
+  [{ kind: "busy" }, 9],
+];
+
+Deno.test({
+  name: "a lost folder, asked of S3 that fails and breaks off meanwhile",
+  ignore: CEPH_IS_MISSING,
+  fn: async () => {
+    await using folder = await TempFolder.make();
+    await using ceph = await startCeph();
+    const bucket = await makeBucket(ceph, folder);
+    await using proxy = FaultProxy.start({ port: ceph.port, latencyMs: 5 });
+    const archive = bucket.archive({ endpoint: proxy.endpoint });
+    const host = await Host.make(folder, { archive });
+    await host.write(600);
+    await host.live();
+    for (const [fault, times] of FAULTS) {
+      await host.lose();
+      await host.write(10);
+      const asked = proxy.requests.length;
+      proxy.rule = { fault, only: /^GET/, times };
+      await host.live();
+      assert.ok(proxy.requests.length > asked + times);
+      assert.equal(host.linesRead(), 10, fault.kind);
+    }
+    await host.check();
+  },
+});

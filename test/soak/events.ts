@@ -156,12 +156,17 @@ async function losesDatabase(world: World, host: Host): Promise<string | null> {
   return what;
 }
 
-/** What was not archived is still in the log files. */
+/** Its log files are there: what the archive has of them is not read again. */
 async function losesFolder(world: World, host: Host): Promise<string | null> {
   if (world.ballast.has(host.name)) return null;
   if (host.isUp) await (world.random.chance(0.5) ? kill(world, host) : stop(world, host));
-  await Deno.remove(host.dataDir, { recursive: true });
+  await Deno.remove(host.dataDir, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // it did not come so far
+  });
   host.hasLostCounts = true;
+  host.oldCopy = null;
+  // What was erased is in the log files still: it is read again, and erased again.
+  for (const erasure of world.erasures) erasure.isSettled = false;
   await start(world, host);
   return "";
 }
