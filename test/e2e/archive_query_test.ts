@@ -95,6 +95,19 @@ Deno.test("the archive answers near the data, also for hosts that are gone", asy
   const byHost = "SELECT host, median(body_bytes_sent) AS m, mad(status) AS d FROM logs GROUP BY 1";
   assert.equal((await fleet.query(byHost, ...ALL, "--source", "archive")).answer.rows.length, 3);
 
+  const typo = await fleet.cli("query", SQL, ...ALL, "--source", "archive", "--region", "eu-west");
+  assert.deepEqual([typo.code, typo.stdout], [69, ""]);
+  assert.match(
+    typo.stderr,
+    /^No region of the fleet matches region = eu-west: known are eu-west-1, us/,
+  );
+  const named = await fleet.query(SQL, ...ALL, "--source", "archive", "--host", "web-1,web-9");
+  assert.deepEqual(named.answer.rows, whole.filter(({ host }) => host === "web-1"));
+  assert.equal(named.code, 75);
+  assert.deepEqual(named.answer.coverage.missing, [{
+    ...{ host: "web-9", kind: "unknown" },
+    reason: "never seen, and nothing of it is archived in this range",
+  }]);
   const other = await fleet.cli("query", SQL, "--source", "archive", "--on", "service = api");
   assert.match(other.stderr, /The archive knows host and region of its chunks, not service/);
   assert.equal((await fleet.query(SQL, ...ALL)).answer.rows.length, 0); // no host holds anything

@@ -8,6 +8,7 @@ import {
   CHUNK_LABELS,
   labelsBeside,
   matches,
+  namedHosts,
   parseSelector,
 } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
@@ -149,7 +150,7 @@ export class ArchivePart implements Disposable {
     const helped = [...before].filter((host) => !isLeft.has(host)); // the archive may have nothing
     const more = [...failed].filter(([host]) => !before.has(host))
       .map(([host, reason]): Missing => ({ host, kind: "failed", reason }));
-    const all = [...left, ...more, ...this.unread(before)];
+    const all = [...left, ...more, ...this.unread(before), ...this.strangers()];
     const isMissing = new Set(all.map(({ host }) => host));
     // Hosts that are pruned are counted as such.
     const pruned = new Set(this.options.audience.pruned);
@@ -192,6 +193,22 @@ export class ArchivePart implements Disposable {
     if (untilMs === null) return missing;
     const gapEndMs = isToEnd ? untilMs : Math.min(endMs, known?.seenMs ?? endMs);
     return withArchive(missing, { untilMs, endMs: gapEndMs, lacks });
+  }
+
+  /** Hosts that are asked for by name, and that neither the fleet knows nor the archive. */
+  private strangers(): Missing[] {
+    const { list: { chunks, hours, unread }, options: { claims, fleet } } = this;
+    if (claims.source !== "archive") return []; // else the audience names them
+    const archived = new Set(
+      [...hours, ...chunks.map(({ place }) => place)].map(({ host }) => host),
+    );
+    const [away] = unread;
+    const why = away === undefined
+      ? "nothing of it is archived in this range"
+      : `${away.region} cannot be looked at: ${away.reason}`;
+    return namedHosts(parseSelector(claims.selector))
+      .filter((host) => fleet.get(host) === undefined && !archived.has(host))
+      .map((host): Missing => ({ host, kind: "unknown", reason: `never seen, and ${why}` }));
   }
 
   /** Hosts of regions whose archive nobody could look at, of which it was to be read. */
