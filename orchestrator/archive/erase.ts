@@ -29,6 +29,7 @@ import { listArchive } from "./archived_chunks.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
 import { fetchChunk } from "./fetch_chunk.ts";
 import { readFooter } from "./footer.ts";
+import { mayHold } from "./may_hold.ts";
 
 /** A row group of an hour takes half of it. */
 const MEMORY_BYTES = 1e9;
@@ -231,6 +232,7 @@ async function eraseOne(
   signal: AbortSignal,
 ): Promise<{ rows: number; key: string } | null> {
   const { store, object, place } = chunk;
+  if (!await mayHold(chunk, task, signal)) return null;
   const folder = await Deno.makeTempDir({ prefix: "logvend-erase-" });
   try {
     const source = join(folder, "source.parquet");

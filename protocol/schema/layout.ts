@@ -30,6 +30,14 @@ export function layoutText(pieces: readonly LayoutPiece[]): string {
   return JSON.stringify(pieces);
 }
 
+/**
+ * Layouts that no line has, by which the schema knows of columns that they may hold numbers: a chunk
+ * does not tell whether some other has such a layout, and must read the same beside any.
+ */
+export function numberLayouts(names: readonly string[]): string[] {
+  return names.map((name) => layoutText([[name, "decimal"]]));
+}
+
 /** The pieces of a stored layout; null: it is one of those with a name. */
 export function layoutPieces(text: string): LayoutPiece[] | null {
   return text.startsWith("[") ? Layout.parse(JSON.parse(text)) : null;

@@ -2,6 +2,7 @@
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/wire/messages.ts";
 import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import { numberLayouts } from "../../protocol/schema/layout.ts";
 import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/schema/streams.ts";
 import {
   identifier,
@@ -33,6 +34,8 @@ export interface ErasedCondition {
   /** Gives `logvend_row`, of the view that is called like the stream. */
   sql: string;
   /** By column, texts one of which every row has that is meant. */
+  values: ColumnTexts;
+  /** Those of them that tell a line from others. */
   texts: ColumnTexts;
 }
 
@@ -52,8 +55,9 @@ export function conditionRequest({ stream, where, columns, now }: Erased): PlanR
 export function conditionOf(plan: Plan, { stream, where }: Erased): ErasedCondition {
   const [partial, ...more] = plan.partials;
   const condition = / WHERE ([\s\S]*)$/.exec(plan.mergeSql)?.[1];
+  // Hosts are asked for columns as they are called, whatever capitals the condition has.
   const isOfRows = plan.mode === "rows" && condition !== undefined && more.length === 0 &&
-    partial?.sql.endsWith(` WHERE ${condition}`) === true;
+    partial?.sql.toLowerCase().endsWith(` WHERE ${condition}`.toLowerCase()) === true;
   if (!isOfRows) {
     throw new LogvendError(
       "bad_sql",
@@ -62,9 +66,9 @@ export function conditionOf(plan: Plan, { stream, where }: Erased): ErasedCondit
     );
   }
   // Every line holds the empty text: it tells none from another.
-  const telling = Object.entries(plan.reach.values[stream] ?? {})
-    .filter(([, texts]) => !texts.includes(""));
-  return { sql: plan.mergeSql, texts: Object.fromEntries(telling) };
+  const values = plan.reach.values[stream] ?? {};
+  const telling = Object.entries(values).filter(([, texts]) => !texts.includes(""));
+  return { sql: plan.mergeSql, values, texts: Object.fromEntries(telling) };
 }
 
 /** A chunk that is looked at. */
@@ -90,7 +94,10 @@ export function rowsQuery(
   file: LookedAt,
 ): RowsQuery | null {
   if (file.table === REJECTS) return rejectsQuery(erased, texts, file);
-  const schema = schemaOf(file.table, file.shape);
+  // Numbers read as their lines have them, whether the file's own layouts say how or others do.
+  const { layouts, fields } = file.shape;
+  const written = numberLayouts(fields.map(({ name }) => name));
+  const schema = schemaOf(file.table, { ...file.shape, layouts: [...layouts, ...written] });
   const placed = `SELECT *, row_number() OVER () - 1 AS ${ROW}
     FROM (${physicalRows(schema, [file.path])})`;
   const { columns } = erased;

@@ -2,6 +2,7 @@
 import type { ArchiveUse, Column } from "../../../protocol/wire/messages.ts";
 import { EMPTY_SHAPE, uniteShapes } from "../../../protocol/schema/stream_shape.ts";
 import type { StreamShape } from "../../../protocol/schema/stream_shape.ts";
+import { numberLayouts } from "../../../protocol/schema/layout.ts";
 import { schemaOf } from "../../../protocol/schema/streams.ts";
 import { physicalNames } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
@@ -17,7 +18,7 @@ import type { CachedObject, ChunkCache, LentChunk } from "./chunk_cache.ts";
 import { ownFault } from "../../../queries/chunk/chunk_error.ts";
 import type { RowGroup } from "../../../queries/chunk/footer.ts";
 import { Slots } from "./slots.ts";
-import { numberLayouts, shorterColumns, writtenColumns } from "./written_texts.ts";
+import { shorterColumns, writtenColumns } from "./written_texts.ts";
 
 /** Chunks that are fetched at once. */
 const CHUNKS_AT_ONCE = 6;

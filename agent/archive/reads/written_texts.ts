@@ -4,7 +4,6 @@
  * where a number of them reads otherwise.
  */
 import type { Column } from "../../../protocol/wire/messages.ts";
-import { layoutText } from "../../../protocol/schema/layout.ts";
 import { isWholeNumber } from "../../../protocol/schema/streams.ts";
 import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
@@ -43,12 +42,4 @@ export async function shorterColumns(
   const from = `read_parquet(${literal(path)}, hive_partitioning = false)`;
   const { rows: [found = []] } = await engine.read(`SELECT ${tests.join(", ")} FROM ${from}`);
   return written.filter((_, i) => found[i] === true);
-}
-
-/**
- * Layouts that no line has, by which the schema knows of columns that they may hold numbers: a chunk
- * does not tell whether some other has such a layout, and must read the same beside any.
- */
-export function numberLayouts(names: readonly string[]): string[] {
-  return names.map((name) => layoutText([[name, "decimal"]]));
 }

@@ -2,6 +2,7 @@
 import { benchBatch } from "./batch.ts";
 import { benchCatalog } from "./catalog.ts";
 import { benchDrain } from "./drain.ts";
+import { benchErase } from "./erase.ts";
 import { benchReads } from "./reads.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
@@ -9,6 +10,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   reads: benchReads,
   batch: benchBatch,
   catalog: benchCatalog,
+  erase: benchErase,
 };
 
 /** @param parts which of them; none: all */

@@ -1,6 +1,5 @@
 /** What is left unread changes no answer: random conditions over chunks whose columns differ. */
 import assert from "node:assert/strict";
-import type { Store } from "../../../../../agent/store/store.ts";
 import { localQuery } from "../../../../../agent/query/local_query.ts";
 import { requestOf } from "../../../../../agent/query/prepare.ts";
 import { WorkerPool } from "../../../../../agent/query/worker_pool.ts";
@@ -14,10 +13,11 @@ import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { Planner } from "../../../../../queries/plan/planner.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { Dice } from "../../../queries/random_query.ts";
-import { configured, NOW_MS, openStream, readInto } from "../../ingest/events/scene.ts";
+import { NOW_MS } from "../../ingest/events/scene.ts";
 import { agentOf, signal } from "../catalog/scene.ts";
 import type { SceneAgent } from "../catalog/scene.ts";
-import { COLUMNS, conditionOver, HOURS, linesOf } from "./widened.ts";
+import { COLUMNS, conditionOver, HOSTS, HOURS, randomLines, readHours } from "./widened.ts";
+import type { Lines } from "./widened.ts";
 import { SEED, times } from "../../../../harness/seed.ts";
 
 const COUNT = times(10);
@@ -25,37 +25,8 @@ const COUNT = times(10);
 /** Questions of one set of logs. */
 const COUNT_OF_LOGS = 30;
 
-const HOSTS = ["web-1", "web-2"];
 const NOW = new Date(NOW_MS).toISOString();
 const ALL = { since: null, until: null, implied: false };
-
-/** The lines of one hour of one host. */
-type Lines = (host: string, hour: number) => string[];
-
-function randomLines(dice: Dice): Lines {
-  const inCapitals = dice.chance(0.3) ? HOSTS[1] : null;
-  return (host, hour) => {
-    const rows = dice.chance(0.2) ? 3_000 : 40;
-    return linesOf(dice, hour, { rows, capital: host === inCapitals });
-  };
-}
-
-/** Reads an hour after the other: each is a chunk of its own. */
-async function readHours(folder: TempFolder, host: string, linesOf: Lines): Promise<Store> {
-  const stream = configured({ format: "json" });
-  const store = await openStream(folder.join(host), stream, host);
-  for (const hour of HOURS) {
-    const lines = linesOf(host, hour);
-    await readInto(
-      store,
-      stream,
-      await folder.write(`${host}-${hour}.log`, `${lines.join("\n")}\n`),
-    );
-    await store.flush();
-    await store.sealAll();
-  }
-  return store;
-}
 
 async function scene(linesOf: Lines) {
   await using stack = new AsyncDisposableStack();

@@ -1,4 +1,7 @@
 /** Logs whose columns differ from hour to hour and from host to host, and conditions over them. */
+import type { Store } from "../../../../../agent/store/store.ts";
+import type { TempFolder } from "../../../../harness/temp_folder.ts";
+import { configured, openStream, readInto } from "../../ingest/events/scene.ts";
 import type { Dice } from "../../../queries/random_query.ts";
 
 /** How lines of one hour write the values of one column, as JSON; null: they lack it. */
@@ -28,9 +31,39 @@ const WRITERS: readonly Writer[] = [
 
 export const COLUMNS = ["a", "b", "c", "d"];
 export const HOURS = [3, 4, 5, 6];
+export const HOSTS = ["web-1", "web-2"];
+
+/** The lines of one hour of one host. */
+export type Lines = (host: string, hour: number) => string[];
+
+/** Other columns in every hour; one host may write their names in capitals. */
+export function randomLines(dice: Dice): Lines {
+  const inCapitals = dice.chance(0.3) ? HOSTS[1] : null;
+  return (host, hour) => {
+    const rows = dice.chance(0.2) ? 3_000 : 40;
+    return linesOf(dice, hour, { rows, capital: host === inCapitals });
+  };
+}
+
+/** Reads an hour after the other: each is a chunk of its own. */
+export async function readHours(folder: TempFolder, host: string, linesOf: Lines): Promise<Store> {
+  const stream = configured({ format: "json" });
+  const store = await openStream(folder.join(host), stream, host);
+  for (const hour of HOURS) {
+    const lines = linesOf(host, hour);
+    await readInto(
+      store,
+      stream,
+      await folder.write(`${host}-${hour}.log`, `${lines.join("\n")}\n`),
+    );
+    await store.flush();
+    await store.sealAll();
+  }
+  return store;
+}
 
 /** The lines of an hour. @param capital the host writes its columns in capitals */
-export function linesOf(dice: Dice, hour: number, { rows, capital }: Lines): string[] {
+export function linesOf(dice: Dice, hour: number, { rows, capital }: HourOfLines): string[] {
   // In the first half others may write than in the second: columns widen within a chunk.
   const halves = [0, 1].map(() => COLUMNS.map(() => dice.pick(WRITERS)));
   return Array.from({ length: rows }, (_, i) => {
@@ -47,7 +80,7 @@ export function linesOf(dice: Dice, hour: number, { rows, capital }: Lines): str
   });
 }
 
-interface Lines {
+interface HourOfLines {
   rows: number;
   capital: boolean;
 }
