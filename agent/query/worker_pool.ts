@@ -1,6 +1,7 @@
 /** The query workers of one host: one kept warm, few running, a bounded queue behind them. */
 import { dirname, join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
+import { BUSY_RULE } from "../../protocol/wire/messages.ts";
 import { spareFolder } from "../store/files/spare_folder.ts";
 import { letPass, makeOwnFolder, pathForWorker, workerUser } from "./worker_folders.ts";
 import { abortError, WorkerProcess } from "./worker_process.ts";
@@ -104,6 +105,7 @@ export class WorkerPool implements AsyncDisposable {
       throw new LogvendError(
         "unavailable",
         `Busy: ${this.runningMax} queries run and ${this.waiting.length} wait on this host; try again`,
+        { details: { rule: BUSY_RULE } },
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();

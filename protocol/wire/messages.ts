@@ -122,10 +122,13 @@ export const WireError = z.object({
   /** Of too_many_rows: what this host alone would ship. */
   rows: z.number().optional(),
   bytes: z.number().optional(),
-  /** Of not_permitted: the rule of the host's policy. */
+  /** The rule of the host's policy, where it is that. */
   rule: z.string().max(64).optional(),
 });
 export type WireError = z.infer<typeof WireError>;
+
+/** The rule of a policy that turns away who comes while too many wait: later it may be another matter. */
+export const BUSY_RULE = "waiting";
 
 /** On `a/{host}/ack`, at once, before the query runs. */
 export const QueryAck = z.object({

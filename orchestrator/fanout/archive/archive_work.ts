@@ -10,7 +10,7 @@ import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import type { ChunkRoom, ChunkShare } from "../../../protocol/archive/chunk_room.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
 import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
-import { HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
+import { BUSY_RULE, HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
 import type { HostCoverage, WireError } from "../../../protocol/wire/messages.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import { fromWireError } from "../../../protocol/wire/wire_error.ts";
@@ -24,7 +24,7 @@ import type { Missing } from "../coverage.ts";
 import { spansText } from "./hours.ts";
 import { cutPieces, placed } from "./pieces.ts";
 import type { Piece, PlacedChunk } from "./pieces.ts";
-import { FINAL_CODES, PieceRunner } from "./piece_runner.ts";
+import { BUSY_REST_MS, FINAL_CODES, PieceRunner } from "./piece_runner.ts";
 import { cameBack } from "./settling.ts";
 import type { KeptQuestion, Planned, UsableAnswer } from "./kept/kept_question.ts";
 import { underSamePolicy } from "./kept/same_policy.ts";
@@ -271,22 +271,37 @@ export class ArchiveWork implements Disposable {
     const { fleet, startedMs, isWaiting } = this.options;
     const agents = () => this.agents(region);
     if (isWaiting) await cameBack({ fleet, region, startedMs, agents }, signal);
+    for (;;) {
+      const list = await this.listOnce(region, signal);
+      if (!list.isBusy) return list;
+      await new Promise<void>((resolve) => setTimeout(resolve, BUSY_REST_MS));
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Asks some agents, one after the other. `isBusy`: that nobody could say, and one of them may later. */
+  private async listOnce(
+    region: string,
+    signal: AbortSignal,
+  ): Promise<RegionList & { isBusy: boolean }> {
     let reason = `no agent of ${region} that reads its archive is online`;
-    for (const agent of agents().slice(0, LIST_TRIES_MAX)) {
+    let isBusy = false;
+    for (const agent of this.agents(region).slice(0, LIST_TRIES_MAX)) {
       const outcome = await this.options.ask(agent, { kind: "list" }, signal);
       if (outcome.kind === "answered") {
         const list = listed(outcome.answer, region);
         if (list !== null) {
           this.share.take(list.chunks.length);
-          return { region, ...list, reason: null };
+          return { region, ...list, reason: null, isBusy: false };
         }
         reason = `${agent}: its list of chunks is none`;
       } else {
         throwFinal(outcome.error);
         reason = `${agent}: ${outcome.reason}`;
+        isBusy ||= outcome.error?.rule === BUSY_RULE;
       }
     }
-    return { region, chunks: [], hours: [], reason };
+    return { region, chunks: [], hours: [], reason, isBusy };
   }
 }
 

@@ -3,6 +3,7 @@
  * others when one dies, refuses, or takes much longer than usual.
  */
 import { LogvendError } from "../../../protocol/errors.ts";
+import { BUSY_RULE } from "../../../protocol/wire/messages.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
 import type { Piece } from "./pieces.ts";
 
@@ -16,6 +17,8 @@ const SLOW_MIN_MS = 3_000;
 /** Before any piece is done. */
 const USUAL_MS = 10_000;
 const TICK_MS = 500;
+/** An agent that has too much to do is asked again after that, for as long as the question may take. */
+export const BUSY_REST_MS = 1_000;
 
 /** Errors that every other agent would have too. */
 export const FINAL_CODES: ReadonlySet<string> = new Set(["bad_sql", "too_many_rows"]);
@@ -59,6 +62,8 @@ export class PieceRunner {
   private readonly load = new Map<string, number>();
   /** Agents that others were faster than, though they were asked later. */
   private readonly overtaken = new Set<string>();
+  /** Until when agents are left alone that have too much to do. */
+  private readonly restsUntilMs = new Map<string, number>();
   private readonly doneMs: number[] = [];
   private readonly outcomes: PieceOutcome[] = [];
   private failure: unknown = null;
@@ -110,7 +115,7 @@ export class PieceRunner {
   private choose(able: readonly string[], { host }: Piece): string | null {
     const quick = able.filter((agent) => !this.overtaken.has(agent));
     const agents = quick.length > 0 ? quick : able;
-    const free = agents.filter((agent) => (this.load.get(agent) ?? 0) < PIECES_AT_ONCE);
+    const free = agents.filter((agent) => this.takes(agent, PIECES_AT_ONCE));
     if (host !== null && agents.includes(host)) return free.includes(host) ? host : null;
     const [first] = free.toSorted((a, b) => (this.load.get(a) ?? 0) - (this.load.get(b) ?? 0));
     return first ?? null;
@@ -124,9 +129,15 @@ export class PieceRunner {
       if (attempt === undefined || more.length > 0) continue;
       if (this.now() - attempt.startedMs < slowMs) continue;
       const agents = this.options.agents(job.piece).filter((one) => !job.tried.has(one));
-      const idle = agents.find((agent) => (this.load.get(agent) ?? 0) === 0);
+      const idle = agents.find((agent) => this.takes(agent, 1));
       if (idle !== undefined) this.start(job, idle);
     }
+  }
+
+  /** Whether an agent has fewer pieces than that, and may be asked by now. */
+  private takes(agent: string, pieces: number): boolean {
+    return (this.load.get(agent) ?? 0) < pieces &&
+      this.now() >= (this.restsUntilMs.get(agent) ?? -Infinity);
   }
 
   private start(job: Job, agent: string) {
@@ -156,6 +167,10 @@ export class PieceRunner {
       this.doneMs.push(this.now() - attempt.startedMs);
       this.settle(job, { kind: "answered", piece, agent: attempt.agent, answer: outcome.answer });
       return;
+    }
+    if (outcome.error?.rule === BUSY_RULE) {
+      job.tried.delete(attempt.agent);
+      this.restsUntilMs.set(attempt.agent, this.now() + BUSY_REST_MS);
     }
     if (job.attempts.size > 0) return; // another agent is still at it
     this.running.delete(job);

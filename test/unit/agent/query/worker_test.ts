@@ -326,7 +326,8 @@ Deno.test("two queries run, sixteen wait in order, one more is turned away", asy
       await gate.promise;
     });
   const running = Array.from({ length: 18 }, (_, i) => enter(i));
-  await assert.rejects(enter(18), { code: "unavailable", message: /Busy/ });
+  const details = { rule: "waiting" };
+  await assert.rejects(enter(18), { code: "unavailable", message: /Busy/, details });
   assert.deepEqual(order, [0, 1]);
   gate.resolve();
   await Promise.all(running);

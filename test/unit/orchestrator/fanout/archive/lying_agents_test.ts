@@ -147,3 +147,20 @@ Deno.test("more rows or bytes than were signed for end the question at once, on 
   assert.match(bytes.message, /^Too many rows: about 18 .*; the cap is [\d,]+ rows or 700 B/);
   await eventually(() => cancelled() > before);
 });
+
+Deno.test("an agent that has too much to do is asked again, for the list and for pieces", async () => {
+  const turnedAway = new Set<string>();
+  const script: Script = async (incoming) => {
+    const { command: { archive }, ack, send } = incoming;
+    const what = archive?.kind === "read" ? String(archive.chunks[0]?.[0]) : "list";
+    if (turnedAway.has(what)) return await reading(CHUNKS, honest)(incoming);
+    turnedAway.add(what);
+    ack();
+    const error = { code: "unavailable", message: "Busy", rule: "waiting" };
+    send({ seq: 0, parts: [], end: { ok: false, error } });
+  };
+  await using here = await begin({ a: script });
+  const { end, rows } = await here.ask(COUNT);
+  assert.deepEqual([rows, end.coverage.missing], [[{ n: 3 }], []]);
+  assert.equal(turnedAway.size, 4);
+});

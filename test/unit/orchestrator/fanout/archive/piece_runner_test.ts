@@ -182,6 +182,25 @@ Deno.test("pieces that wait for the host whose they are go elsewhere when it doe
   assert.ok(others.filter((one) => one.endsWith(" stuck")).length <= 1, asked.join());
 });
 
+Deno.test("an agent that has too much to do is asked again later", async () => {
+  const asked = new Map<string, number>();
+  const outcomes = await run({
+    pieces: pieces(4),
+    agents: () => ["a", "b"],
+    now: () => 100 * performance.now(),
+    ask: async (agent, { bytes }) => {
+      await turn();
+      const times = (asked.get(`${bytes}`) ?? 0) + 1;
+      asked.set(`${bytes}`, times);
+      if (times > 3) return answered(agent);
+      const error = { code: "unavailable", message: "Busy", rule: "waiting" };
+      return { kind: "missing", host: agent, why: "failed", reason: "Busy", error };
+    },
+  });
+  assert.deepEqual(outcomes.map(({ kind }) => kind), Array(4).fill("answered"));
+  assert.deepEqual([...asked.values()], [4, 4, 4, 4]);
+});
+
 Deno.test("an abort ends it", async () => {
   const stop = new AbortController();
   const runner = new PieceRunner({
