@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
-import type { AnswerEnd } from "../api/events.ts";
 import { readOrchestratorConfig } from "../config.ts";
 import { ProgressLine } from "../progress.ts";
 import { MANIFEST_KEY } from "../publish/manifest.ts";
@@ -33,7 +32,7 @@ export interface PublishCommand extends QueryCommand {
  */
 export async function publishAnswer(
   command: PublishCommand,
-  summarize: (command: QueryCommand, end: AnswerEnd) => number,
+  summarize: (command: QueryCommand, answered: Answered) => number,
 ): Promise<number> {
   const { url, options, terminal } = command;
   const known = await knownStores(options.config);
@@ -47,7 +46,7 @@ export async function publishAnswer(
   });
   await using spool = await Spool.open();
   const answered = await ask(command, spool);
-  const code = summarize(command, answered.end);
+  const code = summarize(command, answered);
   if (code !== 0) {
     terminal.error("not published: hosts are missing from it; --allow-partial publishes it so");
     return code;

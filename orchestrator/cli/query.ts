@@ -1,12 +1,14 @@
 /** `logvend query`: one SQL statement to the fleet, the rows on stdout, the rest on stderr. */
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import type { RangeText } from "../../protocol/range.ts";
+import type { Range } from "../../protocol/signing/claims.ts";
 import { parseDurationMs } from "../../protocol/units.ts";
 import type { SignedQuestion } from "../access/sign.ts";
 import type { AnswerEnd } from "../api/events.ts";
 import { UnansweredError } from "../fanout/unanswered.ts";
 import { coverageLines, emptyLines, explanationText, summaryLine } from "../output.ts";
 import { ask, signedAndHeard } from "./ask.ts";
-import type { QueryCommand, QueryOptions } from "./ask.ts";
+import type { Answered, QueryCommand, QueryOptions } from "./ask.ts";
 import { sqlText } from "./question.ts";
 import { rowOutput } from "./row_output.ts";
 import { watch } from "./watch.ts";
@@ -58,8 +60,7 @@ async function once(command: QueryCommand): Promise<number> {
       const { publishAnswer } = await import("./publish.ts"); // for it takes a DuckDB
       return await publishAnswer({ ...command, url: options.publish }, summarize);
     }
-    const { end } = await ask(command, rowOutput(options.output, terminal));
-    return summarize(command, end);
+    return summarize(command, await ask(command, rowOutput(options.output, terminal)));
   } catch (error) {
     if (!(error instanceof UnansweredError)) throw error;
     terminal.error(`${error.message}: exit ${error.exitCode}`);
@@ -83,10 +84,12 @@ async function explain(
 }
 
 /** Returns the exit code. */
-function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number {
+function summarize({ options, terminal }: QueryCommand, { question, end }: Answered): number {
   const partial = end.coverage.missing.length > 0;
   if (!options.quiet) {
-    terminal.error(summaryLine({ end, asked: options }));
+    const { claims: { range } } = question;
+    const asked = options.resume === undefined ? options : askedBefore(range, end);
+    terminal.error(summaryLine({ end, asked }));
     for (const line of [...emptyLines(end), ...coverageLines(end.coverage)]) terminal.error(line);
     if (partial) {
       const exit = options.allowPartial ? "" : "exit 75 unless --allow-partial · ";
@@ -94,4 +97,10 @@ function summarize({ options, terminal }: QueryCommand, end: AnswerEnd): number 
     }
   }
   return partial && !options.allowPartial ? EXIT_CODES.partial : 0;
+}
+
+/** The range of what was asked before: it is not back from now any more. */
+function askedBefore({ since, until, implied }: Range, { range: read }: AnswerEnd): RangeText {
+  const isOfWhere = implied && read.since === null;
+  return { since: isOfWhere ? undefined : since ?? "all", until: until ?? undefined };
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   AgentArchive,
   ArchiveStore,
+  checkKey,
   parseArchiveUrl,
 } from "../../protocol/archive/archive_config.ts";
 import type { ArchivePlace } from "../../protocol/archive/archive_config.ts";
@@ -19,7 +20,7 @@ export const PublishStore = z.strictObject({
   kms_key,
   storage_class,
   bandwidth,
-});
+}).superRefine(checkKey);
 export type PublishStore = z.infer<typeof PublishStore>;
 
 /** What an operator has configured. */

@@ -53,6 +53,16 @@ export const ArchiveStore = z.strictObject({
 
 export type ArchiveStore = z.infer<typeof ArchiveStore>;
 
+/** Of an archive and others that store: a store refuses what names a key, and does not encrypt by keys. */
+export function checkKey(
+  { sse, kms_key }: { sse: string; kms_key?: string | undefined },
+  found: z.RefinementCtx,
+) {
+  if (kms_key === undefined || sse === "aws:kms") return;
+  const message = "sse: aws:kms beside it";
+  found.addIssue({ code: "custom", path: ["kms_key"], input: kms_key, message });
+}
+
 /** The same, and how an agent stores what it sealed. */
 export const AgentArchive = z.strictObject({
   ...ArchiveStore.shape,
@@ -74,7 +84,7 @@ export const AgentArchive = z.strictObject({
   ),
   cache: Bytes.refine((bytes) => bytes >= CACHE_MIN_BYTES, "a size from 16MB").prefault("2GB")
     .describe("how much of archived chunks is kept in data_dir for queries to come"),
-});
+}).superRefine(checkKey);
 
 export type AgentArchive = z.infer<typeof AgentArchive>;
 

@@ -41,6 +41,7 @@ Deno.test("paths of an archive are relative to the file, its URL and defaults ar
     checksums: "full",
     sse: "none",
     every: 3_600_000,
+    ask_first: 900_000,
     cache: 2_000_000_000,
     unarchived: "keep",
   });
@@ -60,6 +61,10 @@ Deno.test("an archive that cannot be is refused with what is wanted", async () =
   };
   await check("{ url: 'https://acme.blob.core.windows.net/logs' }", /wanted s3:\/\/BUCKET\/PREFIX/);
   await check("{ url: 's3://a-b-c', every: 1m }", /archive\.every: .*wanted 5m to 24h/);
+  await check(
+    "{ url: 's3://a-b-c', kms_key: my-key }",
+    /archive\.kms_key: found "my-key"; wanted sse: aws:kms beside it/,
+  );
   await check("{ url: 's3://a-b-c', bandwidth: 1KB }", /archive\.bandwidth: .*a size from 10KB/);
   await check(
     "{ url: 's3://a-b-c', credentials: { access_key_id: { env: A }, secret_access_key: {} } }",
