@@ -10,7 +10,11 @@ export async function harmDatabase(host: Host, random: Random): Promise<string> 
   const path = join(host.dataDir, "agent.db");
   const copy = join(host.dataDir, "..", "agent.db.old");
   const damage = random.pick(DAMAGES);
-  const { size } = await Deno.stat(path);
+  const { size } = await Deno.stat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return { size: null }; // it did not come so far
+    throw error;
+  });
+  if (size === null) return "there was none yet";
   const earlier = host.oldCopy;
   if (earlier === null || random.chance(0.5)) {
     await Deno.copyFile(path, copy); // as it is without its journal: a backup that somebody made
