@@ -95,8 +95,19 @@ streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]
     return archive === undefined ? config : { ...config, archive };
   }
 
+  /** Log files stay. */
   async lose() {
     await Deno.remove(this.folder.join("data"), { recursive: true });
+  }
+
+  /** Loses the disk: log files come from a copy, as other inodes. */
+  async loseAll() {
+    await this.lose();
+    for await (const { name } of Deno.readDir(this.folder.join("logs"))) {
+      const log = this.log(name);
+      await Deno.copyFile(log, this.folder.join("copy"));
+      await Deno.rename(this.folder.join("copy"), log);
+    }
   }
 
   /** Lines that the data folder has counted as read; what does not add up fails. */
