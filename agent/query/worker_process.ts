@@ -15,12 +15,10 @@ import { readJsonLines, writeJsonLine } from "../../protocol/wire/json_lines.ts"
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
 import { libraryPath } from "../../protocol/process/confinement.ts";
+import { endUnheeded } from "./patience.ts";
 import { makeOwnFolder, pathForWorker } from "./worker_folders.ts";
 import { WorkerReply } from "./worker_protocol.ts";
 import type { WorkerQuery, WorkerRequest, WorkerSettings } from "./worker_protocol.ts";
-
-/** DuckDB heeds an interrupt within 21 ms, or not at all (levenshtein, list_sort, printf). */
-const INTERRUPT_GRACE_MS = 1_000;
 
 /** How much of the worker's last words goes into our log. */
 const STDERR_CHARACTERS_MAX = 2_000;
@@ -137,10 +135,12 @@ export class WorkerProcess implements AsyncDisposable {
   async plan(request: PlanRequest, signal: AbortSignal): Promise<Plan> {
     const late = new AbortController();
     const tooLong = `The SQL takes longer than ${PLAN_MAX_MS / 1_000} s to plan: simplify it`;
-    const timer = setTimeout(
-      () => late.abort(new LogvendError("bad_sql", tooLong)),
-      PLAN_MAX_MS,
-    );
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    this.started.then(() => { // it may take long on a busy host, which is not the SQL's fault
+      if (isOver) return;
+      timer = setTimeout(() => late.abort(new LogvendError("bad_sql", tooLong)), PLAN_MAX_MS);
+    });
     try {
       const until = AbortSignal.any([signal, late.signal]);
       const reply = await this.exchange({ kind: "plan", request }, until);
@@ -148,6 +148,7 @@ export class WorkerProcess implements AsyncDisposable {
       if (reply.kind !== "planned") throw outOfStep();
       return reply.plan;
     } finally {
+      isOver = true;
       clearTimeout(timer);
     }
   }
@@ -176,9 +177,12 @@ export class WorkerProcess implements AsyncDisposable {
     const watch = new AbortController();
     try {
       if (signal.aborted) throw abortError(signal);
-      signal.addEventListener("abort", () => this.stop(watch.signal), { signal: watch.signal });
+      let isAsked = false;
+      const stop = () => isAsked ? this.stop(watch.signal) : this.kill();
+      signal.addEventListener("abort", stop, { signal: watch.signal });
       await this.ready;
       if (signal.aborted) throw abortError(signal);
+      isAsked = true;
       await this.send(request);
       const reply = await this.next();
       if (signal.aborted) throw abortError(signal); // its interrupt would hit the next query
@@ -195,11 +199,10 @@ export class WorkerProcess implements AsyncDisposable {
   /** Interrupts; kills later, unless `settled` aborts before. */
   private stop(settled: AbortSignal) {
     this.send({ kind: "interrupt" }).catch(() => this.kill());
-    const timer = setTimeout(() => {
-      this.fate = "killed";
+    endUnheeded(this.pid, settled, (wentOn) => {
+      if (wentOn) this.fate = "killed";
       this.kill();
-    }, INTERRUPT_GRACE_MS);
-    settled.addEventListener("abort", () => clearTimeout(timer));
+    });
   }
 
   private send(request: WorkerRequest): Promise<void> {
