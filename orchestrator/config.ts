@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { z } from "zod";
 import { archivePaths, ArchiveStore } from "../protocol/archive/archive_config.ts";
-import { BrokerUrl, Bytes, readConfig } from "../protocol/config/config_file.ts";
+import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config/config_file.ts";
 import { loopback } from "../protocol/config/listen_address.ts";
 import { FleetName, HostName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signing/signature.ts";
@@ -52,6 +52,10 @@ export const OrchestratorConfig = z.strictObject({
     .default([]).describe(
       "operator keys that may erase, as agents name them too; none: nobody may",
     ),
+  ack_timeout: Duration.prefault("1s").describe(
+    "how long a host may take to acknowledge a query before it is missing; thrice as long to be " +
+      "ready to tail or to say whether it would run one. Longer where hosts are short of CPU or far away",
+  ),
   archives: z.array(ArchiveStore).default([])
     .describe("object stores that logvend archive reads, each with keys of the operator's own"),
   publish: z.array(PublishStore).default([]).describe(

@@ -54,13 +54,13 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const brokerUrl = await brokerUrlOf(config, stack);
   // Two processes of one name would take each other's results: every start has its own.
   const name = `${config.name.slice(0, 100)}-${crypto.randomUUID().slice(0, 8)}`;
-  const { topic_prefix: topicPrefix, trust } = config;
+  const { topic_prefix: topicPrefix, trust, ack_timeout: ackTimeoutMs } = config;
   const authority = new Authority({ trust, now: Date.now });
   const onGone = (host: string) => [fanout, tails].forEach((asking) => asking.hostGone(host));
   const onCome = (host: string) => [tails, erasures].forEach((telling) => telling.hostCame(host));
   const erasing = await erasingOf(config, database, pieces);
   const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone, onCome }));
-  const connection = stack.use(
+  const broker = stack.use(
     new BrokerConnection({
       url: brokerUrl,
       clientId: `logvend-${name}`,
@@ -75,10 +75,10 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
       },
     }),
   );
-  const ask = askForDays({ broker: connection, name, topicPrefix });
+  const ask = askForDays({ broker, name, topicPrefix });
   const isOnline = (host: string) => fleet.get(host)?.state === "online";
   const catalog = stack.use(new ChunkCatalog({ ask, isOnline }));
-  const asking = { broker: connection, fleet, catalog, name, topicPrefix, now: Date.now };
+  const asking = { broker, fleet, catalog, name, topicPrefix, ackTimeoutMs, now: Date.now };
   const fanout = new Fanout({
     ...asking,
     planner,
@@ -92,7 +92,7 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const queries = new Queries({ authority, fanout, table, now: Date.now });
   const tails = new Tails({ ...asking, authority });
   const erasures = stack.use(new Erasures({ ...asking, ...erasing, queries: table }));
-  const brokerReady = () => connection.connected;
+  const brokerReady = () => broker.connected;
   const app = createApp({ authority, fleet, queries, tails, erasures, brokerReady });
   const server = listen(config.http, (request) => app.fetch(request));
   stack.defer(() => server.shutdown());

@@ -49,6 +49,7 @@ export class Fleet implements AsyncDisposable {
 broker: embedded
 broker_listen: 127.0.0.1:${brokerPort}
 data_dir: ./orchestrator
+ack_timeout: 10s
 trust: [ "${publicKey}" ]
 `,
     );

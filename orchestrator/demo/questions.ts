@@ -8,7 +8,7 @@ import { logvendCommand } from "../self.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** No question of the demo's own takes longer. */
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 
 /** The hosts as the orchestrator sees them. */
 export async function hostStates(fleet: Fleet): Promise<HostRecord[]> {

@@ -4,7 +4,7 @@ import { aborted } from "../cli/terminal.ts";
 import type { Fleet } from "./fleet.ts";
 
 /** How long any single step may take before the demo gives up. */
-const STEP_TIMEOUT_MS = 60_000;
+const STEP_TIMEOUT_MS = 180_000;
 const POLL_MS = 100;
 
 /** Ctrl-C reaches the programs of the fleet too: their end may be noticed this much earlier. */

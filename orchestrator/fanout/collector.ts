@@ -1,6 +1,5 @@
 /** Follows one query on every asked host until each has answered or is missing for a reason. */
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
-import { ACK_TIMEOUT_MS } from "../../protocol/wire/messages.ts";
 import type {
   HostCoverage,
   QueryAck,
@@ -17,6 +16,9 @@ import type { TablePart } from "./host_inbox.ts";
  * hold for one client before they drop messages (Mosquitto, unless told otherwise: 1,000).
  */
 const UNACKNOWLEDGED_MAX = 400;
+
+/** The timers of a process that has CPU are never as late as this. */
+const LATE_MS = 50;
 
 /** Of a reason that a host's own words are part of. */
 const REASON_LENGTH_MAX = 500;
@@ -43,6 +45,8 @@ export interface CollectorOptions {
   folder: () => string;
   /** From now on. */
   timeoutMs: number;
+  /** A host that does not acknowledge within this is missing: nobody waits longer for it. */
+  ackTimeoutMs: number;
   /** What all hosts together may send. */
   bytesMax: number;
   /** The error when they send more. */
@@ -91,7 +95,9 @@ export class Collector implements Disposable {
       .filter((host) => this.open.has(host));
     this.unacknowledged += hosts.length;
     for (const host of hosts) this.options.ask(host);
-    this.timers.push(setTimeout(() => this.ackDeadline(hosts), ACK_TIMEOUT_MS));
+    const { ackTimeoutMs } = this.options;
+    const dueMs = performance.now() + ackTimeoutMs;
+    this.timers.push(setTimeout(() => this.ackDeadline(hosts, dueMs), ackTimeoutMs));
   }
 
   /** Each host once: those that came out since the last batch. @throws what `fail` was given */
@@ -116,9 +122,9 @@ export class Collector implements Disposable {
     this.wake();
   }
 
-  /** Shortens the deadline: hosts that are not through by then are missing. */
-  hurry(timeoutMs: number): void {
-    this.timers.push(setTimeout(() => this.deadline(), timeoutMs));
+  /** Shortens the deadline to a moment: hosts that are not through by then are missing. */
+  hurry(): void {
+    this.timers.push(setTimeout(() => this.deadline(), this.options.ackTimeoutMs));
   }
 
   receiveAck(host: string, ack: QueryAck): void {
@@ -218,10 +224,21 @@ export class Collector implements Disposable {
     }
   }
 
-  private ackDeadline(hosts: readonly string[]) {
+  /**
+   * Where the timer is late this process itself was held up, and what hosts said in time may lie
+   * unread: it is read first.
+   */
+  private ackDeadline(hosts: readonly string[], dueMs: number) {
+    const lateMs = performance.now() - dueMs;
+    const giveUp = () => this.giveUpOnSilent(hosts);
+    if (lateMs < LATE_MS) giveUp();
+    else this.timers.push(setTimeout(giveUp, Math.min(lateMs, this.options.ackTimeoutMs)));
+  }
+
+  private giveUpOnSilent(hosts: readonly string[]) {
     for (const host of hosts) {
       if (this.open.get(host)?.accepted !== false) continue;
-      this.miss(host, "no_ack", `nothing within ${formatDurationMs(ACK_TIMEOUT_MS)}`);
+      this.miss(host, "no_ack", `nothing within ${formatDurationMs(this.options.ackTimeoutMs)}`);
     }
   }
 

@@ -29,8 +29,11 @@ export interface Verdicts {
 /** Of agents that can be asked whether they would run a query. */
 const EXPLAIN_COMMAND = "explain";
 
-/** Hosts plan it first. One whose workers are all busy for longer is not waited for. */
-const VERDICTS_MAX_MS = 3_000;
+/**
+ * Times as long as they may take to acknowledge: hosts plan it first. One whose workers are all busy
+ * for longer is not waited for.
+ */
+const VERDICT_ACKS = 3;
 
 export interface VerdictRequest extends Omit<CollectorOptions, "hosts"> {
   hosts: readonly Host[];
@@ -51,7 +54,7 @@ export async function askVerdicts(request: VerdictRequest): Promise<Verdicts> {
   using collector = new Collector({
     ...rest,
     hosts: hosts.filter(isNew).map(({ presence }) => presence.host),
-    timeoutMs: Math.min(timeoutMs, VERDICTS_MAX_MS),
+    timeoutMs: Math.min(timeoutMs, VERDICT_ACKS * rest.ackTimeoutMs),
   });
   running.set(id, collector);
   try {

@@ -43,6 +43,8 @@ export interface FanoutParts extends PreparingParts, HostCommandsParts {
   broker: PreparingParts["broker"] & HostCommandsParts["broker"];
   workspaces: WorkspacePool;
   exports: Exports;
+  /** How long a host may take to acknowledge. */
+  ackTimeoutMs: number;
   /** Of what the archive is asked. */
   prices: ArchivePrices;
   /** What was read in the archive for questions that are not answered yet. */
@@ -96,6 +98,7 @@ export class Fanout {
     return askVerdicts({
       ...{ hosts: audience.asked, id, running: this.running, folder: noFolder },
       ...{ timeoutMs: limits.timeout_ms, bytesMax: limits.bytes_max },
+      ackTimeoutMs: this.parts.ackTimeoutMs,
       overflow: () => tooManyBytes(prepared, null),
       ask: this.commands.asker("explain", prepared),
       acknowledge: (host, seq) => this.commands.acknowledge(host, { request: id, seq }),
@@ -151,6 +154,7 @@ export class Fanout {
       hosts: audience.asked.map(({ presence }) => presence.host),
       folder: () => workspace.folder(),
       timeoutMs: claims.limits.timeout_ms,
+      ackTimeoutMs: this.parts.ackTimeoutMs,
       bytesMax: claims.limits.bytes_max,
       overflow: () => tooManyBytes(prepared, reason),
       ask: this.commands.asker("query", prepared),

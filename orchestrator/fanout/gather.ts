@@ -2,7 +2,6 @@
 import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import type { QueryClaims } from "../../protocol/signing/claims.ts";
 import { LogvendError } from "../../protocol/errors.ts";
-import { ACK_TIMEOUT_MS } from "../../protocol/wire/messages.ts";
 import { formatDurationMs } from "../../protocol/units.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { ArchivedOutcome, ArchivePart } from "./archive/archive_part.ts";
@@ -241,7 +240,7 @@ function beginLong(request: GatherRequest, merge: Merge) {
 
 /** The answer would be too large: waits a moment for what the others would ship, for the message. */
 function giveUp(request: GatherRequest, received: Received) {
-  if (!received.tooMany) request.collector.hurry(ACK_TIMEOUT_MS);
+  if (!received.tooMany) request.collector.hurry();
   received.tooMany = true;
 }
 

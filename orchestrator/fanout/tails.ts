@@ -25,8 +25,8 @@ import { NO_HOST_YET, unanswered } from "./unanswered.ts";
 
 const TAILING_MAX = 16;
 
-/** Hosts check the condition before they begin, so it takes longer than to take a query. */
-const START_MAX_MS = 3_000;
+/** Hosts check the condition before they begin: times as long as they may take to take a query. */
+const START_ACKS = 3;
 
 /** Hosts share the rate, but not all write at once: each may send this many times its share. */
 const SHARES = 2;
@@ -44,6 +44,8 @@ export interface TailsParts {
   /** Unique among the orchestrators of the broker: lines come to topics of this name. */
   name: string;
   topicPrefix: string;
+  /** How long a host may take to acknowledge a query. */
+  ackTimeoutMs: number;
   now: () => number;
 }
 
@@ -93,7 +95,7 @@ export class Tails {
     const keeping = setInterval(keep, TAIL_KEEP_MS);
     try {
       this.ask(audience.asked.map(({ presence }) => presence.host), running);
-      const late = sleep(START_MAX_MS, undefined, { ref: false });
+      const late = sleep(START_ACKS * this.parts.ackTimeoutMs, undefined, { ref: false });
       await Promise.race([run.started, late, aborted(reader.signal)]);
       this.cancel(run.giveUpOnSilent(), id);
       const missing = [...audience.missing, ...run.takeMissing()];
@@ -140,7 +142,7 @@ export class Tails {
       const wait = setTimeout(() => {
         running.waits.delete(wait);
         if (run.giveUpOn(host)) this.cancel([host], id);
-      }, START_MAX_MS);
+      }, START_ACKS * this.parts.ackTimeoutMs);
       running.waits.add(wait);
     }
   }

@@ -312,6 +312,3 @@ export type HostTables = z.infer<typeof HostTables>;
 export const HEARTBEAT_MS = 5_000;
 /** A host that was not heard for this long counts as offline: three heartbeats may get lost. */
 export const LEASE_MS = 20_000;
-
-/** A host that cannot acknowledge within this is missing: nobody waits longer for it. */
-export const ACK_TIMEOUT_MS = 1_000;

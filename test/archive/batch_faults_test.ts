@@ -58,6 +58,7 @@ async function begin(stack: AsyncDisposableStack) {
     await TestFleet.start({
       hosts: { "web-1": "eu-west-1", "web-2": "eu-west-1" },
       broker: "embedded",
+      ackTimeout: "2s",
       more: `archive:
   url: s3://${bucket.name}/logs
   endpoint: ${proxy.endpoint}
@@ -148,7 +149,7 @@ function checkWhole(events: ClientEvent[]) {
 async function askAndKill({ fleet, proxy }: World, sql: string, ...args: string[]) {
   proxy.rule = { fault: { kind: "silence" }, only: HELD_UP };
   const asking = fleet.startCli("query", sql, ...args);
-  await eventually(async () => (await keptAnswers(fleet)).length === 6, 30_000);
+  await eventually(async () => (await keptAnswers(fleet)).length === 6);
   await fleet.killOrchestrator();
   proxy.rule = null;
   return asking;

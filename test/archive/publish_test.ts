@@ -32,7 +32,7 @@ const SQL = `SELECT i, 1::HUGEINT AS wide, hash(i)::VARCHAR || hash(-i) || hash(
 /** An orchestrator, a key to ask it with, a bucket and an orchestrator.yaml that names it. */
 async function begin(stack: AsyncDisposableStack) {
   const folder = stack.use(await TempFolder.make());
-  const [ceph, scene] = await Promise.all([startCeph(), Scene.start()]);
+  const [ceph, scene] = await Promise.all([startCeph(), Scene.start({ ackTimeout: "1s" })]);
   stack.use(ceph);
   stack.use(scene);
   const bucket = await makeBucket(ceph, folder);
@@ -143,7 +143,7 @@ Deno.test({
         await world.configure({ endpoint: proxy.endpoint });
         proxy.rule = { fault: { kind: "silence" }, only: /partNumber=2/ };
         const killed = world.start(url, "--replace");
-        await eventually(() => Promise.resolve(proxy.count(/partNumber=2/) > 0), 30_000);
+        await eventually(() => Promise.resolve(proxy.count(/partNumber=2/) > 0));
         killed.kill("SIGKILL");
         await killed.ended();
         await world.configure();
@@ -164,7 +164,7 @@ Deno.test({
       await world.configure({ endpoint: proxy.endpoint });
       proxy.rule = { fault: { kind: "silence" }, only: /partNumber=2/ };
       const stopped = world.start(`s3://${bucket.name}/results/stopped/`);
-      await eventually(() => Promise.resolve(proxy.count(/partNumber=2/) > 0), 30_000);
+      await eventually(() => Promise.resolve(proxy.count(/partNumber=2/) > 0));
       stopped.kill("SIGINT");
       assert.equal((await stopped.ended()).code, 130);
       await using place = await bucket.open({ url: `s3://${bucket.name}/results/stopped` });

@@ -30,6 +30,8 @@ export interface FleetOptions {
   more?: string | ((host: string) => string);
   /** The same of the orchestrator's. */
   orchestrator?: string;
+  /** How long is waited for silent hosts; others have it too, on a busy machine. @default 10s */
+  ackTimeout?: string;
 }
 
 /** What `query -o json` prints. */
@@ -70,8 +72,9 @@ export class TestFleet implements AsyncDisposable {
 
   /** Resolves when every host is online. */
   static async start(
-    { hosts, broker, format = "auto", logs, dataDir, more = "", orchestrator = "" }: FleetOptions,
+    options: FleetOptions,
   ): Promise<TestFleet> {
+    const { hosts, broker, format = "auto", logs, dataDir, more = "", orchestrator = "" } = options;
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
     const [httpPort = 0, brokerPort = 0] = freePorts(2);
@@ -85,6 +88,7 @@ export class TestFleet implements AsyncDisposable {
 broker: ${broker === "embedded" ? "embedded" : brokerUrl}
 broker_listen: 127.0.0.1:${brokerPort}
 data_dir: ./orchestrator
+ack_timeout: ${options.ackTimeout ?? "10s"}
 trust: [ "${publicKey}" ]
 ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 `,
@@ -172,13 +176,17 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
     this.parts.server.program = await serve(this.parts.folder.join("orchestrator.yaml"));
   }
 
-  /** Resolves when exactly `count` hosts are online. */
+  /** Resolves when exactly `count` hosts are online. @throws with what agents say, when they are not */
   async online(count: number, deadlineMs?: number): Promise<void> {
-    await eventually(async () => {
+    const isSo = async () => {
       const response = await fetch(`${this.url}/v1/hosts`);
       const { hosts } = await response.json() as { hosts: { state: string }[] };
       return hosts.filter((host) => host.state === "online").length === count;
-    }, deadlineMs);
+    };
+    await eventually(isSo, deadlineMs).catch((cause) => {
+      const said = [...this.agents].map(([host, { stderr }]) => `${host}: ${stderr.slice(-1_000)}`);
+      throw new Error(`Not ${count} hosts are online\n${said.join("\n")}`, { cause });
+    });
   }
 
   /** What the environment of this fleet's operator holds. */

@@ -22,6 +22,7 @@ export interface ArchiveParts {
   commands: HostCommands;
   /** Collectors by request: results go there. */
   running: Map<string, Collector>;
+  ackTimeoutMs: number;
   now: () => number;
   /** When this orchestrator started, by Date.now(). */
   startedMs: number;
@@ -35,7 +36,7 @@ export interface ArchiveParts {
  * @throws {LogvendError} usage
  */
 export function archiveOf(
-  { fleet, catalog, commands, running, now, startedMs, chunkRoom }: ArchiveParts,
+  { fleet, catalog, commands, running, ackTimeoutMs, now, startedMs, chunkRoom }: ArchiveParts,
   prepared: PreparedQuestion,
   { folder, kept }: { folder: () => string; kept: KeptQuestion | null },
 ): ArchivePart | null {
@@ -48,6 +49,7 @@ export function archiveOf(
       agent,
       folder,
       timeoutMs: Math.max(1, deadlineMs - now()),
+      ackTimeoutMs,
       ...(piece.kind === "list"
         ? { bytesMax: LIST_BYTES_MAX, overflow: listTooLong }
         : { bytesMax, overflow: () => tooManyBytes(prepared, null) }),

@@ -4,7 +4,8 @@ import { LogvendError } from "../../../protocol/errors.ts";
 import { Collector } from "../collector.ts";
 import type { CollectorOptions, Outcome } from "../collector.ts";
 
-export interface PieceAsking extends Pick<CollectorOptions, "bytesMax" | "overflow"> {
+export interface PieceAsking
+  extends Pick<CollectorOptions, "ackTimeoutMs" | "bytesMax" | "overflow"> {
   agent: string;
   /** Of the query; the piece's own is made in it. */
   folder: () => string;
@@ -19,7 +20,7 @@ export interface PieceAsking extends Pick<CollectorOptions, "bytesMax" | "overfl
 
 /** Resolves with what came of it, whatever that is. @throws the reason of the signal; overflow */
 export async function askPiece(asking: PieceAsking): Promise<Outcome> {
-  const { agent, folder, timeoutMs, running, signal, bytesMax, overflow } = asking;
+  const { agent, folder, timeoutMs, ackTimeoutMs, running, signal, bytesMax, overflow } = asking;
   const request = crypto.randomUUID();
   using collector = new Collector({
     hosts: [agent],
@@ -29,6 +30,7 @@ export async function askPiece(asking: PieceAsking): Promise<Outcome> {
       return own;
     },
     timeoutMs,
+    ackTimeoutMs,
     bytesMax,
     overflow,
     ask: () => asking.send(request, agent),

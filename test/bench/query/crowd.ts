@@ -87,7 +87,7 @@ interface Crowd {
 }
 
 async function benchHosts({ hosts, silent, parts, asked }: Crowd) {
-  await using fleet = await TestFleet.start({ hosts: {}, broker: "mosquitto" });
+  await using fleet = await TestFleet.start({ hosts: {}, broker: "mosquitto", ackTimeout: "1s" });
   await using stack = new AsyncDisposableStack();
   const client = await connectAsync(fleet.brokerUrl);
   stack.defer(() => client.endAsync(true));

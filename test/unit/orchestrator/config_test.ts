@@ -24,6 +24,7 @@ Deno.test("a data folder is all that an orchestrator must be told", () => {
   assert.deepEqual({ ...config, name: "" }, {
     name: "",
     http: { hostname: "127.0.0.1", port: 8080 },
+    ack_timeout: 1_000,
     archives: [],
     archive_prices: { requests_1000: 0.0004, gigabyte: 0 },
     broker: "embedded",

@@ -55,8 +55,13 @@ export class Scene implements AsyncDisposable {
     this.stack = stack.move();
   }
 
-  /** @param broker `embedded`, or the URL of one */
-  static async start(broker = "embedded"): Promise<Scene> {
+  /**
+   * @param broker `embedded`, or the URL of one
+   * @param ackTimeout how long is waited for silent hosts; others have it too, on a busy machine
+   */
+  static async start(
+    { broker = "embedded", ackTimeout = "10s" }: { broker?: string; ackTimeout?: string } = {},
+  ): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
     const folder = stack.use(await TempFolder.make());
     const planner = stack.use(await Planner.open());
@@ -66,6 +71,7 @@ export class Scene implements AsyncDisposable {
       http: "127.0.0.1:0",
       broker,
       broker_listen: "127.0.0.1:0",
+      ack_timeout: ackTimeout,
       data_dir: folder.join("data"),
       trust: [key.publicKey],
       trust_erase: [key.publicKey],
@@ -94,7 +100,7 @@ export class Scene implements AsyncDisposable {
   async hostIs(host: string, state: "online" | "offline"): Promise<void> {
     const client = new ApiClient(this.orchestrator.url);
     await eventually(async () => {
-      const hosts = await client.hosts(AbortSignal.timeout(30_000));
+      const hosts = await client.hosts(AbortSignal.timeout(120_000));
       return hosts.some((record) => record.host === host && record.state === state);
     });
   }
@@ -103,7 +109,7 @@ export class Scene implements AsyncDisposable {
   async ask(ask: Ask): Promise<Asked> {
     const { token } = await this.sign(ask);
     const client = new ApiClient(this.orchestrator.url);
-    const signal = ask.signal ?? AbortSignal.timeout(60_000);
+    const signal = ask.signal ?? AbortSignal.timeout(120_000);
     const format = ask.format ?? "jsonl";
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     let end: AnswerEnd | undefined;
@@ -124,7 +130,7 @@ export class Scene implements AsyncDisposable {
   /** What a query would do. */
   async explain(sql: string, range: Pick<Ask, "since" | "until"> = {}) {
     const { token } = await this.sign({ sql, ...range, explain: true });
-    const signal = AbortSignal.timeout(30_000);
+    const signal = AbortSignal.timeout(120_000);
     return await new ApiClient(this.orchestrator.url).explain({ sql, token, signal });
   }
 

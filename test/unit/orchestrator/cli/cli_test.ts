@@ -22,8 +22,8 @@ function command(args: readonly string[], env: Record<string, string>) {
 }
 
 /** A scene, and what the environment of its operator holds. */
-async function operated(stack: AsyncDisposableStack) {
-  const scene = stack.use(await Scene.start());
+async function operated(stack: AsyncDisposableStack, given: { ackTimeout?: string } = {}) {
+  const scene = stack.use(await Scene.start(given));
   const folder = stack.use(await TempFolder.make());
   const key = await folder.write("operator.key", await scene.pem());
   return { scene, env: { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key } };
@@ -152,7 +152,7 @@ Deno.test("the catalog is printed like every answer, without a word of hosts' ro
 
 Deno.test("a partial answer names the missing and exits 75, or 0 where that is allowed", async () => {
   await using stack = new AsyncDisposableStack();
-  const { scene, env } = await operated(stack);
+  const { scene, env } = await operated(stack, { ackTimeout: "1s" });
   await scene.agent({ host: "web-1", logs: logsWith([200]) });
   await scene.agent({ host: "web-2", script: silent });
   const partial = await logvend(["query", SQL, "-o", "csv"], env);

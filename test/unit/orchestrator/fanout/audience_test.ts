@@ -145,7 +145,7 @@ Deno.test("a retired host is missing for its own time only, and is back when it 
   const client = new ApiClient(scene.orchestrator.url);
   const retire = async (names: string, key = scene.key) => {
     const token = await signAction("retire", names, { key, nowMs: Date.now() });
-    await client.retire({ names, token, signal: AbortSignal.timeout(30_000) });
+    await client.retire({ names, token, signal: AbortSignal.timeout(120_000) });
   };
   assert.equal((await error(retire("web-2"))).message, "web-2 is online: stop its agent first");
   await gone[Symbol.asyncDispose]();
@@ -172,7 +172,7 @@ Deno.test("a retired host is missing for its own time only, and is back when it 
     /1 host retired before this range \(logvend hosts --retired\)/,
   );
   const isRetired = async () =>
-    (await client.hosts(AbortSignal.timeout(30_000))).map(({ retired_at }) => retired_at !== null);
+    (await client.hosts(AbortSignal.timeout(120_000))).map(({ retired_at }) => retired_at !== null);
   assert.deepEqual(await isRetired(), [false, true]);
   await scene.agent({ host: "web-2", logs: logsWith([500]) });
   assert.deepEqual(await isRetired(), [false, false]);

@@ -78,6 +78,7 @@ async function collect({ fleet, plan, engine, folder }: Asked) {
     hosts: hostNames(),
     folder: () => folder,
     timeoutMs: 60_000,
+    ackTimeoutMs: 60_000,
     bytesMax: 1e9,
     overflow: () => new LogvendError("too_many_rows", "more"),
     acknowledge: (host, seq) => senders.get(host)?.acknowledge(seq),

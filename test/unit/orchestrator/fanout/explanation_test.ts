@@ -31,7 +31,7 @@ function failing(code: string, message: string, rule?: string): Script {
 }
 
 Deno.test("explain says which hosts would refuse, by which rule, and which did not say", async () => {
-  await using scene = await Scene.start();
+  await using scene = await Scene.start({ ackTimeout: "1s" });
   const logs = logsWith([200]);
   let runs = 0;
   const agent = (host: string, explain?: Script) =>

@@ -43,8 +43,8 @@ Deno.test("hosts' partial results are merged, and the coverage adds them up", as
   ]);
 });
 
-Deno.test("a host that takes no query within 1 s is missing, and the others are not waited for longer", async () => {
-  await using scene = await Scene.start();
+Deno.test("a host that takes no query within ack_timeout is missing, and the others are not waited for longer", async () => {
+  await using scene = await Scene.start({ ackTimeout: "1s" });
   await scene.agent({ host: "web-1", logs: logsWith([200]) });
   const dead = await scene.agent({ host: "web-2", script: silent });
   const { end, rows } = await scene.ask({ sql: COUNTS });
@@ -286,7 +286,7 @@ Deno.test({
   ignore: MOSQUITTO_IS_MISSING,
   async fn() {
     await using mosquitto = await startMosquitto({ port: freePort() });
-    await using scene = await Scene.start(mosquitto.url);
+    await using scene = await Scene.start({ broker: mosquitto.url });
     const hasAnswered = Promise.withResolvers<void>();
     await scene.agent({
       host: "web-1",
@@ -320,7 +320,7 @@ Deno.test({
   ignore: MOSQUITTO_IS_MISSING,
   async fn() {
     await using mosquitto = await startMosquitto({ port: freePort() });
-    await using scene = await Scene.start(mosquitto.url);
+    await using scene = await Scene.start({ broker: mosquitto.url });
     await scene.agent({ host: "web-1", script: () => mosquitto.program.kill("SIGKILL") });
     const thrown = await error(scene.ask({ sql: COUNTS }));
     assert.equal(thrown.code, "unavailable");

@@ -24,7 +24,7 @@ Deno.test("what the answer would be by now is told while a host is at work, and 
     sql: COUNTS,
     token,
     format: "jsonl",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(120_000),
   } as const;
   const seen: unknown[] = [];
   for await (const event of client.query({ ...request, interim: true })) {

@@ -14,7 +14,7 @@ import { eventually } from "../../../harness/eventually.ts";
 import { error, logsWith, Scene } from "../scene.ts";
 
 const COUNTS = "SELECT status, count(*) AS requests FROM logs GROUP BY 1";
-const soon = () => AbortSignal.timeout(30_000);
+const soon = () => AbortSignal.timeout(120_000);
 
 Deno.test("a query is remembered with its operator, its coverage and what it cost", async () => {
   await using scene = await Scene.start();

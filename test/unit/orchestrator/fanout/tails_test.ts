@@ -137,7 +137,7 @@ Deno.test({
   fn: async () => {
     const [port = 0] = freePorts(1);
     await using broker = await startMosquitto({ port });
-    await using scene = await Scene.start(`mqtt://127.0.0.1:${port}`);
+    await using scene = await Scene.start({ broker: `mqtt://127.0.0.1:${port}` });
     let ending: IncomingTail | undefined;
     await scene.agent({
       host: "web-1",

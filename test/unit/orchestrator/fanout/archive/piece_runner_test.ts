@@ -144,7 +144,7 @@ function oneIsStuck() {
   const asked: string[] = [];
   const ask: PieceRunnerOptions["ask"] = (agent, { bytes }, signal) =>
     askPiece({
-      ...{ agent, signal, running, timeoutMs: 60_000, bytesMax: 1e9 },
+      ...{ agent, signal, running, timeoutMs: 60_000, bytesMax: 1e9, ackTimeoutMs: 60_000 },
       folder: () => assert.fail("no files come"),
       overflow: () => assert.fail("nothing comes"),
       acknowledge: () => {},
