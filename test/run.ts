@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { ensureDebianPackage, findProgram } from "../deploy/build/debian_package.ts";
 import { hasKafkaHeader } from "./harness/sinks/kafka_cluster.ts";
+import { faketimeLibrary } from "./faults/faketime.ts";
 import { ensureCeph } from "./harness/ceph/root.ts";
 import { SEED } from "./harness/seed.ts";
 
@@ -36,6 +37,10 @@ async function main(): Promise<number> {
   const hasMosquitto = () => Promise.resolve(findProgram("mosquitto") !== null);
   if (!await ensureDebianPackage("mosquitto", hasMosquitto)) {
     console.log("Mosquitto is missing: the tests that need it are skipped");
+  }
+  const hasFaketime = () => Promise.resolve(faketimeLibrary() !== null);
+  if (!await ensureDebianPackage("libfaketime", hasFaketime)) {
+    console.log("libfaketime is missing: the tests that need it are skipped");
   }
   if (!await ensureCeph()) console.log("Ceph is missing: the tests that need it are skipped");
   if (!await ensureDebianPackage("librdkafka-dev", () => Promise.resolve(hasKafkaHeader()))) {

@@ -169,7 +169,7 @@ Deno.test({
     await Deno.writeTextFile(bucket.keyFile, "agent-key");
     await Deno.writeTextFile(bucket.secretFile, "agent-secret");
     await using objects = await bucket.open();
-    await host.archive(objects).uploadAll(AbortSignal.timeout(20_000));
+    await host.archive(objects).uploadAll(AbortSignal.timeout(180_000));
     assert.equal(host.store.archiveBook.backlog().chunks, 0);
     assert.deepEqual(await erasuresSeen(objects), ["of an operator"]);
     const [chunk] = await Array.fromAsync(objects.list("stream=", signal));

@@ -52,7 +52,7 @@ async function killAndRotate(broker: "embedded" | "mosquitto") {
     const { answer } = await fleet.query(COUNT);
     const [row] = answer.rows;
     return Number(row?.rows) + Number(row?.rejects) >= lines ? row : undefined;
-  }, 30_000);
+  });
   assert.deepEqual(stored, { rows: lines - 1, rejects: 1, distinct_lines: lines - 1 });
   const { stdout } = await fleet.cli("query", COUNT, "-o", "json"); // the command itself
   assert.deepEqual(JSON.parse(stdout).rows, [stored]);

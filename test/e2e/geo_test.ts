@@ -74,7 +74,7 @@ Deno.test("a running agent gives places, drops by them, and goes on when they ar
   const inGermany = { geo_country: "DE", geo_city: "München", n: 128 };
   {
     await using _running = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", path) });
-    await eventually(() => rows([inGermany]), 20_000);
+    await eventually(() => rows([inGermany]));
   }
   await config(folder, "");
   await Deno.writeTextFile(folder.join("access.log"), manyLines(combinedLine, 250, 10), {
@@ -129,7 +129,7 @@ Deno.test("in a fleet, hosts without a database have rows without places", async
       { geo_country: null, geo_city: null, n: 250 },
     ]);
     return true;
-  }, 30_000);
+  });
 });
 
 Deno.test("validate says which database; what cannot be right stops validate and start", async () => {

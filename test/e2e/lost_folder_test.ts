@@ -27,7 +27,7 @@ Deno.test("a chunk that host and archive have counts once; a host that lost its 
       const { answer, code } = await fleet.query(SQL, ...RANGE, ...flags);
       assert.deepEqual([answer.rows, code, answer.coverage.missing], [whole, 0, []]);
       return answer.coverage;
-    }, 30_000);
+    });
   await has();
   const restart = async (signal: "SIGTERM" | "SIGKILL", meanwhile: () => Promise<void>) => {
     const program = fleet.agent("web-1");

@@ -53,7 +53,7 @@ async function kills({ random, short }: Form): Promise<Outcome> {
     const seen = proxy.count(/^PUT/);
     proxy.rule = { fault: FAULTS[i % FAULTS.length] ?? { kind: "silence" }, only: /^PUT/ };
     agent.running.kill("SIGTERM"); // drains: seals and uploads
-    await eventually(() => proxy.count(/^PUT/) > seen, 30_000);
+    await eventually(() => proxy.count(/^PUT/) > seen);
     await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
     await agent.kill();
     proxy.rule = null;

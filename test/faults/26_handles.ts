@@ -45,7 +45,7 @@ async function manyFiles({ short }: Form): Promise<Outcome> {
   };
 }
 
-const WAIT_MS = 120_000;
+const WAIT_MS = 240_000;
 
 function writeFiles(scene: Scene, count: number) {
   return Array.from({ length: count }, (_, i) => {

@@ -6,9 +6,6 @@ import { TempFolder } from "../harness/temp_folder.ts";
 export const HOST = "web-1";
 export const REGION = "eu";
 
-/** A start takes a second; a loaded machine, a faked clock, and a store to rebuild take longer. */
-const START_MS = 60_000;
-
 export interface AgentOptions {
   folder: TempFolder;
   /** @default data, in the folder */
@@ -83,7 +80,7 @@ ${streams}
 
   /** Resolves when the process that was started reads. @throws when it does not come so far */
   async reads(): Promise<void> {
-    await this.running.waitForLine(/Agent .* reads /, START_MS);
+    await this.running.waitForLine(/Agent .* reads /);
   }
 
   get running(): Program {
@@ -103,7 +100,7 @@ ${streams}
   async stop(): Promise<string> {
     const program = this.running;
     program.kill("SIGTERM");
-    const { code, stderr } = await program.ended(20_000);
+    const { code, stderr } = await program.ended();
     this.program = null;
     if (code !== 0) throw new Error(`The agent ended with ${code}: ${stderr.slice(-2_000)}`);
     return stderr;

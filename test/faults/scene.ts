@@ -14,7 +14,7 @@ import { LineNumbers, LogFile } from "./writer.ts";
 import type { LineFormat } from "./writer.ts";
 
 /** A loaded machine takes a while for what a free one does at once. */
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 180_000;
 
 /** Times of lines in scenarios that are not about times: an hour that is long over. */
 export const PAST_MS = Date.UTC(2026, 0, 15, 10);

@@ -11,7 +11,7 @@ import { AUTHORITY, CERTIFICATE, KEY } from "../tls.ts";
 
 const LIBRARIES = join(CEPH_ROOT, "usr/lib/x86_64-linux-gnu");
 
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 export interface CephOptions {
   /** Of its buckets. @default the gateway's own, which takes any */

@@ -102,7 +102,7 @@ Deno.test("all packed files of a look are read before the next one", async () =>
   await eventually(() => {
     assertAll(b.sink, files * 30);
     return true;
-  }, 10_000);
+  });
 });
 
 Deno.test("a packed file that another one replaced before its turn is read as what it is now", async () => {
@@ -121,7 +121,7 @@ Deno.test("a packed file that another one replaced before its turn is read as wh
     await tail.idle();
     assertAll(b.sink, 20_200);
     return true;
-  }, 10_000);
+  });
 });
 
 Deno.test("a packed file is read when it is whole", async () => {
@@ -137,7 +137,7 @@ Deno.test("a packed file is read when it is whole", async () => {
       await tail.idle();
       assertAll(b.sink, 500);
       return true;
-    }, 10_000);
+    });
   }
 });
 

@@ -39,7 +39,7 @@ export async function holdsTheTruth(scenario: Scenario): Promise<number> {
       await host.count();
     }
     if (round < ROUNDS) continue;
-    await eventually(() => _delivery.delivery.waiting().events === 0, 30_000);
+    await eventually(() => _delivery.delivery.waiting().events === 0);
   }
   return await eventually(async () => {
     const contents = await scenario.contents(); // which may take its time to show
