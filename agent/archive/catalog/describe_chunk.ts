@@ -78,22 +78,23 @@ export async function describeChunk(
   indexed: readonly string[],
 ): Promise<DescribedChunk> {
   const { entry } = unreadChunk(file);
-  const { path, columns, rows, firstUs, lastUs, place } = file;
+  const { path, columns, rows, firstUs, lastUs } = file;
   const hashes = new Map<string, Float64Array>();
   const texts: Record<string, TextRange | null> = {};
-  await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
-  const read = columnsToRead(columns, indexed);
-  const expressions = path !== null && LINE_PARTS.some((name) => read.has(name))
-    ? await textsOf(engine, path, { columns, place })
-    : {};
   for (const column of indexed) {
-    const name = textColumn(columns, column);
     const isThere = columns.some((one) => one.name.toLowerCase() === column);
     if (!isThere) hashes.set(column, new Float64Array());
-    if (path === null || name === null) continue;
-    const found = await lookAt(engine, path, expressions[name] ?? identifier(name));
-    texts[column] = found.range;
-    if (found.hashes !== null) hashes.set(column, found.hashes);
+  }
+  const named = indexed.flatMap((column) => {
+    const name = textColumn(columns, column);
+    return name === null ? [] : [{ column, name }];
+  });
+  const looked = path === null || named.length === 0
+    ? []
+    : await lookAtAll({ ...file, path }, named);
+  for (const { column, range, hashes: found } of looked) {
+    texts[column] = range;
+    if (found !== null) hashes.set(column, found);
   }
   const known: CatalogEntry = {
     ...entry,
@@ -103,6 +104,23 @@ export async function describeChunk(
     texts,
   };
   return { entry: known, hashes };
+}
+
+/** An engine is opened for it: that takes longer than a footer. */
+async function lookAtAll(
+  { path, columns, place }: ChunkFile & { path: string },
+  named: readonly { column: string; name: string }[],
+) {
+  await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
+  const read = columnsToRead(columns, named.map(({ column }) => column));
+  const expressions = LINE_PARTS.some((name) => read.has(name))
+    ? await textsOf(engine, path, { columns, place })
+    : {};
+  const looked: ({ column: string } & Awaited<ReturnType<typeof lookAt>>)[] = [];
+  for (const { column, name } of named) {
+    looked.push({ column, ...await lookAt(engine, path, expressions[name] ?? identifier(name)) });
+  }
+  return looked;
 }
 
 /** Columns whose texts are made of what is stored. */
