@@ -3,8 +3,8 @@
  * was read to before it was packed. One after the other, beside the files that grow.
  */
 import { getLogger } from "@logtape/logtape";
-import { LogvendError } from "../../protocol/errors.ts";
-import type { BatchSink, Generation } from "../store/batch.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
+import type { BatchSink, Generation, PackedNote } from "../store/batch.ts";
 import type { StreamConfig } from "../stream_config.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { openSource } from "./byte_source.ts";
@@ -58,7 +58,21 @@ export class PackedFiles {
   /** Lines handed on so far. */
   lines = 0;
 
-  constructor(private readonly options: PackedFilesOptions) {}
+  /** What is to be noted for the next start. */
+  private notes: PackedNote[] = [];
+  /** Files that were noted, and are no more. */
+  private readonly gone = new Set<string>();
+
+  constructor(private readonly options: PackedFilesOptions) {
+    const { stream, sink, known: { history } } = options;
+    for (const { file, state, generation, bytes } of sink.packed?.of(stream.name) ?? []) {
+      const noted = history.get(generation);
+      // Rows that were not durable yet are read again, whatever was noted.
+      if (noted === undefined || noted.offset < bytes) continue;
+      this.settled.set(file, state);
+      if (noted.headBytes < HEAD_BYTES) this.accounted.set(generation, file);
+    }
+  }
 
   /** Whether there is nothing to do. */
   get isIdle(): boolean {
@@ -73,7 +87,11 @@ export class PackedFiles {
     if (this.failure !== null) throw this.failure;
     for (const file of unwanted) this.unwanted.add(fileKey(file));
     const present = new Set(files.map(fileKey));
-    for (const key of this.settled.keys()) if (!present.has(key)) this.settled.delete(key);
+    for (const key of this.settled.keys()) {
+      if (present.has(key)) continue;
+      this.settled.delete(key);
+      this.gone.add(key);
+    }
     const waiting = files.filter((file) => this.settled.get(fileKey(file)) !== stateOf(file));
     this.waiting = waiting.length;
     // What is being read may be what a file holds: first things first.
@@ -97,9 +115,24 @@ export class PackedFiles {
   /** One look's files: a look for each would take as many seconds, during which no hour is sealed. */
   private async takeAll(files: readonly FileInfo[]): Promise<void> {
     for (const file of files) {
-      if (this.options.signal.aborted) return;
+      if (this.options.signal.aborted) break;
       if (!this.isBeingWritten(file) && await isStill(file)) await this.take(file);
     }
+    this.noteAll();
+  }
+
+  /** Where there is no room for notes, files are looked through once more. */
+  private noteAll() {
+    const { stream, sink } = this.options;
+    const noted = this.notes.splice(0);
+    try {
+      sink.packed?.change(stream.name, { noted, gone: [...this.gone] });
+    } catch (error) {
+      this.log.debug("Cannot note which packed files were read: {error}", {
+        error: messageOf(error),
+      });
+    }
+    this.gone.clear();
   }
 
   private async take(file: FileInfo): Promise<void> {
@@ -136,6 +169,7 @@ export class PackedFiles {
     if (found === undefined && this.unwanted.has(fileKey(file))) {
       const tailSha256 = sha256Hex(survey.tail);
       this.put({ ...fresh, offset: survey.bytes, tailSha256 });
+      this.note(file, { id: fresh.id, offset: survey.bytes });
       return;
     }
     const { former } = this.options.known;
@@ -153,6 +187,11 @@ export class PackedFiles {
     }
     const end = await this.readOn(source, generation, before);
     this.put({ ...end, ...facts });
+    this.note(file, { id: end.id, offset: survey.bytes });
+  }
+
+  private note(file: FileInfo, { id, offset }: Pick<Generation, "id" | "offset">) {
+    this.notes.push({ file: fileKey(file), state: stateOf(file), generation: id, bytes: offset });
   }
 
   /** Reads from where a generation stands to the end. */

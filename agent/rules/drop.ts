@@ -7,7 +7,14 @@ import type { TypedChunk } from "../../queries/duckdb/row_source.ts";
 import { IntegerColumn } from "../../queries/duckdb/typed_columns.ts";
 import type { TypedColumn } from "../../queries/duckdb/typed_columns.ts";
 import { CHUNK_ROWS } from "../../queries/duckdb/types.ts";
-import type { Batch, BatchSink, FormerFiles, Gap, Generation } from "../store/batch.ts";
+import type {
+  Batch,
+  BatchSink,
+  FormerFiles,
+  Gap,
+  Generation,
+  PackedNotes,
+} from "../store/batch.ts";
 import type { StreamRows } from "../store/rows/rows.ts";
 import { Mutex } from "../store/mutex.ts";
 import type { StreamConfig } from "../stream_config.ts";
@@ -144,6 +151,10 @@ class RuledSink implements DroppingSink {
 
   get former(): FormerFiles | undefined {
     return this.sink.former;
+  }
+
+  get packed(): PackedNotes | undefined {
+    return this.sink.packed;
   }
 
   shape(stream: string): StreamShape {

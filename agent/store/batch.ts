@@ -97,12 +97,35 @@ export interface FormerFiles {
   lines(generation: string): ArchivedLines | null;
 }
 
+/** A packed file that has been read to its end. */
+export interface PackedNote {
+  /** Which file it is. */
+  file: string;
+  /** What it was then: one that changes is another. */
+  state: string;
+  generation: string;
+  /** Unpacked. */
+  bytes: number;
+}
+
+/** Of packed files, kept from one start to the next. They save work, and nothing hangs on them. */
+export interface PackedNotes {
+  of(stream: string): PackedNote[];
+  /** Durable when it returns. @throws when there is no room */
+  change(
+    stream: string,
+    change: { noted: readonly PackedNote[]; gone: readonly string[] },
+  ): void;
+}
+
 /** The part of the store that ingest writes to. */
 export interface BatchSink {
   /** Every generation of a stream, with the offset that it was appended to so far. */
   generations(stream: string): Generation[];
   /** @default there are none */
   readonly former?: FormerFiles | undefined;
+  /** @default packed files are looked through at every start */
+  readonly packed?: PackedNotes | undefined;
   /** What is known of a stream's rows: nothing of it may narrow. */
   shape(stream: string): StreamShape;
   /** Adds a new generation, or new facts of one (path, head, content); durable with the next flush. */

@@ -25,6 +25,7 @@ import type { Keeper } from "./files/keeper.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { filesOfTables, makeTables } from "./rows/made_tables.ts";
 import { gapTotal } from "./database/gaps.ts";
+import { PackedBook } from "./database/packed_book.ts";
 import { Mutex } from "./mutex.ts";
 import type { StoreCondition } from "./observer.ts";
 import { OpenFiles } from "./rows/open_files.ts";
@@ -66,6 +67,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
   private readonly unflushed: Unflushed;
   /** As the fleet is told. */
   readonly holdings: Holdings;
+  readonly packed: PackedBook;
   private readonly clock: () => number;
   private readonly openedMs: number;
   private broken = false;
@@ -78,6 +80,7 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     this.openFiles = new OpenFiles(parts.options.dataDir, parts.memory, parts.leases);
     const { options: { host }, database, memory } = parts;
     this.unflushed = new Unflushed(parts);
+    this.packed = new PackedBook(database);
     const waitingGaps = () => this.unflushed.gaps;
     this.holdings = new Holdings({ database, memory, host, waitingGaps, clock: this.clock });
   }

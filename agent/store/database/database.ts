@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
 import { ACCESS_SHAPE } from "../../../protocol/schema/stream_shape.ts";
 import { ACCOUNTING_MIGRATION, ACCOUNTING_TABLE } from "../../account/book.ts";
+import { PACKED_TABLE } from "./packed_book.ts";
 import { QUERY_LOG_TABLE } from "../../query_log/query_log.ts";
 import { ARCHIVED_TABLE } from "./archive_book.ts";
 import { DENIED_TABLE } from "./denied.ts";
@@ -17,7 +18,7 @@ import { transaction } from "./transaction.ts";
 import { VERIFIED_TABLE } from "../files/verify.ts";
 
 /** Raised with every change of the tables below; a newer file is refused, an older one migrated. */
-const FORMAT_VERSION = 12;
+const FORMAT_VERSION = 13;
 
 /** From this version on PRAGMA user_version has it too: a flipped bit makes them differ. */
 const NOTED_TWICE = 5;
@@ -60,6 +61,7 @@ const TABLES = `
   ${ARCHIVED_TABLE}
   ${ERASURES_TABLES}
   ${FORMER_TABLES}
+  ${PACKED_TABLE}
 `;
 
 /** What makes the next version of a version. */
@@ -85,6 +87,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   9: ARCHIVED_TABLE,
   10: ACCOUNTING_MIGRATION + REMOVED_MIGRATION + ERASURES_TABLES,
   11: FORMER_MIGRATION,
+  12: PACKED_TABLE,
 };
 
 /** What SQLite says of a file that is none of its own, or no whole one. */

@@ -105,6 +105,7 @@ Deno.test("rows that nobody counted are named and disturb nothing", async () => 
     for (const { name } of later.all()) database.exec(`DROP TABLE ${name}`);
     database.exec(`ALTER TABLE generations DROP COLUMN start_offset;
       ALTER TABLE generations DROP COLUMN input_path;
+      ALTER TABLE generations DROP COLUMN began_offset;
       UPDATE meta SET value = '1'; PRAGMA user_version = 0`);
   }
   await (await open(data.path))[Symbol.asyncDispose]();

@@ -2,7 +2,14 @@
 import type { StreamShape } from "../../../../protocol/schema/stream_shape.ts";
 import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
 import assert from "node:assert/strict";
-import type { Batch, BatchSink, Gap, Generation } from "../../../../agent/store/batch.ts";
+import type {
+  Batch,
+  BatchSink,
+  Gap,
+  Generation,
+  PackedNote,
+  PackedNotes,
+} from "../../../../agent/store/batch.ts";
 import { plainBatch } from "./plain_batch.ts";
 import type { PlainBatch } from "./plain_batch.ts";
 
@@ -19,6 +26,15 @@ export interface Kept {
 }
 
 export class MemorySink implements BatchSink {
+  /** By file: durable at once, before the rows. */
+  readonly packedNotes = new Map<string, PackedNote>();
+  readonly packed: PackedNotes = {
+    of: () => [...this.packedNotes.values()],
+    change: (_, { noted, gone }) => {
+      for (const file of gone) this.packedNotes.delete(file);
+      for (const note of noted) this.packedNotes.set(note.file, note);
+    },
+  };
   private durable = new Map<string, Generation>();
   private durableBatches: PlainBatch[] = [];
   private current = new Map<string, Generation>();

@@ -155,3 +155,42 @@ Deno.test("packed files that are too old, or were there before a tail from the e
   await readAndDie(b);
   assert.equal(b.sink.lines, 0);
 });
+
+Deno.test("a packed file that was read is not looked through at the next start, unless it is another", async () => {
+  await using b = await bench();
+  const path = `${b.path}.1.gz`;
+  const put = (first: number) => writeOld(path, gzipSync(text(100, first), { level: 0 }));
+  await put(100);
+  await readAndDie(b);
+  const { size, mtime } = await Deno.stat(path);
+  const before = mtime ?? new Date();
+  assert.equal(b.sink.lines, 100);
+  assert.equal(b.sink.packedNotes.size, 1);
+  await put(600);
+  assert.equal((await Deno.stat(path)).size, size);
+  await Deno.utime(path, before, before);
+  await readAndDie(b);
+  assert.equal(b.sink.lines, 100);
+  await Deno.utime(path, before, new Date(before.getTime() + 1_000));
+  await readAndDie(b);
+  assert.equal(b.sink.lines, 200);
+  await Deno.remove(path);
+  await writeOld(`${b.path}.2.gz`, gzipSync(text(100, 300)));
+  await readAndDie(b);
+  assert.equal(b.sink.lines, 300);
+  assert.equal(b.sink.packedNotes.size, 1);
+});
+
+Deno.test("a packed file whose rows were not durable when its note was is read again", async () => {
+  await using b = await bench();
+  await writeOld(`${b.path}.1.gz`, gzipSync(text(100)));
+  {
+    await using _tail = await start(b);
+    assertAll(b.sink, 100);
+  }
+  assert.equal(b.sink.packedNotes.size, 1);
+  b.sink.crash();
+  assert.equal(b.sink.lines, 0);
+  await readAndDie(b);
+  assertAll(b.sink, 100);
+});

@@ -7,6 +7,7 @@ import { plainLines } from "../../../../agent/ingest/line_form.ts";
 import { dropping } from "../../../../agent/rules/drop.ts";
 import type { DropRule } from "../../../../agent/rules/drop.ts";
 import type { BatchSink } from "../../../../agent/store/batch.ts";
+import { MemorySink } from "../ingest/memory_sink.ts";
 import { plainBatch } from "../ingest/plain_batch.ts";
 import type { PlainBatch } from "../ingest/plain_batch.ts";
 import { combinedLine } from "../../../harness/lines.ts";
@@ -85,4 +86,11 @@ Deno.test("every line is in exactly one place, and what is kept is as it was", a
     }),
     { numRuns: times(20) },
   );
+});
+
+Deno.test("rules stand before the rows alone: what the store notes of packed files is told through them", async () => {
+  const store = new MemorySink();
+  const streams = [{ name: "logs", format: "combined" as const, drop: [] }];
+  await using sink = await dropping(store, streams, { host: "web-1", region: "eu" });
+  assert.equal(sink.packed, store.packed);
 });

@@ -64,6 +64,7 @@ Deno.test("an agent.db of the format before gaps gets their table", async () => 
       `DROP TABLE gaps; DROP TABLE verified; DROP TABLE removed; DROP TABLE digests;
        DROP TABLE streams; DROP TABLE query_log; DROP TABLE denied; DROP TABLE touched; DROP TABLE window_state; DROP TABLE archived;
        DROP TABLE erasures_applied; DROP TABLE erasures; DROP TABLE former_generations; DROP TABLE archived_lines;
+       DROP TABLE packed_files;
        ALTER TABLE generations DROP COLUMN began_offset;
        UPDATE meta SET value = '2'; PRAGMA user_version = 0`,
     );
