@@ -39,7 +39,7 @@ export async function drain(options: DrainOptions) {
   });
   const timer = setTimeout(() => end.abort(), timeoutMs);
   try {
-    await Promise.all([maintained, archived, erased, tail.idle()]);
+    await Promise.all([maintained, archived, erased, tail.idle({ isLast: true })]);
     await store.flush();
     await windows?.finish(end.signal);
     const chunks = await store.sealAll();

@@ -86,6 +86,8 @@ export class StreamTail implements Disposable {
   /** Only files that were there before the agent ever was are read from their end. */
   private fromEnd: boolean;
   private openCount = 0;
+  /** Files of which the last look could not tell yet whether they are to be read. */
+  private undecided = 0;
   private securedAtMs = -Infinity;
 
   private readonly form: LineForm;
@@ -126,6 +128,11 @@ export class StreamTail implements Disposable {
     return [...this.followed.values()];
   }
 
+  /** Whether it is known of every file that is there whether it is to be read. */
+  get isDecided(): boolean {
+    return this.undecided === 0;
+  }
+
   /** Looks at the folders: new, renamed, deleted, grown files. */
   async look(): Promise<void> {
     const { stream, signal, clock } = this.options;
@@ -139,6 +146,7 @@ export class StreamTail implements Disposable {
       this.marks.add(file.generation);
       this.remember(file.generation);
     }
+    this.undecided = 0;
     for (const file of found.files) {
       if (signal.aborted) return;
       const followed = this.followed.get(fileKey(file));
@@ -277,6 +285,7 @@ export class StreamTail implements Disposable {
         return generation;
       }
       case "undecided":
+        this.undecided++;
         return null;
       case "new": {
         if (file.mtimeMs < nowMs - stream.ignore_older) {

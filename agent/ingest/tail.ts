@@ -57,6 +57,8 @@ interface Target {
 interface Waiter {
   /** What each file must reach; null until the folders have been looked at. */
   targets: Map<FollowedFile, Target> | null;
+  /** Until it is known of every file whether it is to be read. */
+  isLast: boolean;
   settled: PromiseWithResolvers<void>;
 }
 
@@ -142,12 +144,13 @@ export class Tail implements AsyncDisposable {
 
   /**
    * Resolves when every whole line that lies in the files now has been appended to the sink.
+   * @param isLast nobody looks later: small files that may be copies under way are waited for
    * @throws {LogvendError} cancelled, when the tail ends before
    */
-  idle(): Promise<void> {
+  idle({ isLast = false } = {}): Promise<void> {
     if (this.signal.aborted) return Promise.reject(ended());
     const settled = Promise.withResolvers<void>();
-    this.waiters.push({ targets: null, settled });
+    this.waiters.push({ targets: null, isLast, settled });
     this.wake?.();
     return settled.promise;
   }
@@ -205,7 +208,9 @@ export class Tail implements AsyncDisposable {
     }
     this.hasLooked = isWhole;
     this.warnOfHandles();
+    const isDecided = this.streams.every((stream) => stream.isDecided);
     for (const waiter of waiting) {
+      if (waiter.isLast && !isDecided) continue; // the next look may tell
       waiter.targets = new Map(
         this.files.map((file) => [file, { bytes: file.bytes, reads: file.reads }]),
       );

@@ -51,6 +51,15 @@ Deno.test("a copy that is being made, or that lacks the last lines, is not read 
   assertAll(b.sink, 250);
 });
 
+Deno.test("a small file that may be a copy under way is waited for where nobody looks later", async () => {
+  await using b = await bench();
+  await append(b.path, text(2));
+  await append(`${b.path}-other`, text(2)); // it has just been written, and says the same
+  await using tail = await b.start();
+  await tail.idle({ isLast: true });
+  assert.deepEqual(b.sink.requests(), ["/item/0", "/item/0", "/item/1", "/item/1"]);
+});
+
 Deno.test("copytruncate of less than 1 KiB is no second file, whenever somebody looks", async () => {
   for (let looks = 0; looks < 16; looks++) {
     await using b = await bench();
