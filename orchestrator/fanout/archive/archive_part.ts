@@ -8,6 +8,7 @@ import {
   CHUNK_LABELS,
   labelsBeside,
   matches,
+  matchesKnown,
   namedHosts,
   parseSelector,
 } from "../../../protocol/selector/selector.ts";
@@ -40,7 +41,8 @@ export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions
 
 /**
  * Null: hosts answer for all there is.
- * @throws {LogvendError} usage, for a question to the archive alone that selects by other labels
+ * @throws {LogvendError} of a question to the archive alone: usage, where it selects by other labels;
+ * unavailable, where nobody is there to say that it has nothing
  */
 export function archivePart(options: ArchivePartOptions): ArchivePart | null {
   const { claims: { source = "live", selector }, read, audience } = options;
@@ -48,6 +50,7 @@ export function archivePart(options: ArchivePartOptions): ArchivePart | null {
   const others = labelsBeside(parseSelector(selector), CHUNK_LABELS);
   if (source === "archive") {
     if (others.length === 0) {
+      checkRegions(options.fleet, selector);
       return new ArchivePart(options, {
         regions: null,
         isWanted: () => true,
@@ -70,6 +73,19 @@ export function archivePart(options: ArchivePartOptions): ArchivePart | null {
   const wanted = new Set(hosts);
   const isWanted = (host: string) => wanted.has(host) || options.fleet.get(host) === undefined;
   return new ArchivePart(options, { regions: new Set(regions), isWanted });
+}
+
+/** @throws {LogvendError} unavailable, where no region is meant that anybody could look at */
+function checkRegions(fleet: Fleet, selectorText: string) {
+  const selector = parseSelector(selectorText);
+  const known = [...new Set(fleet.list().map(({ presence }) => presence.region))];
+  if (known.some((region) => matchesKnown(selector, { region }) !== false)) return;
+  throw new LogvendError(
+    "unavailable",
+    known.length === 0
+      ? "No host was ever seen that could read an archive (logvend hosts)"
+      : `No region of the fleet matches ${selectorText}: known are ${known.sort().join(", ")}`,
+  );
 }
 
 /** Whether any agent of the fleet, or of a region, reads an archive. */

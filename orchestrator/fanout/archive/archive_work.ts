@@ -12,7 +12,6 @@ import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
 import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
 import { BUSY_RULE, HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
 import type { HostCoverage, WireError } from "../../../protocol/wire/messages.ts";
-import { LogvendError } from "../../../protocol/errors.ts";
 import { fromWireError } from "../../../protocol/wire/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
@@ -153,7 +152,6 @@ export class ArchiveWork implements Disposable {
     const regions = [...known].filter((region) =>
       this.options.regions?.has(region) !== false && matchesKnown(selector, { region }) !== false
     );
-    if (regions.length === 0 && this.options.regions === null) throw this.noRegion([...known]);
     const lists = await Promise.all(regions.map((region) => this.listRegion(region, signal)));
     const chunks = lists.flatMap(({ chunks }) => chunks)
       .filter(({ place }) => this.options.isWanted(place.host));
@@ -164,16 +162,6 @@ export class ArchiveWork implements Disposable {
       .filter(({ host }) => this.options.isWanted(host));
     const looked = Math.max(chunks.length, chunksIn(hours)); // older agents tell no hours
     return { chunks, hours, looked, unread };
-  }
-
-  /** Of a question to the archive alone: nobody is there to say that it has nothing. */
-  private noRegion(known: readonly string[]): LogvendError {
-    return new LogvendError(
-      "unavailable",
-      known.length === 0
-        ? "No host was ever seen that could read an archive (logvend hosts)"
-        : `No region of the fleet matches ${this.options.selector}: known are ${known.join(", ")}`,
-    );
   }
 
   /** Every chunk once. What could not be read is in the result then. */

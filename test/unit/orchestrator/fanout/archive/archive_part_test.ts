@@ -36,6 +36,16 @@ const ANSWER: HostAnswer = {
   ...{ host: "web-1", parts: [], rows: {}, coverage: COVERAGE, byteCount: 1 },
 };
 
+/** The fleet hears of a host. */
+function say(fleet: Fleet, host: string, state: "online" | "offline") {
+  const body = {
+    ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
+    ...{ commands: ["archive"], streams: ["logs"], state, boot: crypto.randomUUID() },
+    holdings: "v1",
+  };
+  fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+}
+
 Deno.test("answers of which one does not add up are not kept for who asks again", async () => {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await TempFolder.make());
@@ -45,6 +55,7 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
     await KeptPieces.open({ folder: folder.join("pieces"), bytesMax: 1e6 }),
   );
   const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
+  say(fleet, "web-1", "online");
   const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
   const leave = async (isRejected: boolean) => {
     const question = await pieces.begin({ sql: "SELECT 1", operator: "a", claims: CLAIMS });
@@ -74,16 +85,8 @@ Deno.test("a host that has archived all it had, and nothing of what is asked, is
   stack.defer(() => database.close());
   const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
   const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
-  const say = (host: string, state: "online" | "offline") => {
-    const body = {
-      ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
-      ...{ commands: ["archive"], streams: ["logs"], state, boot: crypto.randomUUID() },
-      holdings: "v1",
-    };
-    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
-  };
-  for (const host of ["web-1", "web-2"]) say(host, "online");
-  say("web-1", "offline");
+  for (const host of ["web-1", "web-2"]) say(fleet, host, "online");
+  say(fleet, "web-1", "offline");
   // It went before it was asked what its day holds: it may have rejects, as far as it has said.
   const said = { version: "v1", own_rows: true, days: { "2026-11-20": "d1" } };
   const until = "2026-11-22T00:00:00.000Z";
