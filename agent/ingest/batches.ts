@@ -68,7 +68,9 @@ export class BatchMaker {
       const tail = lastBytes(before, bytes, TAIL_BYTES);
       const { offset, reason, line, length } = cut;
       if (this.archived?.from(offset)?.start === offset) {
-        yield this.passed({ startOffset: offset, endOffset: offset + length, lines: 1, tail });
+        const left = this.archived.pass(offset + length, 1);
+        const passed = this.emptyBatch(offset, newAccessRows(0));
+        yield { ...passed, endOffset: offset + length, passed: { left }, tail };
         return;
       }
       const batch = this.emptyBatch(offset, newAccessRows(0));
@@ -83,11 +85,9 @@ export class BatchMaker {
       // What is archived begins a line, whatever records are made of the lines before it.
       const limit = Math.min(bytes.length, run === null ? Infinity : run.start - cut.offset);
       if (run !== null && limit === start) {
-        const { end, lines } = archivedEnd(bytes, start, { ...run, offset: cut.offset });
-        const tail = lastBytes(before, bytes.subarray(0, end), TAIL_BYTES);
-        const [startOffset, endOffset] = [cut.offset + start, cut.offset + end];
-        yield this.passed({ startOffset, endOffset, lines, tail });
-        start = end;
+        const batch = this.passed(bytes, start, cut.offset);
+        start = batch.endOffset - cut.offset;
+        yield { ...batch, tail: lastBytes(before, bytes.subarray(0, start), TAIL_BYTES) };
         continue;
       }
       const rows = this.rowsFor(bytes);
@@ -113,10 +113,19 @@ export class BatchMaker {
     }
   }
 
-  /** Lines that the archive has. */
-  private passed({ startOffset, endOffset, lines, tail }: PassedLines): Batch {
-    const left = this.archived?.pass(endOffset, lines) ?? null;
-    return { ...this.emptyBatch(startOffset, newAccessRows(0)), endOffset, passed: { left }, tail };
+  /** Lines that the archive has, up to the next that it lacks: their runs follow one another. */
+  private passed(bytes: Uint8Array, start: number, offset: number): Batch {
+    let left: LineRun | null = null;
+    let end = start;
+    while (end < bytes.length) {
+      const run = this.archived?.from(offset + end) ?? null;
+      if (run?.start !== offset + end) break;
+      const { end: runEnd, lines } = archivedEnd(bytes, end, { ...run, offset });
+      left = this.archived?.pass(offset + runEnd, lines) ?? null;
+      end = runEnd;
+    }
+    const batch = this.emptyBatch(offset + start, newAccessRows(0));
+    return { ...batch, endOffset: offset + end, passed: { left } };
   }
 
   /** Those of the cut before, if they are as many and memory was not scarce since. */
@@ -211,10 +220,6 @@ export class BatchMaker {
       return null; // the decoder's way to say that the bytes are no UTF-8
     }
   }
-}
-
-interface PassedLines extends Pick<Batch, "startOffset" | "endOffset" | "tail"> {
-  lines: number;
 }
 
 interface LineText {
