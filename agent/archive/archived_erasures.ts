@@ -21,7 +21,7 @@ const RECORD_BYTES_MAX = 64 * 1_024;
 const RECENT_MS = 2 * 86_400_000;
 const AGAIN_MS = 60_000;
 
-/** A record that was read; null: it is none, or was refused. */
+/** A record that was read; null: it is none, was refused, or is not taken again. */
 interface Seen {
   etag: string;
   record: ErasureRecord | null;
@@ -49,9 +49,12 @@ export class ArchivedErasures {
    */
   async look(signal: AbortSignal): Promise<void> {
     try {
+      const listed = new Set<string>();
       for await (const object of this.objects.list(ERASURES_PREFIX, signal)) {
+        listed.add(object.key);
         await this.lookAt(object, signal);
       }
+      for (const key of this.seen.keys()) if (!listed.has(key)) this.seen.delete(key);
     } catch (error) {
       if (!(error instanceof ObjectStoreError && error.problem === "denied")) throw error;
       if (!this.isDenied) {
@@ -68,10 +71,11 @@ export class ArchivedErasures {
     const nowMs = this.clock();
     const before = this.seen.get(key);
     if (before?.etag === etag) {
-      const isDue = nowMs - modifiedMs < RECENT_MS && nowMs - before.takenMs >= AGAIN_MS;
-      if (before.record === null || !isDue) return;
+      if (before.record === null || nowMs - before.takenMs < AGAIN_MS) return;
       before.takenMs = nowMs;
-      return await this.take(before.record);
+      if (nowMs - modifiedMs < RECENT_MS) await this.take(before.record);
+      else before.record = null; // the store has it by now, which is what counts
+      return;
     }
     const seen: Seen = { etag, record: null, takenMs: nowMs };
     try {

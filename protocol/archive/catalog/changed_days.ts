@@ -103,16 +103,23 @@ export class ChangesReader {
     for await (const { key, etag, bytes } of this.store.list(folder, signal)) {
       if (bytes <= NONE.length) continue;
       const known = this.known.get(key);
-      const changes = known?.etag === etag ? known.changes : await this.readOne(key, signal);
+      const changes = known?.etag === etag
+        ? known.changes
+        : await readChanges(this.store, key, signal);
       this.known.set(key, { etag, changes });
       all.add(key.slice(folder.length), changes);
     }
     return all;
   }
+}
 
-  private async readOne(key: string, signal: AbortSignal): Promise<Changes> {
-    return parsed(this.store.url, key, await readObject(this.store, key, {}, signal));
-  }
+/** What one writer says. @throws {ObjectStoreError} */
+export async function readChanges(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+): Promise<Changes> {
+  return parsed(store.url, key, await readObject(store, key, {}, signal));
 }
 
 /** What one writer says. One change of it at a time. */

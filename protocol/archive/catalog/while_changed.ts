@@ -7,6 +7,7 @@ import type { ObjectStore } from "../object_store.ts";
 import { entriesFolder, entryKey, manifestKey } from "./catalog_keys.ts";
 import type { CatalogDay } from "./catalog_keys.ts";
 import { ChangedDays, nameOf } from "./changed_days.ts";
+import { sweepNotes } from "./sweep_notes.ts";
 
 /** What is changed. */
 export interface ChangeRequest {
@@ -15,11 +16,13 @@ export interface ChangeRequest {
   id: string;
   /** Whose chunks may be changed. */
   places: readonly ChunkPlace[];
+  /** @default now */
+  nowMs?: number;
 }
 
 /** `change` calls back for every chunk that it replaces or removes. @throws what it throws */
 export async function whileChanged(
-  { store, id, places }: ChangeRequest,
+  { store, id, places, nowMs = Date.now() }: ChangeRequest,
   change: (changed: (place: ChunkPlace) => void) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -44,9 +47,10 @@ export async function whileChanged(
     entries.add(entryKey(dayOf(place), place));
   });
   for (const key of [...changed.keys(), ...entries]) await purge(store, key, signal);
-  for (const { days, changes } of said) {
+  for (const { region, days, changes } of said) {
     const names = new Set([...changed.values()].map(nameOf));
     await changes.closeBut(days.filter((day) => !names.has(nameOf(day))), signal);
+    await sweepNotes({ store, region, nowMs }, signal);
   }
 }
 

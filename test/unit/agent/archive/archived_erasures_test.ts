@@ -34,6 +34,14 @@ Deno.test("each record of the archive is taken, again while it is new; what is n
   nowMs += 3 * 86_400_000;
   await erasures.look(signal);
   assert.equal(taken.length, 2);
+  nowMs -= 3 * 86_400_000; // what it was is held no more
+  await erasures.look(signal);
+  assert.equal(taken.length, 2);
+  await Deno.remove(folder.join(erasureKey(id)));
+  await erasures.look(signal);
+  await folder.write(erasureKey(id), JSON.stringify(record));
+  await erasures.look(signal);
+  assert.equal(taken.length, 3, "what went and is there again is new");
 });
 
 Deno.test("an agent that may not look for erasures goes on; a store that is away is another matter", async () => {
