@@ -10,6 +10,14 @@ export const PROGRAM_FOLDER = fileURLToPath(
   new URL(FROM_SOURCE ? "../../" : "./", import.meta.url),
 );
 
+/**
+ * Who runs from the sources has set the packages up: nobody has to look, for half a second and one
+ * after the other, whether they are complete.
+ */
+export const SOURCE_FLAGS: readonly string[] = FROM_SOURCE
+  ? ["--cached-only", "--node-modules-dir=manual"]
+  : ["--cached-only"];
+
 /** A command with its arguments. */
 export interface CommandLine {
   command: string;
@@ -29,7 +37,7 @@ export function programCommand(
   const command = Deno.execPath();
   if (Deno.build.standalone) return { command, args: [...args] };
   const main = FROM_SOURCE ? String(source) : Deno.mainModule;
-  return { command, args: ["run", "--no-prompt", "--cached-only", ...permissions, main, ...args] };
+  return { command, args: ["run", "--no-prompt", ...SOURCE_FLAGS, ...permissions, main, ...args] };
 }
 
 /**

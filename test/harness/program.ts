@@ -1,5 +1,6 @@
 /** A program under test: a real process with its output captured, killed when the test is over. */
 import { fileURLToPath } from "node:url";
+import { SOURCE_FLAGS } from "../../protocol/process/own_process.ts";
 import { PROGRAMS, v8Flag } from "../../deploy/build/programs.ts";
 
 export interface ProgramOptions {
@@ -37,7 +38,7 @@ export function ourProgram(main: string, ...args: readonly string[]): string[] {
   const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
   const program = PROGRAMS.find(({ entry }) => entry === main);
   const settings = program === undefined ? [] : v8Flag(program);
-  return ["run", "--no-prompt", "--cached-only", "--allow-all", ...settings, path, ...args];
+  return ["run", "--no-prompt", ...SOURCE_FLAGS, "--allow-all", ...settings, path, ...args];
 }
 
 /** Starts a program; `await using` ends it with the block. */

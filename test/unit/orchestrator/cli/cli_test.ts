@@ -1,16 +1,14 @@
 /** The command line as people run it: real processes, their output and exit codes. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { readAgentConfig } from "../../../../agent/config.ts";
 import { readKeyFile } from "../../../../orchestrator/access/key_file.ts";
 import { readOrchestratorConfig } from "../../../../orchestrator/config.ts";
 import { eventually } from "../../../harness/eventually.ts";
-import { runProgram, startProgram } from "../../../harness/program.ts";
+import { ourProgram, runProgram, startProgram } from "../../../harness/program.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 import { logsWith, Scene } from "../scene.ts";
 import { silent } from "../scripted_agent.ts";
 
-const MAIN = fileURLToPath(new URL("../../../../orchestrator/main.ts", import.meta.url));
 const SQL = "SELECT status, count(*) AS requests FROM logs GROUP BY 1 ORDER BY 2 DESC";
 
 function logvend(args: readonly string[], env: Record<string, string> = {}) {
@@ -18,7 +16,7 @@ function logvend(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 function command(args: readonly string[], env: Record<string, string>) {
-  return { args: ["run", "--allow-all", "--no-prompt", MAIN, ...args], env };
+  return { args: ourProgram("orchestrator/main.ts", ...args), env };
 }
 
 /** A scene, and what the environment of its operator holds. */
