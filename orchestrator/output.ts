@@ -6,7 +6,7 @@ import { counted, formatBytes, formatDurationMs } from "../protocol/units.ts";
 import type { AnswerEnd, Explanation, HostRecord } from "./api/events.ts";
 import { NO_HOST_YET } from "./fanout/unanswered.ts";
 import { uploadText } from "./upload_text.ts";
-import { spansText } from "./fanout/archive/hours.ts";
+import { minute, spansText } from "./fanout/archive/hours.ts";
 import type { Coverage, Missing, MissingKind } from "./fanout/coverage.ts";
 
 /** A tail that is less behind than this is no news: logs are read in blocks. */
@@ -43,7 +43,7 @@ export function summaryLine({ end, asked }: SummaryFacts): string {
     coverage.missing.length === 0 ? "complete" : "PARTIAL",
     `${coverage.answered}/${counted(coverage.asked, "host")}` +
     (coverage.pruned === 0 ? "" : ` (${coverage.pruned} not asked: nothing there)`),
-    rangeInWords(asked, range),
+    rangeInWords(asked, range) + archivedToText(coverage),
     `${counted(coverage.rows_scanned, "row")}, ${counted(coverage.chunks, "chunk")}, ` +
     `${formatBytes(coverage.bytes_read)} read` +
     (coverage.rows_known === undefined ? "" : `, ${coverage.rows_known} rows known from before`),
@@ -61,6 +61,16 @@ export function emptyLines({ mode, coverage, range }: AnswerEnd): string[] {
   return [`  nothing ${coverage.answered}  no rows there ${what}`];
 }
 
+/** `, archived to 2026-11-22 19:00`, or later where hosts differ; empty: all of it is. */
+function archivedToText({ archived_to: hosts = [] }: Coverage): string {
+  const times = hosts.flatMap(({ until }) => until ?? []).sort();
+  const [first, last] = [times[0], times.at(-1)];
+  if (first === undefined || last === undefined) {
+    return hosts.length === 0 ? "" : ", not archived yet";
+  }
+  return `, archived to ${minute(first)}${minute(first) === minute(last) ? "" : " or later"}`;
+}
+
 /** `archive: 6 hosts, 288 requests, 3.2 MB` */
 function archiveText({ archive }: Coverage): string[] {
   if (archive === undefined) return [];
@@ -72,7 +82,11 @@ function archiveText({ archive }: Coverage): string[] {
 
 /** One line a kind and reason of missing hosts, then hosts that are behind, rejects, gaps, losses. */
 export function coverageLines(coverage: Coverage): string[] {
-  const rows = groupRows([...missingGroups(coverage.missing), ...behindGroups(coverage)]);
+  const rows = groupRows([
+    ...missingGroups(coverage.missing),
+    ...behindGroups(coverage),
+    ...archivedToGroups(coverage),
+  ]);
   if (coverage.rejects > 0) {
     const label = coverage.rejects === 1 ? "reject " : "rejects";
     rows.push({ left: `  ${label} ${coverage.rejects}`, reason: "SELECT * FROM rejects" });
@@ -91,6 +105,18 @@ export function coverageLines(coverage: Coverage): string[] {
   }
   for (const { left, reason } of groupRows(absentGroups(coverage))) rows.push({ left, reason });
   return aligned(rows);
+}
+
+/** Hosts that have not archived all that was asked, by how far they have. */
+function archivedToGroups({ archived_to: hosts = [] }: Coverage): HostGroup[] {
+  return groupsByReason(
+    "archive",
+    hosts.map(({ host, until, lacks = [] }) => ({
+      host,
+      reason: (until === null ? "nothing of it is archived" : `to ${minute(until)}`) +
+        (lacks.length === 0 ? "" : `, lacks ${spansText(lacks)}`),
+    })),
+  );
 }
 
 /** One line: hosts may have had nothing to write. */

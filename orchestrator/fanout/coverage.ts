@@ -49,6 +49,16 @@ export type Unchecked = z.infer<typeof Unchecked>;
 export const Absent = z.object({ host: z.string(), hours: z.array(HourSpan) });
 export type Absent = z.infer<typeof Absent>;
 
+/** Up to when a host has archived what was asked of the archive alone, where that is not all. */
+export const ArchivedTo = z.object({
+  host: z.string(),
+  /** Null: nothing of the asked range, and it may hold something. */
+  until: z.iso.datetime().nullable(),
+  /** Hours that it has sealed, and of which the archive lacks chunks. */
+  lacks: z.array(HourSpan).optional(),
+});
+export type ArchivedTo = z.infer<typeof ArchivedTo>;
+
 /** A host that answered without the newest lines of its log files. */
 export const Behind = z.object({
   host: z.string(),
@@ -83,6 +93,8 @@ export const Coverage = z.object({
   archive: ArchiveUse.extend({ hosts: z.number().int() }).optional(),
   /** Where archives were looked at: no line was written in these hours, or they are lost. */
   absent: z.array(Absent).optional(),
+  /** Of a question to the archive alone: hosts of which it has not all, yet or at all. */
+  archived_to: z.array(ArchivedTo).optional(),
 });
 export type Coverage = z.infer<typeof Coverage>;
 
@@ -101,6 +113,7 @@ export interface Archived {
   hosts: number;
   whole: readonly string[];
   absent: readonly Absent[];
+  archivedTo: readonly ArchivedTo[];
 }
 
 function archiveUse(all: readonly HostCoverage[], archived: Archived | null) {
@@ -117,6 +130,11 @@ function absentOf(answered: readonly HostResultSummary[], archived: Archived | n
   );
   const absent = [...own, ...archived?.absent ?? []].toSorted(byHost);
   return absent.length === 0 ? {} : { absent };
+}
+
+function archivedTo(archived: Archived | null) {
+  const hosts = archived?.archivedTo ?? [];
+  return hosts.length === 0 ? {} : { archived_to: hosts.toSorted(byHost) };
 }
 
 /** Sums up what hosts say; lists are in the order of host names. */
@@ -160,6 +178,7 @@ export function coverageOf(
       .toSorted(byHost),
     ...archiveUse(all, archived),
     ...absentOf(answered, archived),
+    ...archivedTo(archived),
   };
 }
 

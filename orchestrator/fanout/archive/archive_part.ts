@@ -21,6 +21,7 @@ import type { Absent, Archived, Missing } from "../coverage.ts";
 import { ARCHIVE_COMMAND, ArchiveWork, withArchive } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
 import { absentHours, lackingHours } from "./hours.ts";
+import { reaches } from "./reach.ts";
 
 /** An agent's share of what the archive answers: no host is through by it. */
 export interface ArchivedOutcome {
@@ -174,7 +175,10 @@ export class ArchivePart implements Disposable {
       !isMissing.has(host) && !pruned.has(host)
     );
     const absent = this.absent();
-    return { missing: all, archived: { coverage, hosts: hosts.size, whole, absent } };
+    const archivedTo = this.options.claims.source === "archive"
+      ? reaches({ ...this.options, list, isMissing })
+      : [];
+    return { missing: all, archived: { coverage, hosts: hosts.size, whole, absent, archivedTo } };
   }
 
   /** Hours that nobody has, host by host. */

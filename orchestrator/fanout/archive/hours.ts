@@ -54,7 +54,8 @@ export function spansText(spans: readonly HourSpan[]): string {
 
 const SHOWN_MAX = 3;
 
-function minute(iso: string): string {
+/** `2026-11-22 19:00` */
+export function minute(iso: string): string {
   return iso.slice(0, 16).replace("T", " ");
 }
 

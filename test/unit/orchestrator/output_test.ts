@@ -1,7 +1,7 @@
 /** output.ts: the designed outputs, to the letter. */
 import assert from "node:assert/strict";
 import type { AnswerEnd, HostRecord } from "../../../orchestrator/api/events.ts";
-import type { Coverage, Missing } from "../../../orchestrator/fanout/coverage.ts";
+import type { ArchivedTo, Coverage, Missing } from "../../../orchestrator/fanout/coverage.ts";
 import { coverageOf, silence } from "../../../orchestrator/fanout/coverage.ts";
 import {
   coverageLines,
@@ -168,6 +168,30 @@ Deno.test("hours that nobody has a chunk of are said, in one line", () => {
     "  no hour 2  web-1 web-2  no chunk of web-1 2026-11-22 19:00-21:00: no lines, or lost " +
     "(-o json has all)",
   ]);
+});
+
+Deno.test("up to when hosts are archived stands in the summary and below it", () => {
+  const lacks = [{ from: "2026-11-22T17:00:00.000Z", until: "2026-11-22T18:00:00.000Z" }];
+  const until = "2026-11-22T18:00:00.000Z";
+  const later = { host: "web-2", until: "2026-11-22T19:00:00.000Z" };
+  const nothing = { host: "web-3", until: null };
+  const said = (...archived_to: ArchivedTo[]) => {
+    const coverage = { ...COMPLETE, archived_to };
+    const line = summaryLine({ end: end(coverage), asked: {} });
+    return [line.split(" · ")[2], ...coverageLines(coverage)];
+  };
+  const [range] = said();
+  assert.deepEqual(said(later), [
+    `${range}, archived to 2026-11-22 19:00`,
+    "  archive 1  web-2  to 2026-11-22 19:00",
+  ]);
+  assert.deepEqual(said({ host: "web-1", until, lacks }, later, nothing), [
+    `${range}, archived to 2026-11-22 18:00 or later`,
+    "  archive 1  web-1  to 2026-11-22 18:00, lacks 2026-11-22 17:00-18:00",
+    "  archive 1  web-2  to 2026-11-22 19:00",
+    "  archive 1  web-3  nothing of it is archived",
+  ]);
+  assert.deepEqual(said(nothing)[0], `${range}, not archived yet`);
 });
 
 Deno.test("offline hosts of different silence are one line, hosts that fail differently several", () => {

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { reaches } from "../../../../../orchestrator/fanout/archive/reach.ts";
+import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
+import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
+import { openDatabase } from "../../../../../orchestrator/state/database.ts";
+import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
+import type { HourRun } from "../../../../../protocol/archive/archived_hours.ts";
+import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
+import { seal } from "../../../../../protocol/wire/envelope.ts";
+import { TempFolder } from "../../../../harness/temp_folder.ts";
+
+const NOW_MS = Date.parse("2026-11-22T20:10:00Z");
+
+const CLAIMS = QueryClaims.parse({
+  ...{ kind: "query", id: "7f3a2c00-0000-4000-8000-000000000000", selector: "region = eu" },
+  ...{ sql_sha256: "0".repeat(64), source: "archive", now: new Date(NOW_MS).toISOString() },
+  range: { since: null, until: null, implied: false },
+  limits: { timeout_ms: 1_000, rows_max: 10, bytes_max: 10 },
+  ...{ issued_at_ms: 0, expires_at_ms: 1 },
+});
+
+const at = (hour: number) => `2026-11-22T${String(hour).padStart(2, "0")}:00:00.000Z`;
+
+/** A chunk for each hour of the 22nd. */
+function run(host: string, from: number, until: number): HourRun {
+  return { host, stream: "logs", fromMs: Date.parse(at(from)), hours: until - from, chunks: 1 };
+}
+
+async function scene() {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await TempFolder.make());
+  const database = openDatabase(folder.path);
+  stack.defer(() => database.close());
+  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
+  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+  /** A host that has sealed these hours, and archived them up to `unarchivedFrom`; null: all. */
+  const say = (host: string, hours: readonly number[], unarchivedFrom: string | null) => {
+    const body = {
+      ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
+      ...{ commands: ["archive"], streams: ["logs"], state: "online", boot: crypto.randomUUID() },
+      holdings: "v1",
+    };
+    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+    const days: Record<string, string> = hours.length === 0 ? {} : { "2026-11-22": "d1" };
+    const said = { version: "v1", own_rows: true, open_from: at(20), days };
+    const holdings = { ...said, unarchived_from: unarchivedFrom };
+    catalog.receiveHoldings(host, seal({ type: "holdings", body: holdings, issuedAtMs: 0 }));
+    const chunks = hours.map((hour) => {
+      const us = Date.parse(at(hour)) * 1_000;
+      return [`c${hour}`, 10, 100, us, us + 1];
+    });
+    const day = { day: "2026-11-22", digest: "d1", chunks: { logs: chunks }, marks: [] };
+    if (hours.length > 0) {
+      catalog.receiveDay(host, seal({ type: "day", body: day, issuedAtMs: 0 }));
+    }
+  };
+  const ask = (hours: HourRun[], range: { since?: number; until?: number } = {}) =>
+    reaches({
+      ...{ fleet, catalog, claims: CLAIMS, nowMs: NOW_MS, isMissing: new Set(["missing"]) },
+      read: {
+        tables: ["logs"],
+        since: range.since === undefined ? null : at(range.since),
+        until: range.until === undefined ? null : at(range.until),
+      },
+      list: { chunks: [], hours, looked: 0, unread: [] },
+    });
+  const owned = stack.move();
+  return { say, ask, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+Deno.test("an hour that is not archived yet is told, and no range that is archived to its end", async () => {
+  await using world = await scene();
+  world.say("web-1", [17, 18, 19], at(19));
+  const archived = [run("web-1", 17, 19)];
+  const lacks = [{ from: at(19), until: at(20) }];
+  assert.deepEqual(world.ask(archived), [{ host: "web-1", until: at(19), lacks }]);
+  assert.deepEqual(world.ask(archived, { until: 19 }), []);
+  assert.deepEqual(world.ask(archived, { since: 19 }), [{ host: "web-1", until: null, lacks }]);
+  world.say("web-1", [17, 18, 19], null);
+  const whole = [run("web-1", 17, 20)];
+  assert.deepEqual(world.ask(whole), [{ host: "web-1", until: at(20) }]);
+  assert.deepEqual(world.ask(whole, { until: 20 }), []);
+  // An hour between others that the host has sealed, and the archive lost.
+  const [lost, from] = [[run("web-1", 17, 18), run("web-1", 19, 20)], at(18)];
+  assert.deepEqual(world.ask(lost, { until: 20 }), [
+    { host: "web-1", until: at(20), lacks: [{ from, until: at(19) }] },
+  ]);
+});
+
+Deno.test("hosts of which nothing is archived, and hosts that nobody knows, are told too", async () => {
+  await using world = await scene();
+  world.say("web-1", [19], at(19));
+  const lacks = [{ from: at(19), until: at(20) }];
+  const gone = { host: "old-1", until: at(12) };
+  assert.deepEqual(world.ask([run("old-1", 10, 12), run("missing", 10, 11)], { since: 10 }), [
+    gone,
+    { host: "web-1", until: at(19), lacks },
+  ]);
+  // A host that wrote nothing in hours that are over has nothing to archive.
+  world.say("web-2", [], null);
+  world.say("web-1", [19], null);
+  assert.deepEqual(world.ask([run("web-1", 19, 20)], { since: 10, until: 20 }), []);
+});
