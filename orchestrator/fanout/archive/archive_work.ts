@@ -123,14 +123,6 @@ export class ArchiveWork implements Disposable {
     return (labelled.length > 0 ? labelled : able).map(({ host }) => host);
   }
 
-  /** Whoever has the chunks on its disk needs no label. */
-  private agentsFor({ region, host, chunks }: Piece): string[] {
-    const agents = this.agents(region);
-    return host === null || agents.includes(host) || !chunks.some((chunk) => this.isHeld(chunk))
-      ? agents
-      : [host, ...agents];
-  }
-
   /** Whether its host is there, and has it on its disk still. */
   private isHeld({ place: { host, stream, hour } }: PlacedChunk): boolean {
     return this.isThere(host) && this.options.catalog.hasHour(host, stream, hour);
@@ -195,7 +187,9 @@ export class ArchiveWork implements Disposable {
     onProgress({ ...done });
     const runner = new PieceRunner({
       pieces,
-      agents: (piece) => this.agentsFor(piece),
+      agents: (region) => this.agents(region),
+      // Whoever has the chunks on its disk needs no label.
+      isHolder: ({ chunks }) => chunks.some((chunk) => this.isHeld(chunk)),
       ask: (agent, piece, stop) => ask(agent, readCommand(piece), stop),
     });
     for await (const outcomes of runner.run(signal)) {

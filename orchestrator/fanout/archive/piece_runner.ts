@@ -5,10 +5,10 @@
 import { LogvendError } from "../../../protocol/errors.ts";
 import { BUSY_RULE } from "../../../protocol/wire/messages.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
+import { Crew, PIECES_AT_ONCE } from "./crew.ts";
+import type { Choice } from "./crew.ts";
 import type { Piece } from "./pieces.ts";
 
-/** Pieces of one agent at once: one is read while the other is fetched. */
-const PIECES_AT_ONCE = 2;
 /** A piece that so many agents could not answer is not answerable. */
 const TRIES_MAX = 3;
 /** A piece that takes so many times the usual time is asked of another agent too. */
@@ -16,6 +16,8 @@ const SLOW_FACTOR = 4;
 const SLOW_MIN_MS = 3_000;
 /** Before any piece is done. */
 const USUAL_MS = 10_000;
+/** Of so many pieces that were done last the usual time is taken. */
+const USUAL_OF = 100;
 const TICK_MS = 500;
 /** An agent that has too much to do is asked again after that, for as long as the question may take. */
 export const BUSY_REST_MS = 1_000;
@@ -32,8 +34,10 @@ export type PieceOutcome =
 
 export interface PieceRunnerOptions {
   pieces: readonly Piece[];
-  /** Agents that are there by now and may read a piece. */
-  agents: (piece: Piece) => readonly string[];
+  /** Agents of a region that are there by now and may read its pieces. */
+  agents: (region: string) => readonly string[];
+  /** Whether the host of a piece may read it though it is none of those. @default none may */
+  isHolder?: (piece: Piece) => boolean;
   /** Asks an agent for a piece; an abort of the signal cancels it there. */
   ask: (agent: string, piece: Piece, signal: AbortSignal) => Promise<Outcome>;
   /** @default performance.now */
@@ -57,7 +61,10 @@ interface Attempt {
 }
 
 export class PieceRunner {
-  private readonly waiting: Job[];
+  /** By region and host, the last first: none of them was asked for yet, so what holds for one holds for all. */
+  private readonly queues: Map<string, Job[]>;
+  /** Those that somebody could not answer: asked for before the others. */
+  private again: Job[] = [];
   private readonly running = new Set<Job>();
   private readonly load = new Map<string, number>();
   /** Agents that others were faster than, though they were asked later. */
@@ -65,6 +72,8 @@ export class PieceRunner {
   /** Until when agents are left alone that have too much to do. */
   private readonly restsUntilMs = new Map<string, number>();
   private readonly doneMs: number[] = [];
+  /** By region, for as long as one look at them holds. */
+  private readonly crews = new Map<string, Crew>();
   private readonly outcomes: PieceOutcome[] = [];
   private failure: unknown = null;
   private wake: () => void = () => {};
@@ -72,9 +81,13 @@ export class PieceRunner {
 
   constructor(private readonly options: PieceRunnerOptions) {
     this.now = options.now ?? (() => performance.now());
-    this.waiting = options.pieces.map((piece) => {
+    const jobs = options.pieces.map((piece): Job => {
       return { piece, tried: new Set(), attempts: new Set(), failed: null, isDone: false };
     });
+    this.queues = Map.groupBy(
+      jobs.reverse(),
+      ({ piece: { region, host } }) => `${region} ${host ?? ""}`,
+    );
   }
 
   /** Each piece once, as they come out. @throws the first error that is no agent's fault alone */
@@ -89,7 +102,7 @@ export class PieceRunner {
         if (this.outcomes.length > 0) yield this.outcomes.splice(0);
         this.assign();
         if (this.outcomes.length > 0) continue;
-        if (this.waiting.length + this.running.size === 0) return;
+        if (this.again.length + this.queues.size + this.running.size === 0) return;
         await new Promise<void>((resolve) => this.wake = resolve);
       }
     } finally {
@@ -100,44 +113,72 @@ export class PieceRunner {
   }
 
   private assign() {
-    for (const job of [...this.waiting]) {
-      const agents = this.options.agents(job.piece).filter((one) => !job.tried.has(one));
-      const agent = this.choose(agents, job.piece);
-      if (agent === null && (agents.length > 0)) continue; // all of them are busy
-      this.waiting.splice(this.waiting.indexOf(job), 1);
-      if (agent !== null) this.start(job, agent);
-      else this.settle(job, { kind: "missing", piece: job.piece, outcome: nobodyLeft(job) });
+    this.crews.clear(); // agents come and go
+    this.again = this.again.filter((job) => !this.place(job));
+    for (const [key, queue] of this.queues) {
+      let job = queue.at(-1);
+      while (job !== undefined && this.place(job)) {
+        queue.pop();
+        job = queue.at(-1);
+      }
+      if (job === undefined) this.queues.delete(key);
     }
     this.helpSlow(); // with what only waits for the host whose it is, others may be idle
   }
 
+  /** Whether a piece waits no longer: some agent is asked, or there is none. */
+  private place(job: Job): boolean {
+    const choice = this.choose(job);
+    if (choice === "busy") return false;
+    if (choice === "nobody") {
+      this.settle(job, { kind: "missing", piece: job.piece, outcome: nobodyLeft(job) });
+    } else this.start(job, choice.agent);
+    return true;
+  }
+
   /** The agent whose chunks they are, if it is free; else the one with the least to do. */
-  private choose(able: readonly string[], { host }: Piece): string | null {
-    const quick = able.filter((agent) => !this.overtaken.has(agent));
-    const agents = quick.length > 0 ? quick : able;
-    const free = agents.filter((agent) => this.takes(agent, PIECES_AT_ONCE));
-    if (host !== null && agents.includes(host)) return free.includes(host) ? host : null;
-    const [first] = free.toSorted((a, b) => (this.load.get(a) ?? 0) - (this.load.get(b) ?? 0));
-    return first ?? null;
+  private choose({ piece, tried }: Job): Choice {
+    const { region, host } = piece;
+    const crew = this.crew(region);
+    const choice = crew.choose(host, tried);
+    if (host === null || crew.has(host) || tried.has(host)) return choice;
+    if (this.overtaken.has(host) && choice !== "nobody") return choice;
+    if (this.options.isHolder?.(piece) !== true) return choice;
+    return this.takes(host) ? { agent: host } : "busy";
+  }
+
+  private crew(region: string): Crew {
+    const known = this.crews.get(region);
+    if (known !== undefined) return known;
+    const crew = new Crew({
+      agents: this.options.agents(region),
+      load: (agent) => this.load.get(agent) ?? 0,
+      isReady: (agent) => this.isReady(agent),
+      isLast: (agent) => this.overtaken.has(agent),
+    });
+    this.crews.set(region, crew);
+    return crew;
   }
 
   private helpSlow() {
     const usualMs = this.doneMs.toSorted((a, b) => a - b)[Math.floor(this.doneMs.length / 2)];
     const slowMs = Math.max(SLOW_MIN_MS, SLOW_FACTOR * (usualMs ?? USUAL_MS));
     for (const job of this.running) {
-      const [attempt, ...more] = job.attempts;
-      if (attempt === undefined || more.length > 0) continue;
-      if (this.now() - attempt.startedMs < slowMs) continue;
-      const agents = this.options.agents(job.piece).filter((one) => !job.tried.has(one));
-      const idle = agents.find((agent) => this.takes(agent, 1));
-      if (idle !== undefined) this.start(job, idle);
+      if (job.attempts.size > 1) continue;
+      const [attempt] = job.attempts;
+      if (attempt === undefined || this.now() - attempt.startedMs < slowMs) continue;
+      const idle = this.crew(job.piece.region).idle(job.tried);
+      if (idle !== null) this.start(job, idle);
     }
   }
 
-  /** Whether an agent has fewer pieces than that, and may be asked by now. */
-  private takes(agent: string, pieces: number): boolean {
-    return (this.load.get(agent) ?? 0) < pieces &&
-      this.now() >= (this.restsUntilMs.get(agent) ?? -Infinity);
+  /** Whether an agent has room for a piece, and may be asked by now. */
+  private takes(agent: string): boolean {
+    return (this.load.get(agent) ?? 0) < PIECES_AT_ONCE && this.isReady(agent);
+  }
+
+  private isReady(agent: string): boolean {
+    return this.now() >= (this.restsUntilMs.get(agent) ?? -Infinity);
   }
 
   private start(job: Job, agent: string) {
@@ -165,6 +206,7 @@ export class PieceRunner {
         if (startedMs < attempt.startedMs) this.overtaken.add(agent);
       }
       this.doneMs.push(this.now() - attempt.startedMs);
+      if (this.doneMs.length > USUAL_OF) this.doneMs.shift();
       this.settle(job, { kind: "answered", piece, agent: attempt.agent, answer: outcome.answer });
       return;
     }
@@ -179,7 +221,7 @@ export class PieceRunner {
       this.settle(job, { kind: "missing", piece, outcome });
     } else {
       job.failed = outcome;
-      this.waiting.unshift(job);
+      this.again.push(job);
     }
   }
 

@@ -201,6 +201,31 @@ Deno.test("an agent that has too much to do is asked again later", async () => {
   assert.deepEqual([...asked.values()], [4, 4, 4, 4]);
 });
 
+Deno.test("a fleet is looked at once for all pieces that wait, and whoever has them may read them", async () => {
+  const hosts = Array.from({ length: 50 }, (_, i) => `h${i}`);
+  let looks = 0;
+  const asked = new Map<string, number>();
+  const outcomes = await run({
+    pieces: [...pieces(1_000), ...hosts.flatMap((host) => pieces(2, host))],
+    agents: () => {
+      looks++;
+      return ["compute"];
+    },
+    isHolder: ({ host }) => host !== "h0",
+    now: () => 0, // nothing is slow
+    ask: async (agent) => {
+      asked.set(agent, (asked.get(agent) ?? 0) + 1);
+      await turn();
+      return answered(agent);
+    },
+  });
+  assert.equal(outcomes.length, 1_100);
+  assert.equal(asked.get("compute"), 1_002); // with those of the host that has them no more
+  assert(hosts.slice(1).every((host) => asked.get(host) === 2));
+  const ticks = 1_000; // of a machine that is slow
+  assert(looks <= outcomes.length + ticks, `${looks} looks`);
+});
+
 Deno.test("an abort ends it", async () => {
   const stop = new AbortController();
   const runner = new PieceRunner({
