@@ -5,6 +5,7 @@ import { z } from "zod";
 import { readObject } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { checkFooter } from "../../queries/chunk/check_footer.ts";
+import type { FooterFacts } from "../../queries/chunk/check_footer.ts";
 import { ChunkError } from "../../queries/chunk/chunk_error.ts";
 
 /** Most footers are smaller; the others take a second read. */
@@ -26,8 +27,8 @@ const Footer = z.object({
   })),
 });
 
-/** The parts of a chunk's own metadata that the archive needs, and its rows. */
-export type Footer = z.infer<typeof Footer> & { rows: number };
+/** The parts of a chunk's own metadata that the archive needs, its rows, and what it says it is. */
+export type Footer = z.infer<typeof Footer> & { rows: number; facts: FooterFacts };
 
 /** @throws {ChunkError} when it is none of ours; {ObjectStoreError} when it cannot be read */
 export async function readFooter(
@@ -50,10 +51,10 @@ export async function readFooter(
   if (magic !== "PAR1" || length > bytes) throw new ChunkError("it has no footer");
   if (length > end.length) end = await tail(length);
   const metadata = metadataOf(end);
-  checkFooter(metadata, bytes - length);
+  const facts = checkFooter(metadata, bytes - length);
   const text = metadata.key_value_metadata?.find((entry) => entry.key === "logvend")?.value;
   try {
-    return { ...Footer.parse(JSON.parse(text ?? "")), rows: Number(metadata.num_rows) };
+    return { ...Footer.parse(JSON.parse(text ?? "")), rows: Number(metadata.num_rows), facts };
   } catch (cause) {
     throw new ChunkError("what it says of itself cannot be read", cause);
   }

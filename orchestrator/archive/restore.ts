@@ -6,6 +6,7 @@ import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
 import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
+import { checkPlace } from "../../queries/chunk/check_place.ts";
 import { ChunkError, ownFault } from "../../queries/chunk/chunk_error.ts";
 import { admitPredicate } from "../../queries/predicate.ts";
 import { shapeOfFile } from "../../queries/restore/file_shape.ts";
@@ -115,9 +116,7 @@ async function fetchAll(
     const path = join(scratchFolder, `${place.chunk}.parquet`);
     try {
       const footer = await readFooter({ store, object }, object.etag, signal);
-      if (footer.id !== place.chunk) {
-        throw new ChunkError(`it is the chunk ${footer.id}, under another's name`);
-      }
+      checkPlace(footer.facts, place);
       const isCompared = await fetchChunk(store, object, { path, signal });
       if (!isCompared) await readThrough(engine, path);
       fetched.push({ path, stream: place.stream, footer });

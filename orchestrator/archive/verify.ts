@@ -1,9 +1,12 @@
 /** Whether archived chunks are what was written: their footers, and on request every byte. */
 import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import { messageOf } from "../../protocol/errors.ts";
+import { checkPlace } from "../../queries/chunk/check_place.ts";
 import { ADVICE, ChunkError } from "../../queries/chunk/chunk_error.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
 import { readFooter } from "./footer.ts";
+import type { Footer } from "./footer.ts";
 
 /** What was found out about one chunk. */
 export interface Verdict {
@@ -32,7 +35,7 @@ export async function verifyChunk(
   if (facts === null) return { ...verdict, problem: "it is gone" };
   const read = await attempt(() => readFooter({ store, object }, facts.etag, signal));
   if (typeof read === "string") return { ...verdict, problem: read };
-  const problem = read.id === place.chunk ? null : `it says that it is chunk ${read.id}`;
+  const problem = placeProblem(read, place);
   if (problem !== null || !content || facts.sha256 === null) {
     return { ...verdict, rows: read.rows, problem };
   }
@@ -43,6 +46,16 @@ export async function verifyChunk(
     rows: read.rows,
     problem: isSame ? null : "its bytes are not its checksum's",
   };
+}
+
+function placeProblem({ facts }: Footer, place: ChunkPlace): string | null {
+  try {
+    checkPlace(facts, place);
+    return null;
+  } catch (error) {
+    if (error instanceof ChunkError) return error.message;
+    throw error;
+  }
 }
 
 /** What is wrong with an object, as text; what is wrong with the store is thrown. */

@@ -4,7 +4,9 @@
  * from where their lines lay). So whoever erases the same rows makes the same id, in whatever steps;
  * and of the chunks of one origin the one whose id is greatest is the last.
  */
+import { sha256Hex } from "../sha256.ts";
 import { parseChunkPath } from "./chunk_path.ts";
+import type { ChunkPlace } from "./chunk_path.ts";
 
 /** Erased rows: how many, and a digest of 48 bits. */
 export interface ErasedRows {
@@ -14,6 +16,23 @@ export interface ErasedRows {
 }
 
 const DIGEST_MASK = (1n << 48n) - 1n;
+
+/** What the id of a sealed hour is made of, besides its place. */
+export interface SealedFrom {
+  schemaVersion: number;
+  /** Bytes of log files, united. */
+  runs: readonly { generation: string; start: number; end: number }[];
+}
+
+/** The id of a sealed hour: the same, however often it is sealed from the same lines. */
+export function sealedId(
+  { region, host, stream, hour }: Omit<ChunkPlace, "chunk">,
+  { schemaVersion, runs }: SealedFrom,
+): string {
+  const stretches = runs.map(({ generation, start, end }) => [generation, start, end]);
+  const identity = JSON.stringify([region, host, stream, hour, schemaVersion, stretches]);
+  return sha256Hex(identity).slice(0, 16);
+}
 
 /** The chunk that was sealed. */
 export function originOf(chunk: string): string {

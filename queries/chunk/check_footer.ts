@@ -30,7 +30,7 @@ const Generation = z.object({
 const Versioned = z.object({ schema_version: z.number().default(SCHEMA_VERSION) });
 
 /** Of chunks that older versions wrote less is known. */
-const Said = z.object({
+const Said = Versioned.extend({
   id: z.string().optional(),
   rows: z.number().optional(),
   runs: z.array(Run).default([]),
@@ -44,6 +44,9 @@ const MAGIC_BYTES = 4;
 export interface FooterFacts {
   /** Id of the chunk; null: it does not say. */
   id: string | null;
+  schemaVersion: number;
+  /** Whose rows it has, by its statistics; null: they do not say, or of several. */
+  host: string | null;
   /** Of bytes of log files. */
   runs: z.infer<typeof Run>[];
   /** The files that they are of. */
@@ -68,7 +71,19 @@ export function checkFooter(metadata: FileMetaData, dataEnd: number): FooterFact
   if (said.rows !== undefined && said.rows !== rows) throw lies(`it says ${said.rows} rows`);
   for (const group of metadata.row_groups) checkGroup(group, dataEnd);
   const { id = null, runs, generations } = said;
-  return { id, runs, generations };
+  return { id, schemaVersion: said.schema_version, host: hostOf(metadata), runs, generations };
+}
+
+/** Null: there are rows of several hosts, or statistics do not say. */
+function hostOf({ row_groups: groups }: FileMetaData): string | null {
+  const hosts = new Set<unknown>();
+  for (const { columns } of groups) {
+    const column = columns.find(({ meta_data: one }) => one?.path_in_schema.join(".") === "host");
+    const { min_value: min, max_value: max } = column?.meta_data?.statistics ?? {};
+    hosts.add(min).add(max);
+  }
+  const [host] = hosts;
+  return hosts.size === 1 && typeof host === "string" ? host : null;
 }
 
 function saidBy({ key_value_metadata: pairs }: FileMetaData): z.infer<typeof Said> {

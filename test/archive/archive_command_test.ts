@@ -93,14 +93,17 @@ Deno.test("archive verify names what is wrong: cut, overwritten, misplaced", asy
   await objects.put({ key: overwritten, body: garbage, sha256: sha256Hex(garbage) }, signal);
   const misplaced = good.replace(/[0-9a-f]{16}/, "0123456789abcdef");
   await Deno.copyFile(folder.join("archive", good), folder.join("archive", misplaced));
+  const stray = good.replace("/web-1.", "/web-7.");
+  await Deno.copyFile(folder.join("archive", good), folder.join("archive", stray));
   const wrong = await logvend("verify", "-c", config);
   assert.equal(wrong.code, 75);
   const lines = wrong.stdout.trimEnd().split("\n");
-  assert.equal(lines.length, 3, wrong.stdout);
+  assert.equal(lines.length, 4, wrong.stdout);
   assert.match(wrong.stdout, new RegExp(`${cut}: no chunk`));
   assert.match(wrong.stdout, new RegExp(`${overwritten}: (no chunk|it has no footer)`));
-  assert.match(wrong.stdout, new RegExp(`${misplaced}: it says that it is chunk `));
-  assert.match(wrong.stderr, /^3 wrong: 4 chunks/m);
+  assert.match(wrong.stdout, new RegExp(`${misplaced}: it is the chunk `));
+  assert.match(wrong.stdout, new RegExp(`${stray}: it is a copy of a chunk of web-1, under`));
+  assert.match(wrong.stderr, /^4 wrong: 5 chunks/m);
 });
 
 Deno.test("an archive of several that does not answer is said, and the others are read", async () => {

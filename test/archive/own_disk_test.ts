@@ -148,4 +148,17 @@ Deno.test("a piece at the host that holds its chunks takes no request; what has 
   const [unread] = doubled.coverage.unread ?? [];
   assert.equal(unread?.key, copied);
   assert.match(unread.reason, /^it is the chunk [0-9a-f]{16}, under another's name; see logvend/);
+
+  const stray = source.replace("/web-1.", "/web-7."); // a copy under another host's name
+  await objects.put({ key: stray, body, sha256: sha256Hex(body) }, signal);
+  const { bytes: strayBytes = 0, etag = "" } = await objects.head(stray, signal) ?? {};
+  const withStray: typeof chunks = [[stray, strayBytes, etag], ...chunks.slice(1)];
+  const { held: _, ...afar } = parts;
+  const once = await ask(afar, sql, archive({ kind: "read", of: OF, chunks: withStray }));
+  assert.equal(once.values[0]?.[0], count);
+  assert.deepEqual(once.coverage.unread?.map(({ host, key }) => [host, key]), [["web-7", stray]]);
+  assert.match(
+    once.coverage.unread?.[0]?.reason ?? "",
+    /^it is a copy of a chunk of web-1, under another's name; see logvend archive verify/,
+  );
 });

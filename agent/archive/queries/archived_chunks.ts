@@ -76,7 +76,7 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
     const chunks = references.map(([key, bytes, etag]) => {
       const place = inScope(key);
       if (place !== null) {
-        const listed = { key, bytes, etag, chunk: place.chunk, isLeftOut };
+        const listed = { key, bytes, etag, place, isLeftOut };
         const onOther = () => {
           const day = { stream: place.stream, date: place.hour.slice(0, 10) };
           this.distrust(day, { id: `${key} ${etag}`, reason: `${key} is not what was listed` });

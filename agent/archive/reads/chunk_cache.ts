@@ -7,6 +7,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LogvendError } from "../../../protocol/errors.ts";
+import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import type { Column } from "../../../protocol/wire/messages.ts";
 import { sha256Hex } from "../../../protocol/sha256.ts";
 import { formatBytes } from "../../../protocol/units.ts";
@@ -23,6 +24,7 @@ import {
   writeNote,
 } from "./cached_file.ts";
 import type { CachedFile } from "./cached_file.ts";
+import { checkPlace } from "../../../queries/chunk/check_place.ts";
 import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
 import { chooseRowGroups, rangesOf, storedValues } from "../../../queries/chunk/choose.ts";
 import type { Want } from "../../../queries/chunk/choose.ts";
@@ -49,8 +51,8 @@ export interface CachedObject {
   bytes: number;
   /** Length of its footer, where it is known. */
   footerBytes?: number | undefined;
-  /** Id of the chunk that it has to be; none: any. */
-  chunk?: string | undefined;
+  /** Of the chunk that it has to be; none: any. */
+  place?: ChunkPlace | undefined;
   /** Whether, by what it says of itself, its rows are not wanted. @default they are */
   isLeftOut?: ((facts: FooterFacts) => boolean) | undefined;
   /** @throws when the object has another ETag by now */
@@ -254,10 +256,7 @@ export class ChunkCache {
     const known = this.footers.get(id) ?? await this.notedFooter(id);
     this.footers.delete(id);
     const footer = known ?? await readFooter(read, object.bytes, object.footerBytes);
-    const { id: found } = footer.facts;
-    if (object.chunk !== undefined && (found ?? object.chunk) !== object.chunk) {
-      throw new ChunkError(`it is the chunk ${found}, under another's name`);
-    }
+    if (object.place !== undefined) checkPlace(footer.facts, object.place);
     this.footers.set(id, footer);
     const [oldest] = this.footers.keys();
     if (this.footers.size > FOOTERS_MAX && oldest !== undefined) this.footers.delete(oldest);

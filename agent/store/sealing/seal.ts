@@ -1,7 +1,7 @@
 /** Seals finished hours: the parts of each become one immutable chunk. */
 import { join } from "node:path";
+import { sealedId } from "../../../protocol/chunk/chunk_id.ts";
 import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
-import { sha256Hex } from "../../../protocol/sha256.ts";
 import { LogvendError } from "../../../protocol/errors.ts";
 import { SCHEMA_VERSION, schemaOf } from "../../../protocol/schema/streams.ts";
 import type { Catalog, Sealing, StoredFile } from "../database/catalog.ts";
@@ -113,15 +113,9 @@ function planSealing(context: SealContext, parts: readonly StoredFile[]): Sealin
   if (first === undefined) throw new Error("Nothing to seal");
   const { stream, hour } = first;
   const runs = mergeRuns(parts.flatMap((part) => part.runs));
-  const identity = JSON.stringify([
-    context.region,
-    context.host,
-    stream,
-    hour,
-    SCHEMA_VERSION,
-    runs.map(({ generation, start, end }) => [generation, start, end]),
-  ]);
-  const chunk = sha256Hex(identity).slice(0, 16);
+  const { region, host } = context;
+  const from = { schemaVersion: SCHEMA_VERSION, runs };
+  const chunk = sealedId({ region, host, stream, hour }, from);
   const sealing: Sealing = { chunk, stream, hour, parts: parts.map((part) => part.id) };
   context.catalog.beginSealing(sealing);
   return sealing;
