@@ -16,8 +16,8 @@ export class ProgressText {
   of(event: Extract<ClientEvent, { type: "accepted" | "progress" }>): string {
     if (event.type === "accepted") return `0/${counted(event.asked, "host")}`;
     const { answered, asked, rows_scanned, archive } = event;
-    return `${answered}/${counted(asked, "host")} · ${counted(rows_scanned, "row")} read` +
-      this.archiveText(archive);
+    const hosts = asked === 0 ? "" : `${answered}/${counted(asked, "host")} · `; // it is the archive alone
+    return `${hosts}${counted(rows_scanned, "row")} read${this.archiveText(archive)}`;
   }
 
   private archiveText(archive: ArchiveProgress | undefined): string {

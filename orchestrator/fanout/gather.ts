@@ -132,13 +132,15 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
   const pruned = audience.pruned.length;
   const asked = audience.asked.length + pruned + audience.missing.length;
   const answered = () => received.answered.length + pruned;
+  const scanned = () =>
+    received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0);
   const progress = () =>
     request.onProgress?.({
       queryId: queryIdOf(claims.id),
       mode: plan.mode,
       asked,
       answered: answered(),
-      rowsScanned: received.answered.reduce((sum, { coverage }) => sum + coverage.rows_scanned, 0),
+      rowsScanned: scanned() + (archive?.rowsScanned ?? 0),
       archive: archive?.progress ?? null,
     });
   progress();

@@ -152,6 +152,11 @@ export class ArchivePart implements Disposable {
     return new Set(this.list.chunks.map(({ place }) => place.host)).size;
   }
 
+  /** Of what was read so far. */
+  get rowsScanned(): number {
+    return this.work.result.coverage.reduce((sum, { rows_scanned }) => sum + rows_scanned, 0);
+  }
+
   /** How many answers there will be. */
   get pieceCount(): number {
     return this.work.pieceCount;

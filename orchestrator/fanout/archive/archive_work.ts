@@ -156,7 +156,7 @@ export class ArchiveWork implements Disposable {
     return { chunks, hours, looked, unread };
   }
 
-  /** Every chunk once. What could not be read is in the result then. */
+  /** Every chunk once; nothing, when it is known how many there are. What could not be read is in the result then. */
   async *read(
     { chunks }: ArchiveList,
     plan: Plan,
@@ -185,6 +185,7 @@ export class ArchiveWork implements Disposable {
     // A single piece is the answer: there is no middle to end in.
     if (pieces.length > 1) await kept?.question.plan(kept.planned);
     onProgress({ ...done });
+    yield []; // for who watches: with a slow store the first piece takes long
     const runner = new PieceRunner({
       pieces,
       agents: (region) => this.agents(region),

@@ -23,6 +23,11 @@ Deno.test("the archive's progress says chunks, bytes, and the time that is left 
   assert.equal(text.of(progress(47, 11_900_000)), `${head}47/48 chunks, 12 MB of 12 MB`);
 });
 
+Deno.test("hosts are not counted where none is asked", () => {
+  const alone = { ...progress(0, 0), answered: 0, asked: 0 };
+  assert.equal(new ProgressText().of(alone), "1200 rows read · archive 0/48 chunks, 0 B of 12 MB");
+});
+
 Deno.test("what was there before it began is no part of the pace", () => {
   let nowMs = 0;
   const text = new ProgressText(() => nowMs);

@@ -123,6 +123,22 @@ Deno.test("questions that run name no more chunks together than there is room fo
   assert.equal((await third.list(signal)).chunks.length, 3);
 });
 
+Deno.test("how much there is to read is told before any of it has come, for a slow store's pace", async () => {
+  await using here = await scene();
+  const { signal } = new AbortController();
+  const told: { chunks: number; chunksTotal: number; bytesTotal: number }[] = [];
+  using work = new ArchiveWork({
+    ...optionsOf(here),
+    onProgress: (progress) => told.push(progress),
+    ask: (host, { kind }) =>
+      kind === "list" ? Promise.resolve(listOf(host, 2)) : new Promise(() => {}), // it is slow
+  });
+  const reading = work.read(await work.list(signal), { mode: "rows" } as Plan, signal);
+  assert.deepEqual(await reading.next(), { done: false, value: [] });
+  assert.deepEqual(told, [{ chunks: 0, chunksTotal: 2, bytes: 0, bytesTotal: 2 }]);
+  await reading.return(undefined);
+});
+
 Deno.test("a chunk is read by the host that has it, without a label; others by who is labelled", async () => {
   await using here = await scene();
   const chunks = placed([10, 11].map((hour) => {
