@@ -74,15 +74,18 @@ export async function verifyCommand(
   terminal: Terminal,
 ): Promise<number> {
   await using stores = await openArchives(options);
-  const sum = { chunks: 0, rows: 0, bytes: 0, wrong: 0, unsummed: 0 };
+  const verified: Verified = { wrong: [], chunks: 0, rows: 0, bytes: 0, without_checksum: 0 };
   const content = options.content ?? false;
+  const isJson = options.output === "json";
   const filter = { ...filterOf(options, terminal), isWhole: true };
   const away = new AwayArchives(stores.all, terminal);
+  const wrong = async (key: string, problem: string) => {
+    verified.wrong.push({ key, problem });
+    if (!isJson) await terminal.write(`${key}: ${problem}\n`);
+  };
   for await (const chunk of listArchive(stores.all, filter, terminal.signal, away.note)) {
     if (chunk.place === null || chunk.isSuperseded) {
-      sum.wrong++;
-      const what = chunk.place === null ? "no chunk of ours" : SUPERSEDED;
-      await terminal.write(`${chunk.object.key}: ${what}\n`);
+      await wrong(chunk.object.key, chunk.place === null ? "no chunk of ours" : SUPERSEDED);
       continue;
     }
     const { key, rows, bytes, problem, hasChecksum } = await verifyChunk(
@@ -90,22 +93,32 @@ export async function verifyCommand(
       { content },
       terminal.signal,
     );
-    sum.chunks++;
-    sum.rows += rows;
-    sum.bytes += bytes;
-    if (!hasChecksum) sum.unsummed++;
-    if (problem === null) continue;
-    sum.wrong++;
-    await terminal.write(`${key}: ${problem}\n`);
+    verified.chunks++;
+    verified.rows += rows;
+    verified.bytes += bytes;
+    if (!hasChecksum) verified.without_checksum++;
+    if (problem !== null) await wrong(key, problem);
   }
+  if (isJson) await terminal.write(`${JSON.stringify({ ...verified, content }, null, 2)}\n`);
+  terminal.error(verifiedText(verified, content));
+  return verified.wrong.length === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
+}
+
+/** What `verify` has found. */
+interface Verified {
+  wrong: { key: string; problem: string }[];
+  chunks: number;
+  rows: number;
+  bytes: number;
+  without_checksum: number;
+}
+
+function verifiedText({ wrong, without_checksum: bareCount, ...sum }: Verified, content: boolean) {
   const read = content ? "checksums and footers" : "footers (--content reads every byte)";
-  const bare = content && sum.unsummed > 0 ? `, ${sum.unsummed} without a checksum` : "";
+  const bare = content && bareCount > 0 ? `, ${bareCount} without a checksum` : "";
   const amount = `${counted(sum.chunks, "chunk")}, ${counted(sum.rows, "row")}`;
-  terminal.error(
-    `${sum.wrong === 0 ? "all right" : `${sum.wrong} wrong`}: ${amount}, ` +
-      `${formatBytes(sum.bytes)}${bare}; read ${read}`,
-  );
-  return sum.wrong === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
+  return `${wrong.length === 0 ? "all right" : `${wrong.length} wrong`}: ${amount}, ` +
+    `${formatBytes(sum.bytes)}${bare}; read ${read}`;
 }
 
 /** `archive policy`. @throws {LogvendError} usage, of what is no bucket */

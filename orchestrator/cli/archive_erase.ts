@@ -18,7 +18,7 @@ import { readOrchestratorConfig } from "../config.ts";
 import { isNamed } from "../fanout/query_id.ts";
 import { ProgressLine } from "../progress.ts";
 import { openStores } from "./archive.ts";
-import { listErasures, statusText, waitForHosts } from "./archive_erase_status.ts";
+import { listErasures, statusRecord, statusText, waitForHosts } from "./archive_erase_status.ts";
 import type { ApiClient } from "./client.ts";
 import { columnsNamed, countRows, meantTexts } from "./erase_preview.ts";
 import { keyOf, selectorText } from "./question.ts";
@@ -40,6 +40,8 @@ export interface EraseOptions extends AudienceOptions {
   status?: string | true;
   /** Goes on with one whose archives were not done to the end. */
   resume?: string;
+  /** Of what comes of it. @default table */
+  output?: "table" | "json";
 }
 
 export interface EraseCommand {
@@ -52,10 +54,11 @@ export interface EraseCommand {
 export async function eraseCommand(command: EraseCommand): Promise<number> {
   const { options, client, terminal } = command;
   if (options.status !== undefined) {
-    const { status } = options;
-    return status === true
-      ? await listErasures(await client.erasures(terminal.signal), terminal)
-      : await listErasures([await client.erasure(status, terminal.signal)], terminal);
+    const { status, output } = options;
+    const statuses = status === true
+      ? await client.erasures(terminal.signal)
+      : [await client.erasure(status, terminal.signal)];
+    return await listErasures(statuses, terminal, output);
   }
   if (options.resume !== undefined) {
     const { record } = await client.erasure(options.resume, terminal.signal);
@@ -86,14 +89,17 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   checkSelector(stores.all, unsigned);
   terminal.error(`${erasureText(unsigned)}, in the fleet ${fleet}`);
   await countRows(command, asked);
+  const archives: { url: string; chunks: number }[] = [];
   for (const store of stores.all) {
     const chunks = (await chunksOf(store, unsigned, terminal.signal))
       .filter(({ isSuperseded }) => !isSuperseded);
+    archives.push({ url: store.url, chunks: chunks.length });
     terminal.error(`${store.url}: ${counted(chunks.length, "chunk")} of that time to look at`);
   }
   for (const line of warnings(stream, where, texts)) terminal.error(line);
   const phrase = `erase ${stream} ${range.since} ${range.until}`;
   if (options.dryRun) {
+    await writeJson(command, { erasure: null, confirmation: phrase, archives });
     terminal.error(`nothing is erased; the confirmation is: ${phrase}`);
     return 0;
   }
@@ -198,6 +204,7 @@ async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise
   for (const { key, reason } of archived.failures) terminal.error(`  ${key}: ${reason}`);
   if (stores.all.length > 0) await forgetRead(command, erasure);
   const isDone = status.hosts.every(({ state }) => state === "done");
+  await writeJson(command, { ...statusRecord(status), archives: archived });
   if (archived.failures.length > 0) {
     terminal.error(`to try these again: logvend archive erase --resume ${erasure.id}`);
   }
@@ -205,6 +212,11 @@ async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise
     terminal.error(`how hosts go on: logvend archive erase --status ${erasure.id}`);
   }
   return isDone && archived.failures.length === 0 ? 0 : EXIT_CODES.partial;
+}
+
+/** With `-o json`; what people read goes to stderr in any case. */
+async function writeJson({ options, terminal }: EraseCommand, value: unknown) {
+  if (options.output === "json") await terminal.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** What questions have read in the archives meanwhile may have such rows too. @throws {LogvendError} */

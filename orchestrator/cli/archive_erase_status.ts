@@ -32,7 +32,21 @@ export async function waitForHosts({ client, terminal, id, waitMs }: {
 export async function listErasures(
   statuses: readonly ErasureStatus[],
   terminal: Terminal,
+  output: "table" | "json" = "table",
 ): Promise<number> {
+  if (output === "json") {
+    await terminal.write(`${JSON.stringify(statuses.map(statusRecord), null, 2)}\n`);
+  } else await writeErasures(statuses, terminal);
+  const isDone = statuses.every(({ hosts }) => hosts.every(({ state }) => state === "done"));
+  return isDone ? 0 : EXIT_CODES.partial;
+}
+
+/** As JSON: who signed what is in the record that the API gives. */
+export function statusRecord({ id, record: _, ...status }: ErasureStatus) {
+  return { erasure: id, ...status };
+}
+
+async function writeErasures(statuses: readonly ErasureStatus[], terminal: Terminal) {
   if (statuses.length === 0) await terminal.write("Nothing was erased yet\n");
   for (const status of statuses) {
     const { id, operator, issued_at, sql, selector } = status;
@@ -41,8 +55,6 @@ export async function listErasures(
         `  by ${operator}\n${indented(statusText(status))}\n`,
     );
   }
-  const isDone = statuses.every(({ hosts }) => hosts.every(({ state }) => state === "done"));
-  return isDone ? 0 : EXIT_CODES.partial;
 }
 
 /** `hosts: 2 of 3 are done, 18 rows erased from 4 chunks`, and who is not. */

@@ -30,6 +30,7 @@ export function addArchive(program: Command) {
       "read the footer of every chunk, and say which are wrong",
     ),
   )
+    .addOption(outputOption())
     .option("--content", "read every byte, and compare with the checksum that was kept")
     .addHelpText(
       "after",
@@ -71,6 +72,7 @@ function addRestore(archive: Command) {
       "SQL over the stream's columns: these lines alone, without rejects",
     )
     .option("--out <folder>", "into a folder for each host, a file for each log file")
+    .addOption(outputOption("how the summary is printed; json, with --out: on stdout"))
     .addHelpText(
       "after",
       "\nExamples:\n  logvend archive restore --host web-1 --since 2026-11-22 --until 2026-11-23 > web-1.log" +
@@ -96,6 +98,7 @@ function addErase(archive: Command) {
     .option("--wait <duration>", "wait this long for hosts that are online", "2m")
     .option("--status [id]", "say how an erasure goes on its hosts; without an id, all of them")
     .option("--resume <id>", "go on with archives that were not done to the end")
+    .addOption(outputOption())
     .addOption(urlOption())
     .addHelpText(
       "after",
@@ -140,7 +143,7 @@ function configOption(what: string): Option {
   return new Option("-c, --config <file>", what).env("LOGVEND_CONFIG").default("orchestrator.yaml");
 }
 
-function outputOption(): Option {
-  return new Option("-o, --output <format>", "how they are printed")
+function outputOption(what = "how they are printed"): Option {
+  return new Option("-o, --output <format>", what)
     .choices(["table", "json"]).default("table");
 }

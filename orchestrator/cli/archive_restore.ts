@@ -19,6 +19,8 @@ export interface RestoreOptions extends Omit<ArchiveOptions, "output"> {
   where?: string;
   /** A folder: one below it for each host, with a file for each log file. */
   out?: string;
+  /** Of the summary. @default table */
+  output?: ArchiveOptions["output"];
 }
 
 /**
@@ -28,15 +30,16 @@ export interface RestoreOptions extends Omit<ArchiveOptions, "output"> {
  * @throws {LogvendError}
  */
 export async function restoreCommand(options: RestoreOptions, terminal: Terminal): Promise<number> {
+  checkOutput(options);
   await using stores = await openArchives(options);
   const { signal } = terminal;
   const filter = filterOf(options, terminal);
   const away = new AwayArchives(stores.all, terminal);
   const chunks = await chunksOf(stores.all, options, { filter, away }, signal);
-  let bad = 0;
-  const onBad = (url: string, reason: string) => {
-    bad++;
-    terminal.error(`left out: ${url}: ${reason}`);
+  const leftOut: { object: string; reason: string }[] = [];
+  const onBad = (object: string, reason: string) => {
+    leftOut.push({ object, reason });
+    terminal.error(`left out: ${object}: ${reason}`);
   };
   const hosts = Map.groupBy(chunks, ({ place }) => `${place.host}\n${place.region}`);
   const names = [...hosts.keys()].sort();
@@ -68,17 +71,43 @@ export async function restoreCommand(options: RestoreOptions, terminal: Terminal
   }
   const sum = (key: "lines" | "bytes" | "cut") =>
     pieces.reduce((total, piece) => total + piece[key], 0);
-  terminal.error(
-    `${counted(sum("lines"), "line")}, ${formatBytes(sum("bytes"))} of ` +
-      `${counted(names.length, "host")} from ${counted(chunks.length - bad, "chunk")}` +
-      (bad === 0 ? "" : `; ${counted(bad, "chunk")} left out`),
-  );
-  if (sum("cut") > 0) {
-    const cut = counted(sum("cut"), "line");
-    terminal.error(`not as they were: ${cut} over the line limit, kept cut or not at all`);
-  }
+  const restored = {
+    ...{ lines: sum("lines"), bytes: sum("bytes"), cut: sum("cut") },
+    ...{ hosts: names.length, chunks: chunks.length - leftOut.length, left_out: leftOut },
+  };
+  if (options.output === "json") await terminal.write(`${JSON.stringify(restored, null, 2)}\n`);
+  sayRestored(restored, terminal);
   if (options.where !== undefined) terminal.error("with --where, rejected lines are left out");
-  return bad === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
+  return leftOut.length === 0 && away.count === 0 ? 0 : EXIT_CODES.partial;
+}
+
+/** @throws {LogvendError} usage */
+function checkOutput({ output, out }: RestoreOptions) {
+  if (output !== "json" || out !== undefined) return;
+  throw new LogvendError("usage", "-o json goes with --out FOLDER: else the lines are on stdout");
+}
+
+interface Restored {
+  lines: number;
+  bytes: number;
+  /** Lines that were over the limit. */
+  cut: number;
+  hosts: number;
+  chunks: number;
+  left_out: readonly { object: string; reason: string }[];
+}
+
+function sayRestored(restored: Restored, terminal: Terminal) {
+  const { lines, bytes, cut, hosts, chunks, left_out: leftOut } = restored;
+  terminal.error(
+    `${counted(lines, "line")}, ${formatBytes(bytes)} of ` +
+      `${counted(hosts, "host")} from ${counted(chunks, "chunk")}` +
+      (leftOut.length === 0 ? "" : `; ${counted(leftOut.length, "chunk")} left out`),
+  );
+  if (cut === 0) return;
+  terminal.error(
+    `not as they were: ${counted(cut, "line")} over the line limit, kept cut or not at all`,
+  );
 }
 
 /** Of the stream, and the rejects between its lines. @throws {LogvendError} usage, of a stream that is none */

@@ -104,6 +104,14 @@ Deno.test("archive verify names what is wrong: cut, overwritten, misplaced", asy
   assert.match(wrong.stdout, new RegExp(`${misplaced}: it is the chunk `));
   assert.match(wrong.stdout, new RegExp(`${stray}: it is a copy of a chunk of web-1, under`));
   assert.match(wrong.stderr, /^4 wrong: 5 chunks/m);
+  const json = await logvend("verify", "-c", config, "-o", "json");
+  assert.equal(json.code, 75);
+  const { wrong: named, ...sums } = JSON.parse(json.stdout);
+  assert.deepEqual(
+    named.map(({ key, problem }: Record<string, string>) => `${key}: ${problem}`),
+    lines,
+  );
+  assert.deepEqual([sums.chunks, sums.content], [5, false]);
 });
 
 Deno.test("an archive of several that does not answer is said, and the others are read", async () => {

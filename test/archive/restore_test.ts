@@ -51,6 +51,14 @@ Deno.test("archive restore gives back every file of hosts, byte for byte, reject
   const [file] = [...Deno.readDirSync(`${out}/web-2`)];
   assert.match(file?.name ?? "", /^access\.log\.[0-9a-f]{16}$/);
   assert.equal(await Deno.readTextFile(`${out}/web-2/${file?.name}`), second);
+  const again = folder.join("again");
+  const hostTwo = ["restore", "-c", config, "--host", "web-2", "-o", "json"];
+  const json = await logvend(...hostTwo, "--out", again);
+  const { lines: count, hosts, left_out: leftOut } = JSON.parse(json.stdout);
+  assert.deepEqual([json.code, count, hosts, leftOut], [0, 200, 1, []]);
+  const both = await logvend(...hostTwo);
+  assert.deepEqual([both.code, both.stdout], [64, ""]);
+  assert.match(both.stderr, /-o json goes with --out FOLDER/);
   const condition = "request LIKE '%7'";
   const some = await logvend("restore", "-c", config, "--host", "web-2", "--where", condition);
   assert.equal(some.code, 0, some.stderr);

@@ -63,8 +63,19 @@ Deno.test("rows go from hosts, from one that was away, and from the archive; the
   assert.match(dry.text, /eu +│ web-1 +│ +14/);
   assert.match(dry.text, /rejected lines that hold '203\.0\.113\.9' go too/);
   assert.ok(dry.text.includes(`nothing is erased; the confirmation is: ${PHRASE}`));
-  const { text, code } = await erase(fleet, { ...RANGE, where: WHERE }, PHRASE);
+  assert.equal(dry.printed, "");
+  const planned = await erase(fleet, { ...RANGE, where: WHERE, dryRun: true, output: "json" });
+  const { erasure, confirmation, archives: [store] } = JSON.parse(planned.printed);
+  assert.deepEqual([erasure, confirmation, store.chunks], [null, PHRASE, 4]);
+  const erased = await erase(fleet, { ...RANGE, where: WHERE, output: "json" }, PHRASE);
+  const { text, code } = erased;
   assert.equal(code, 75, text); // web-2 is away
+  const { hosts, archives } = JSON.parse(erased.printed);
+  assert.deepEqual([archives.rows, archives.chunks, archives.failures], [16, 4, []]);
+  const states = hosts.map(({ host, state }: { host: string; state: string }) => [host, state]);
+  assert.deepEqual(states.toSorted(), [["web-1", "done"], ["web-2", "waiting"]]);
+  const status = await erase(fleet, { status: true, output: "json" });
+  assert.deepEqual(JSON.parse(status.printed)[0].hosts, hosts);
   assert.match(text, /hosts: 1 of 2 done, 16 rows erased from 4 chunks/);
   assert.match(text, /web-2: is offline: it erases when it is back/);
   assert.match(text, /archives: 16 rows erased from 4 chunks of 4/);
