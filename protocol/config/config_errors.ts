@@ -14,6 +14,8 @@ export interface CheckedFile {
   schema: z.ZodType;
   /** Environment variables that stood in for the file, by key text. */
   overridden: ReadonlyMap<string, string>;
+  /** What was checked, with units as they were written. */
+  written: unknown;
 }
 
 /** Longer lines are broken at blanks; the rest is indented. */
@@ -62,7 +64,18 @@ export function describeIssue(issue: z.core.$ZodIssue, file: CheckedFile): strin
     return [wrapped(`${place}: missing; ${wanted}`)];
   }
   const hint = typeof issue.input === "string" ? didYouMean(issue.input, wordsOf(issue)) : "";
-  return [wrapped(`${place}: found ${shown(issue.input)}; ${wanted}${hint}`)];
+  const found = typeof issue.input === "number" ? writtenAt(file.written, issue.path) : null;
+  return [wrapped(`${place}: found ${shown(found ?? issue.input)}; ${wanted}${hint}`)];
+}
+
+/** The text of which a schema has made a number: `1m`, not 60000. Null: there is none. */
+function writtenAt(written: unknown, path: readonly PropertyKey[]): string | null {
+  let at = written;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null) return null;
+    at = (at as Record<PropertyKey, unknown>)[key]; // lists are records of their indices
+  }
+  return typeof at === "string" ? at : null;
 }
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {

@@ -91,7 +91,7 @@ function parse<T>(request: ParseRequest<T>): { config: T; file: CheckedFile } {
   const value: unknown = document.toJS() ?? {};
   const overridden = overrideFromEnvironment(value, options.environment ?? {}, env);
   const parsed = schema.safeParse(value, { reportInput: true, error: wantedBy });
-  const file = { path, document, counter, schema, overridden };
+  const file = { path, document, counter, schema, overridden, written: value };
   if (!parsed.success) throw wrong(parsed.error.issues, file);
   for (const keys of options.paths ?? []) {
     absolute(parsed.data, keys, dirname(resolve(path)));

@@ -47,7 +47,7 @@ Deno.test("limits have defaults, and memory under what the program needs is refu
   const { limits } = await readAgentConfig(await folder.write("agent.yaml", streams));
   assert.deepEqual(limits, { memory: 250e6, nice: 10 });
   const refused = await complaint(`${streams}limits: { memory: 64MB, nice: 30 }\n`);
-  assert.match(refused, /limits\.memory: found 64000000; wanted a size from 230MB/);
+  assert.match(refused, /limits\.memory: found "64MB"; wanted a size from 230MB/);
   assert.match(refused, /limits\.nice: found 30; wanted 0 to 19/);
 });
 

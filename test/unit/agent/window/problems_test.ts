@@ -34,7 +34,7 @@ Deno.test("windows and sinks that are right pass, and have defaults", async () =
 });
 
 Deno.test("a bad window, list, select or sink is said with its place and what to do", async () => {
-  await refuses("windows: { every: 7s }", /windows\.every: found 7000; wanted a part of an hour/);
+  await refuses("windows: { every: 7s }", /windows\.every: found "7s"; wanted a part of an hour/);
   await refuses("windows: { lists: [ stats ] }", /windows\.lists\[0\].*status/);
   await refuses(
     "windows: { streams: [ log ] }",
