@@ -192,6 +192,7 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
   const { mode, reason, range, hosts, pruned, missing, estimate } = explanation;
   const { partials, merge_sql } = explanation;
   return [
+    ...unreadLine(explanation),
     `mode   ${mode}${reason === null ? "" : `: ${reason}`}`,
     ...(mode === "catalog" ? [] : [`range  ${rangeInWords(asked, range)}`]),
     `hosts  ${hosts.length === 0 ? "none" : `${hosts.length}: ${hosts.join(" ")}`}`,
@@ -206,6 +207,13 @@ export function explanationText(explanation: Explanation, asked: RangeText): str
     indented(merge_sql),
     "",
   ].join("\n");
+}
+
+/** First of all: what the archive has for it is not known. */
+function unreadLine({ archive }: Explanation): string[] {
+  const regions = archive?.unread.map(({ region }) => region) ?? [];
+  if (regions.length === 0) return [];
+  return [`PARTIAL: nobody could say what the archive of ${regions.join(", ")} has`];
 }
 
 /** `refused 1  web-2  policy.mask of this host: …`, then the hosts that did not say. */

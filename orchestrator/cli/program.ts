@@ -41,7 +41,7 @@ const HOSTS_TIMEOUT_MS = 10_000;
 const EXIT_CODE_HELP = `
 Exit codes:
   0    complete, or partial with --allow-partial
-  75   partial: the rows of the hosts that answered
+  75   partial: the rows of the hosts that answered; with --explain, an archive that did not
   64   bad SQL or usage, too many rows
   69   orchestrator, broker or every host out of reach
   77   not permitted

@@ -80,7 +80,8 @@ async function explain(
       ? `${JSON.stringify(explanation)}\n`
       : explanationText(explanation, options),
   );
-  return 0;
+  const isPartial = (explanation.archive?.unread.length ?? 0) > 0;
+  return isPartial && !options.allowPartial ? EXIT_CODES.partial : 0;
 }
 
 /** Returns the exit code. */

@@ -83,6 +83,10 @@ Deno.test({
     const { code, stderr } = await fleet.cli("query", SQL, ...RANGE);
     assert.equal(code, 75, stderr);
     assert.match(stderr, /lost +1 {2}web-2 {2}web-2: Cannot list/);
+    const plan = await fleet.cli("query", SQL, ...RANGE, "--explain");
+    assert.equal(plan.code, 75, plan.stderr);
+    assert.match(plan.stdout, /^PARTIAL: nobody could say what the archive of us-east-1 has\n/);
+    assert.equal((await fleet.cli("query", SQL, ...RANGE, "--explain", "--allow-partial")).code, 0);
     await us.ceph.startGateway();
     await eventually(async () => {
       assert.deepEqual(await ask(), both);

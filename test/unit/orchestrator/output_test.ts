@@ -382,4 +382,9 @@ merge:
   SELECT string_agg(request) FROM logs
 `.slice(1),
   );
+  const unread = [{ region: "eu", reason: "web-1: Cannot list: no answer" }];
+  const none = { objects: 0, looked: 0, requests: 0, bytes: 0, dollars: 0 };
+  const partial = explanationText({ ...explanation, archive: { ...none, unread } }, {});
+  assert.match(partial, /^PARTIAL: nobody could say what the archive of eu has\nmode {3}rows: /);
+  assert.match(partial, /^ {9}eu: web-1: Cannot list: no answer$/m);
 });
