@@ -23,7 +23,7 @@ import { datesOf, lookThroughDay } from "../catalog/list_day.ts";
 import type { DayChunk } from "../catalog/list_day.ts";
 import { legible, UnreadableManifest } from "../catalog/shelf.ts";
 import type { ManifestShelf, OpenManifest } from "../catalog/shelf.ts";
-import type { CatalogEntry } from "../../../protocol/archive/catalog/manifest.ts";
+import type { FoundEntry } from "../../../protocol/archive/catalog/manifest.ts";
 import { HostHours } from "../catalog/write_manifest.ts";
 import { mayHold } from "../../../queries/chunk/choose.ts";
 import { retried } from "../reads/retried.ts";
@@ -68,7 +68,7 @@ export interface FindParts extends FindBounds {
 }
 
 /** What a manifest says of chunks, by key. */
-type KnownEntries = ReadonlyMap<string, CatalogEntry & { isRuledOut: boolean }>;
+type KnownEntries = ReadonlyMap<string, FoundEntry & { isRuledOut: boolean }>;
 
 /** By key. @throws {LogvendError} of the store, and of the room for chunks */
 export async function findChunks(
@@ -219,6 +219,7 @@ class Day {
   /** By the manifest alone. */
   private async look({ manifest, read }: OpenManifest): Promise<DayHours> {
     const { hosts } = manifest.facts;
+    if (!this.hasSelected({ hosts })) return hosts;
     const rows = await this.rowsOf({ manifest, read });
     if (rows?.size === 0) return hosts;
     const isWanted = (host: string, row: number) =>
@@ -234,12 +235,18 @@ class Day {
 
   /** What a manifest says of its chunks, by key, and whether that rules them out. */
   private async ruledOut({ manifest, read }: OpenManifest): Promise<KnownEntries> {
+    if (!this.hasSelected(manifest.facts)) return new Map();
     const rows = await this.rowsOf({ manifest, read });
     const entries = await manifest.someEntries(read, this.isSelected);
     return new Map(entries.map(({ row, entry }) => {
       const isRuledOut = rows?.has(row) === false || !this.mayMatter(entry);
       return [this.keyOf(entry), { ...entry, isRuledOut }];
     }));
+  }
+
+  /** Whether any of its chunks is of a host that is asked for: else its rows are not read. */
+  private hasSelected({ hosts }: { hosts: DayHours }): boolean {
+    return Object.keys(hosts).some(this.isSelected);
   }
 
   /** By what lies there. */
@@ -270,7 +277,7 @@ class Day {
   }
 
   /** Whether its times, smallest and largest texts do not rule it out. */
-  private mayMatter({ firstUs, lastUs, texts }: CatalogEntry): boolean {
+  private mayMatter({ firstUs, lastUs, texts }: FoundEntry): boolean {
     const { sinceUs, untilUs } = microseconds(this.question.scope);
     return (firstUs === null || firstUs < untilUs) && (lastUs === null || lastUs >= sinceUs) &&
       this.values.every(([column, values]) => {
@@ -279,7 +286,7 @@ class Day {
       });
   }
 
-  private keyOf({ host, chunk, hour }: CatalogEntry): string {
+  private keyOf({ host, chunk, hour }: FoundEntry): string {
     const { stream, date } = this.day;
     const at = `${date}T${String(hour).padStart(2, "0")}`;
     return chunkPath({ stream, region: this.parts.self.region, host, chunk, hour: at });
@@ -288,7 +295,7 @@ class Day {
 
 function chunkOf(
   key: string,
-  { bytes, etag, rows }: Pick<CatalogEntry, "bytes" | "etag" | "rows">,
+  { bytes, etag, rows }: Pick<FoundEntry, "bytes" | "etag" | "rows">,
 ): ListedChunk {
   return { key, bytes, etag, rows, readBytes: bytes, requests: USUAL_REQUESTS };
 }

@@ -4,12 +4,13 @@
  * says where. A reader takes the end of the file, then one slice for each text that is looked for.
  */
 import { Buffer } from "node:buffer";
-import { crc32, zstdDecompressSync } from "node:zlib";
-import { parquetMetadata, parquetReadObjects } from "hyparquet";
+import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { chunksOf, hashOf, sliceOf, unpackSlice } from "./fingerprints.ts";
 import type { Pairs } from "./fingerprints.ts";
 import type { ByteRange } from "../ranges.ts";
+import { metadataOf, RowFile } from "./row_file.ts";
+import type { FileRow } from "./row_file.ts";
 
 /** The key of its own metadata. */
 export const CATALOG_KEY = "logvend_catalog";
@@ -72,6 +73,9 @@ export interface CatalogEntry {
   /** Smallest and largest text by column, where they are short. */
   texts: Readonly<Record<string, TextRange | null>>;
 }
+
+/** What questions need of it. */
+export type FoundEntry = Omit<CatalogEntry, "sha256">;
 
 /** Smallest and largest text of a column. */
 export interface TextRange {
@@ -163,31 +167,40 @@ export class Manifest {
 
   /** All chunks, in the order of hours, hosts and ids. @throws {RangeError} for damaged rows */
   async entries(read: ManifestReader): Promise<CatalogEntry[]> {
-    return (await this.someEntries(read, () => true)).map(({ entry }) => entry);
+    const rows = await this.rows(read, () => true, []);
+    return rows.map(({ all }) => ({
+      ...entryOf(Row.parse(all), all, this.facts.indexed),
+      sha256: Sha256.parse(all.sha256) ?? null,
+    }));
   }
 
   /** Those that are wanted, with their rows. @throws {RangeError} for damaged rows */
   async someEntries(
     read: ManifestReader,
     isWanted: (host: string, row: number) => boolean,
-  ): Promise<{ row: number; entry: CatalogEntry }[]> {
-    const { entries: { start, end, crc }, indexed, chunks } = this.facts;
+  ): Promise<{ row: number; entry: FoundEntry }[]> {
+    const rows = await this.rows(read, isWanted, ["sha256"]); // the longest of them
+    return rows.map(({ row, all }) => {
+      return { row, entry: entryOf(Row.parse(all), all, this.facts.indexed) };
+    });
+  }
+
+  private async rows(
+    read: ManifestReader,
+    isWanted: (host: string, row: number) => boolean,
+    without: readonly string[],
+  ): Promise<FileRow[]> {
+    const { entries: { start, end, crc }, chunks } = this.facts;
     const bytes = await read({ start, end });
     if (crc32(bytes) !== crc) throw new RangeError("damaged rows");
-    const buffer = bytes.slice().buffer;
-    const rows = await parquetReadObjects({
-      file: {
-        byteLength: end + this.footer.length,
-        slice: (from, to) => buffer.slice(from, to),
-      },
-      metadata: metadataOf(this.footer),
-      compressors: { ZSTD: (packed) => new Uint8Array(zstdDecompressSync(packed)) },
-      parsers: PARSERS,
+    const file = new RowFile(bytes, this.footer);
+    const wanted: FileRow[] = [];
+    const count = await file.each("host", (host, row) => {
+      if (isWanted(String(host), row)) wanted.push({ row, all: {} });
     });
-    if (rows.length !== chunks) throw new RangeError(`${rows.length} rows instead of ${chunks}`);
-    return rows.flatMap((all, row) =>
-      isWanted(String(all.host), row) ? { row, entry: entryOf(Row.parse(all), all, indexed) } : []
-    );
+    if (count !== chunks) throw new RangeError(`${count} rows instead of ${chunks}`);
+    if (wanted.length > 0) await file.fill(wanted, without);
+    return wanted;
   }
 }
 
@@ -211,36 +224,28 @@ const Row = z.object({
   rows: z.bigint().nullish(),
   ts_min: z.bigint().nullish(),
   ts_max: z.bigint().nullish(),
-  sha256: z.string().nullish(),
 });
+const Sha256 = z.string().nullish();
 
 function entryOf(
   row: z.infer<typeof Row>,
   all: Readonly<Record<string, unknown>>,
   indexed: readonly string[],
-): CatalogEntry {
+): FoundEntry {
   const number = (value: bigint | null | undefined) =>
     typeof value === "bigint" ? Number(value) : null;
-  const { hour, host, chunk, bytes, etag, rows, ts_min: first, ts_max: last, sha256 } = row;
+  const { hour, host, chunk, bytes, etag, rows, ts_min: first, ts_max: last } = row;
   return {
     ...{ hour, host, chunk, etag },
     bytes: Number(bytes),
     rows: number(rows),
     firstUs: number(first),
     lastUs: number(last),
-    sha256: sha256 ?? null,
     texts: Object.fromEntries(indexed.map((column) => {
       const [min, max] = [all[`${column}_min`], all[`${column}_max`]];
       return [column, typeof min === "string" && typeof max === "string" ? { min, max } : null];
     })),
   };
-}
-
-/** Dates have milliseconds only. */
-const PARSERS = { timestampFromMicroseconds: (us: bigint) => us as unknown as Date };
-
-function metadataOf(footer: Uint8Array) {
-  return parquetMetadata(footer.slice().buffer, { geoparquet: false, parsers: PARSERS });
 }
 
 function factsOf(footer: Uint8Array): ManifestFacts {

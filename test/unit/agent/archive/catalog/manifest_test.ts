@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { clearImmediate, setImmediate } from "node:timers";
 import { hashOf } from "../../../../../protocol/archive/catalog/fingerprints.ts";
 import { Manifest } from "../../../../../protocol/archive/catalog/manifest.ts";
 import { writeManifest } from "../../../../../agent/archive/catalog/write_manifest.ts";
@@ -56,6 +57,29 @@ Deno.test("a manifest says which chunks there are, which may have a text, and is
     `SELECT host, chunk, rows, user_min FROM '${folder.join("manifest.parquet")}' WHERE hour = 17`,
   );
   assert.deepEqual(rows, [["web-1", "0000000000000003", 7n, "a"]]);
+});
+
+Deno.test("of a manifest only the chunks that are wanted are made, and others have their turn meanwhile", async () => {
+  await using folder = await TempFolder.make();
+  const bytes = await written(folder);
+  const read = ({ start, end }: { start: number; end: number }) =>
+    Promise.resolve(bytes.slice(start, end));
+  const manifest = await Manifest.open(bytes.length, read);
+  const all = (await manifest.entries(read)).map(({ sha256: _, ...entry }, row) => ({
+    row,
+    entry,
+  }));
+  let turns = 0;
+  let timer = setImmediate(function next() {
+    turns++;
+    timer = setImmediate(next);
+  });
+  const some = await manifest.someEntries(read, (host, row) => host === "web-1" && row > 1);
+  clearImmediate(timer);
+  assert.deepEqual(some, all.filter(({ row, entry: { host } }) => host === "web-1" && row > 1));
+  assert.deepEqual(some.map(({ row }) => row), [3]);
+  assert.ok(turns >= 5, `${turns} turns`);
+  assert.deepEqual(await manifest.someEntries(read, () => false), []);
 });
 
 Deno.test("a byte that is another one is noticed, or of no matter", async () => {
