@@ -121,6 +121,22 @@ Deno.test("what the catalog leaves to a question is its range, hosts and texts",
   );
 });
 
+Deno.test("of a day that has none of the hosts that are asked for the rows are not read", async () => {
+  await using here = await scene();
+  await here.agent.catalog.keeper.round(signal);
+  const manifest = await Deno.readFile(here.manifest(2));
+  manifest[100] = (manifest[100] ?? 0) ^ 1; // of the rows: who reads them lists the day
+  await Deno.writeFile(here.manifest(2), manifest);
+  const listed = async (host: string) => {
+    here.store.asked();
+    const keys = await foundKeys(await here.agentOf(), scopeOf([], { hosts: [host] }));
+    const days = here.store.asked().lists.filter((prefix) => prefix.startsWith("stream="));
+    return { chunks: keys.length, days: days.length };
+  };
+  assert.deepEqual(await listed("web-3"), { chunks: 0, days: 0 });
+  assert.deepEqual(await listed("web-1"), { chunks: DAYS, days: 1 });
+});
+
 Deno.test("chunks of young days are found the moment they are there", async () => {
   await using here = await scene();
   const clock = () => Date.parse(`${dateOf(DAYS - 1)}T21:00:00Z`);
