@@ -48,6 +48,8 @@ int main(int count, char **arguments) {
     rd_kafka_t *owner = rd_kafka_new(RD_KAFKA_PRODUCER, settings, error, sizeof error);
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(owner, BROKERS);
     rd_kafka_mock_topic_create(cluster, topic, PARTITIONS, BROKERS);
+    for (int i = 0; i < PARTITIONS; i++) /* else by chance, perhaps one broker for all */
+        rd_kafka_mock_partition_set_leader(cluster, topic, i, 1 + i % BROKERS);
     const char *brokers = rd_kafka_mock_cluster_bootstraps(cluster);
     rd_kafka_t *reader = new_reader(brokers, topic);
     printf("brokers %s\n", brokers);
