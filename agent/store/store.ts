@@ -391,10 +391,10 @@ export class Store implements BatchSink, SnapshotSource, AsyncDisposable {
     const { catalog, leases, keeper, options: { limits = DEFAULT_LIMITS, ...options } } =
       this.parts;
     const { dataDir, host, region, observer, signal, isBulk = false } = options;
-    const { clock } = this;
+    const { clock, archiveBook: { formerLines: { mark } } } = this;
     const newSealer = () =>
       isBulk ? new ChunkWriter(signal) : new SealProcess({ dataDir, nice: limits.nice, signal });
     const damaged = (parts: readonly StoredFile[]) => keeper.quarantine(parts, "corrupt");
-    return { catalog, leases, dataDir, host, region, clock, observer, damaged, newSealer };
+    return { catalog, leases, dataDir, host, region, mark, clock, observer, damaged, newSealer };
   }
 }

@@ -22,16 +22,19 @@ export interface SealedFrom {
   schemaVersion: number;
   /** Bytes of log files, united. */
   runs: readonly { generation: string; start: number; end: number }[];
+  /** What tells it from another chunk of the same bytes; null or nothing: it is the first of them. */
+  mark?: string | null | undefined;
 }
 
 /** The id of a sealed hour: the same, however often it is sealed from the same lines. */
 export function sealedId(
   { region, host, stream, hour }: Omit<ChunkPlace, "chunk">,
-  { schemaVersion, runs }: SealedFrom,
+  { schemaVersion, runs, mark }: SealedFrom,
 ): string {
   const stretches = runs.map(({ generation, start, end }) => [generation, start, end]);
-  const identity = JSON.stringify([region, host, stream, hour, schemaVersion, stretches]);
-  return sha256Hex(identity).slice(0, 16);
+  const marked = typeof mark === "string" ? [mark] : [];
+  const identity = [region, host, stream, hour, schemaVersion, stretches, ...marked];
+  return sha256Hex(JSON.stringify(identity)).slice(0, 16);
 }
 
 /** The chunk that was sealed. */

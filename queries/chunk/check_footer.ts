@@ -35,6 +35,7 @@ const Said = Versioned.extend({
   rows: z.number().optional(),
   runs: z.array(Run).default([]),
   generations: z.array(Generation).default([]),
+  mark: z.string().optional(),
 });
 
 /** "PAR1" at the beginning. */
@@ -51,6 +52,8 @@ export interface FooterFacts {
   runs: z.infer<typeof Run>[];
   /** The files that they are of. */
   generations: z.infer<typeof Generation>[];
+  /** What else its id is made of (chunk_id.ts). */
+  mark?: string | undefined;
 }
 
 /**
@@ -70,8 +73,8 @@ export function checkFooter(metadata: FileMetaData, dataEnd: number): FooterFact
   }
   if (said.rows !== undefined && said.rows !== rows) throw lies(`it says ${said.rows} rows`);
   for (const group of metadata.row_groups) checkGroup(group, dataEnd);
-  const { id = null, runs, generations } = said;
-  return { id, schemaVersion: said.schema_version, host: hostOf(metadata), runs, generations };
+  const { id = null, schema_version: schemaVersion, runs, generations, mark } = said;
+  return { id, schemaVersion, host: hostOf(metadata), runs, generations, mark };
 }
 
 /** Null: there are rows of several hosts, or statistics do not say. */

@@ -44,8 +44,14 @@ export class Host {
 
   static async make(folder: TempFolder, options: HostOptions = {}): Promise<Host> {
     await Deno.mkdir(folder.join("logs"), { recursive: true });
-    const { stream = "format: combined", more = "" } = options;
-    await folder.write(
+    const host = new Host(folder, folder.join("agent.yaml"), options);
+    await host.configure(options);
+    return host;
+  }
+
+  /** Writes its configuration. */
+  async configure({ stream = "format: combined", more = "" }: HostOptions) {
+    await this.folder.write(
       "agent.yaml",
       `host: web-1
 region: eu
@@ -58,7 +64,6 @@ ${more}
 streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]
 `,
     );
-    return new Host(folder, folder.join("agent.yaml"), options);
   }
 
   /** By name. */

@@ -142,6 +142,32 @@ Deno.test("a lost folder: rejects and dropped lines", () =>
     await host.check();
   }));
 
+/** Lines of one hour: `d` is dropped by the rule of before, `k` is kept. */
+const PATTERNS = ["dkkd", "dkkkkd", "dkddkd", "kdk", "dkdkd"];
+
+Deno.test("a lost folder after which rules drop fewer lines: those are archived beside the others", async () => {
+  const rule = `${COMBINED}, drop: [ { name: noise, when: "status = 404" } ]`;
+  for (const pattern of PATTERNS) {
+    await withHost(rule, async (host) => {
+      const lines = host.next(pattern.length, { hours: 1 }).map((line, i) =>
+        line.replace(/" \d{3} /, pattern[i] === "d" ? '" 404 ' : '" 200 ')
+      );
+      const kept = lines.filter((_, i) => pattern[i] === "k");
+      await host.append(lines.join(""), { lines: kept.map((line) => line.trimEnd()) });
+      await host.live();
+      await host.check();
+      await host.lose();
+      await host.configure({ stream: COMBINED });
+      host.lines.push(...lines.filter((_, i) => pattern[i] === "d").map((line) => line.trimEnd()));
+      for (let i = 0; i < 2; i++) {
+        await host.live();
+        await host.check();
+        await host.lose(); // and once more: nothing is left to be read
+      }
+    });
+  }
+});
+
 Deno.test("a lost folder: of a log that is read from its end nothing is read that was before", () =>
   withHost(`${COMBINED}, read_from: end`, async (host) => {
     const early = host.next(200).join("");

@@ -72,6 +72,8 @@ const FileMetadata = z.object({
   generations: z.array(GenerationFacts),
   /** Of a flush's first part: what became of all lines of the flush, and what could not be read. */
   account: z.object({ counts: z.array(Count), gaps: z.array(Gap) }).nullable(),
+  /** Of a chunk: what else its id is made of (chunk_id.ts). */
+  mark: z.string().optional(),
 });
 export type FileMetadata = z.infer<typeof FileMetadata>;
 
@@ -81,7 +83,7 @@ const OldMetadata = z.object({ schema_version: z.number(), runs: z.array(Run) })
 /** The metadata of a file that is about to be written, as text. */
 export function metadataText(
   file: Omit<StoredFile, "path" | "bytes" | "sha256">,
-  more: Pick<FileMetadata, "flush" | "generations" | "account">,
+  more: Pick<FileMetadata, "flush" | "generations" | "account" | "mark">,
 ): string {
   const { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs } = file;
   const facts = { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs };

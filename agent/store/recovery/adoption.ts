@@ -98,6 +98,7 @@ function uncountedRows(adopted: readonly StoredFile[], replaced: readonly Stored
 
 /** What agent.db says of a found file. */
 export function storedFile({ metadata, path, bytes }: FoundFile): StoredFile {
-  const { schema_version: _, flush: __, generations: ___, account: ____, ...facts } = metadata;
+  const { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs } = metadata;
+  const facts = { id, kind, stream, hour, rows, tsMinUs, tsMaxUs, createdMs, runs };
   return { ...facts, path, bytes, sha256: null };
 }

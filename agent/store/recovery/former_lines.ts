@@ -22,6 +22,9 @@ export const FORMER_TABLES = `
 /** In `meta`: the archive was asked, or nobody waits for it any more. */
 const ASKED_KEY = "archive_asked";
 
+/** In `meta`, of a folder that goes on with log files of an earlier one: what its chunks are told by. */
+const MARK_KEY = "regained_mark";
+
 /** Folders of before this table read their logs already. */
 export const FORMER_MIGRATION = `${FORMER_TABLES}
   ALTER TABLE generations ADD COLUMN began_offset INTEGER;
@@ -54,6 +57,15 @@ export class FormerLines {
       undefined;
   }
 
+  /**
+   * What the ids of this folder's chunks are made with; null: nothing. The bytes that it reads lie
+   * around those that an earlier folder had archived, and may begin and end where they did.
+   */
+  get mark(): string | null {
+    const row = this.options.database.prepare("SELECT value FROM meta WHERE key = ?").get(MARK_KEY);
+    return row === undefined ? null : String(row.value);
+  }
+
   /** One commit: runs of lines of one generation. Those that are there already are there once. */
   add(generation: string, runs: readonly LineRun[]) {
     const { database, reserve } = this.options;
@@ -73,7 +85,9 @@ export class FormerLines {
       transaction(database, () => {
         for (const facts of generations) put.run(facts.id, JSON.stringify(facts));
         if (how === "gave up") database.exec("DELETE FROM archived_lines");
-        database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)").run(ASKED_KEY, how);
+        const note = database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+        if (generations.length > 0) note.run(MARK_KEY, randomId());
+        note.run(ASKED_KEY, how);
       })
     );
   }
@@ -129,6 +143,10 @@ export function settlePassed(database: DatabaseSync, passed: readonly PassedTo[]
     if (left === null) continue;
     database.prepare(PUT_RUN).run(runId(generation, left.start), left.lines, left.end);
   }
+}
+
+function randomId(): string {
+  return crypto.getRandomValues(new Uint8Array(8)).toHex();
 }
 
 function runId(generation: string, start: number): string {

@@ -24,6 +24,8 @@ export interface SealContext {
   dataDir: string;
   host: string;
   region: string;
+  /** What ids of chunks are made with, besides (FormerLines). */
+  mark: string | null;
   /** What writes the chunks, made for one round. */
   newSealer: () => Sealer;
   clock: () => number;
@@ -113,8 +115,8 @@ function planSealing(context: SealContext, parts: readonly StoredFile[]): Sealin
   if (first === undefined) throw new Error("Nothing to seal");
   const { stream, hour } = first;
   const runs = mergeRuns(parts.flatMap((part) => part.runs));
-  const { region, host } = context;
-  const from = { schemaVersion: SCHEMA_VERSION, runs };
+  const { region, host, mark } = context;
+  const from = { schemaVersion: SCHEMA_VERSION, runs, mark };
   const chunk = sealedId({ region, host, stream, hour }, from);
   const sealing: Sealing = { chunk, stream, hour, parts: parts.map((part) => part.id) };
   context.catalog.beginSealing(sealing);
@@ -155,7 +157,7 @@ interface ChunkRequest {
 
 /** @throws {DamagedSources} when parts are not what was written; there is no chunk then */
 async function writeChunk(
-  { catalog, dataDir, host, region, clock }: SealContext,
+  { catalog, dataDir, host, region, clock, mark }: SealContext,
   sealer: Sealer,
   { sealing, parts }: ChunkRequest,
 ): Promise<StoredFile> {
@@ -175,7 +177,11 @@ async function writeChunk(
   const ids = [...new Set(facts.runs.map(({ generation }) => generation))];
   const generations = catalog.generationsAndOrigins(ids)
     .map(({ generation, origin }) => factsOf(generation, origin));
-  const metadata = metadataText(facts, { flush: null, generations, account: null });
+  // A sealing that was recorded before the folder had a mark has an id without.
+  const from = { schemaVersion: SCHEMA_VERSION, runs: facts.runs, mark };
+  const isMarked = mark !== null && sealedId({ region, host, stream, hour }, from) === id;
+  const more = { flush: null, generations, account: null, ...isMarked ? { mark } : {} };
+  const metadata = metadataText(facts, more);
   const sources = parts.map((part) => ({ path: join(dataDir, part.path), sha256: part.sha256 }));
   const columns = [...schemaOf(stream, catalog.shape(stream) ?? undefined).physical];
   let result = { rows: 0, bytes: 0, sha256: "" };

@@ -26,6 +26,18 @@ Deno.test("rows of a host whose data folder this one took over count as this one
   check("web-1", null); // of both
 });
 
+Deno.test("what else an id is made of tells another chunk of the same bytes, and a copy of it", () => {
+  const place = { ...PLACE, host: "web-2" };
+  const from = { ...FROM, mark: "c".repeat(16) };
+  const id = sealedId(place, from);
+  assert.notEqual(id, sealedId(place, FROM));
+  assert.notEqual(id, sealedId(place, { ...FROM, mark: "d".repeat(16) }));
+  assert.equal(sealedId(place, { ...FROM, mark: null }), sealedId(place, FROM));
+  const facts = { id, host: "web-2", ...from, generations: [] };
+  checkPlace(facts, { ...place, chunk: id });
+  assert.throws(() => checkPlace(facts, { ...place, host: "web-1", chunk: id }), /it is a copy of/);
+});
+
 Deno.test("a chunk of another id is not what was listed; one that does not say is believed", () => {
   const facts = { id: "0".repeat(16), host: "web-1", ...FROM, generations: [] };
   const place = { ...PLACE, host: "web-1", chunk: "1".repeat(16) };
