@@ -13,14 +13,22 @@ const STUCK_MAX = 2;
 /** So long those are waited for when all ends. */
 const END_MS = 5_000;
 
+/** How long is waited, for SQL and for what it holds up. */
+export interface Patience {
+  heededMs: number;
+  endMs: number;
+}
+
 export class WatchedPlanner implements AsyncDisposable {
   private readonly stuck = new Set<Promise<void>>();
   private next: Promise<Planner> | null = null;
 
-  private constructor(private planner: Planner, private readonly heededMs: number) {}
+  private constructor(private planner: Planner, private readonly patience: Patience) {}
 
-  static async open(heededMs = HEEDED_MS): Promise<WatchedPlanner> {
-    return new WatchedPlanner(await Planner.open(), heededMs);
+  static async open(
+    patience: Patience = { heededMs: HEEDED_MS, endMs: END_MS },
+  ): Promise<WatchedPlanner> {
+    return new WatchedPlanner(await Planner.open(), patience);
   }
 
   /** As a planner does. @throws {LogvendError} bad_sql, with the position "line:column" */
@@ -32,7 +40,7 @@ export class WatchedPlanner implements AsyncDisposable {
     const timer = setTimeout(() => {
       this.giveUp(planner);
       late.reject(new LogvendError("bad_sql", "The SQL takes too long to plan: simplify it"));
-    }, this.heededMs);
+    }, this.patience.heededMs);
     try {
       const planning = await Promise.race([planner.start(request), late.promise]);
       const plan = Promise.race([planning.plan, late.promise]).finally(() => clearTimeout(timer));
@@ -61,8 +69,8 @@ export class WatchedPlanner implements AsyncDisposable {
     await this.next;
     await this.planner[Symbol.asyncDispose]();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const patience = new Promise((resolve) => timer = setTimeout(resolve, END_MS));
-    await Promise.race([Promise.all(this.stuck), patience]);
+    const late = new Promise((resolve) => timer = setTimeout(resolve, this.patience.endMs));
+    await Promise.race([Promise.all(this.stuck), late]);
     clearTimeout(timer);
   }
 }

@@ -40,7 +40,7 @@ export interface Asked {
   rows: Record<string, unknown>[];
 }
 
-const LIMITS: Limits = { timeout_ms: 15_000, rows_max: 100_000, bytes_max: 64e6 };
+const LIMITS: Limits = { timeout_ms: 90_000, rows_max: 100_000, bytes_max: 64e6 };
 
 export class Scene implements AsyncDisposable {
   private readonly stack: AsyncDisposableStack;

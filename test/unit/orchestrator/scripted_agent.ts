@@ -11,8 +11,6 @@ import {
   CancelCommand,
   EraseCommand,
   ExplainCommand,
-  HEARTBEAT_MS,
-  LEASE_MS,
   QueryCommand,
   ResultAckCommand,
   TailCommand,
@@ -105,6 +103,17 @@ export interface ScriptedAgentOptions {
 
 const SLICE_BYTES = 1_024;
 
+/** Most say but once that they are there: longer than any test takes, on a machine with much to do. */
+const LEASE_MS = 3_600_000;
+
+/** Those that hold something: the orchestrator believes in it for 7.5 s. */
+const HEARTBEAT_MS = 1_000;
+
+/** With the one life that it has: who says another one has lost what it was at. */
+interface Living extends ScriptedAgentOptions {
+  presence: Partial<Presence> & Pick<Presence, "boot">;
+}
+
 export class ScriptedAgent implements AsyncDisposable {
   readonly cancelled: string[] = [];
   readonly acknowledgements: ResultAckCommand[] = [];
@@ -115,11 +124,12 @@ export class ScriptedAgent implements AsyncDisposable {
   private heartbeat: ReturnType<typeof setInterval> | undefined;
 
   private constructor(
-    private readonly options: ScriptedAgentOptions,
+    private readonly options: Living,
     private readonly client: MqttClient,
   ) {}
 
-  static async start(options: ScriptedAgentOptions): Promise<ScriptedAgent> {
+  static async start(given: ScriptedAgentOptions): Promise<ScriptedAgent> {
+    const options = { ...given, presence: { boot: crypto.randomUUID(), ...given.presence } };
     const topics = agentTopics("logvend", options.host);
     const client = await connectAsync(options.brokerUrl, {
       reconnectPeriod: 0,
@@ -285,7 +295,7 @@ function slices(table: string, bytes: Uint8Array): ResultPart[] {
 }
 
 function presenceOf(
-  options: ScriptedAgentOptions,
+  options: Living,
   state: Presence["state"],
   holdings?: string,
 ): Uint8Array {
@@ -302,7 +312,6 @@ function presenceOf(
     ],
     streams: ["logs"],
     state,
-    boot: crypto.randomUUID(),
     lease_ms: LEASE_MS,
     ...(holdings === undefined ? {} : { holdings }),
     ...options.presence,

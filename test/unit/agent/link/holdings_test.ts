@@ -39,11 +39,11 @@ Deno.test("holdings are retained, said anew when they change, and good after a g
   await eventually(() => presences[0]?.holdings === "v1");
   assert.deepEqual(said.map((one) => one.version), ["v1"]);
   late(); // nothing has changed
-  await eventually(() => presences.length === 2);
+  await eventually(() => presences.length >= 2);
   assert.equal(said.length, 1);
   version = "v2";
   late();
-  await eventually(() => presences[2]?.holdings === "v2");
+  await eventually(() => presences.at(-1)?.holdings === "v2");
   assert.deepEqual(said.map((one) => one.version), ["v1", "v2"]);
   orchestrator.command("holdings", { orchestrator: ORCHESTRATOR, days: ["2026-11-21"] });
   await eventually(() => days.length === 1);

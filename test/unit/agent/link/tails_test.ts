@@ -17,6 +17,7 @@ function host(different: Partial<TailsOptions> = {}) {
   const said: TailMessage[] = [];
   const opened: { request: LiveRequest; reader: LiveReader }[] = [];
   const seen = new Set<string>();
+  const hearers: (() => void)[] = [];
   let closed = 0;
   const tails = new Tails({
     labels: { host: "web-1" },
@@ -29,11 +30,23 @@ function host(different: Partial<TailsOptions> = {}) {
     },
     isKnown: (id) => seen.has(id),
     remember: (id) => void seen.add(id),
-    send: (_, message) => said.push(message) > 0,
+    send: (_, message) => {
+      said.push(message);
+      for (const hear of hearers.splice(0)) hear();
+      return true;
+    },
     now: Date.now,
     ...different,
   });
-  return { tails, said, opened, closed: () => closed };
+  /** Begins a tail; resolves as soon as that is said, before any time can have passed. */
+  const begun = async (asked: Awaited<ReturnType<typeof command>>) => {
+    const heard = new Promise<void>((resolve) => hearers.push(resolve));
+    const ended = tails.start(asked);
+    await heard;
+    assert.equal(said.at(-1)?.end, undefined);
+    return { ended };
+  };
+  return { tails, said, opened, begun, closed: () => closed };
 }
 
 async function command(different: { selector?: string; condition?: string; rate?: number } = {}) {
@@ -95,33 +108,34 @@ Deno.test("what was not signed for this host, or otherwise, is refused", async (
 });
 
 Deno.test("a tail lives while its asker says so, and ends when the agent does", async () => {
-  const { tails, said, closed } = host({ leaseMs: 100 });
+  const { tails, said, begun, closed } = host({ leaseMs: 100 });
   const asked = await command();
-  const startMs = performance.now();
-  const keeping = setInterval(() => tails.keep(asked.request), 20);
-  setTimeout(() => clearInterval(keeping), 200);
-  await tails.start(asked);
-  assert.ok(performance.now() - startMs >= 200);
+  const { ended } = await begun(asked);
+  let kept = 0;
+  const keeping = setInterval(() => { // for twice the lease
+    tails.keep(asked.request);
+    if (++kept === 10) clearInterval(keeping);
+  }, 20);
+  await ended;
+  assert.ok(kept >= 10, `${kept} times`);
   assert.equal(said.at(-1)?.end?.message, "The asker is silent");
   assert.equal(closed(), 1);
-  const again = tails.start(await command());
-  await eventually(() => said.at(-1)?.end === undefined);
+  const again = await begun(await command());
   tails.stop(new LogvendError("unavailable", "The agent is stopping"));
-  await again;
+  await again.ended;
   assert.equal(said.at(-1)?.end?.code, "unavailable");
 });
 
 Deno.test("a tail is joined for as long as it may last, and again when it was not cancelled", async () => {
   let nowMs = Date.now();
-  const { tails, said } = host({ leaseMs: 200, now: () => nowMs });
+  const { tails, said, begun } = host({ leaseMs: 50, now: () => nowMs });
   const asked = await command();
   nowMs += 11 * 3_600_000; // the signature has expired
   await tails.start(asked);
   assert.equal(said.at(-1)?.end?.message, "The asker is silent");
-  const again = tails.start(asked);
-  await eventually(() => said.at(-1)?.end === undefined);
+  const again = await begun(asked);
   tails.cancel(asked.request);
-  await again;
+  await again.ended;
   nowMs += 3_600_000 + 60_000; // whoever signed may have looked at the clock later
   await tails.start(asked);
   assert.match(said.at(-1)?.end?.message ?? "", /^expired/);

@@ -150,14 +150,14 @@ Deno.test("the catalog is printed like every answer, without a word of hosts' ro
 
 Deno.test("a partial answer names the missing and exits 75, or 0 where that is allowed", async () => {
   await using stack = new AsyncDisposableStack();
-  const { scene, env } = await operated(stack, { ackTimeout: "1s" });
+  const { scene, env } = await operated(stack, { ackTimeout: "3s" });
   await scene.agent({ host: "web-1", logs: logsWith([200]) });
   await scene.agent({ host: "web-2", script: silent });
   const partial = await logvend(["query", SQL, "-o", "csv"], env);
   assert.equal(partial.code, 75);
   assert.match(
     partial.stderr,
-    /^PARTIAL · 1\/2 hosts · .*\n {2}no ack {2}1 {2}web-2 {2}nothing within 1 s\nexit 75 unless --allow-partial · details: logvend queries q-\w{6}\n$/,
+    /^PARTIAL · 1\/2 hosts · .*\n {2}no ack {2}1 {2}web-2 {2}nothing within 3 s\nexit 75 unless --allow-partial · details: logvend queries q-\w{6}\n$/,
   );
   const id = partial.stderr.slice(-9).trim();
   const details = await logvend(["queries", id], env);

@@ -13,7 +13,7 @@ import { inSlices } from "../scripted_agent.ts";
 
 /** Of each of two hosts: together more than is held. */
 const ROWS = 60_000;
-const LIMITS = { rows_max: 10_000_000, bytes_max: 1e9, timeout_ms: 60_000 };
+const LIMITS = { rows_max: 10_000_000, bytes_max: 1e9, timeout_ms: 600_000 };
 const soon = () => AbortSignal.timeout(120_000);
 
 /** Rows of `logs` with every status from `first` on. */

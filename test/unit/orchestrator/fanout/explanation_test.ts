@@ -31,7 +31,7 @@ function failing(code: string, message: string, rule?: string): Script {
 }
 
 Deno.test("explain says which hosts would refuse, by which rule, and which did not say", async () => {
-  await using scene = await Scene.start({ ackTimeout: "1s" });
+  await using scene = await Scene.start({ ackTimeout: "2s" });
   const logs = logsWith([200]);
   let runs = 0;
   const agent = (host: string, explain?: Script) =>
@@ -53,11 +53,11 @@ Deno.test("explain says which hosts would refuse, by which rule, and which did n
     { host: "web-3", reason: "is not pinned here" },
   ]);
   assert.deepEqual(explained.unchecked, [
-    { host: "web-4", reason: "nothing within 1 s" },
+    { host: "web-4", reason: "nothing within 2 s" },
     { host: "web-5", reason: "Busy: 2 queries run" },
     { host: "web-6", reason: "went away while the query ran" },
     { host: "web-7", reason: "agent 0.1.0 cannot explain: upgrade it" },
-    { host: "web-8", reason: "no result within 3 s" },
+    { host: "web-8", reason: "no result within 6 s" },
   ]);
   await eventually(() => dumb.cancelled.length === 1 && slow.cancelled.length === 1);
   assert.equal(runs, 0);

@@ -40,8 +40,10 @@ Deno.test("what the answer would be by now is told while a host is at work, and 
     { name: "requests", type: "BIGINT" },
   ];
   const rows = [{ status: 200, requests: 2 }, { status: 404, requests: 1 }];
-  assert.deepEqual(seen, [
-    { type: "interim", columns, rows, answered: 1, asked: 2 },
-    '{"status":200,"requests":3}\n{"status":404,"requests":1}\n',
-  ]);
+  const answer = seen.pop();
+  assert.equal(answer, '{"status":200,"requests":3}\n{"status":404,"requests":1}\n');
+  assert.ok(seen.length > 0); // more than once, where the second host takes its time
+  for (const event of seen) {
+    assert.deepEqual(event, { type: "interim", columns, rows, answered: 1, asked: 2 });
+  }
 });

@@ -80,13 +80,14 @@ Deno.test("hosts that cannot tail are named; what comes twice is shown once; all
   stop.abort();
   await assert.rejects(ended, { name: "AbortError" });
   await eventually(() => good.cancelled.length === 1);
-  assert.deepEqual(told, [
+  const isLeftOut = (line: string) => line.startsWith("left out");
+  assert.equal(told.findLast(isLeftOut), "left out 8, 0"); // maybe 4 before
+  assert.deepEqual(told.filter((line) => !isLeftOut(line)), [
     "started 2",
     `old-1 refused: ${old}`,
     "web-3 refused: has no stream",
     "web-1: message 1",
     "web-1: message 2",
-    "left out 8, 0",
     "web-2 lost: went away",
   ]);
 });

@@ -7,6 +7,7 @@ import { PLAN_VERSION } from "../../../../queries/plan/planner.ts";
 import { Fleet } from "../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../orchestrator/state/database.ts";
 import { HostTable } from "../../../../orchestrator/state/hosts.ts";
+import { eventually } from "../../../harness/eventually.ts";
 
 const START_MS = Date.parse("2026-11-22T10:00:00Z");
 
@@ -80,7 +81,7 @@ Deno.test("a host without a heartbeat goes offline when its lease is over", asyn
   using scene = new Scene();
   scene.say(presence("web-1"));
   scene.nowMs += 20_000;
-  await until(() => scene.state("web-1").state === "offline");
+  await eventually(() => scene.state("web-1").state === "offline");
   assert.deepEqual(scene.state("web-1"), { state: "offline", seenMs: START_MS });
   assert.deepEqual(scene.gone, ["web-1"]);
 });
@@ -130,7 +131,7 @@ Deno.test("what a host holds is known while it is there, and after its goodbye",
   scene.say(presence("web-1", { holdings: "v3" }), { retainedMs: START_MS - 60_000 });
   assert.equal(held(), "v3");
   scene.nowMs += 20_000;
-  await until(() => held() === null); // its lease is over
+  await eventually(() => held() === null); // its lease is over
   scene.say(presence("web-1", { holdings: "v3" }));
   scene.restart();
   assert.equal(held(), null);
@@ -173,14 +174,6 @@ Deno.test("a presence that is malformed or speaks for another host changes nothi
   assert.deepEqual(scene.fleet.list(), []);
 });
 
-async function until(condition: () => boolean) {
-  const deadlineMs = Date.now() + 30_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadlineMs, "not within 30 s");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 Deno.test("a table has the columns of all hosts, wide enough for each", () => {
   using scene = new Scene();
   const tables = (host: string, columns: { name: string; type: string }[]) => {
@@ -219,7 +212,7 @@ Deno.test("a host is retired by name or after 7 days of silence, and comes back 
   scene.nowMs += 7 * 86_400_000;
   scene.restart();
   scene.say(presence("web-3"));
-  await until(() => retired("web-2") !== null);
+  await eventually(() => retired("web-2") !== null);
   assert.deepEqual(["web-1", "web-2", "web-3"].map(retired), [START_MS, scene.nowMs, null]);
   scene.say(presence("web-2"));
   assert.equal(retired("web-2"), null);
