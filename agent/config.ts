@@ -4,7 +4,6 @@ import { z } from "zod";
 import { DEFAULT_PREFIX } from "../protocol/wire/topics.ts";
 import { FleetName, HostName, Labels, RegionName } from "../protocol/names.ts";
 import { isPublicKey } from "../protocol/signing/signature.ts";
-import { LogvendError } from "../protocol/errors.ts";
 import { BrokerUrl, Bytes, Duration, readConfig } from "../protocol/config/config_file.ts";
 import { AgentArchive, archivePaths } from "../protocol/archive/archive_config.ts";
 import { loopback } from "../protocol/config/listen_address.ts";
@@ -109,36 +108,27 @@ export type AgentConfig = z.infer<typeof AgentConfig>;
  * Reads agent.yaml. `otherwise`: what to do where there is none.
  * @throws {LogvendError} bad_config, naming line, key, found and wanted
  */
-export async function readAgentConfig(
-  path: string,
-  otherwise = "give -c CONFIG",
-): Promise<AgentConfig> {
-  try {
-    return await readConfig(path, AgentConfig, {
-      environment: {
-        LOGVEND_HOST: ["host"],
-        LOGVEND_REGION: ["region"],
-        LOGVEND_BROKER: ["broker"],
-      },
-      paths: [
-        ["data_dir"],
-        ["geo", "database"],
-        ...archivePaths("archive"),
-        ["streams", "*", "files", "*"],
-        ["streams", "*", "redact", "*", "key", "file"],
-        ...WINDOW_PATHS,
-      ],
-    }, async (config) => [
-      ...geoProblems(config),
-      ...policyProblems(config),
-      ...indexProblems(config),
-      ...await ruleProblems(config),
-      ...await windowProblems(config),
-    ]);
-  } catch (error) {
-    if (!(error instanceof LogvendError && error.cause instanceof Deno.errors.NotFound)) {
-      throw error;
-    }
-    throw new LogvendError("bad_config", `${error.message}; ${otherwise}`, { cause: error });
-  }
+export async function readAgentConfig(path: string, otherwise?: string): Promise<AgentConfig> {
+  return await readConfig(path, AgentConfig, {
+    otherwise,
+    environment: {
+      LOGVEND_HOST: ["host"],
+      LOGVEND_REGION: ["region"],
+      LOGVEND_BROKER: ["broker"],
+    },
+    paths: [
+      ["data_dir"],
+      ["geo", "database"],
+      ...archivePaths("archive"),
+      ["streams", "*", "files", "*"],
+      ["streams", "*", "redact", "*", "key", "file"],
+      ...WINDOW_PATHS,
+    ],
+  }, async (config) => [
+    ...geoProblems(config),
+    ...policyProblems(config),
+    ...indexProblems(config),
+    ...await ruleProblems(config),
+    ...await windowProblems(config),
+  ]);
 }

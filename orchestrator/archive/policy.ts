@@ -22,7 +22,7 @@ const ENTRIES_DAYS = 30;
  * docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
  */
 export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
-  const base = prefix === "" ? "" : `${prefix}/`;
+  const base = prefix === "" ? "" : `${prefix.replaceAll("*", "${*}")}/`; // itself, not any text
   const arn = `arn:aws:s3:::${bucket}`;
   const regionFolder = `${base}stream=*/region=${region ?? "*"}/`;
   const own = chunksOf(`${arn}/${regionFolder}date=*/hour=*/${host ?? "*"}`);
@@ -42,7 +42,11 @@ export function agentPolicy({ bucket, prefix, region, host }: PolicyRequest) {
         Sid: "ReadRegion",
         Effect: "Allow",
         Action: "s3:GetObject",
-        Resource: [`${arn}/${regionFolder}*`, `${arn}/${base}catalog/*/${ofRegion}*`],
+        Resource: [
+          `${arn}/${regionFolder}*`,
+          `${arn}/${base}catalog/*/${ofRegion}/*`,
+          `${arn}/${base}catalog/leases/${ofRegion}.json`,
+        ],
       },
       {
         Sid: "ReadErasures", // what must not be archived again

@@ -4,6 +4,7 @@ import { parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
 import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { EXIT_CODES, LogvendError } from "../../protocol/errors.ts";
+import { HostName } from "../../protocol/names.ts";
 import { parseRange } from "../../protocol/range.ts";
 import { CHUNK_LABELS, labelsBeside, parseSelector } from "../../protocol/selector/selector.ts";
 import { counted, formatBytes } from "../../protocol/units.ts";
@@ -130,10 +131,18 @@ export async function policyCommand(
   if (place?.kind !== "s3") {
     throw new LogvendError("usage", `${url}: wanted s3://BUCKET/PREFIX; folders need no policy`);
   }
-  const request = { ...place, region: region ?? null, host: host ?? null };
+  const request = { ...place, region: named("region", region), host: named("host", host) };
   const both = { policy: agentPolicy(request), lifecycle: lifecycle(request) };
   const shown = only === "policy" ? both.policy : only === "lifecycle" ? both.lifecycle : both;
   await terminal.write(`${JSON.stringify(shown, null, 2)}\n`);
+}
+
+/** A policy takes `*` and `?` for any text: what is no name would be rights for others. */
+function named(option: "host" | "region", text: string | undefined): string | null {
+  const name = HostName.optional().safeParse(text);
+  if (name.success) return name.data ?? null;
+  const wanted = name.error.issues[0]?.message;
+  throw new LogvendError("usage", `--${option} ${text}: wanted one name, ${wanted}`);
 }
 
 /** The archives of a configuration. @throws {LogvendError} bad_config without any */

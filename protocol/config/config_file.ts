@@ -28,6 +28,8 @@ export interface ReadOptions {
   environment?: Readonly<Record<string, readonly string[]>>;
   /** Keys that hold paths, made absolute from the file's folder; `*` stands for every item. */
   paths?: readonly (readonly string[])[];
+  /** What to do where there is no such file. @default to give another one */
+  otherwise?: string | undefined;
 }
 
 /** What is wrong with a value that its schema lets through. */
@@ -52,7 +54,10 @@ export async function readConfig<T>(
   try {
     text = await Deno.readTextFile(path);
   } catch (cause) {
-    throw new LogvendError("bad_config", `Cannot read ${path}: ${reasonOf(cause)}`, { cause });
+    const { otherwise = "give -c CONFIG" } = options;
+    const hint = cause instanceof Deno.errors.NotFound ? `; ${otherwise}` : "";
+    const message = `Cannot read ${path}: ${reasonOf(cause)}${hint}`;
+    throw new LogvendError("bad_config", message, { cause });
   }
   const { config, file } = parse({ path, text, schema, options, env: Deno.env.toObject() });
   const issues = (await check(config)).map((problem) => ({

@@ -46,3 +46,26 @@ Deno.test("an agent's rights are for chunks of its own host: none of a host whos
     assert.equal(mayPut("web-1", entry(host)), false, host);
   }
 });
+
+Deno.test("an agent reads the catalog of its region: none of a region whose name begins alike", () => {
+  const mayGet = (key: string) =>
+    agentPolicy({ bucket: "acme", prefix: "logs", region: "eu", host: null }).Statement.some((
+      { Action, Resource },
+    ) =>
+      [Action].flat().includes("s3:GetObject") &&
+      [Resource].flat().some((pattern) => covers(pattern, `arn:aws:s3:::acme/logs/${key}`))
+    );
+  for (const kind of ["manifests", "entries", "changed"]) {
+    assert.ok(mayGet(`catalog/${kind}/region=eu/x`), kind);
+    assert.equal(mayGet(`catalog/${kind}/region=eu-west-1/x`), false, kind);
+  }
+  assert.ok(mayGet("catalog/leases/region=eu.json"));
+  assert.equal(mayGet("catalog/leases/region=eu-west-1.json"), false);
+});
+
+Deno.test("a star in a prefix is itself to IAM: no other prefix is meant", () => {
+  const request = { bucket: "acme", prefix: "a*b", region: "eu", host: "web-1" };
+  const text = JSON.stringify(agentPolicy(request));
+  assert.match(text, /acme\/a\$\{\*\}b\/stream=\*/);
+  assert.doesNotMatch(text, /a\*b/);
+});

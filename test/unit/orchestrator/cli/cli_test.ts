@@ -69,13 +69,16 @@ Deno.test("mistakes are one clear sentence and an exit code of their own", async
   await check(
     ["serve", "-c", "/nowhere.yaml"],
     78,
-    /^Cannot read \/nowhere\.yaml: no such file\n$/,
+    /^Cannot read \/nowhere\.yaml: no such file; give -c CONFIG\n$/,
   );
   await check(["init", `${config}/x`], 64, /^Cannot write .*: a folder of its path is a file\n$/);
   await check(["query", SQL], 64, /Queries are signed: name your key with --key or LOGVEND_KEY/);
   await check(["hosts", "--url", "http://127.0.0.1:1"], 69, /Cannot reach the orchestrator at/);
   await check(["library", "show", "total"], 64, /no query "total"; .* Did you mean totals\?$/m);
   await check(["quarry"], 64, /unknown command 'quarry'/);
+  const policy = ["archive", "policy", "s3://acme/logs"];
+  await check([...policy, "--host", "web-*"], 64, /^--host web-\*: wanted one name, letters/);
+  await check([...policy, "--region", "eu,us"], 64, /^--region eu,us: wanted one name, letters/);
 });
 
 Deno.test("query prints the rows, and on stderr what they cover", async () => {
