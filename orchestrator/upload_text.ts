@@ -1,8 +1,7 @@
 /** How a host's uploads go, in the words of one cell. Pure. */
 import { counted } from "../protocol/units.ts";
 import type { HostRecord } from "./api/events.ts";
-
-const DAY_MS = 86_400_000;
+import { clockText } from "./clock_text.ts";
 
 /** `ok`, `S3 403 since 01:12, 3 chunks wait`, `archived to 02:00`, or `-` without an archive. */
 export function uploadText({ state, archive }: HostRecord, nowMs: number): string {
@@ -17,10 +16,4 @@ export function uploadText({ state, archive }: HostRecord, nowMs: number): strin
   const since = failing_since === null ? "" : ` since ${clockText(failing_since, nowMs)}`;
   const verb = waiting_chunks === 1 ? "waits" : "wait";
   return `${failure}${since}, ${counted(waiting_chunks, "chunk")} ${verb}`;
-}
-
-/** UTC; with its date when that is not obvious. */
-function clockText(iso: string, nowMs: number): string {
-  const isRecent = Math.abs(nowMs - Date.parse(iso)) < DAY_MS;
-  return isRecent ? iso.slice(11, 16) : iso.slice(0, 16).replace("T", " ");
 }

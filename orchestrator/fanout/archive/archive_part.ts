@@ -1,5 +1,5 @@
 /** Which part of a question the archive answers, and what its answer covers. */
-import { endOf, hoursOf } from "../../../protocol/archive/archived_hours.ts";
+import { hoursOf } from "../../../protocol/archive/archived_hours.ts";
 import type { QueryClaims } from "../../../protocol/signing/claims.ts";
 import { HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
 import type { Presence } from "../../../protocol/wire/messages.ts";
@@ -18,10 +18,10 @@ import type { Fleet } from "../../fleet/fleet.ts";
 import type { Audience } from "../audience.ts";
 import type { HostAnswer } from "../collector.ts";
 import type { Absent, Archived, Missing } from "../coverage.ts";
-import { ARCHIVE_COMMAND, ArchiveWork, withArchive } from "./archive_work.ts";
+import { ARCHIVE_COMMAND, ArchiveWork } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
-import { absentHours, lackingHours } from "./hours.ts";
-import { reaches } from "./reach.ts";
+import { absentHours } from "./hours.ts";
+import { reaches, reachOf, withArchive } from "./reach.ts";
 
 /** An agent's share of what the archive answers: no host is through by it. */
 export interface ArchivedOutcome {
@@ -201,23 +201,15 @@ export class ArchivePart implements Disposable {
   /** A host that is away, with what the archive had of it; null: all that was asked. */
   private helped(missing: Missing): Missing | null {
     const { list: { hours, unread }, work: { result: { failed } }, options } = this;
-    const { read, nowMs, fleet, catalog } = options;
-    const known = fleet.get(missing.host);
+    const known = options.fleet.get(missing.host);
     const reason = failed.get(missing.host) ??
       unread.find(({ region }) => region === known?.presence.region)?.reason;
     if (reason !== undefined) return { ...missing, reason: `${missing.reason}  ${reason}` };
     const own = hours.filter(({ host }) => host === missing.host);
-    const untilMs = endOf(own);
-    const endMs = read.until === null ? nowMs : Math.min(nowMs, Date.parse(read.until));
-    const sealed = catalog.hours(missing.host, read);
-    const lacks = sealed === null ? [] : lackingHours(hoursOf(own), sealed);
-    const leftMs = known === undefined || known.holdings === null ? null : known.seenMs;
-    const saidMs = catalog.archivedToMs(missing.host, leftMs) ?? 0;
-    const isToEnd = Math.max(untilMs ?? 0, saidMs) >= endMs;
-    if (isToEnd && lacks.length === 0) return null;
-    if (untilMs === null) return missing;
-    const gapEndMs = isToEnd ? untilMs : Math.min(endMs, known?.seenMs ?? endMs);
-    return withArchive(missing, { untilMs, endMs: gapEndMs, lacks });
+    const reach = reachOf(options, known, { host: missing.host, own });
+    if (reach.isWhole) return null;
+    if (own.length === 0) return missing;
+    return withArchive(missing, reach, { seenMs: known?.seenMs ?? null, nowMs: options.nowMs });
   }
 
   /** Hosts that are asked for by name, and that neither the fleet knows nor the archive. */

@@ -9,8 +9,7 @@ import type { ArchivePiece } from "../../../protocol/archive/archive_piece.ts";
 import { chunksIn } from "../../../protocol/archive/archived_hours.ts";
 import type { ChunkRoom, ChunkShare } from "../../../protocol/archive/chunk_room.ts";
 import type { HourRun } from "../../../protocol/archive/archived_hours.ts";
-import type { HourSpan } from "../../../protocol/wire/hour_spans.ts";
-import { BUSY_RULE, HOUR_SPANS_MAX } from "../../../protocol/wire/messages.ts";
+import { BUSY_RULE } from "../../../protocol/wire/messages.ts";
 import type { HostCoverage, WireError } from "../../../protocol/wire/messages.ts";
 import { fromWireError } from "../../../protocol/wire/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
@@ -19,8 +18,6 @@ import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
 import { unreadText } from "../coverage.ts";
-import type { Missing } from "../coverage.ts";
-import { spansText } from "./hours.ts";
 import { cutPieces, placed } from "./pieces.ts";
 import type { Piece, PlacedChunk } from "./pieces.ts";
 import { BUSY_REST_MS, FINAL_CODES, PieceRunner } from "./piece_runner.ts";
@@ -333,20 +330,4 @@ function progressOf(chunks: readonly PlacedChunk[]): ArchiveProgress {
 function addDone(done: ArchiveProgress, chunks: readonly PlacedChunk[]) {
   done.chunks += chunks.length;
   done.bytes += chunks.reduce((sum, { readBytes }) => sum + readBytes, 0);
-}
-
-/** What is said of a host that is away, once its archived chunks are in the answer. */
-export function withArchive(
-  missing: Missing,
-  { untilMs, endMs, lacks }: { untilMs: number; endMs: number; lacks: readonly HourSpan[] },
-): Missing {
-  const [until, end] = [untilMs, endMs].map((ms) => new Date(ms).toISOString().slice(11, 16));
-  const gap = endMs > untilMs ? `, gap ${until}-${end}` : "";
-  const lacking = lacks.length === 0 ? "" : `, lacks ${spansText(lacks)}`;
-  return {
-    ...missing,
-    reason: `${missing.reason}  archive used to ${until}${gap}${lacking}`,
-    archived_until: new Date(untilMs).toISOString(),
-    ...(lacks.length === 0 ? {} : { archive_lacks: lacks.slice(0, HOUR_SPANS_MAX) }),
-  };
 }

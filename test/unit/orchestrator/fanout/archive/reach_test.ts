@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reaches } from "../../../../../orchestrator/fanout/archive/reach.ts";
+import { reaches, reachOf, withArchive } from "../../../../../orchestrator/fanout/archive/reach.ts";
 import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
 import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
 import { openDatabase } from "../../../../../orchestrator/state/database.ts";
@@ -65,7 +65,7 @@ async function scene() {
       list: { chunks: [], hours, looked: 0, unread: [] },
     });
   const owned = stack.move();
-  return { say, ask, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { say, ask, fleet, catalog, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 Deno.test("an hour that is not archived yet is told, and no range that is archived to its end", async () => {
@@ -100,4 +100,36 @@ Deno.test("hosts of which nothing is archived, and hosts that nobody knows, are 
   world.say("web-2", [], null);
   world.say("web-1", [19], null);
   assert.deepEqual(world.ask([run("web-1", 19, 20)], { since: 10, until: 20 }), []);
+});
+
+Deno.test("a host that left with a goodbye is archived up to it; days ago are told with their date", async () => {
+  await using world = await scene();
+  world.say("web-1", [17, 18, 19], null);
+  const [seenMs, own] = [NOW_MS - 60_000, [run("web-1", 17, 20)]];
+  const known = world.fleet.get("web-1");
+  assert.ok(known !== undefined);
+  const missing = { host: "web-1", kind: "offline" as const, reason: "silent" };
+  const said = (own: HourRun[], { isCutOff = false, nowMs = NOW_MS } = {}) => {
+    const holdings = isCutOff ? null : known.holdings;
+    const read = { tables: ["logs"], since: null, until: null };
+    const host = { ...known, state: "offline" as const, seenMs, holdings };
+    const reach = reachOf({ ...world, read, nowMs }, host, { host: "web-1", own });
+    return withArchive(missing, reach, { seenMs, nowMs });
+  };
+  const archived = { archived_until: new Date(seenMs).toISOString() };
+  assert.deepEqual(said(own), {
+    ...{ ...missing, ...archived, reason: "silent  archive used to 20:09" },
+  });
+  const cutOff = said(own, { isCutOff: true });
+  assert.equal(cutOff.reason, "silent  archive used to 20:00, gap 20:00-20:09");
+  assert.equal(cutOff.archived_until, at(20));
+  const later = { isCutOff: true, nowMs: NOW_MS + 3 * 86_400_000 };
+  assert.equal(
+    said(own, later).reason,
+    "silent  archive used to 2026-11-22 20:00, gap 2026-11-22 20:00-2026-11-22 20:09",
+  );
+  assert.equal(
+    said([run("web-1", 17, 18), run("web-1", 19, 20)]).reason,
+    "silent  archive used to 20:09, lacks 2026-11-22 18:00-19:00",
+  );
 });
