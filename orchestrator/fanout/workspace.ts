@@ -56,8 +56,10 @@ const CLOSE_DELAY_MS = 15;
 export class WorkspacePool implements AsyncDisposable {
   private opened = 0;
   private next: Promise<Workspace> | null = null;
-  private closed = false;
-  private readonly closing = new Set<Promise<void>>();
+  private isEnding = false;
+  /** Taken, and not closed yet. */
+  private taken = 0;
+  private readonly allClosed = Promise.withResolvers<void>();
 
   /** @param path of the folder that workspaces have theirs in */
   constructor(private readonly path: string) {
@@ -68,27 +70,37 @@ export class WorkspacePool implements AsyncDisposable {
   async take(): Promise<Workspace> {
     const workspace = this.next ?? this.open();
     this.next = null;
-    return await workspace;
+    this.taken++;
+    try {
+      return await workspace;
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   /** Closes a workspace in the background, and opens the next query's. */
   giveBack(workspace: Workspace): void {
-    const closed = new Promise((resolve) => setTimeout(resolve, CLOSE_DELAY_MS))
+    new Promise((resolve) => setTimeout(resolve, CLOSE_DELAY_MS))
       .then(() => workspace[Symbol.asyncDispose]())
+      .catch((error) => {
+        getLogger(["orchestrator", "fanout"]).warning("Cannot tidy up after a query: {error}", {
+          error: messageOf(error),
+        });
+      })
       .finally(() => {
-        this.closing.delete(closed);
+        this.leave();
         this.refill();
       });
-    this.closing.add(closed);
-    closed.catch((error) => {
-      getLogger(["orchestrator", "fanout"]).warning("Cannot tidy up after a query: {error}", {
-        error: messageOf(error),
-      });
-    });
+  }
+
+  private leave() {
+    this.taken--;
+    if (this.isEnding && this.taken === 0) this.allClosed.resolve();
   }
 
   private refill() {
-    if (this.closed || this.next !== null) return;
+    if (this.isEnding || this.next !== null) return;
     this.next = this.open();
     this.next.catch(() => {}); // thrown to whoever takes it
   }
@@ -97,9 +109,10 @@ export class WorkspacePool implements AsyncDisposable {
     return Workspace.open(join(this.path, String(this.opened++)));
   }
 
+  /** Waits for those that are taken: an answer's end is sent before its workspace is given back. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.closed = true;
-    await Promise.allSettled(this.closing);
+    this.isEnding = true;
+    if (this.taken > 0) await this.allClosed.promise;
     await (await this.next)?.[Symbol.asyncDispose]();
   }
 }

@@ -1,6 +1,8 @@
 /** workspace.ts: one answer's DuckDB and folder, closed to everything else. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Workspace, WorkspacePool } from "../../../../orchestrator/fanout/workspace.ts";
+import { eventually } from "../../../harness/eventually.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
 
 Deno.test("SQL in a workspace reaches its own folder and nothing beside it", async () => {
@@ -36,6 +38,24 @@ Deno.test("nobody gets the workspace of another", async () => {
   const taken = await Promise.all([pool.take(), pool.take(), pool.take()]);
   assert.equal(new Set(taken.map((workspace) => workspace.folder())).size, 3);
   for (const workspace of taken) pool.giveBack(workspace);
+});
+
+Deno.test("a pool that ends waits for what is taken, and closes that too", async () => {
+  await using folder = await TempFolder.make();
+  const pool = new WorkspacePool(folder.path);
+  const [workspace, other] = await Promise.all([pool.take(), pool.take()]);
+  await Deno.writeTextFile(join(workspace.folder(), "a"), "");
+  pool.giveBack(other);
+  let hasEnded = false;
+  const ending = pool[Symbol.asyncDispose]().then(() => hasEnded = true);
+  const isClosed = () => other.engine.run("SELECT 1").then(() => false, () => true);
+  await eventually(isClosed);
+  await workspace.engine.run("SELECT 1");
+  assert.equal(hasEnded, false);
+  pool.giveBack(workspace);
+  await ending;
+  await assert.rejects(workspace.engine.run("SELECT 1"));
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
 });
 
 Deno.test("a merge that is larger than its memory spills, and leaves nothing behind", async () => {
