@@ -10,7 +10,7 @@ import { LIBRARY_NAMES, libraryQuery } from "../../queries/library/library.ts";
 import { filledSql } from "../../queries/library/parameters.ts";
 import { exportTable } from "../../queries/transfer/export.ts";
 import { eventually } from "../harness/eventually.ts";
-import { TestFleet } from "../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../harness/fleet.ts";
 import { combinedLine, manyLines } from "../harness/lines.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { writeLogs } from "../unit/agent/query/logs.ts";
@@ -107,7 +107,11 @@ async function benchWorker() {
 
 /** A real agent with its worker, after work. */
 async function benchMemory() {
-  await using fleet = await TestFleet.start({ hosts: { [HOST]: "eu-west-1" }, broker: "embedded" });
+  await using fleet = await TestFleet.start({
+    hosts: { [HOST]: "eu-west-1" },
+    broker: "embedded",
+    nice: PRODUCT_NICE,
+  });
   await Deno.writeTextFile(fleet.logFile(HOST), manyLines(combinedLine, 0, LINES));
   const count = "SELECT count(*) AS n FROM logs";
   await eventually(async () => (await fleet.query(count)).answer.rows[0]?.n === LINES);

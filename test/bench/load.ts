@@ -7,7 +7,7 @@ import { formatLine } from "../../orchestrator/generate/lines.ts";
 import { createRandom } from "../../orchestrator/generate/random.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { formatBytes } from "../../protocol/units.ts";
-import { TestFleet } from "../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../harness/fleet.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
 import { quantile, spread } from "./figures.ts";
 import { HelperWatch, memoryOf } from "./process.ts";
@@ -27,7 +27,11 @@ const ASK_AGAIN_MS = 50;
 const ASKED_MS = 60_000;
 
 export async function benchLoad(): Promise<void> {
-  await using fleet = await TestFleet.start({ hosts: { [HOST]: "eu-west-1" }, broker: "embedded" });
+  await using fleet = await TestFleet.start({
+    hosts: { [HOST]: "eu-west-1" },
+    broker: "embedded",
+    nice: PRODUCT_NICE,
+  });
   await useDefaults(fleet);
   const asker = await HttpAsker.of(fleet);
   await asker.ask("SELECT count(*) AS n FROM logs");

@@ -25,7 +25,7 @@ const SQL = `SELECT host, region, status, count(*) AS n, sum(body_bytes_sent)::B
     max(line) AS l FROM logs GROUP BY 1, 2, 3 ORDER BY 1, 3`;
 
 async function scene() {
-  const more = "archive: { url: 'file:$FOLDER/archive' }";
+  const more = "archive: { url: 'file:$FOLDER/archive', every: $QUIET }";
   const fleet = await TestFleet.start({ hosts: HOSTS, broker: "embedded", more });
   const files = new Map<string, string[]>();
   for (const [host, region] of Object.entries(HOSTS)) {

@@ -2,11 +2,16 @@
 import assert from "node:assert/strict";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
 import { eventually } from "../harness/eventually.ts";
-import { combinedLine, manyLines } from "../harness/lines.ts";
+import { combinedLineAt } from "../harness/lines.ts";
 import { freePort } from "../harness/ports.ts";
 import { ourProgram, startProgram } from "../harness/program.ts";
+import { quietEvery } from "../harness/quiet_archive.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { archivedLines } from "../archive/scene.ts";
+
+/** Lines of one second. */
+const linesAt = (atMs: number) =>
+  Array.from({ length: 100 }, (_, i) => combinedLineAt(atMs, i)).join("");
 
 Deno.test("an agent's metrics say what waits for the archive; at its end it archives all", async () => {
   await using folder = await TempFolder.make();
@@ -18,15 +23,15 @@ region: eu
 data_dir: ./data
 flush_every: 200ms
 seal_after: 100ms
-drain_timeout: 30s
+drain_timeout: 10m
 http: 127.0.0.1:${port}
-archive: { url: "file:./archive" }
+archive: { url: "file:./archive", every: ${quietEvery(["web-1"])} }
 streams: [ { name: logs, files: [ ./access.log ] } ]
 `,
   );
-  const now = manyLines(combinedLine, 0, 100);
-  const past = now.replaceAll(/\[[^\]]*\]/g, "[20/Nov/2026:10:00:00 +0000]");
-  await folder.write("access.log", past + now);
+  const past = linesAt(Date.parse("2026-11-20T10:00:00Z"));
+  const open = linesAt(Date.now() + 1_800_000); // of an hour that is not over, whenever this is
+  await folder.write("access.log", past + open);
   const args = ourProgram("agent/main.ts", "run", "-c", config);
   await using agent = startProgram({ args });
   await agent.waitForLine(/Agent .* reads/);
@@ -42,6 +47,6 @@ streams: [ { name: logs, files: [ ./access.log ] } ]
   assert.equal(code, 0, stderr);
   assert.match(stderr, /Archived .*2 chunks/);
   await using objects = new FolderStore(folder.join("archive"));
-  const written = (past + now).trimEnd().split("\n").sort();
+  const written = (past + open).trimEnd().split("\n").sort();
   assert.deepEqual((await archivedLines(objects)).sort(), written);
 });

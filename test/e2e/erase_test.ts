@@ -27,7 +27,8 @@ async function makeFleet(trusts = true) {
     hosts: { "web-1": "eu", "web-2": "eu" },
     broker: "embedded",
     format: "combined",
-    more: `${trust}seal_after: 500ms\ndrain_timeout: 20s\narchive: { url: 'file:$FOLDER/archive' }`,
+    more:
+      `${trust}seal_after: 500ms\ndrain_timeout: 10m\narchive: { url: 'file:$FOLDER/archive', every: $QUIET }`,
     orchestrator: `${trust}archives: [ { url: 'file:$FOLDER/archive' } ]`,
   });
   for (const host of ["web-1", "web-2"]) {
@@ -47,7 +48,7 @@ async function erase(
   const terminal = new CapturedTerminal();
   terminal.typed = typed;
   const config = fleet.path("orchestrator.yaml");
-  const given = { config, stream: "logs", wait: "20s", key: fleet.env.LOGVEND_KEY, ...options };
+  const given = { config, stream: "logs", wait: "2m", key: fleet.env.LOGVEND_KEY, ...options };
   const client = new ApiClient(fleet.url);
   const code = await eraseCommand({ options: given, client, terminal });
   return { code, text: terminal.stderr, printed: terminal.stdout };
@@ -129,7 +130,7 @@ region: eu
 data_dir: ./data
 trust_erase: [ "${publicKey}" ]
 flush_every: 200ms
-drain_timeout: 30s
+drain_timeout: 10m
 archive: { url: "file:./archive" }
 streams: [ { name: logs, format: combined, files: [ ./access.log ] } ]
 `,

@@ -12,7 +12,7 @@ const SQL = "SELECT host, max(remote_addr) AS a, mad(status) AS d FROM logs GROU
 const ASKED = ["--since", "2026-11-22T19:00:00Z", "--until", "2026-11-22T20:00:00Z"];
 
 async function begin() {
-  const more = "archive: { url: 'file:$FOLDER/archive' }\ntrust_erase: [ \"$KEY\" ]";
+  const more = "archive: { url: 'file:$FOLDER/archive', every: $QUIET }\ntrust_erase: [ \"$KEY\" ]";
   const fleet = await TestFleet.start({
     ...{ hosts: { "web-1": "eu" }, broker: "embedded", more },
     orchestrator: "trust_erase: [ \"$KEY\" ]\narchives: [ { url: 'file:$FOLDER/archive' } ]",

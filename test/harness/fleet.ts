@@ -11,6 +11,7 @@ import { startMosquitto } from "./mosquitto.ts";
 import { freePorts } from "./ports.ts";
 import { ourProgram, runProgram, startProgram } from "./program.ts";
 import type { Ended, Program } from "./program.ts";
+import { quietEvery } from "./quiet_archive.ts";
 import { TempFolder } from "./temp_folder.ts";
 
 export interface FleetOptions {
@@ -25,13 +26,19 @@ export interface FleetOptions {
   dataDir?: (host: string) => string;
   /**
    * Further lines of an agent's configuration, or every one's; `$FOLDER` is the fleet's own folder,
-   * `$KEY` the operator's public key.
+   * `$KEY` the operator's public key, `$QUIET` how often an archive is sent to that is not to be
+   * within the test.
    */
   more?: string | ((host: string) => string);
   /** The same of the orchestrator's. */
   orchestrator?: string;
-  /** How long is waited for silent hosts; others have it too, on a busy machine. @default 10s */
+  /** How long is waited for silent hosts; others have it too, on a busy machine. @default 1m */
   ackTimeout?: string;
+  /**
+   * Of the processes that answer queries: with those of the product they stand still while ten others
+   * compute. @default 0
+   */
+  nice?: number;
 }
 
 /** What `query -o json` prints. */
@@ -54,6 +61,12 @@ export interface JsonAnswer {
   query_id: string;
   elapsed_ms: number;
 }
+
+/** On a machine with ten times the work. */
+const QUERY_TIMEOUT = "3m";
+
+/** For benches: what an agent has that is told nothing else. */
+export const PRODUCT_NICE = 10;
 
 interface FleetParts {
   folder: TempFolder;
@@ -88,7 +101,7 @@ export class TestFleet implements AsyncDisposable {
 broker: ${broker === "embedded" ? "embedded" : brokerUrl}
 broker_listen: 127.0.0.1:${brokerPort}
 data_dir: ./orchestrator
-ack_timeout: ${options.ackTimeout ?? "10s"}
+ack_timeout: ${options.ackTimeout ?? "1m"}
 trust: [ "${publicKey}" ]
 ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 `,
@@ -96,6 +109,7 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
     const server = { program: await serve(config) };
     stack.defer(() => server.program[Symbol.asyncDispose]());
     const url = `http://127.0.0.1:${httpPort}`;
+    const quiet = quietEvery(Object.keys(hosts));
     const fleet = new TestFleet({
       folder,
       stack: stack.move(),
@@ -110,7 +124,8 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
         region,
         stream: [`format: ${format}`, ...logs === undefined ? [] : [logs]].join(", "),
         dataDir: dataDir?.(host) ?? `./${host}/data`,
-        more: typeof more === "string" ? more : more(host),
+        nice: options.nice ?? 0,
+        more: (typeof more === "string" ? more : more(host)).replaceAll("$QUIET", quiet),
       });
       fleet.startAgent(host);
     }
@@ -231,7 +246,7 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
    */
   async query(sql: string, ...flags: string[]): Promise<{ code: number; answer: JsonAnswer }> {
     const parsed = addQuestionOptions(new Command()).option("--allow-partial")
-      .exitOverride().parse(flags, { from: "user" });
+      .exitOverride().parse(["--timeout", QUERY_TIMEOUT, ...flags], { from: "user" });
     const terminal = new CapturedTerminal();
     const code = await queryCommand({
       sql,
@@ -254,9 +269,9 @@ ${orchestrator.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicK
 
   private async configure(
     host: string,
-    settings: Record<"region" | "stream" | "dataDir" | "more", string>,
+    settings: Record<"region" | "stream" | "dataDir" | "more", string> & { nice: number },
   ) {
-    const { region, stream, dataDir, more } = settings;
+    const { region, stream, dataDir, more, nice } = settings;
     const { folder, publicKey, brokerUrl } = this.parts;
     await Deno.mkdir(folder.join(host), { recursive: true });
     await folder.write(
@@ -268,6 +283,7 @@ data_dir: ${dataDir}
 broker: ${brokerUrl}
 trust: [ "${publicKey}" ]
 flush_every: 500ms
+limits: { nice: ${nice} }
 ${more.replaceAll("$FOLDER", folder.join("")).replaceAll("$KEY", publicKey)}
 streams:
   - { name: logs, ${stream}, files: [ ./${host}/access.log* ] }

@@ -1,10 +1,13 @@
 /** The harness itself: programs, ports, folders, waits, Mosquitto. */
 import assert from "node:assert/strict";
 import { connectAsync } from "mqtt";
+import { nextMoment } from "../../agent/archive/schedule.ts";
+import { parseDurationMs } from "../../protocol/units.ts";
 import { eventually } from "./eventually.ts";
 import { MOSQUITTO_IS_MISSING, startMosquitto } from "./mosquitto.ts";
 import { freePort, freePorts } from "./ports.ts";
 import { runProgram, startProgram } from "./program.ts";
+import { quietEvery } from "./quiet_archive.ts";
 import { TempFolder } from "./temp_folder.ts";
 
 const script = (code: string) => ({ args: ["eval", "--no-lock", "--quiet", code] });
@@ -62,6 +65,16 @@ Deno.test("no process is given a port that another one has, and the system gives
   const range = await Deno.readTextFile("/proc/sys/net/ipv4/ip_local_port_range");
   assert.ok(Math.max(...all) < Number(range.split("\t")[0]), range);
   assert.equal(new Set(freePorts(39)).size, 39); // those of before are free by now
+});
+
+Deno.test("no host sends to its archive within half an hour of any moment", () => {
+  const hosts = ["web-1", "web-2", "web-3"];
+  const names = hosts.flatMap((host) => [host, `${host} catalog`]);
+  for (let nowMs = Date.UTC(2026, 0, 1), i = 0; i < 2_000; i++, nowMs += 47_000) {
+    const everyMs = parseDurationMs(quietEvery(hosts, nowMs), "every");
+    const waitsMs = names.map((name) => nextMoment(name, everyMs, nowMs) - nowMs);
+    assert.ok(Math.min(...waitsMs) >= 1_800_000, `${new Date(nowMs).toISOString()}: ${waitsMs}`);
+  }
 });
 
 Deno.test("a temporary folder is gone after its block", async () => {

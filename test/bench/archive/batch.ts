@@ -5,7 +5,7 @@ import { startCeph } from "../../harness/ceph/cluster.ts";
 import type { Ceph } from "../../harness/ceph/cluster.ts";
 import { ensureCeph } from "../../harness/ceph/root.ts";
 import { FaultProxy } from "../../harness/fault_proxy.ts";
-import { TestFleet } from "../../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../../harness/fleet.ts";
 import { makeBucket } from "../../harness/s3.ts";
 import type { Bucket } from "../../harness/s3.ts";
 import { TempFolder } from "../../harness/temp_folder.ts";
@@ -34,7 +34,7 @@ export async function benchBatch(): Promise<void> {
   await using store = await bucket.open();
   await putAll(store, files);
   const hosts = Object.fromEntries(AGENTS.map((agent) => [agent, "eu"]));
-  await using fleet = await TestFleet.start({ hosts, broker: "embedded" });
+  await using fleet = await TestFleet.start({ hosts, broker: "embedded", nice: PRODUCT_NICE });
   await using stack = new AsyncDisposableStack();
   for (const agent of AGENTS) {
     await configure(fleet, agent, bucket, stack.use(lineTo(ceph)).endpoint);

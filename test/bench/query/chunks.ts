@@ -3,7 +3,7 @@
  * the same files with as many threads, and beside `grep -c` on the log itself; and five hosts that
  * have them together.
  */
-import { TestFleet } from "../../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../../harness/fleet.ts";
 import { ACCESS } from "../../../protocol/schema/streams.ts";
 import { tableSelect } from "../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../queries/duckdb/engine.ts";
@@ -42,6 +42,7 @@ async function benchOne() {
   await using fleet = await TestFleet.start({
     hosts: { "web-1": "eu-west-1" },
     broker: "embedded",
+    nice: PRODUCT_NICE,
   });
   const log = fleet.path("web-1", "corpus.log");
   await writeCorpus(log, LINES);
@@ -90,7 +91,7 @@ async function benchOne() {
 async function benchFive() {
   const names = Array.from({ length: 5 }, (_, i) => `web-${i + 1}`);
   const hosts = Object.fromEntries(names.map((name) => [name, "eu-west-1"]));
-  await using fleet = await TestFleet.start({ hosts, broker: "mosquitto" });
+  await using fleet = await TestFleet.start({ hosts, broker: "mosquitto", nice: PRODUCT_NICE });
   const log = fleet.path("web-1", "corpus.log");
   await writeCorpus(log, LINES / names.length);
   for (const name of names) await importInto(fleet, name, log);

@@ -2,7 +2,7 @@
  * Five million rows of five hosts to a file: how long it takes, what memory each kind of process has
  * at its highest, and what a small query takes meanwhile, beside what it takes before.
  */
-import { TestFleet } from "../../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../../harness/fleet.ts";
 import { ourProgram } from "../../harness/program.ts";
 import { writeCorpus } from "../corpus.ts";
 import { quantile } from "../figures.ts";
@@ -33,7 +33,7 @@ const KINDS: Readonly<Record<string, string>> = {
 export async function benchExports(): Promise<void> {
   const names = Array.from({ length: HOSTS }, (_, i) => `web-${i + 1}`);
   const hosts = Object.fromEntries(names.map((name) => [name, "eu-west-1"]));
-  await using fleet = await TestFleet.start({ hosts, broker: "mosquitto" });
+  await using fleet = await TestFleet.start({ hosts, broker: "mosquitto", nice: PRODUCT_NICE });
   const log = fleet.path("web-1", "corpus.log");
   await writeCorpus(log, LINES_PER_HOST);
   for (const name of names) await importInto(fleet, name, log);

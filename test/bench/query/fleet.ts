@@ -4,7 +4,7 @@
  * report it on the wire; the rest of the answer's time is overhead.
  */
 import { eventually } from "../../harness/eventually.ts";
-import { TestFleet } from "../../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../../harness/fleet.ts";
 import { combinedLine, manyLines } from "../../harness/lines.ts";
 import { HttpAsker } from "./asker.ts";
 import { Observer } from "../../harness/observer.ts";
@@ -28,7 +28,7 @@ export async function benchFleets(): Promise<void> {
 }
 
 async function benchHosts(hosts: Readonly<Record<string, string>>) {
-  await using fleet = await TestFleet.start({ hosts, broker: "embedded" });
+  await using fleet = await TestFleet.start({ hosts, broker: "embedded", nice: PRODUCT_NICE });
   for (const host of Object.keys(hosts)) {
     await Deno.writeTextFile(fleet.logFile(host), manyLines(combinedLine, 0, LINES_PER_HOST));
   }

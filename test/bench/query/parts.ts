@@ -1,6 +1,6 @@
 /** A host whose hour is still being written: rows in memory, and many small parts on the disk. */
 import { eventually } from "../../harness/eventually.ts";
-import { TestFleet } from "../../harness/fleet.ts";
+import { PRODUCT_NICE, TestFleet } from "../../harness/fleet.ts";
 import { combinedLine, manyLines } from "../../harness/lines.ts";
 import { parquetFiles } from "../../unit/agent/store/scene.ts";
 import { HttpAsker } from "./asker.ts";
@@ -13,7 +13,11 @@ const LINES_PER_PART = 1_000;
 const OPS = "SELECT status, count(*) AS n FROM logs WHERE host = 'web-1' GROUP BY 1";
 
 export async function benchParts(): Promise<void> {
-  await using fleet = await TestFleet.start({ hosts: { [HOST]: "eu-west-1" }, broker: "embedded" });
+  await using fleet = await TestFleet.start({
+    hosts: { [HOST]: "eu-west-1" },
+    broker: "embedded",
+    nice: PRODUCT_NICE,
+  });
   await flushEvery(fleet, "100ms");
   await using observer = await Observer.of(fleet.brokerUrl);
   const asker = await HttpAsker.of(fleet);
