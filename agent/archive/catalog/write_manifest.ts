@@ -3,8 +3,8 @@ import { crc32 } from "node:zlib";
 import { dayCounts } from "../../../protocol/archive/archived_hours.ts";
 import { identifier, literal } from "../../../protocol/schema/table_sql.ts";
 import { Engine, textsOf } from "../../../queries/duckdb/engine.ts";
-import { FILE, footerBytes, readFooter } from "../../store/sealing/parquet/footer.ts";
-import { structs, text } from "../../store/sealing/parquet/thrift.ts";
+import { FILE, footerBytes, readFooter } from "../../../queries/parquet/footer.ts";
+import { structs, text } from "../../../queries/parquet/thrift.ts";
 import {
   packSlice,
   sliceBits,

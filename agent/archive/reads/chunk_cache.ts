@@ -28,7 +28,7 @@ import { checkPlace } from "../../../queries/chunk/check_place.ts";
 import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
 import { chooseRowGroups, rangesOf, storedValues } from "../../../queries/chunk/choose.ts";
 import type { Want } from "../../../queries/chunk/choose.ts";
-import { cutFooter } from "./cut_footer.ts";
+import { cutFooter } from "../../../queries/chunk/cut_footer.ts";
 import { readFooter } from "../../../queries/chunk/footer.ts";
 import type { Footer, RangeReader, RowGroup } from "../../../queries/chunk/footer.ts";
 import { missingFrom, requestsFor, totalBytes, unite } from "../../../protocol/archive/ranges.ts";

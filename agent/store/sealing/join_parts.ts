@@ -4,11 +4,11 @@ import { parquetFiles } from "../../../protocol/schema/table_sql.ts";
 import { sameColumns } from "../../../queries/columns.ts";
 import type { Engine } from "../../../queries/duckdb/engine.ts";
 import { METADATA_KEY } from "../files/file_metadata.ts";
-import { FILE, readFooter, rowGroupsFacts } from "./parquet/footer.ts";
-import type { Footer } from "./parquet/footer.ts";
-import { joinFiles } from "./parquet/join.ts";
-import type { Joined, JoinedSource } from "./parquet/join.ts";
-import { writeStruct } from "./parquet/thrift.ts";
+import { FILE, readFooter, rowGroupsFacts } from "../../../queries/parquet/footer.ts";
+import type { Footer } from "../../../queries/parquet/footer.ts";
+import { joinFiles } from "./join_files.ts";
+import type { Joined, JoinedSource } from "./join_files.ts";
+import { writeStruct } from "../../../queries/parquet/thrift.ts";
 
 /** Row groups of fewer rows are worth merging: chunks of them would be some hundredths larger. */
 const ROWS_MIN = 150_000;

@@ -7,15 +7,15 @@ import { Policy } from "../../../../agent/policy/policy_config.ts";
 import { answerQuery } from "../../../../agent/query/answer_query.ts";
 import type { FleetParts } from "../../../../agent/query/answer_query.ts";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
-import { FILE, footerBytes } from "../../../../agent/store/sealing/parquet/footer.ts";
+import { FILE, footerBytes } from "../../../../queries/parquet/footer.ts";
 import {
   i64,
   numberIn,
   readStruct,
   structIn,
   structsIn,
-} from "../../../../agent/store/sealing/parquet/thrift.ts";
-import type { ThriftStruct } from "../../../../agent/store/sealing/parquet/thrift.ts";
+} from "../../../../queries/parquet/thrift.ts";
+import type { ThriftStruct } from "../../../../queries/parquet/thrift.ts";
 import { FolderStore } from "../../../../protocol/archive/folder_store.ts";
 import { chunkPath } from "../../../../protocol/chunk/chunk_path.ts";
 import { SCHEMA_VERSION } from "../../../../protocol/schema/streams.ts";

@@ -1,9 +1,9 @@
 /** Makes one Parquet file of several: their row groups are copied as they are. */
 import { createHash } from "node:crypto";
-import { FILE, footerBytes, MAGIC, movedRowGroups } from "./footer.ts";
-import type { Footer } from "./footer.ts";
-import { i64, numberIn, structs, text } from "./thrift.ts";
-import type { ThriftStruct } from "./thrift.ts";
+import { FILE, footerBytes, MAGIC, movedRowGroups } from "../../../queries/parquet/footer.ts";
+import type { Footer } from "../../../queries/parquet/footer.ts";
+import { i64, numberIn, structs, text } from "../../../queries/parquet/thrift.ts";
+import type { ThriftStruct } from "../../../queries/parquet/thrift.ts";
 
 const BLOCK_BYTES = 2 ** 20;
 

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { fc } from "../../../../../harness/properties.ts";
-import { readStruct, writeStruct } from "../../../../../../agent/store/sealing/parquet/thrift.ts";
-import type {
-  ThriftStruct,
-  ThriftValue,
-} from "../../../../../../agent/store/sealing/parquet/thrift.ts";
+import { fc } from "../../../harness/properties.ts";
+import { readStruct, writeStruct } from "../../../../queries/parquet/thrift.ts";
+import type { ThriftStruct, ThriftValue } from "../../../../queries/parquet/thrift.ts";
 
 const number = fc.record({
   type: fc.constantFrom(4 as const, 5 as const, 6 as const),

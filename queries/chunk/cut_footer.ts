@@ -1,15 +1,8 @@
 /** A Parquet footer for a file that has only some row groups of the original, at the same offsets. */
-import { FILE, footerBytes } from "../../store/sealing/parquet/footer.ts";
-import {
-  i64,
-  numberIn,
-  readStruct,
-  structIn,
-  structs,
-  structsIn,
-} from "../../store/sealing/parquet/thrift.ts";
-import type { ThriftStruct } from "../../store/sealing/parquet/thrift.ts";
-import { ChunkError } from "../../../queries/chunk/chunk_error.ts";
+import { FILE, footerBytes } from "../parquet/footer.ts";
+import { i64, numberIn, readStruct, structIn, structs, structsIn } from "../parquet/thrift.ts";
+import type { ThriftStruct } from "../parquet/thrift.ts";
+import { ChunkError } from "./chunk_error.ts";
 
 /** Fields of RowGroup, ColumnChunk and ColumnMetaData (parquet.thrift). */
 const ROW_GROUP = { columns: 1, rowCount: 3 };

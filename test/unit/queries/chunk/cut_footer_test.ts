@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { cutFooter } from "../../../../../agent/archive/reads/cut_footer.ts";
-import { readFooter } from "../../../../../queries/chunk/footer.ts";
-import { readStruct, writeStruct } from "../../../../../agent/store/sealing/parquet/thrift.ts";
-import { Engine } from "../../../../../queries/duckdb/engine.ts";
-import { literal } from "../../../../../protocol/schema/table_sql.ts";
-import { TempFolder } from "../../../../harness/temp_folder.ts";
-import { GROUP_ROWS, MemoryObject, second, writeChunk } from "./objects.ts";
+import { cutFooter } from "../../../../queries/chunk/cut_footer.ts";
+import { readFooter } from "../../../../queries/chunk/footer.ts";
+import { readStruct, writeStruct } from "../../../../queries/parquet/thrift.ts";
+import { Engine } from "../../../../queries/duckdb/engine.ts";
+import { literal } from "../../../../protocol/schema/table_sql.ts";
+import { TempFolder } from "../../../harness/temp_folder.ts";
+import { GROUP_ROWS, MemoryObject, second, writeChunk } from "../../agent/archive/reads/objects.ts";
 
 async function written(rows: number) {
   const folder = await TempFolder.make();
