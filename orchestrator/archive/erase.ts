@@ -16,20 +16,18 @@ import type { Erasure } from "../../protocol/signing/erasure.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { parseSelector } from "../../protocol/selector/selector.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
-import { EMPTY_SHAPE } from "../../protocol/schema/stream_shape.ts";
 import { REJECTS } from "../../protocol/schema/streams.ts";
-import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
-import { conditionOf, conditionRequest, rowsQuery } from "../../queries/erase/condition.ts";
+import { conditionOf, conditionRequest } from "../../queries/erase/condition.ts";
 import type { ErasedCondition } from "../../queries/erase/condition.ts";
 import { rewriteChunk } from "../../queries/erase/rewrite.ts";
 import { Planner } from "../../queries/plan/planner.ts";
-import { shapeOfFile } from "../../queries/restore/file_shape.ts";
 import { listArchive } from "./archived_chunks.ts";
 import type { ArchivedChunk } from "./archived_chunks.ts";
+import { chosenGroups } from "./chosen_groups.ts";
 import { fetchChunk } from "./fetch_chunk.ts";
+import { findInColumns, findRows } from "./find_rows.ts";
 import { readFooter } from "./footer.ts";
-import { mayHold } from "./may_hold.ts";
 
 /** A row group of an hour takes half of it. */
 const MEMORY_BYTES = 1e9;
@@ -232,20 +230,24 @@ async function eraseOne(
   signal: AbortSignal,
 ): Promise<{ rows: number; key: string } | null> {
   const { store, object, place } = chunk;
-  if (!await mayHold(chunk, task, signal)) return null;
+  const chosen = await chosenGroups(chunk, task, signal);
+  if (chosen?.groups.length === 0) return null;
   const folder = await Deno.makeTempDir({ prefix: "logvend-erase-" });
   try {
     const source = join(folder, "source.parquet");
-    await readFooter({ store, object }, object.etag, signal); // ours, and of no newer version
-    await fetchChunk(store, object, { path: source, signal });
-    await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES, spillFolder: folder });
-    const table = place.stream;
-    const shape = table === REJECTS ? EMPTY_SHAPE : await shapeOfFile(engine, source);
     const rows = join(folder, "rows.parquet");
-    const file = { table, path: source, shape, region: place.region };
-    if (!await findRows(engine, { ...task, file, rows })) return null;
+    await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES, spillFolder: folder });
+    const search = { ...task, engine, path: source, rows };
+    const present = chosen === null || hasLeftover(chunk, task)
+      ? []
+      : await findInColumns(chunk, chosen, search, signal);
+    if (present === null) return null;
+    await readFooter({ store, object }, object.etag, signal); // ours, and of no newer version
+    await fetchChunk(store, object, { path: source, present, signal });
+    const shape = await findRows(search, place);
+    if (shape === null) return null;
     const target = join(folder, "target.parquet");
-    const rewriting = { table, shape, chunk: place.chunk, source, rows, target };
+    const rewriting = { table: place.stream, shape, chunk: place.chunk, source, rows, target };
     const rewritten = await rewriteChunk(engine, rewriting);
     const key = chunkPath({ ...place, chunk: rewritten.chunk });
     task.changed(place);
@@ -256,19 +258,10 @@ async function eraseOne(
   }
 }
 
-/** Writes the places of the rows that are meant. False: there is none. */
-async function findRows(
-  engine: Engine,
-  { erasure, condition, file, rows }: Pick<Task, "erasure" | "condition"> & {
-    file: Parameters<typeof rowsQuery>[2];
-    rows: string;
-  },
-): Promise<boolean> {
-  const query = rowsQuery(erasure, condition, file);
-  if (query === null) return false;
-  await engine.run(`CREATE OR REPLACE TEMP VIEW "${query.view.table}" AS ${query.view.sql}`);
-  const written = await engine.read(`COPY (${query.sql}) TO ${literal(rows)} (FORMAT parquet)`);
-  return Number(written.rows[0]?.[0]) > 0;
+/** What is removed on its account goes only if it is what was archived: that takes all of it. */
+function hasLeftover({ object: { key }, place }: ArchivedChunk, { leftovers }: Task): boolean {
+  const origin = originKey(key, place.chunk);
+  return leftovers.values().some((old) => old.startsWith(origin));
 }
 
 /** It may be there: the host has erased too, or an erasure before was interrupted. */

@@ -42,11 +42,18 @@ export async function columnsNamed(
   });
   const text = await new Blob(pieces).text();
   const rows = text.trimEnd().split("\n").map((line) => Described.parse(JSON.parse(line)));
-  const words = new Set(where.toLowerCase().match(/\w+/g));
-  const isNamed = (name: string) =>
-    words.has(name.toLowerCase()) || where.toLowerCase().includes(`"${name.toLowerCase()}"`);
-  return rows.filter(({ column_name: name }) => isNamed(name))
-    .map(({ column_name: name, column_type: type }) => ({ name, type }));
+  return namedColumns(
+    rows.map(({ column_name: name, column_type: type }) => ({ name, type })),
+    where,
+  );
+}
+
+/** Those of some columns that a condition may name. */
+export function namedColumns(columns: readonly Column[], where: string): Column[] {
+  const text = where.toLowerCase();
+  const words = new Set(text.match(/\w+/g));
+  const isNamed = (name: string) => words.has(name) || text.includes(`"${name}"`);
+  return columns.filter(({ name }) => isNamed(name.toLowerCase()));
 }
 
 /** The texts that rejected lines are looked for with. @throws {LogvendError} bad_sql */

@@ -2,6 +2,7 @@
 import { LogvendError } from "../../protocol/errors.ts";
 import type { Column } from "../../protocol/wire/messages.ts";
 import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
+import type { StreamSchema } from "../../protocol/schema/streams.ts";
 import { numberLayouts } from "../../protocol/schema/layout.ts";
 import { REJECTS, REJECTS_SCHEMA, schemaOf } from "../../protocol/schema/streams.ts";
 import {
@@ -14,6 +15,7 @@ import { timestamp } from "../../protocol/schema/table_sql.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { PlanRequest } from "../plan/planner.ts";
 import type { ColumnTexts } from "../plan/reach.ts";
+import { shapeOfColumns } from "../restore/file_shape.ts";
 
 /** What an operator has signed to be erased. */
 export interface Erased {
@@ -94,10 +96,7 @@ export function rowsQuery(
   file: LookedAt,
 ): RowsQuery | null {
   if (file.table === REJECTS) return rejectsQuery(erased, texts, file);
-  // Numbers read as their lines have them, whether the file's own layouts say how or others do.
-  const { layouts, fields } = file.shape;
-  const written = numberLayouts(fields.map(({ name }) => name));
-  const schema = schemaOf(file.table, { ...file.shape, layouts: [...layouts, ...written] });
+  const schema = readSchema(file);
   const placed = `SELECT *, row_number() OVER () - 1 AS ${ROW}
     FROM (${physicalRows(schema, [file.path])})`;
   const { columns } = erased;
@@ -105,6 +104,35 @@ export function rowsQuery(
   const view = `SELECT ${list.join(", ")} FROM (${placed}) WHERE ${within(erased)}`;
   return { view: { table: erased.stream, sql: view }, sql };
 }
+
+/** Numbers read as their lines have them, whether the file's own layouts say how or others do. */
+function readSchema({ table, shape }: Pick<LookedAt, "table" | "shape">): StreamSchema {
+  const { layouts, fields } = shape;
+  const written = numberLayouts(fields.map(({ name }) => name));
+  return schemaOf(table, { ...shape, layouts: [...layouts, ...written] });
+}
+
+/** Which of a file's own columns that SQL reads. Layouts are looked at before it is made. */
+export function columnsRead(
+  { columns: named }: Erased,
+  { table, region, columns }: { table: string; region: string; columns: readonly Column[] },
+): Set<string> {
+  const names = columns.map(({ name }) => name);
+  if (table === REJECTS) return new Set(REJECTS_READ);
+  if (named.some(({ name }) => LINES.has(name.toLowerCase()))) {
+    return new Set(names.filter((name) => !POSITIONS.has(name))); // lines are made of all others
+  }
+  const schema = readSchema({ table, shape: shapeOfColumns(columns) });
+  const sql = logicalColumns(schema, region, named).toLowerCase();
+  const words = new Set(sql.match(/\w+/g));
+  const isRead = (name: string) => words.has(name) || sql.includes(identifier(name));
+  const read = names.filter((name) => isRead(name.toLowerCase()));
+  return new Set(["ts", "layout", ...read]);
+}
+
+const REJECTS_READ = ["ts", "stream", "line"];
+const LINES: ReadonlySet<string> = new Set(["line", "line_bytes"]);
+const POSITIONS: ReadonlySet<string> = new Set(["generation", "line_offset", "line_length"]);
 
 /**
  * A rejected line has no columns. It is meant if it holds the texts that every row has which is meant:
