@@ -5,6 +5,7 @@ import type { StreamShape } from "../../protocol/schema/stream_shape.ts";
 import { REJECTS, schemaOf } from "../../protocol/schema/streams.ts";
 import { literal } from "../../protocol/schema/table_sql.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
+import { sqlError } from "../../queries/duckdb/sql_error.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
 import { checkPlace } from "../../queries/chunk/check_place.ts";
 import { ChunkError, ownFault } from "../../queries/chunk/chunk_error.ts";
@@ -81,7 +82,10 @@ export async function* restoreHost(
       files: portion.files.filter((path) => !rejects.has(path)),
       rejects: portion.files.filter((path) => rejects.has(path)),
     });
-    yield await writePortion(engine, sql, { portion, file: join(scratchFolder, "lines") });
+    yield await writePortion(engine, sql, { portion, file: join(scratchFolder, "lines") })
+      .catch((error) => {
+        throw where === null ? error : sqlError(error); // what is wrong may show on the rows only
+      });
   }
 }
 

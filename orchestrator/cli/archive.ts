@@ -166,6 +166,12 @@ export async function openStores({ config }: { config: string }) {
   return { all, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
+/** A variable that is empty must not mean every row. @throws {LogvendError} usage */
+export function checkCondition(where: string | undefined) {
+  if (where === undefined || where.trim() !== "") return;
+  throw new LogvendError("usage", "--where is empty: leave it out where every row is meant");
+}
+
 /** Which chunks are meant. @throws {LogvendError} usage */
 export function filterOf(options: Omit<ArchiveOptions, "output">, terminal: Terminal): ChunkFilter {
   const { stream, since, until } = options;

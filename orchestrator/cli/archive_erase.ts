@@ -17,7 +17,7 @@ import type { ArchiveErased } from "../archive/erase.ts";
 import { readOrchestratorConfig } from "../config.ts";
 import { isNamed } from "../fanout/query_id.ts";
 import { ProgressLine } from "../progress.ts";
-import { openStores } from "./archive.ts";
+import { checkCondition, openStores } from "./archive.ts";
 import { listErasures, statusRecord, statusText, waitForHosts } from "./archive_erase_status.ts";
 import type { ApiClient } from "./client.ts";
 import { columnsNamed, countRows, meantTexts } from "./erase_preview.ts";
@@ -77,6 +77,7 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   const { options, client, terminal } = command;
   const { stream, where = "" } = options;
   checkStream(stream);
+  checkCondition(options.where);
   const range = rangeOf(options, terminal.now());
   const selector = selectorText(options);
   const key = await keyOf(options);

@@ -8,7 +8,7 @@ import type { RestoredPiece } from "../../queries/restore/restored_text.ts";
 import { listArchive } from "../archive/archived_chunks.ts";
 import type { ArchivedChunk, ChunkFilter } from "../archive/archived_chunks.ts";
 import { restoreHost } from "../archive/restore.ts";
-import { filterOf, openArchives } from "./archive.ts";
+import { checkCondition, filterOf, openArchives } from "./archive.ts";
 import { AwayArchives } from "./away_archives.ts";
 import type { ArchiveOptions } from "./archive.ts";
 import type { Terminal } from "./terminal.ts";
@@ -31,6 +31,7 @@ export interface RestoreOptions extends Omit<ArchiveOptions, "output"> {
  */
 export async function restoreCommand(options: RestoreOptions, terminal: Terminal): Promise<number> {
   checkOutput(options);
+  checkCondition(options.where);
   await using stores = await openArchives(options);
   const { signal } = terminal;
   const filter = filterOf(options, terminal);

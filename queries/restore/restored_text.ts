@@ -37,7 +37,7 @@ export async function toStdout({ file }: Restored): Promise<void> {
  */
 export async function intoFolder(folder: string): Promise<TextSink & AsyncDisposable> {
   let open: { id: string; file: Deno.FsFile } | null = null;
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const fileOf = async (source: Source): Promise<Deno.FsFile> => {
     if (open?.id === source.id) return open.file;
     open?.file.close();
@@ -56,6 +56,14 @@ export async function intoFolder(folder: string): Promise<TextSink & AsyncDispos
 /** The name of a generation's file. */
 export function restoredName({ path, id }: Source): string {
   return `${basename(path)}.${id}`;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new LogvendError("usage", `Cannot write to ${path}: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 async function create(path: string): Promise<Deno.FsFile> {

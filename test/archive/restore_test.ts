@@ -72,9 +72,18 @@ Deno.test("archive restore gives back every file of hosts, byte for byte, reject
   const label = await logvend("restore", "-c", config, "--on", "host = web-1 and service = api");
   assert.equal(label.code, 64);
   assert.match(label.stderr, /knows host and region of its chunks, not service: select by these/);
-  const bad = await logvend("restore", "-c", config, "--where", "nothing = 1");
-  assert.equal(bad.code, 64);
-  assert.match(bad.stderr, /nothing/);
+  const refused = async (args: string[], why: RegExp) => {
+    const bad = await logvend("restore", "-c", config, ...args);
+    assert.deepEqual([bad.code, bad.stdout], [64, ""]);
+    assert.match(bad.stderr, why);
+  };
+  await refused(["--where", "nothing = 1"], /nothing/);
+  await refused(["--where", ""], /^--where is empty: leave it out where every row is meant$/m);
+  await refused(
+    ["--where", "CAST(request AS INTEGER) = 1"],
+    /^Conversion Error: Could not convert string '\/.*' to INT32.*\n$/,
+  );
+  await refused(["--out", config], /^Cannot write to .*web-1: a folder of its path is a file$/m);
 });
 
 Deno.test("archive restore names what is no chunk of ours, and restores the others", async () => {

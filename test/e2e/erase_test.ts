@@ -163,6 +163,10 @@ Deno.test("nothing is erased without a range, a right, the confirmation, or with
   };
   await refused({ where: WHERE }, /needs an explicit range: --since and --until/);
   await refused({ ...RANGE, since: "all" }, /needs an explicit range/);
+  await refused(
+    { ...RANGE, where: " " },
+    /--where is empty: leave it out where every row is meant/,
+  );
   await refused({ since: "1h", until: "2100-01-01" }, /is in the future/);
   await refused({ ...RANGE, where: "count(*) > 1" }, /cannot contain aggregates[\s\S]*at \d+:\d+/);
   await refused({ ...RANGE, where: "nothing = 1" }, /nothing[\s\S]*at \d+:\d+/);
