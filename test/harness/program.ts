@@ -27,8 +27,12 @@ const TIMEOUT_MS = 180_000;
 /** After SIGTERM, a program has this long to end by itself. */
 const STOP_TIMEOUT_MS = 20_000;
 
-/** After its end, a program's output is read for this long at most. */
-const OUTPUT_TIMEOUT_MS = 1_000;
+/**
+ * After its end, a program's output is over when nothing came for so many turns of the event loop, each
+ * of which looks for some: on a machine that has no time for this process they take longer.
+ */
+const SILENT_TURNS = 100;
+const TURN_MS = 10;
 
 /** As the tasks in deno.json have it. */
 const ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
@@ -82,9 +86,10 @@ export class Program implements AsyncDisposable {
     ]);
     this.#finished = child.status.then(async ({ code }) => {
       // A killed program's own children may hold its output open for as long as they live.
-      const timer = setTimeout(() => cut.abort(), OUTPUT_TIMEOUT_MS);
+      using silence = this.#silence();
+      await Promise.race([read, silence.come]);
+      cut.abort();
       await read;
-      clearTimeout(timer);
       this.#hasFinished = true;
       this.#look();
       return code;
@@ -161,6 +166,19 @@ export class Program implements AsyncDisposable {
     const timer = setTimeout(() => this.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await this.#finished;
     clearTimeout(timer);
+  }
+
+  #silence(): Disposable & { come: Promise<void> } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let turns = 0;
+    let before = 0;
+    const timer = setInterval(() => {
+      const length = this.stdout.length + this.stderr.length;
+      turns = length > before ? 0 : turns + 1;
+      before = length;
+      if (turns === SILENT_TURNS) resolve();
+    }, TURN_MS);
+    return { come: promise, [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   async #read(
