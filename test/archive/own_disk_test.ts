@@ -44,7 +44,7 @@ async function ask(parts: FleetParts, sql: string, more: Partial<HostQuery>) {
     sql,
     now: new Date(START_MS + 100 * HOUR_MS).toISOString(),
     range: { since: null, until: null, implied: false },
-    limits: { timeout_ms: 30_000, rows_max: 1_000_000, bytes_max: 1e9 },
+    limits: { timeout_ms: 180_000, rows_max: 1_000_000, bytes_max: 1e9 },
     version: PLAN_VERSION,
     tables: parts.store.tables(),
     mayLack: true,

@@ -77,7 +77,7 @@ export async function makeReader(): Promise<Reader> {
       const one = async (piece: NonNullable<HostQuery["archive"]>["piece"]) => {
         const query = {
           ...{ sql, now: NOW, range: { since: null, until: null, implied: false } },
-          limits: { timeout_ms: 60_000, rows_max: 1_000_000, bytes_max: 1e9 },
+          limits: { timeout_ms: 180_000, rows_max: 1_000_000, bytes_max: 1e9 },
           tables: accessTables("logs"),
           version: PLAN_VERSION,
           archive: { piece, selector: "" },

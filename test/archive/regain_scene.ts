@@ -58,7 +58,7 @@ region: eu
 data_dir: ./data
 flush_every: 100ms
 seal_after: 100ms
-drain_timeout: 60s
+drain_timeout: 10m
 archive: { url: "file:./archive" }
 ${more}
 streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]

@@ -81,10 +81,7 @@ Deno.test("a running agent gives places, drops by them, and goes on when they ar
     append: true,
   });
   await using _again = startProgram({ args: ourProgram("agent/main.ts", "run", "-c", path) });
-  await eventually(
-    () => rows([inGermany, { geo_country: null, geo_city: null, n: 10 }]),
-    20_000,
-  );
+  await eventually(() => rows([inGermany, { geo_country: null, geo_city: null, n: 10 }]));
 });
 
 Deno.test("JSON lines have places by the column that is named, and keep a geo_country of their own", async () => {

@@ -15,7 +15,7 @@ for argument; do echo "argument $argument"; done
 `;
 
 /** Says so and stays, in the process that holds the lock. */
-const LOCKED = "echo locked; exec sleep 60";
+const LOCKED = "echo locked; exec sleep 3600";
 
 const TWO_DAYS_MS = 2 * 24 * 3_600_000;
 

@@ -5,7 +5,7 @@ import { TestFleet } from "../harness/fleet.ts";
 import { combinedLineAt } from "../harness/lines.ts";
 
 const LINES = 400;
-const MORE = "archive: { url: 'file:$FOLDER/archive' }\nseal_after: 100ms\ndrain_timeout: 30s";
+const MORE = "archive: { url: 'file:$FOLDER/archive' }\nseal_after: 100ms\ndrain_timeout: 10m";
 const SQL = "SELECT host, count(*) AS n, count(DISTINCT request) AS d FROM logs GROUP BY 1";
 const RANGE = ["--since", "12h", "--until", "3h"];
 

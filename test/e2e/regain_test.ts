@@ -23,7 +23,7 @@ class Host {
     const host = new Host(folder, askFirst);
     const archive = `archive: { url: 'file:${host.archive}', ask_first: ${askFirst} }`;
     const http = `http: 127.0.0.1:${host.port}`;
-    const more = `${archive}\n${http}\ndrain_timeout: 60s`;
+    const more = `${archive}\n${http}\ndrain_timeout: 10m`;
     await using agent = await AgentUnderTest.make({ folder, more });
     await test(host, agent);
   }
@@ -75,7 +75,7 @@ Deno.test("a lost folder while the archive does not answer: log files wait for i
     const mend = await host.breakArchive();
     for (let i = 0; i < 2; i++) {
       await agent.start();
-      await agent.running.waitForLine(/Log files wait until the archive says/, 60_000);
+      await agent.running.waitForLine(/Log files wait until the archive says/);
       await host.write(100);
       const { ready, reasons } = Readiness.parse(JSON.parse(await host.page("/readyz")));
       assert.equal(ready, false);
@@ -84,7 +84,7 @@ Deno.test("a lost folder while the archive does not answer: log files wait for i
       if (i === 0) await agent.kill();
     }
     await mend();
-    await agent.running.waitForLine(/has .*2000 lines/, 60_000);
+    await agent.running.waitForLine(/has .*2000 lines/);
     await agent.kill(); // with nothing, some or all of it read
     await agent.start();
     await agent.stop();
@@ -96,7 +96,7 @@ Deno.test("an archive that does not answer within the limit keeps no lines from 
     await host.write(200);
     const mend = await host.breakArchive();
     await agent.start();
-    await agent.running.waitForLine(/did not answer within/, 60_000);
+    await agent.running.waitForLine(/did not answer within/);
     await mend();
     await agent.stop();
     await host.check();

@@ -127,7 +127,7 @@ interface Asked {
 /** Publishes a query command and waits for its acknowledgement. */
 async function ask(client: MqttClient, { request, token, sql }: Asked): Promise<QueryAck> {
   const acked = new Promise<QueryAck>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no acknowledgement")), 5_000);
+    const timer = setTimeout(() => reject(new Error("no acknowledgement")), 180_000);
     const receive = (topic: string, payload: Uint8Array) => {
       if (topic !== topics.ack) return;
       const ack = parseBody(QueryAck, open(payload).body, "ack");

@@ -7,7 +7,7 @@ import { logsWith, Scene } from "../unit/orchestrator/scene.ts";
 import type { Script } from "../unit/orchestrator/scripted_agent.ts";
 
 const SQL = "SELECT status, count(*) AS n FROM logs GROUP BY status ORDER BY status";
-const LIMITS = { timeout_ms: 3_000, rows_max: 100_000, bytes_max: 64e6 };
+const LIMITS = { timeout_ms: 180_000, rows_max: 100_000, bytes_max: 64e6 };
 
 type Answer = { parts: ResultPart[]; end: ResultEnd };
 
