@@ -1,5 +1,6 @@
 /** What an operator sees live: new lines as they are written, answers to what is typed, rounds. */
 import assert from "node:assert/strict";
+import { stripVTControlCharacters } from "node:util";
 import { connectAsync } from "mqtt";
 import { findProgram } from "../../deploy/build/debian_package.ts";
 import { open, parseBody } from "../../protocol/wire/envelope.ts";
@@ -110,7 +111,7 @@ async function types(fleet: TestFleet) {
 
 /** Types when the shell waits for it, as a person does: before, keys are for what runs. */
 async function type(shell: Program, keys: string, answer?: RegExp) {
-  await eventually(() => /(?:logvend|\.\.\.)> \x1b\[\d+G$/.test(shell.stdout)); // a prompt, and the cursor
+  await eventually(() => /(?:logvend|\.\.\.)> $/.test(stripVTControlCharacters(shell.stdout)));
   const { length } = shell.stdout;
   await shell.write(keys);
   if (answer !== undefined) await eventually(() => answer.test(shell.stdout.slice(length)));
