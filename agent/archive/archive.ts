@@ -19,6 +19,8 @@ export interface ArchiveOptions {
   book: ArchiveBook;
   /** Hashes a chunk now; null: it is not what was written, and is out of the store. */
   verified: (chunk: StoredFile) => Promise<StoredFile | null>;
+  /** Gives a chunk another id: the archive has other rows under its own. Null: it is not here any more. */
+  renew: (chunk: StoredFile & { sha256: string }) => Promise<StoredFile | null>;
   dataDir: string;
   host: string;
   everyMs: number;
@@ -56,6 +58,8 @@ export class Archive implements AsyncDisposable {
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private failure: ArchiveCondition["failure"] = null;
   private confirmAgainMs = 0;
+  /** Ids of chunks whose objects are not what they were. */
+  private readonly spoilt = new Set<string>();
 
   constructor(private readonly options: ArchiveOptions) {
     this.clock = options.clock ?? Date.now;
@@ -186,14 +190,31 @@ export class Archive implements AsyncDisposable {
     await exclusively(async () => {
       const whole = await verified(chunk);
       if (whole === null) return; // said, and out of the store; or written anew
-      if (whole.sha256 === null) throw new Error(`${whole.path} was verified against nothing`);
-      const { path, sha256 } = whole;
+      const { id, path, sha256 } = whole;
+      if (sha256 === null) throw new Error(`${path} was verified against nothing`);
+      const hashed = { ...whole, sha256 };
       await notes?.begin(path, signal);
-      const archived = await uploadChunk({ objects, dataDir, chunk: { ...whole, sha256 } }, signal);
+      const isSpoilt = this.spoilt.has(id);
+      const archived = await uploadChunk({ objects, dataDir, chunk: hashed, isSpoilt }, signal);
+      if (archived === null) return await this.renew(hashed);
       await notes?.stored({ path, ...archived }, signal);
       book.note(whole, archived);
-      this.log.debug("Archived {path}", { path: whole.path });
+      this.spoilt.delete(id);
+      this.log.debug("Archived {path}", { path });
     });
+  }
+
+  /** It waits for its upload under another id, and what is there is of before, or another host's. */
+  private async renew(chunk: StoredFile & { sha256: string }) {
+    const { objects, book, renew } = this.options;
+    book.former.extend(chunk.hour);
+    const renewed = await renew(chunk);
+    if (renewed === null) return;
+    this.log.warn(
+      "{archive} has other rows as {path}: written by another host of this name, or by this one before " +
+        "its rules changed and an older agent.db was put back; the rows here are archived beside them, as {id}",
+      { archive: objects.url, path: chunk.path, id: renewed.id },
+    );
   }
 
   private async isThere(id: string, signal: AbortSignal): Promise<boolean> {
@@ -213,6 +234,7 @@ export class Archive implements AsyncDisposable {
       path,
       archive: objects.url,
     });
+    if (found !== null) this.spoilt.add(id);
     book.forget(id);
     return false;
   }

@@ -33,6 +33,7 @@ export async function openArchive(
     exclusively: (work) => store.exclusively(work),
     book: store.archiveBook,
     verified: (chunk) => store.keeper.verifyNow(chunk),
+    renew: (chunk) => store.keeper.renew(chunk),
     dataDir,
     host,
     everyMs: archive.every,

@@ -7,33 +7,38 @@ import type { ObjectFacts, ObjectStore } from "../../protocol/archive/object_sto
 import type { ArchivedObject } from "../store/database/archive_book.ts";
 import type { StoredFile } from "../store/database/catalog.ts";
 import { removeIfThere } from "../../protocol/durable_file.ts";
-import { isSameChunk } from "../store/sealing/same_chunk.ts";
+import { compareChunks } from "../store/sealing/same_chunk.ts";
+import type { Likeness } from "../store/sealing/same_chunk.ts";
 
 export interface UploadRequest {
   objects: ObjectStore;
   dataDir: string;
   /** Verified just now. */
   chunk: StoredFile & { sha256: string };
+  /** The archive had it, and is known to have something else now. @default false */
+  isSpoilt?: boolean;
 }
 
 /**
  * Resolves once the archive has the chunk, with the object as it is there. It is looked for first:
  * the answer to an earlier attempt may have been lost. An object of the same rows and other bytes
- * stays (the hour was sealed again); one that is not this chunk is replaced.
+ * stays (the hour was sealed again); one that is no chunk of this id is replaced. Null: what is there
+ * is one, of other rows, and stays too.
  * @throws {ObjectStoreError}
  */
 export async function uploadChunk(
   request: UploadRequest,
   signal: AbortSignal,
-): Promise<ArchivedObject> {
+): Promise<ArchivedObject | null> {
   const { objects, chunk } = request;
   const key = chunk.path;
   const there = await objects.head(key, signal);
   if (there === null) await put(request, true, signal);
   const found = there ?? await headAfter(objects, key, signal);
   if (await isThisFile(request, found, signal)) return archived(chunk);
-  const sha256 = await sameRows(request, found, signal);
-  if (sha256 !== null) return { sha256, bytes: found.bytes };
+  const { sha256, likeness } = await compare(request, found, signal);
+  if (likeness === "same") return { sha256, bytes: found.bytes };
+  if (likeness === "other" && request.isSpoilt !== true) return null;
   getLogger(["agent", "archive"]).warn(
     "{key} in {archive} is not the chunk of that name: it is replaced",
     { key, archive: objects.url },
@@ -84,12 +89,12 @@ async function isThisFile(
     (sha256 ?? await hashObject(objects, chunk.path, { ifMatch: etag }, signal));
 }
 
-/** The checksum of an object with other bytes and the chunk's rows; null: it is something else. */
-async function sameRows(
+/** What an object of other bytes is, and its checksum. */
+async function compare(
   { objects, dataDir, chunk }: UploadRequest,
   { etag, sha256 }: ObjectFacts,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<{ sha256: string; likeness: Likeness }> {
   const copy = join(dataDir, "open", `archived-${chunk.id}.parquet`); // a start empties that folder
   try {
     const hash = createHash("sha256");
@@ -97,8 +102,10 @@ async function sameRows(
     await Deno.mkdir(join(dataDir, "open"), { recursive: true });
     await Deno.writeFile(copy, ReadableStream.from(hashed(body, hash)));
     const found = hash.digest("hex");
-    if (sha256 !== null && found !== sha256) return null;
-    return await isSameChunk(copy, chunk) ? found : null;
+    const isAsStored = sha256 === null || found === sha256;
+    const own = join(dataDir, chunk.path);
+    const likeness = isAsStored ? await compareChunks(copy, own, chunk) : "none";
+    return { sha256: found, likeness };
   } finally {
     await removeIfThere(copy);
   }

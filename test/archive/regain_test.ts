@@ -6,7 +6,7 @@ import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
 import { FaultProxy } from "../harness/fault_proxy.ts";
 import type { Fault } from "../harness/fault_proxy.ts";
 import { makeBucket } from "../harness/s3.ts";
-import { TempFolder } from "../harness/temp_folder.ts";
+import { copyFolder, TempFolder } from "../harness/temp_folder.ts";
 import { erasureKey } from "../../protocol/signing/erasure.ts";
 import { Engine } from "../../queries/duckdb/engine.ts";
 import { ADDRESS, eraseSigner, hourLines } from "../unit/agent/erase/scene.ts";
@@ -143,27 +143,56 @@ Deno.test("a lost folder: rejects and dropped lines", () =>
   }));
 
 /** Lines of one hour: `d` is dropped by the rule of before, `k` is kept. */
-const PATTERNS = ["dkkd", "dkkkkd", "dkddkd", "kdk", "dkdkd"];
+const PATTERNS = ["dkkd", "dkkkkd", "dkdkd"];
+
+const DROPPING = `${COMBINED}, drop: [ { name: noise, when: "status = 404" } ]`;
+
+/** Appends such lines, and returns those that are dropped. */
+async function appendPattern(host: Host, pattern: string): Promise<string[]> {
+  const lines = host.next(pattern.length, { hours: 1 }).map((line, i) =>
+    line.replace(/" \d{3} /, pattern[i] === "d" ? '" 404 ' : '" 200 ')
+  );
+  const of = (kind: string) =>
+    lines.filter((_, i) => pattern[i] === kind).map((line) => line.trimEnd());
+  await host.append(lines.join(""), { lines: of("k") });
+  return of("d");
+}
 
 Deno.test("a lost folder after which rules drop fewer lines: those are archived beside the others", async () => {
-  const rule = `${COMBINED}, drop: [ { name: noise, when: "status = 404" } ]`;
   for (const pattern of PATTERNS) {
-    await withHost(rule, async (host) => {
-      const lines = host.next(pattern.length, { hours: 1 }).map((line, i) =>
-        line.replace(/" \d{3} /, pattern[i] === "d" ? '" 404 ' : '" 200 ')
-      );
-      const kept = lines.filter((_, i) => pattern[i] === "k");
-      await host.append(lines.join(""), { lines: kept.map((line) => line.trimEnd()) });
+    await withHost(DROPPING, async (host) => {
+      const dropped = await appendPattern(host, pattern);
       await host.live();
       await host.check();
       await host.lose();
       await host.configure({ stream: COMBINED });
-      host.lines.push(...lines.filter((_, i) => pattern[i] === "d").map((line) => line.trimEnd()));
+      host.lines.push(...dropped);
       for (let i = 0; i < 2; i++) {
         await host.live();
         await host.check();
         await host.lose(); // and once more: nothing is left to be read
       }
+    });
+  }
+});
+
+Deno.test("an older data folder is put back: what is read again is there already, or comes beside it", async () => {
+  for (const pattern of ["kkk", "dkkd", "dkkkkd"]) {
+    await withHost(DROPPING, async (host) => {
+      await host.write(20);
+      await host.live();
+      const [data, backup] = ["data", "backup"].map((name) => host.folder.join(name));
+      assert.ok(data !== undefined && backup !== undefined);
+      await copyFolder(data, backup);
+      const dropped = await appendPattern(host, pattern);
+      await host.live();
+      await host.lose();
+      await Deno.rename(backup, data);
+      await host.configure({ stream: COMBINED });
+      await host.live();
+      if (dropped.length === 0) return await host.check();
+      const there = await host.archived();
+      assert.deepEqual([...new Set(there)], [...host.lines, ...dropped].sort());
     });
   }
 });

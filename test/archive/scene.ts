@@ -47,7 +47,7 @@ export interface HostScene extends AsyncDisposable {
 
 /** A host whose retention leaves alone what is not archived. */
 export async function makeHost(
-  folder: TempFolder,
+  folder: { path: string },
   { clock = () => START_MS + 200 * HOUR_MS, keepsUnarchived = true } = {},
 ): Promise<HostScene> {
   const dataDir = join(folder.path, "data");
@@ -81,6 +81,7 @@ export async function makeHost(
         objects,
         book: store.archiveBook,
         verified: (chunk) => store.keeper.verifyNow(chunk),
+        renew: (chunk) => store.keeper.renew(chunk),
         dataDir,
         host: "web-1",
         everyMs: 3_600_000,

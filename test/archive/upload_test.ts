@@ -11,6 +11,7 @@ import type { Bucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { archivedLines, makeHost, Time, writtenLines } from "./scene.ts";
 import { SEED, times } from "../harness/seed.ts";
+import { batch, START_MS } from "../unit/agent/store/scene.ts";
 
 const { signal } = new AbortController();
 const CHUNKS = times(20);
@@ -32,9 +33,40 @@ Deno.test({
     await step("503, resets, lost replies, silence and cut replies, at random", chaos);
     await step("wrong keys, keys without the right, revoked keys: renewed without a restart", keys);
     await step("a bucket that is not there, and is made later", missingBucket);
+    await step("two hosts of one name, and other rows under one id, at the same time", sameId);
     await step("a gateway that is killed in the middle, and comes back", killedGateway);
   },
 });
+
+/** A machine that was cloned with its data folder: both go on with the same log file. */
+async function sameId({ home, bucket }: Parts) {
+  await using objects = await bucket.open();
+  const hosts = [];
+  const lines: string[] = [];
+  try {
+    for (const letter of ["l", "m", "n"]) {
+      const host = await makeHost({ path: home.join(letter) });
+      hosts.push(host);
+      const rows = batch(0, 10, () => START_MS);
+      const own = writtenLines(10).map((line) => line.replace("l", letter));
+      for (const [i, line] of own.entries()) rows.rows.columns.line_text?.set(i, line);
+      lines.push(...own);
+      await host.store.append(rows);
+      await host.store.flush();
+      await host.store.sealAll();
+    }
+    const ids = hosts.map(({ store }) => store.archiveBook.next()?.id);
+    assert.equal(new Set(ids).size, 1);
+    await Promise.all(hosts.map((host) => host.archive(objects).uploadAll(signal)));
+    for (const { store } of hosts) assert.equal(store.archiveBook.backlog().chunks, 0);
+    assert.deepEqual(await archivedLines(objects), lines.toSorted());
+    const keys = (await Array.fromAsync(objects.list("", signal))).map(({ key }) => key);
+    assert.equal(keys.length, 3);
+    assert.equal(keys.filter((key) => key.includes(ids[0] ?? "")).length, 1);
+  } finally {
+    for (const host of hosts) await host[Symbol.asyncDispose]();
+  }
+}
 
 interface Parts {
   ceph: Ceph;

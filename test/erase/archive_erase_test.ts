@@ -41,6 +41,7 @@ function archiveOf({ store, dataDir }: ErasingHost, objects: ObjectStore): Archi
     objects,
     book: store.archiveBook,
     verified: (chunk) => store.keeper.verifyNow(chunk),
+    renew: (chunk) => store.keeper.renew(chunk),
     exclusively: (work) => store.exclusively(work),
     dataDir,
     host: "web-1",

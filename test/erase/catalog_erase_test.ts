@@ -27,6 +27,7 @@ Deno.test("a catalog that is made anew resurrects nothing, though old chunks lie
     objects,
     book: host.store.archiveBook,
     verified: (chunk) => host.store.keeper.verifyNow(chunk),
+    renew: (chunk) => host.store.keeper.renew(chunk),
     dataDir: host.dataDir,
     host: "web-1",
     everyMs: 3_600_000,

@@ -227,6 +227,18 @@ export class Catalog {
     });
   }
 
+  /** One commit: a chunk has another id and file. False: it was out already. */
+  renameChunk(before: StoredFile, after: StoredFile): boolean {
+    return transaction(this.database, () => {
+      if (this.file(before.id) === undefined) return false;
+      this.insertFile(after);
+      this.database.prepare("UPDATE erasures_applied SET chunk = ? WHERE chunk = ?")
+        .run(after.id, before.id);
+      this.database.prepare("DELETE FROM files WHERE id = ?").run(before.id);
+      return true;
+    });
+  }
+
   /** One commit: files that agent.db did not name are in, those whose rows they hold are out. */
   commitAdoption({ adopted, replaced, generations, counts, gaps, shapes }: Adoption) {
     transaction(this.database, () => {

@@ -17,6 +17,7 @@ import {
   unfinishedRemovals,
 } from "../database/removed.ts";
 import type { RemovalReason, RemovedFile } from "../database/removed.ts";
+import { renewChunk } from "./renew_chunk.ts";
 import { expiredChunks, oldestChunks } from "./retain.ts";
 import type { Retention } from "./retain.ts";
 import { Verifier } from "./verify.ts";
@@ -73,6 +74,13 @@ export class Keeper {
       await release();
     }
     return catalog.file(id) ?? null;
+  }
+
+  /** Gives a chunk, verified just now, an id of its own; null: it has left the store meanwhile. */
+  async renew(chunk: StoredFile & { sha256: string }): Promise<StoredFile | null> {
+    const renewed = await renewChunk(this.options, chunk);
+    if (renewed !== null) this.verifier.trust([renewed]);
+    return renewed;
   }
 
   /** Chunks that left for age or room, and the hours that they are of. */

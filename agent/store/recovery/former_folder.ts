@@ -12,6 +12,8 @@ import type { FormerChunk } from "../snapshot.ts";
 const UNTIL_KEY = "former_until";
 const LOOKED_KEY = "former_looked";
 
+const HOUR_MS = 3_600_000;
+
 /** Until when the archive alone may have rows of this host from an earlier folder; null: it has none. */
 export function formerUntil(database: DatabaseSync): string | null {
   const value = database.prepare("SELECT value FROM meta WHERE key = ?").get(UNTIL_KEY)?.value;
@@ -49,6 +51,15 @@ export class FormerFolder {
       `SELECT 1 FROM files WHERE ${isIt} UNION ALL SELECT 1 FROM archived WHERE ${isIt}
        UNION ALL SELECT 1 FROM removed WHERE ${isIt}`,
     ).get({ origin: originOf(id) }) !== undefined;
+  }
+
+  /** There is a chunk of this hour that was not made here. */
+  extend(hour: string) {
+    const { database, reserve } = this.options;
+    const until = new Date(Date.parse(`${hour}:00:00Z`) + HOUR_MS).toISOString();
+    if ((formerUntil(database) ?? "") >= until) return;
+    const put = database.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+    reserve.spend(() => put.run(UNTIL_KEY, until));
   }
 
   /** It has been looked through: until when it has chunks of an earlier folder; null: it has none. */

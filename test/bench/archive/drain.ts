@@ -52,6 +52,7 @@ async function drain(name: string, folder: TempFolder, objects: ObjectStore) {
     objects,
     book: store.archiveBook,
     verified: (chunk) => store.keeper.verifyNow(chunk),
+    renew: (chunk) => store.keeper.renew(chunk),
     dataDir: config.data_dir,
     host: config.host,
     everyMs: 3_600_000,
