@@ -5,12 +5,16 @@ import { combinedLine, manyLines } from "../harness/lines.ts";
 import { freePort } from "../harness/ports.ts";
 import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import type { Program } from "../harness/program.ts";
+import { cpuMsOfProgram, endedCpuMs } from "../harness/spent.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { parquetFiles } from "../unit/agent/store/scene.ts";
 
 const HOUR_MS = 3_600_000;
-/** What an agent may take for its end where the machine is busy with much else: usually 1 s. */
-const END_MS = 30_000;
+/**
+ * What an agent may take for its end, as docs/host.md says. It is CPU time, its sealers' too: an agent
+ * that waits for a machine that is busy with much else does not take longer for its own part.
+ */
+const END_CPU_MS = 5_000;
 
 async function config(folder: TempFolder, more = ""): Promise<string> {
   return await folder.write(
@@ -26,12 +30,12 @@ async function start(yaml: string): Promise<Program> {
   return program;
 }
 
-/** Sends a signal and says how long the end took and with what code. */
+/** Sends a signal to the only program that runs; says what CPU time the end took, and its code. */
 async function end(program: Program, signal: Deno.Signal = "SIGTERM") {
-  const startedMs = performance.now();
+  const before = endedCpuMs() + cpuMsOfProgram(program.pid);
   program.kill(signal);
   const { code, stderr } = await program.ended();
-  return { code, stderr, ms: performance.now() - startedMs };
+  return { code, stderr, cpuMs: endedCpuMs() - before };
 }
 
 /** What the data folder answers when no agent runs. */
@@ -62,7 +66,7 @@ Deno.test("SIGTERM while reading at full speed: what was read is durable, exit 0
   await eventually(async () => (await parquetFiles(folder.join("data"))).length > 0);
   const ended = await end(program);
   assert.equal(ended.code, 0, ended.stderr);
-  assert.ok(ended.ms < END_MS, `took ${ended.ms} ms`);
+  assert.ok(ended.cpuMs < END_CPU_MS, `took ${ended.cpuMs} ms`);
   const [row] = await ask(yaml, COUNT);
   assert.ok(Number(row?.n) > 0);
   assert.equal(row?.n, row?.lines);
@@ -93,7 +97,7 @@ Deno.test("SIGTERM while an hour is sealed: exit 0 soon, nothing lost", async ()
   await eventually(() => sealers(program.pid).length > 0);
   const ended = await end(program);
   assert.equal(ended.code, 0, ended.stderr);
-  assert.ok(ended.ms < END_MS, `took ${ended.ms} ms`);
+  assert.ok(ended.cpuMs < END_CPU_MS, `took ${ended.cpuMs} ms`);
   assert.deepEqual(sealers(program.pid), []);
   const [row] = await ask(yaml, COUNT);
   assert.equal(row?.n, row?.lines);
@@ -101,7 +105,7 @@ Deno.test("SIGTERM while an hour is sealed: exit 0 soon, nothing lost", async ()
 
 Deno.test("with drain_timeout SIGTERM reads on to the end and seals every hour, the open one too", async () => {
   await using folder = await TempFolder.make();
-  const yaml = await config(folder, "drain_timeout: 60s\n");
+  const yaml = await config(folder, "drain_timeout: 10m\n");
   const before = new Date(Date.now() - 3 * HOUR_MS).getUTCHours();
   const lines = manyLines(combinedLine, 0, 30_000);
   const earlier = manyLines(combinedLine, 30_000, 30_000)
@@ -120,31 +124,38 @@ Deno.test("with drain_timeout SIGTERM reads on to the end and seals every hour, 
 
 Deno.test("a drain that takes too long ends in time, says so, and loses nothing", async () => {
   await using folder = await TempFolder.make();
-  const yaml = await config(folder, "drain_timeout: 300ms\n");
+  const yaml = await config(folder, "drain_timeout: 1ms\n");
   await folder.write("access.log", manyLines(combinedLine, 0, 300_000));
   await using program = await start(yaml);
   const ended = await end(program);
   assert.equal(ended.code, 0, ended.stderr);
-  assert.ok(ended.ms < END_MS, `took ${ended.ms} ms`);
-  assert.match(ended.stderr, /Not everything is sealed \(.*it took longer than 300 ms.*\)/);
+  assert.ok(ended.cpuMs < END_CPU_MS, `took ${ended.cpuMs} ms`);
+  assert.match(ended.stderr, /Not everything is sealed \(.*it took longer than 1 ms.*\)/);
   const [row] = await ask(yaml, COUNT);
   assert.equal(row?.n, row?.lines);
 });
 
 Deno.test("a second signal ends it at once, with the code of that signal", async () => {
+  const answer = Promise.withResolvers<Response>();
+  await using server = Deno.serve( // a sink that a drain waits for
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => answer.promise,
+  );
+  const hook = `{ name: hook, type: webhook, url: 'http://127.0.0.1:${server.addr.port}/' }`;
   const check = async (signal: Deno.Signal, code: number) => {
     await using folder = await TempFolder.make();
-    const yaml = await config(folder, "drain_timeout: 60s\n");
+    const yaml = await config(folder, `drain_timeout: 10m\nsinks: [ ${hook} ]\n`);
     await folder.write("access.log", manyLines(combinedLine, 0, 300_000));
     await using program = await start(yaml);
     program.kill(signal);
     await program.waitForLine(/Draining/);
     const ended = await end(program, signal);
     assert.equal(ended.code, code);
-    assert.ok(ended.ms < END_MS, `took ${ended.ms} ms`);
+    assert.ok(ended.cpuMs < END_CPU_MS, `took ${ended.cpuMs} ms`);
   };
   await check("SIGTERM", 143);
   await check("SIGINT", 130);
+  answer.resolve(new Response());
 });
 
 /** Processes that seal for an agent. */
