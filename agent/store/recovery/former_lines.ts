@@ -37,7 +37,10 @@ const PAGE_RUNS = 1_000;
 /** Digits of the largest file. */
 const OFFSET_DIGITS = 16;
 
-const PUT_RUN = "INSERT OR REPLACE INTO archived_lines VALUES (?, ?, ?)";
+/** Of two runs that begin together, as two chunks have the same lines, the longer one. */
+const PUT_RUN = `INSERT INTO archived_lines VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET lines = excluded.lines, end_offset = excluded.end_offset
+  WHERE (excluded.lines, coalesce(excluded.end_offset, 0)) > (lines, coalesce(end_offset, 0))`;
 
 /** How far a file has been read, and what is left of the archived lines that follow there. */
 export interface PassedTo {

@@ -103,7 +103,11 @@ async function lives(seed: number) {
     await using store = await open(path);
     const { formerLines } = store.archiveBook;
     if (life === 0) {
-      formerLines.add(GENERATION.id, random.shuffled(runs));
+      // Other chunks may have the first lines of a run too.
+      const parts = runs.flatMap(({ start, lines }) =>
+        random.chance(0.5) ? [{ start, lines: random.between(1, lines), end: null }] : []
+      );
+      formerLines.add(GENERATION.id, random.shuffled([...runs, ...parts]));
       formerLines.finish([], "answered");
       store.putGeneration(GENERATION);
       await store.flush();
