@@ -26,12 +26,18 @@ export interface KinesisServer extends AsyncDisposable {
   records(): Promise<{ key: string; data: string }[]>;
 }
 
+/** Of kinesalite, not listening yet. */
+export function newKinesis(options: Record<string, unknown> = {}): Server {
+  const server: Server = kinesalite({ createStreamMs: 0, ...options });
+  // A request that breaks off is its client's affair; kinesalite does not listen for it.
+  server.prependListener("request", (request) => request.on("error", () => {}));
+  return server;
+}
+
 /** Starts it, and puts the keys into this process's environment until its end. */
 export async function startKinesis(): Promise<KinesisServer> {
   for (const [name, value] of Object.entries(AWS_KEYS)) Deno.env.set(name, value);
-  const server: Server = kinesalite({ createStreamMs: 0 });
-  // A request that breaks off is its client's affair; kinesalite does not listen for it.
-  server.prependListener("request", (request) => request.on("error", () => {}));
+  const server = newKinesis();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;

@@ -1,8 +1,6 @@
 /** Sinks with certificates of an authority of their own: trusted when it is named, refused in words else. */
 import assert from "node:assert/strict";
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import kinesalite from "kinesalite";
 import { openSink } from "../../../../../agent/window/open_sink.ts";
 import { unreachable } from "../../../../../agent/window/reach.ts";
 import { authorityOf } from "../../../../../agent/window/sinks/authority.ts";
@@ -13,6 +11,7 @@ import { MOSQUITTO_IS_MISSING, startMosquitto } from "../../../../harness/mosqui
 import { freePort } from "../../../../harness/ports.ts";
 import { KAFKA_IS_MISSING, startKafka } from "../../../../harness/sinks/kafka_cluster.ts";
 import { startKafkaGate } from "../../../../harness/sinks/kafka_gate.ts";
+import { newKinesis } from "../../../../harness/sinks/kinesis_server.ts";
 import { OpenSearchServer } from "../../../../harness/sinks/opensearch_server.ts";
 import { SplunkServer, TOKEN } from "../../../../harness/sinks/splunk_server.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
@@ -78,12 +77,8 @@ Deno.test("Splunk", async () => {
 Deno.test("Kinesis", async () => {
   Deno.env.set("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
   Deno.env.set("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG");
-  const server: Server = kinesalite({
-    createStreamMs: 0,
-    ssl: true,
-    ...tlsOf(true),
-    ca: await Deno.readTextFile(AUTHORITY),
-  });
+  const ca = await Deno.readTextFile(AUTHORITY);
+  const server = newKinesis({ ssl: true, ...tlsOf(true), ca });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const settings = { type: "kinesis", stream: "none", region: "eu-west-1", url };

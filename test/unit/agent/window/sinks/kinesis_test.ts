@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { kinesisSink } from "../../../../../agent/window/sinks/kinesis.ts";
 import { SinkError } from "../../../../../agent/window/sinks/sink.ts";
+import { eventually } from "../../../../harness/eventually.ts";
 import { startKinesis } from "../../../../harness/sinks/kinesis_server.ts";
 import { NO_END, outgoing, POST } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
@@ -49,7 +50,8 @@ Deno.test("after late rows, faults, lost answers and restarts the newest of each
   };
   const copies = await holdsTheTruth({
     open,
-    disturb: (round) => {
+    disturb: async (round) => {
+      await eventually(() => trouble === "none"); // of the round before: it has happened
       trouble = round % 2 === 0 ? "after" : "before";
     },
     contents: async () => (await host.records()).map(({ data }) => JSON.parse(data)),
