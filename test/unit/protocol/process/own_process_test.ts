@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { beNice, PROGRAM_FOLDER } from "../../../../protocol/process/own_process.ts";
 
 Deno.test("every thread of a process that was made nice is nice; one that has ended is no error", async () => {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "console.log('runs'); setTimeout(() => {}, 60_000)"],
+  // It has its threads only when it is nice, however long that took.
+  const program = "console.log('runs'); setInterval(() => {}, 60_000)";
+  const child = new Deno.Command("sh", {
+    args: ["-c", 'read -r _; exec "$@"', "sh", Deno.execPath(), "eval", program],
+    stdin: "piped",
     stdout: "piped",
   }).spawn();
   beNice(child, 10);
+  await ReadableStream.from([new Uint8Array([10])]).pipeTo(child.stdin);
   const output = child.stdout.getReader();
   await output.read();
   const threads = [...Deno.readDirSync(`/proc/${child.pid}/task`)].map(({ name }) => {
