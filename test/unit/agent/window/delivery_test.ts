@@ -271,20 +271,22 @@ Deno.test("of a batch that is refused only the poisoned one is put aside, with t
 
 Deno.test("a sink that refuses everything is taken to be at fault itself, for a while", async () => {
   await using own = await desk();
-  let isMended = false;
+  const isAskedAgain = Promise.withResolvers<void>();
+  const isMended = Promise.withResolvers<void>();
   let requests = 0;
   const got: string[] = [];
-  const delivery = own.deliver("a", (events) => {
-    requests++;
-    if (!isMended) throw new SinkError("answered 400: wrong path", { blames: true });
+  const delivery = own.deliver("a", async (events) => {
+    if (requests++ < 14) throw new SinkError("answered 400: wrong path", { blames: true });
+    isAskedAgain.resolve(); // after two times all of them, the halves, and each alone
+    await isMended.promise;
     got.push(...events.map(({ id }) => id));
-    return Promise.resolve(ALL_TAKEN);
+    return ALL_TAKEN;
   });
   await own.queue.add(counted(0, 4));
-  await eventually(() => requests > 14); // three times all of them, and each alone
+  await isAskedAgain.promise;
   assert.match(delivery.problem ?? "", /refuses each of 4, the first: answered 400: wrong path/);
   assert.equal(delivery.counts.deadLetters, 0);
-  isMended = true;
+  isMended.resolve();
   await eventually(() => own.cursors.length === 1);
   assert.deepEqual(got, ids(1, 4));
 });
