@@ -11,13 +11,26 @@ import { NO_END, outgoing } from "./documents.ts";
 import { holdsTheTruth } from "./scenario.ts";
 
 const TOPIC = "fleet/windows";
+const MARK = "fleet/mark";
 
 async function listener(url: string) {
   const got: string[] = [];
   const client = await mqtt.connectAsync(url);
-  client.on("message", (_, payload) => got.push(payload.toString()));
-  await client.subscribeAsync(TOPIC, { qos: 1 });
-  return { got, [Symbol.asyncDispose]: () => client.endAsync(true) };
+  const marked = Promise.withResolvers<void>();
+  client.on("message", (topic, payload) => {
+    if (topic === MARK) marked.resolve();
+    else got.push(payload.toString());
+  });
+  await client.subscribeAsync([TOPIC, MARK], { qos: 1 });
+  return {
+    got,
+    /** All that the broker has acknowledged until now has been heard. */
+    async hearAll() {
+      await client.publishAsync(MARK, "");
+      await marked.promise;
+    },
+    [Symbol.asyncDispose]: () => client.endAsync(true),
+  };
 }
 
 Deno.test({
@@ -69,8 +82,11 @@ Deno.test({
     let broker = await startMosquitto({ port });
     let reader = await listener(broker.url);
     let isHeard = true;
+    let sending: Promise<unknown> = Promise.resolve();
     const end = async (signal: Deno.Signal) => {
       isHeard = false;
+      await Promise.allSettled([sending]);
+      await reader.hearAll();
       got.push(...reader.got);
       await reader[Symbol.asyncDispose]();
       broker.program.kill(signal);
@@ -81,8 +97,12 @@ Deno.test({
         const sink = mqttSink({ url: `mqtt://127.0.0.1:${port}`, topic: TOPIC, authority: [] });
         return {
           // A broker without persistence forgets what nobody listens to.
-          send: (events, signal) =>
-            isHeard ? sink.send(events, signal) : Promise.reject(new Error("nobody listens")),
+          send: async (events, signal) => {
+            if (!isHeard) throw new Error("nobody listens");
+            const sent = sink.send(events, signal);
+            sending = sent;
+            return await sent;
+          },
           [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
         };
       },
