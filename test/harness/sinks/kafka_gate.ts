@@ -71,7 +71,9 @@ export function startKafkaGate(options: KafkaGateOptions): KafkaGate {
     for await (const client of listener) {
       open.add(client);
       passing.push(
-        pass(client, port).catch((error) => void gate.refused.push(String(error.message))),
+        pass(client, port).catch((error) => {
+          if (!isBrokenOff(error)) gate.refused.push(String(error.message));
+        }),
       );
     }
     await Promise.all(passing);
@@ -91,6 +93,11 @@ export function startKafkaGate(options: KafkaGateOptions): KafkaGate {
     }
   };
   return gate;
+}
+
+/** Either side may go at any moment, also before it has read an answer. */
+function isBrokenOff(error: unknown): boolean {
+  return Object.values(Deno.errors).some((type) => error instanceof type);
 }
 
 function closeOnce(connection: Deno.Conn) {
