@@ -15,13 +15,6 @@ export async function turnsOf(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-/** Milliseconds of CPU that a process of another program has had since it began (Linux). */
-export function cpuMsOfProcess(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return 10 * (Number(fields[11]) + Number(fields[12])); // utime and stime, in hundredths of a second
-}
-
 /** Milliseconds of CPU that this process takes for something that waits for nothing. */
 export function cpuMsOf(work: () => void): number {
   const before = process.cpuUsage();

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { WorkerPool } from "../../../../agent/query/worker_pool.ts";
 import type { WorkerProcess } from "../../../../agent/query/worker_process.ts";
 import type { WorkerQuery } from "../../../../agent/query/worker_protocol.ts";
+import { cpuSecondsOf } from "../../../bench/process.ts";
 import { eventually } from "../../../harness/eventually.ts";
 import { accessTables } from "../../../harness/tables.ts";
 import { TempFolder } from "../../../harness/temp_folder.ts";
-import { cpuMsOfProcess } from "../../../harness/turns.ts";
 
 /** It takes hours, and DuckDB does not look for interrupts meanwhile. */
 const UNSTOPPABLE = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))";
@@ -58,8 +58,8 @@ Deno.test("what stops late for want of CPU is killed and not blamed; what goes o
       await worker.started;
       const stop = new AbortController();
       const ended = assert.rejects(worker.run(query, stop.signal), { code: "cancelled" });
-      const idleMs = cpuMsOfProcess(worker.pid);
-      await eventually(() => cpuMsOfProcess(worker.pid) > idleMs + 300); // it is at it
+      const idle = cpuSecondsOf(worker.pid);
+      await eventually(() => cpuSecondsOf(worker.pid) > idle + 0.3); // it is at it
       before(worker);
       stop.abort();
       await ended;

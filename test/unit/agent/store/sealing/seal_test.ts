@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { writeJsonLine } from "../../../../../protocol/wire/json_lines.ts";
 import { SEAL_COMMAND, selfCommand } from "../../../../../agent/self.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
+import { childrenOf } from "../../../../bench/process.ts";
 import { eventually } from "../../../../harness/eventually.ts";
 import {
   batch,
@@ -158,24 +159,18 @@ Deno.test("a process that dies on one hour stops no other hour: one process seal
   store.putGeneration(GENERATION);
   await store.append(batch(0, 20, (line) => START_MS + line * HOUR_MS));
   await store.flush();
-  const sealing = store.sealAll();
-  const victim = await eventually(async () => (await sealProcesses())[0]);
+  const sealProcesses = () => childrenOf(Deno.pid, "worker-seal");
+  const refused = assert.rejects(store.sealAll(), /Cannot seal .*killed/);
+  const victim = await eventually(() => sealProcesses()[0]);
   Deno.kill(victim, "SIGKILL");
-  const next = await eventually(async () => (await sealProcesses()).find((pid) => pid !== victim));
-  await assert.rejects(sealing, /Cannot seal .*killed/);
+  const next = await eventually(() => sealProcesses().find((pid) => pid !== victim));
+  await refused;
   assert.ok(next !== victim);
   const paths = await parquetFiles(data.path);
   assert.equal(paths.filter((path) => path.includes("/parts/")).length, 1);
   assert.equal((await store.sealAll()).length, 1);
   assert.deepEqual(await read(store, COUNT), [[20, 20]]);
 });
-
-/** Seal processes that this process has started. */
-async function sealProcesses(): Promise<number[]> {
-  const args = ["-P", String(Deno.pid), "-f", "worker-seal"];
-  const { stdout } = await new Deno.Command("pgrep", { args }).output();
-  return new TextDecoder().decode(stdout).split("\n").filter((pid) => pid !== "").map(Number);
-}
 
 Deno.test("a seal process whose agent was killed leaves no file behind", async () => {
   await using data = await folder();
