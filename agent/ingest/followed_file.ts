@@ -42,7 +42,7 @@ export class FollowedFile implements Disposable {
   private handle: Deno.FsFile | null = null;
   private cutter: LineCutter;
   private maker: BatchMaker;
-  /** First bytes of the file when it was opened, up to 64: enough to tell most logs apart. */
+  /** First bytes of the file when it was opened, up to 64, until it changes: they tell most logs apart. */
   private start: Uint8Array = new Uint8Array();
   /** First bytes of the generation, up to 1 KiB. */
   private head: Uint8Array = new Uint8Array();
@@ -116,6 +116,8 @@ export class FollowedFile implements Disposable {
   sighted(file: FileInfo) {
     this.gone = false;
     this.size = file.size;
+    const hasChanged = file.size !== this.file.size || file.mtimeMs !== this.file.mtimeMs;
+    if (hasChanged) this.start = new Uint8Array(); // it may have been written anew
     if (file.size !== this.seen.size || file.mtimeMs !== this.seen.mtimeMs) this.caughtUp = false;
     if (file.path !== this.file.path) {
       this.generation = { ...this.generation, path: file.path };

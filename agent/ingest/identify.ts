@@ -127,9 +127,11 @@ async function asCut(
   if (file.size >= generation.offset) return null;
   const end = await bytesBefore(handle, file.size);
   return await known.withOriginal(generation, async (original) => {
-    if (original !== null && await stillHolds(original, generation)) {
-      const same = equal(await bytesBefore(original, file.size), end);
-      return same ? { kind: "copy", generation } : null;
+    if (original !== null) {
+      const other = await bytesBefore(original, file.size); // first: it may be emptied at any time
+      if (await stillHolds(original, generation)) {
+        return equal(other, end) ? { kind: "copy", generation } : null;
+      }
     }
     const mark = known.marks(generation).findLast(({ offset }) => offset <= file.size);
     const isCopy = generation.id === copyOf ||
@@ -180,8 +182,8 @@ async function identifySmall(unknown: Unknown, known: Known): Promise<Identity> 
     if (!isCandidate) continue;
     const state = await known.withOriginal(generation, async (original) => {
       if (original === null) return "gone";
+      const start = await readAt(original, 0, new Uint8Array(content.length)); // as above: before
       if (!await stillHolds(original, generation)) return "emptied";
-      const start = await readAt(original, 0, new Uint8Array(content.length));
       return start.length > 0 && startsWith(content, start) ? "same" : "other";
     });
     if (state === "same" && isYoung) return { kind: "undecided" };

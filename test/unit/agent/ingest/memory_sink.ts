@@ -1,6 +1,7 @@
 /** A sink that keeps batches, checks the contract on each, and can forget what was not flushed. */
 import type { StreamShape } from "../../../../protocol/schema/stream_shape.ts";
 import { ACCESS_SHAPE } from "../../../../protocol/schema/stream_shape.ts";
+import { sha256Hex } from "../../../../protocol/sha256.ts";
 import assert from "node:assert/strict";
 import type {
   Batch,
@@ -67,9 +68,9 @@ export class MemorySink implements BatchSink {
     assert(generation, "the generation was put before its lines");
     assert.equal(batch.startOffset, generation.offset, "batches join without gap or overlap");
     assert.equal(batch.rows.count + batch.rejects.length, batch.lines);
-    generation.offset = batch.endOffset;
+    generation.offset = batch.endOffset; // at one go with the lines: a flush may come at any time
     generation.lines += batch.lines;
-    generation.tailSha256 = await sha256Of(batch.tail);
+    generation.tailSha256 = sha256Hex(batch.tail);
     this.batches.push(plainBatch(batch));
   }
 
@@ -125,8 +126,4 @@ export class MemorySink implements BatchSink {
   requests(): string[] {
     return this.batches.flatMap(({ rows }) => rows.request.map((text) => text ?? "")).sort();
   }
-}
-
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toHex();
 }
