@@ -96,7 +96,7 @@ export async function runAgent(config: AgentConfig, asked: AbortSignal): Promise
   });
   const isHeldBack = () => held?.isOver === false;
   const pieces = { config, store, tail, metrics, archive, eraser, isHeldBack };
-  await using link = openLink({ ...pieces, live, parts });
+  await using link = openLink({ ...pieces, live, parts, archived });
   await using _health = openHealth({ ...pieces, inputs, link, windows });
   sayStart(config);
   const keeper = catalog?.keeper ?? null;
@@ -209,12 +209,13 @@ interface LinkParts {
   metrics: Metrics | null;
   parts: FleetParts;
   archive: Archive | null;
+  archived: ArchivedChunks | null;
   eraser: Eraser;
 }
 
 /** Null without a broker: the agent then answers locally only. */
 function openLink(linked: LinkParts): Link | null {
-  const { config, store, tail, live, metrics, parts, archive, eraser } = linked;
+  const { config, store, tail, live, metrics, parts, archive, archived, eraser } = linked;
   if (config.broker === undefined) return null;
   const rate = new LineRate(() => tail.linesTotal());
   const answer: HostAnswerer = (query, signal) => answerQuery(parts, query, signal);
@@ -231,7 +232,7 @@ function openLink(linked: LinkParts): Link | null {
     isRead: () => tail.hasCaughtUp && tail.behind().ms < BEHIND_MS,
     trust: config.trust,
     answer: metrics?.timed(answer) ?? answer,
-    hasArchive: config.archive !== undefined,
+    archivedHosts: archived === null ? undefined : () => archived.hosts(),
     openLive: async (request, reader) => {
       try {
         checkTail(config.policy, request.stream);

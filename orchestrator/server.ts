@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { getLogger } from "@logtape/logtape";
 import { BrokerConnection } from "../protocol/wire/broker_connection.ts";
-import type { ReceivedMessage } from "../protocol/wire/broker_connection.ts";
+import type { BrokerOptions, ReceivedMessage } from "../protocol/wire/broker_connection.ts";
 import { LogvendError, messageOf } from "../protocol/errors.ts";
 import { reasonOf } from "../protocol/file_error.ts";
 import type { ListenAddress } from "../protocol/config/listen_address.ts";
@@ -20,6 +20,8 @@ import { Fanout } from "./fanout/fanout.ts";
 import { Queries } from "./fanout/queries.ts";
 import { Tails } from "./fanout/tails.ts";
 import { WorkspacePool } from "./fanout/workspace.ts";
+import { askForArchivedHosts } from "./fleet/archived_hosts.ts";
+import type { ArchivedHosts } from "./fleet/archived_hosts.ts";
 import { askForDays, ChunkCatalog } from "./fleet/chunk_catalog.ts";
 import { Erasures, erasuresBefore } from "./fleet/erasures.ts";
 import { Fleet } from "./fleet/fleet.ts";
@@ -57,28 +59,26 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   const { topic_prefix: topicPrefix, trust, ack_timeout: ackTimeoutMs } = config;
   const authority = new Authority({ trust, now: Date.now });
   const onGone = (host: string) => [fanout, tails].forEach((asking) => asking.hostGone(host));
-  const onCome = (host: string) => [tails, erasures].forEach((telling) => telling.hostCame(host));
+  const onCome = (host: string) =>
+    [tails, erasures, archivedHosts].forEach((telling) => telling.hostCame(host));
   const erasing = await erasingOf(config, database, pieces);
   const fleet = stack.use(new Fleet({ table: new HostTable(database), onGone, onCome }));
   const broker = stack.use(
-    new BrokerConnection({
-      url: brokerUrl,
-      clientId: `logvend-${name}`,
-      topics: Object.values(orchestratorTopics(topicPrefix, name)),
-      reconnectMaxMs: RECONNECT_MAX_MS,
-      logCategory: ["orchestrator", "broker"],
+    connectBroker({ url: brokerUrl, name, topicPrefix }, {
       onMessage: (message) =>
-        deliver(message, topicPrefix, { fleet, catalog, tails, fanout, erasures }),
+        deliver(message, topicPrefix, { fleet, catalog, archivedHosts, tails, fanout, erasures }),
       onLost: (error) => {
         fanout.brokerLost(error);
+        archivedHosts.brokerLost();
         tails.end(error);
       },
     }),
   );
-  const ask = askForDays({ broker, name, topicPrefix });
+  const connected = { broker, name, topicPrefix };
   const isOnline = (host: string) => fleet.get(host)?.state === "online";
-  const catalog = stack.use(new ChunkCatalog({ ask, isOnline }));
-  const asking = { broker, fleet, catalog, name, topicPrefix, ackTimeoutMs, now: Date.now };
+  const catalog = stack.use(new ChunkCatalog({ ask: askForDays(connected), isOnline }));
+  const archivedHosts = stack.use(askForArchivedHosts({ ...connected, fleet }));
+  const asking = { ...connected, fleet, catalog, archivedHosts, ackTimeoutMs, now: Date.now };
   const fanout = new Fanout({
     ...asking,
     planner,
@@ -101,6 +101,19 @@ export async function startOrchestrator(config: OrchestratorConfig): Promise<Orc
   log.info("Serving {url}, broker {broker}.", { url, broker: brokerUrl });
   const running = stack.move();
   return { url, brokerUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+function connectBroker(
+  { url, name, topicPrefix }: { url: string; name: string; topicPrefix: string },
+  events: Pick<BrokerOptions, "onMessage" | "onLost">,
+): BrokerConnection {
+  return new BrokerConnection({
+    ...{ url, ...events },
+    clientId: `logvend-${name}`,
+    topics: Object.values(orchestratorTopics(topicPrefix, name)),
+    reconnectMaxMs: RECONNECT_MAX_MS,
+    logCategory: ["orchestrator", "broker"],
+  });
 }
 
 async function openPieces({ data_dir: dataDir, kept_pieces: bytesMax }: OrchestratorConfig) {
@@ -137,6 +150,7 @@ function endAll({ fanout, tails }: { fanout: Fanout; tails: Tails }) {
 interface Receivers {
   fleet: Fleet;
   catalog: ChunkCatalog;
+  archivedHosts: ArchivedHosts;
   tails: Tails;
   fanout: Fanout;
   erasures: Erasures;
@@ -154,6 +168,8 @@ function deliver({ topic, payload, retained }: ReceivedMessage, prefix: string, 
       return to.catalog.receiveHoldings(received.host, payload);
     case "day":
       return to.catalog.receiveDay(received.host, payload);
+    case "archived":
+      return to.archivedHosts.receive(received.host, payload);
     case "erased":
       return to.erasures.receive(received.host, payload);
     case "tail":

@@ -12,6 +12,7 @@ import { signedBroadcast } from "../../protocol/wire/broadcast.ts";
 import type { BroadcastTable } from "../../protocol/wire/broadcast.ts";
 import { QueryClaims } from "../../protocol/signing/claims.ts";
 import { open, parseBody } from "../../protocol/wire/envelope.ts";
+import { ARCHIVED_HOSTS, ArchivedHostsCommand } from "../../protocol/wire/archived_hosts.ts";
 import { HoldingsCommand } from "../../protocol/wire/holdings.ts";
 import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import {
@@ -42,9 +43,10 @@ import type { LiveOpener } from "./tails.ts";
 
 const log = getLogger(["agent", "link"]);
 
-/** Beside `query`, and pieces of questions to the archive where there is one. */
+/** Beside `query`. */
 export const MORE_COMMANDS = ["tail", "explain", "erase"];
-export const ARCHIVE_COMMAND = "archive";
+/** Where there is an archive: pieces of questions to it, and whose chunks it has. */
+export const ARCHIVE_COMMANDS = ["archive", ARCHIVED_HOSTS];
 
 export interface CommandOptions extends Admission {
   answer: HostAnswerer;
@@ -60,6 +62,8 @@ export interface CommandOptions extends Admission {
   erase(command: EraseCommand): Promise<void>;
   /** Says what the store holds of a day. */
   sendDay(orchestrator: string, day: string): void;
+  /** Says which hosts the archive has chunks of, as soon as that is known. */
+  sendArchivedHosts(command: ArchivedHostsCommand): void;
   sendResult(orchestrator: string, message: ResultMessage): void;
   /** False: there is no broker to take it, and it is lost. */
   sendLines(orchestrator: string, message: TailMessage): boolean;
@@ -132,6 +136,9 @@ export class Commands {
         for (const day of days) this.options.sendDay(orchestrator, day);
         return;
       }
+      case ARCHIVED_HOSTS:
+        this.options.sendArchivedHosts(parseBody(ArchivedHostsCommand, body, ARCHIVED_HOSTS));
+        return;
       case "erase":
         this.options.erase(parseBody(EraseCommand, body, "erase"));
         return;

@@ -3,8 +3,14 @@ import { getLogger } from "@logtape/logtape";
 import { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
 import type { Message } from "../../protocol/wire/broker_connection.ts";
 import { seal } from "../../protocol/wire/envelope.ts";
-import { messageOf } from "../../protocol/errors.ts";
+import { LogvendError, messageOf } from "../../protocol/errors.ts";
 import { HEARTBEAT_MS, LEASE_MS } from "../../protocol/wire/messages.ts";
+import { messagesOf } from "../../protocol/wire/archived_hosts.ts";
+import type {
+  ArchivedHost,
+  ArchivedHostsCommand,
+  ArchivedHostsMessage,
+} from "../../protocol/wire/archived_hosts.ts";
 import type { DayHoldings, HostHoldings } from "../../protocol/wire/holdings.ts";
 import type { ErasureRecord } from "../../protocol/signing/erasure.ts";
 import type { HostErasure, HostTables, Presence, Table } from "../../protocol/wire/messages.ts";
@@ -13,7 +19,7 @@ import { agentTopics } from "../../protocol/wire/topics.ts";
 import { PLAN_VERSIONS } from "../../queries/plan/planner.ts";
 import type { AskedQuery, QueryOutcome } from "../query_log/query_log.ts";
 import type { HostAnswerer } from "../store/answer.ts";
-import { ARCHIVE_COMMAND, Commands, MORE_COMMANDS } from "./commands.ts";
+import { ARCHIVE_COMMANDS, Commands, MORE_COMMANDS } from "./commands.ts";
 import type { CommandCounts } from "./commands.ts";
 import type { LiveOpener } from "./tails.ts";
 
@@ -49,8 +55,8 @@ export interface LinkOptions {
   /** Pinned operator keys. */
   trust: readonly string[];
   answer: HostAnswerer;
-  /** Whether it can be asked for archived chunks. @default false */
-  hasArchive?: boolean;
+  /** Finds the hosts that the archive has chunks of; none: it cannot be asked for archived chunks. */
+  archivedHosts?: (() => Promise<ArchivedHost[]>) | undefined;
   openLive: LiveOpener;
   /** Takes an erasure, and says how it goes here. Never rejects. */
   erase(told: { id: string; record: ErasureRecord }): Promise<HostErasure>;
@@ -94,6 +100,7 @@ export class Link implements AsyncDisposable {
       sendDay: (orchestrator, day) => {
         this.send(this.topics.day(orchestrator), "day", options.holdings.day(day));
       },
+      sendArchivedHosts: (command) => void this.tellArchivedHosts(command),
       sendResult: (orchestrator, message) => {
         this.send(this.topics.result(orchestrator, message.request), "result", message);
       },
@@ -174,7 +181,7 @@ export class Link implements AsyncDisposable {
       labels,
       version,
       plan_versions: [...PLAN_VERSIONS],
-      commands: [...MORE_COMMANDS, ...(this.options.hasArchive ? [ARCHIVE_COMMAND] : [])],
+      commands: [...MORE_COMMANDS, ...(this.options.archivedHosts ? ARCHIVE_COMMANDS : [])],
       streams: [...streams],
       state,
       boot: this.boot,
@@ -184,6 +191,26 @@ export class Link implements AsyncDisposable {
     };
     const payload = seal({ type: "presence", body, issuedAtMs: Date.now() });
     return { topic: this.topics.state, payload, retain: true };
+  }
+
+  /** Never rejects. */
+  private async tellArchivedHosts({ request, orchestrator }: ArchivedHostsCommand) {
+    const topic = this.topics.archived(orchestrator);
+    const messages = await this.foundHosts(request);
+    for (const message of messages) this.send(topic, "archived", message);
+  }
+
+  private async foundHosts(request: string): Promise<ArchivedHostsMessage[]> {
+    try {
+      const { archivedHosts } = this.options;
+      if (archivedHosts === undefined) {
+        throw new LogvendError("unavailable", "no archive is configured on this host");
+      }
+      return messagesOf(request, await archivedHosts());
+    } catch (error) {
+      const problem = messageOf(error).slice(0, 2_000);
+      return [{ request, hosts: [], total: 0, problem }];
+    }
   }
 
   private send(topic: string, type: string, body: unknown) {

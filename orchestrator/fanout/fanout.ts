@@ -86,7 +86,7 @@ export class Fanout {
     const signal = AbortSignal.timeout(claims.limits.timeout_ms);
     using part = this.archiveOf(prepared, { folder: noFolder, kept: null });
     const [archive = null, verdicts] = await Promise.all([
-      part?.find(signal),
+      part?.explain(signal),
       this.verdicts(prepared),
     ]);
     const queryId = queryIdOf(claims.id);

@@ -170,7 +170,7 @@ async function receiveAll(request: GatherRequest): Promise<Received> {
     progress();
     // The archive is not read to its end for an answer that there will not be.
     const isTooLong = collector.byteCount + received.archivedBytes > claims.limits.bytes_max;
-    if (isTooLong || (received.tooMany && archive !== null)) {
+    if (isTooLong || (received.tooMany && archive?.isAsked === true)) {
       throw tooMany(request, received.amounts);
     }
   }

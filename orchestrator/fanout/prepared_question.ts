@@ -7,9 +7,11 @@ import type { Table } from "../../protocol/wire/messages.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { Planner } from "../../queries/plan/planner.ts";
 import { within } from "../../queries/plan/reach.ts";
+import type { ArchivedHosts } from "../fleet/archived_hosts.ts";
 import type { ChunkCatalog, Read } from "../fleet/chunk_catalog.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Planned } from "./archive/kept/kept_question.ts";
+import { Strangers } from "./archive/strangers.ts";
 import { chooseAudience, planVersion } from "./audience.ts";
 import type { Audience } from "./audience.ts";
 import { checkNames } from "./own_tables.ts";
@@ -42,12 +44,15 @@ export interface PreparedQuestion {
   /** All that it was planned with. */
   planned: Planned;
   read: Read;
+  /** Whom an archive may have that the fleet does not know; null: such hosts are found otherwise, or not meant. */
+  strangers: Strangers | null;
 }
 
 export interface PreparingParts {
   broker: Pick<BrokerConnection, "requireConnected">;
   fleet: Fleet;
   catalog: ChunkCatalog;
+  archivedHosts: ArchivedHosts;
   planner: Pick<Planner, "start">;
   now: () => number;
 }
@@ -57,7 +62,7 @@ export interface PreparingParts {
  * @throws {LogvendError} bad_sql, usage or unavailable
  */
 export async function prepareQuestion(
-  { broker, fleet, catalog, planner, now }: PreparingParts,
+  { broker, fleet, catalog, archivedHosts, planner, now }: PreparingParts,
   question: CheckedQuestion,
   before: Planned | null = null,
 ): Promise<PreparedQuestion> {
@@ -82,7 +87,8 @@ export async function prepareQuestion(
   });
   const read = { tables, ...within(range, reach) };
   // The catalog is that of the whole fleet, whoever is selected: as SELECT * shows it.
-  const audience = readsCatalog || tables.length === 0 || source === "archive"
+  const asksNobody = readsCatalog || tables.length === 0;
+  const audience = asksNobody || source === "archive"
     ? { asked: [], missing: [], pruned: [] }
     : chooseAudience({
       fleet,
@@ -95,7 +101,11 @@ export async function prepareQuestion(
     });
   const named = known.filter(({ name }) => tables.includes(name));
   const planned = { tables: known, version };
-  return { question, claims, planning: plan, audience, tables: named, version, planned, read };
+  const strangers = asksNobody || source !== "auto"
+    ? null
+    : new Strangers({ fleet, archivedHosts }, { selector, read, reach });
+  const prepared = { question, claims, planning: plan, audience, tables: named };
+  return { ...prepared, version, planned, read, strangers };
 }
 
 /** The error of an answer that is longer than may be sent. @param reason why the query ships rows */

@@ -167,10 +167,15 @@ export class ChunkCatalog implements Disposable {
     return (isBefore && isOpen(known, read)) || this.mayHaveClosed(known, read);
   }
 
-  /** Whether all rows of a host surely have its name. */
+  /** Whether all rows of a host surely have its name, as of a version of its holdings. */
   hasOwnRows(host: string, version: string | null): boolean {
     const said = this.hosts.get(host)?.said;
     return said !== undefined && said.version === version && said.own_rows;
+  }
+
+  /** Whether a host may hold rows of another one: its data folder had another name, or it has not said. */
+  mayHaveOthersRows(host: string): boolean {
+    return this.hosts.get(host)?.said.own_rows !== true;
   }
 
   /** Whether a host may have given away rows of what is read: the archive has them, if any. */

@@ -8,6 +8,7 @@
  *   {prefix}/a/{host}/holdings                         agent, retained: what it holds (holdings.ts)
  *   {prefix}/a/{host}/day/{orchestrator}               agent -> one orchestrator: a day of that
  *   {prefix}/a/{host}/erased/{orchestrator}            agent -> one orchestrator: how an erasure goes
+ *   {prefix}/a/{host}/archived/{orchestrator}          agent -> one orchestrator: hosts of its archive
  *   {prefix}/a/{host}/res/{orchestrator}/{request}     agent -> one orchestrator: results
  *   {prefix}/a/{host}/tail/{orchestrator}/{request}    agent -> one orchestrator: lines as they come
  */
@@ -25,6 +26,7 @@ export function agentTopics(prefix: string, host: string) {
     holdings: `${base}/holdings`,
     day: (orchestrator: string) => `${base}/day/${orchestrator}`,
     erased: (orchestrator: string) => `${base}/erased/${orchestrator}`,
+    archived: (orchestrator: string) => `${base}/archived/${orchestrator}`,
     result: (orchestrator: string, request: string) => `${base}/res/${orchestrator}/${request}`,
     tail: (orchestrator: string, request: string) => `${base}/tail/${orchestrator}/${request}`,
   };
@@ -39,6 +41,7 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
     holdings: `${prefix}/a/+/holdings`,
     days: `${prefix}/a/+/day/${orchestrator}`,
     erased: `${prefix}/a/+/erased/${orchestrator}`,
+    archived: `${prefix}/a/+/archived/${orchestrator}`,
     results: `${prefix}/a/+/res/${orchestrator}/+`,
     tails: `${prefix}/a/+/tail/${orchestrator}/+`,
   };
@@ -46,10 +49,13 @@ export function orchestratorTopics(prefix: string, orchestrator: string) {
 
 const KINDS = ["ack", "state", "tables", "holdings"] as const;
 
+/** For one orchestrator. */
+const OWN_KINDS = ["day", "erased", "archived"] as const;
+
 /** A received topic, taken apart. */
 export type ReceivedTopic =
   | { kind: (typeof KINDS)[number]; host: string }
-  | { kind: "day" | "erased"; host: string; orchestrator: string }
+  | { kind: (typeof OWN_KINDS)[number]; host: string; orchestrator: string }
   | { kind: "result" | "tail"; host: string; orchestrator: string; request: string };
 
 /** Takes a topic apart; null when it is none of ours. */
@@ -59,8 +65,9 @@ export function parseTopic(prefix: string, topic: string): ReceivedTopic | null 
   if (!host || more !== undefined) return null;
   const ofHost = KINDS.find((known) => known === kind);
   if (orchestrator === undefined && ofHost !== undefined) return { kind: ofHost, host };
-  if ((kind === "day" || kind === "erased") && orchestrator && request === undefined) {
-    return { kind, host, orchestrator };
+  const ofOne = OWN_KINDS.find((known) => known === kind);
+  if (ofOne !== undefined && orchestrator && request === undefined) {
+    return { kind: ofOne, host, orchestrator };
   }
   if (kind === "res" && orchestrator && request) {
     return { kind: "result", host, orchestrator, request };

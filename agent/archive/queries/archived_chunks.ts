@@ -6,6 +6,7 @@ import { ObjectStoreError, readObject } from "../../../protocol/archive/object_s
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
 import type { ChangedDay } from "../../../protocol/archive/catalog/changed_days.ts";
 import { LogvendError, messageOf } from "../../../protocol/errors.ts";
+import type { ArchivedHost } from "../../../protocol/wire/archived_hosts.ts";
 import type { ArchiveUse } from "../../../protocol/wire/messages.ts";
 import { REJECTS } from "../../../protocol/schema/streams.ts";
 import type { ArchiveScope, FoundChunks, QueryArchive } from "../../store/query_archive.ts";
@@ -19,6 +20,7 @@ import { lendTable } from "../reads/archived_tables.ts";
 import type { ArchivedTable } from "../reads/archived_tables.ts";
 import type { CachedObject } from "../reads/chunk_cache.ts";
 import type { RegionCatalog } from "../catalog/open_catalog.ts";
+import { archivedHosts } from "./archived_hosts.ts";
 import { findBounds, findChunks } from "./find_chunks.ts";
 import type { FindBounds } from "./find_chunks.ts";
 import { retried } from "../reads/retried.ts";
@@ -30,6 +32,10 @@ const DISTRUST_MS = 30_000;
 
 /** More are not remembered: they are said again. */
 const DISTRUSTED_MAX = 1_000;
+
+/** How long finding out the hosts of an archive may take, and for how long it is not done again. */
+const HOSTS_MS = 50_000;
+const HOSTS_AGAIN_MS = 10_000;
 
 export interface ArchivedChunksOptions {
   catalog: Pick<RegionCatalog, "store" | "cache" | "shelf" | "changes" | "own">;
@@ -45,6 +51,8 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
   private readonly saying = new Set<Promise<void>>();
   private readonly end = new AbortController();
   private readonly bounds: FindBounds;
+  /** What is known of its hosts, or being found out. */
+  private hostList: { sinceMs: number; hosts: Promise<ArchivedHost[]> } | null = null;
 
   constructor(private readonly options: ArchivedChunksOptions) {
     this.bounds = findBounds(options.chunksMax);
@@ -63,6 +71,22 @@ export class ArchivedChunks implements QueryArchive, AsyncDisposable {
       scope,
       signal,
     );
+  }
+
+  /**
+   * The hosts that the archive of the region has chunks of. Whoever asks again at once, or meanwhile, is
+   * told the same. @throws {LogvendError}
+   */
+  hosts(): Promise<ArchivedHost[]> {
+    const nowMs = Date.now();
+    if (this.hostList !== null && nowMs - this.hostList.sinceMs < HOSTS_AGAIN_MS) {
+      return this.hostList.hosts;
+    }
+    const signal = AbortSignal.any([AbortSignal.timeout(HOSTS_MS), this.end.signal]);
+    const { options: { catalog, self } } = this;
+    const hosts = archivedHosts({ ...catalog, self }, signal);
+    this.hostList = { sinceMs: nowMs, hosts };
+    return hosts;
   }
 
   open(

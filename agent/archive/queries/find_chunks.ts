@@ -23,7 +23,7 @@ import { datesOf, lookThroughDay } from "../catalog/list_day.ts";
 import type { DayChunk } from "../catalog/list_day.ts";
 import { legible, UnreadableManifest } from "../catalog/shelf.ts";
 import type { ManifestShelf, OpenManifest } from "../catalog/shelf.ts";
-import type { FoundEntry } from "../../../protocol/archive/catalog/manifest.ts";
+import type { FoundEntry, ManifestFacts } from "../../../protocol/archive/catalog/manifest.ts";
 import { HostHours } from "../catalog/write_manifest.ts";
 import { mayHold } from "../../../queries/chunk/choose.ts";
 import { retried } from "../reads/retried.ts";
@@ -128,9 +128,18 @@ async function findInto(
   return found;
 }
 
+/** Whether a manifest has all chunks of its day. */
+export function hasAll(
+  { listed_ms: listedMs, changes: tokens }: ManifestFacts,
+  day: ChangedDay,
+  changes: KnownChanges,
+): boolean {
+  return listedMs !== null && isClosed(day.date, listedMs) && changes.areKnown(day, tokens);
+}
+
 /** Null: nobody can say what has changed, so no manifest is taken for whole. */
-async function readChanges(
-  { changes }: FindParts,
+export async function readChanges(
+  { changes }: Pick<FindParts, "changes">,
   signal: AbortSignal,
 ): Promise<KnownChanges | null> {
   try {
@@ -146,8 +155,8 @@ async function readChanges(
   }
 }
 
-async function manifestsOf(
-  { store, self: { region } }: FindParts,
+export async function manifestsOf(
+  { store, self: { region } }: Pick<FindParts, "store" | "self">,
   stream: string,
   signal: AbortSignal,
 ): Promise<Map<string, ListedObject>> {
@@ -202,13 +211,13 @@ class Day {
     if (object === undefined || changes === null) return await this.list(null, signal);
     try {
       const open = await this.parts.shelf.open(object, signal);
-      const { listed_ms: listedMs, changes: tokens, chunks } = open.manifest.facts;
-      const isWhole = listedMs !== null && isClosed(this.day.date, listedMs) &&
-        changes.areKnown(this.day, tokens);
+      const { facts } = open.manifest;
       return await this.parts.rows.run(async () => {
-        if (isWhole) return await legible(object, () => this.look(open), signal);
+        if (hasAll(facts, this.day, changes)) {
+          return await legible(object, () => this.look(open), signal);
+        }
         return await this.list(await legible(object, () => this.ruledOut(open), signal), signal);
-      }, chunks);
+      }, facts.chunks);
     } catch (error) {
       if (!(error instanceof UnreadableManifest)) throw error;
       this.parts.onUnreadable(this.day, object, error);

@@ -40,7 +40,7 @@ export function archiveOf(
   prepared: PreparedQuestion,
   { folder, kept }: { folder: () => string; kept: KeptQuestion | null },
 ): ArchivePart | null {
-  const { claims, audience, read } = prepared;
+  const { claims, audience, read, strangers } = prepared;
   const { id: of, limits: { timeout_ms: timeoutMs, bytes_max: bytesMax } } = claims;
   const pieces = commands.pieceAsker(prepared);
   const deadlineMs = now() + timeoutMs;
@@ -62,7 +62,7 @@ export function archiveOf(
     return piece.kind === "read" ? counted(outcome) : outcome;
   };
   return archivePart({
-    ...{ fleet, catalog, claims, audience, read, ask, nowMs: now(), startedMs },
+    ...{ fleet, catalog, claims, audience, read, strangers, ask, nowMs: now(), startedMs },
     kept: kept && { question: kept, planned: prepared.planned },
     folder,
     chunkRoom,

@@ -13,15 +13,18 @@ import {
   parseSelector,
 } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
+import { ARCHIVE_COMMAND } from "../../fleet/archived_hosts.ts";
 import type { ChunkCatalog, Read } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { Audience } from "../audience.ts";
 import type { HostAnswer } from "../collector.ts";
+import { silence } from "../coverage.ts";
 import type { Absent, Archived, Missing } from "../coverage.ts";
-import { ARCHIVE_COMMAND, ArchiveWork } from "./archive_work.ts";
+import { ArchiveWork } from "./archive_work.ts";
 import type { ArchiveList, ArchiveProgress, ArchiveWorkOptions } from "./archive_work.ts";
 import { absentHours } from "./hours.ts";
 import { reaches, reachOf, withArchive } from "./reach.ts";
+import type { Strangers } from "./strangers.ts";
 
 /** An agent's share of what the archive answers: no host is through by it. */
 export interface ArchivedOutcome {
@@ -37,8 +40,13 @@ export interface ArchivePartOptions extends Pick<ArchiveWorkOptions, WorkOptions
   claims: QueryClaims;
   audience: Audience;
   read: Read;
+  /** Null: none are meant, or all hosts of the archive. */
+  strangers: Strangers | null;
   nowMs: number;
 }
+
+/** Of a question's time, in which it may become known who has archived chunks. */
+const STRANGERS_SHARE = 2 / 5;
 
 /**
  * Null: hosts answer for all there is.
@@ -69,10 +77,12 @@ export function archivePart(options: ArchivePartOptions): ArchivePart | null {
     ...audience.missing.filter(isAway).map(({ host }) => host),
     ...audience.pruned.filter((host) => options.catalog.mayHaveGone(host, read)),
   ];
-  if (hosts.length === 0 || !hasArchive(options.fleet)) return null;
+  const { strangers } = options;
+  if (hosts.length === 0 && strangers?.areThere !== true) return null;
+  if (!hasArchive(options.fleet)) return null;
   const regions = hosts.flatMap((host) => options.fleet.get(host)?.presence.region ?? []);
   const wanted = new Set(hosts);
-  const isWanted = (host: string) => wanted.has(host) || options.fleet.get(host) === undefined;
+  const isWanted = (host: string) => wanted.has(host) || strangers?.isOne(host) === true;
   return new ArchivePart(options, { regions: new Set(regions), isWanted });
 }
 
@@ -98,7 +108,10 @@ function hasArchive(fleet: Fleet, region?: string): boolean {
 }
 
 /** Of what the archive is read: no host that is asked itself. */
-type Extent = Pick<ArchiveWorkOptions, "regions" | "isWanted">;
+interface Extent extends Pick<ArchiveWorkOptions, "isWanted"> {
+  /** Of strangers as soon as they are known; null: all. */
+  regions: Set<string> | null;
+}
 
 function isAway({ kind }: Missing): boolean {
   return kind === "offline" || kind === "retired";
@@ -110,6 +123,9 @@ export class ArchivePart implements Disposable {
   private readonly work: ArchiveWork;
   private list: ArchiveList = { chunks: [], hours: [], looked: 0, unread: [] };
 
+  /** A host that may hold the rows of strangers as well, under their names: they are not read then. */
+  private holder: string | null = null;
+
   constructor(
     private readonly options: ArchivePartOptions,
     private readonly extent: Extent,
@@ -117,6 +133,7 @@ export class ArchivePart implements Disposable {
     this.work = new ArchiveWork({
       ...options,
       ...extent,
+      isWanted: (host) => extent.isWanted(host) && (this.holder === null || this.isKnown(host)),
       selector: options.claims.selector,
       isWaiting: options.claims.source === "archive",
       onProgress: (progress) => this.progress = progress,
@@ -129,13 +146,43 @@ export class ArchivePart implements Disposable {
 
   /** The chunks that are to be read. Hosts that are asked themselves have theirs. */
   async find(signal: AbortSignal): Promise<ArchiveList> {
-    this.list = await this.work.list(signal);
+    await this.meetStrangers(signal);
+    if (this.isAsked) this.list = await this.work.list(signal);
     return this.list;
+  }
+
+  /** Whether the archive is asked; false: nobody is away, and nobody is known to be in it alone. */
+  get isAsked(): boolean {
+    return this.extent.regions === null || this.extent.regions.size > 0;
+  }
+
+  /** What it would read, and where that is not known; null: nothing. */
+  async explain(signal: AbortSignal): Promise<ArchiveList | null> {
+    const list = await this.find(signal);
+    const unread = [...list.unread, ...this.options.strangers?.untold ?? []];
+    return this.isAsked || unread.length > 0 ? { ...list, unread } : null;
+  }
+
+  private async meetStrangers(signal: AbortSignal) {
+    const { strangers, claims, audience, catalog } = this.options;
+    if (strangers === null) return;
+    await strangers.settle(signal, claims.limits.timeout_ms * STRANGERS_SHARE);
+    const holder = audience.asked.find(({ presence }) => catalog.mayHaveOthersRows(presence.host));
+    this.holder = holder?.presence.host ?? null;
+    if (this.holder !== null) return;
+    for (const regions of strangers.hosts.values()) {
+      for (const region of regions) this.extent.regions?.add(region);
+    }
+  }
+
+  private isKnown(host: string): boolean {
+    return this.options.strangers?.isOne(host) !== true;
   }
 
   /** Finds them, and has them read. */
   async *outcomes(plan: Plan, signal: AbortSignal): AsyncGenerator<ArchivedOutcome[]> {
     await this.find(signal);
+    if (!this.isAsked) return;
     for await (const answers of this.work.read(this.list, plan, signal)) {
       yield answers.map((answer) => ({ kind: "archived", answer }));
     }
@@ -163,8 +210,10 @@ export class ArchivePart implements Disposable {
   }
 
   /** Who is missing once the archive has been read, and what came of it. */
-  settle(missing: readonly Missing[]): { missing: Missing[]; archived: Archived } {
+  settle(heard: readonly Missing[]): { missing: Missing[]; archived: Archived | null } {
     const { list, work: { result: { coverage, failed } } } = this;
+    const missing = this.withStrangers(heard);
+    if (!this.isAsked) return { missing, archived: null };
     const hosts = new Set(list.hours.map(({ host }) => host));
     const before = new Set(missing.map(({ host }) => host));
     const left = missing.flatMap((one) => isAway(one) ? this.helped(one) ?? [] : one);
@@ -172,7 +221,7 @@ export class ArchivePart implements Disposable {
     const helped = [...before].filter((host) => !isLeft.has(host)); // the archive may have nothing
     const more = [...failed].filter(([host]) => !before.has(host))
       .map(([host, reason]): Missing => ({ host, kind: "failed", reason }));
-    const all = [...left, ...more, ...this.unread(before), ...this.strangers()];
+    const all = [...left, ...more, ...this.unread(before), ...this.unheard()];
     const isMissing = new Set(all.map(({ host }) => host));
     // Hosts that are pruned are counted as such.
     const pruned = new Set(this.options.audience.pruned);
@@ -201,19 +250,44 @@ export class ArchivePart implements Disposable {
   /** A host that is away, with what the archive had of it; null: all that was asked. */
   private helped(missing: Missing): Missing | null {
     const { list: { hours, unread }, work: { result: { failed } }, options } = this;
-    const known = options.fleet.get(missing.host);
+    const { fleet, strangers, nowMs } = options;
+    const known = fleet.get(missing.host);
+    const regions = strangers?.hosts.get(missing.host) ?? new Set([known?.presence.region]);
     const reason = failed.get(missing.host) ??
-      unread.find(({ region }) => region === known?.presence.region)?.reason;
+      unread.find(({ region }) => regions.has(region))?.reason;
     if (reason !== undefined) return { ...missing, reason: `${missing.reason}  ${reason}` };
     const own = hours.filter(({ host }) => host === missing.host);
     const reach = reachOf(options, known, { host: missing.host, own });
     if (reach.isWhole) return null;
     if (own.length === 0) return missing;
-    return withArchive(missing, reach, { seenMs: known?.seenMs ?? null, nowMs: options.nowMs });
+    // A stranger may have had no more: nobody knows of a gap.
+    const isStranger = strangers?.isOne(missing.host) === true;
+    const seenMs = isStranger ? reach.untilMs : known?.seenMs ?? null;
+    return withArchive(missing, reach, { seenMs, nowMs });
+  }
+
+  /** Beside who is missing already, strangers: those that are in no list have nothing of what is asked. */
+  private withStrangers(missing: readonly Missing[]): Missing[] {
+    const { list: { hours, unread }, holder, options: { strangers, nowMs } } = this;
+    if (strangers === null) return [...missing];
+    const isUnread = (regions: ReadonlySet<string>) =>
+      holder !== null || unread.some(({ region }) => regions.has(region));
+    const unlisted = [...strangers.hosts].filter(([, regions]) => isUnread(regions));
+    const listed = hours.map(({ host }) => host).filter((host) => strangers.isOne(host));
+    const hosts = new Set([...unlisted.map(([host]) => host), ...listed]);
+    const mayBe = holder === null
+      ? ""
+      : `; ${holder} may have its rows, under that name: ask with --source archive`;
+    const reason = `${silence(null, nowMs)}${mayBe}`;
+    return [
+      ...missing.filter(({ host, kind }) => kind !== "unknown" || !hosts.has(host)),
+      ...[...hosts].map((host): Missing => ({ host, kind: "offline", reason })),
+      ...strangers.missing(),
+    ];
   }
 
   /** Hosts that are asked for by name, and that neither the fleet knows nor the archive. */
-  private strangers(): Missing[] {
+  private unheard(): Missing[] {
     const { list: { chunks, hours, unread }, options: { claims, fleet } } = this;
     if (claims.source !== "archive") return []; // else the audience names them
     const archived = new Set(

@@ -14,6 +14,7 @@ import type { HostCoverage, WireError } from "../../../protocol/wire/messages.ts
 import { fromWireError } from "../../../protocol/wire/wire_error.ts";
 import { matchesKnown, parseSelector } from "../../../protocol/selector/selector.ts";
 import type { Plan } from "../../../queries/plan/plan.ts";
+import { ARCHIVE_COMMAND } from "../../fleet/archived_hosts.ts";
 import type { ChunkCatalog } from "../../fleet/chunk_catalog.ts";
 import type { Fleet } from "../../fleet/fleet.ts";
 import type { HostAnswer, Outcome } from "../collector.ts";
@@ -24,9 +25,6 @@ import { BUSY_REST_MS, FINAL_CODES, PieceRunner } from "./piece_runner.ts";
 import { cameBack } from "./settling.ts";
 import type { KeptQuestion, Planned, UsableAnswer } from "./kept/kept_question.ts";
 import { underSamePolicy } from "./kept/same_policy.ts";
-
-/** What an agent can that reads the archive. */
-export const ARCHIVE_COMMAND = "archive";
 
 export interface ArchiveWorkOptions {
   fleet: Fleet;

@@ -2,6 +2,7 @@
 import { hashOf } from "../../../protocol/archive/catalog/fingerprints.ts";
 import { writeManifest } from "../../../agent/archive/catalog/write_manifest.ts";
 import type { DescribedChunk } from "../../../agent/archive/catalog/write_manifest.ts";
+import type { RegionCatalog } from "../../../agent/archive/catalog/open_catalog.ts";
 import { ArchivedChunks } from "../../../agent/archive/queries/archived_chunks.ts";
 import { ChunkCache } from "../../../agent/archive/reads/chunk_cache.ts";
 import type { ArchiveScope } from "../../../agent/store/query_archive.ts";
@@ -58,6 +59,7 @@ export async function benchCatalog(): Promise<void> {
   await using folder = await TempFolder.make();
   await using store = new FarStore(folder.join("archive"));
   const bytes = await writeYear(folder);
+  await Deno.mkdir(folder.join("archive", "stream=logs"), { recursive: true });
   console.log(
     `a catalog of ${
       DAYS * 24 * HOSTS
@@ -81,7 +83,28 @@ export async function benchCatalog(): Promise<void> {
         `another one ${median.toFixed(0)} ms in ${others[0]?.requests}, ` +
         `one again ${again.ms.toFixed(0)} ms in ${again.requests} (asked: 1,000 ms)`,
     );
+    const isNew = testCatalog(
+      store,
+      await ChunkCache.open({ folder: `${cacheFolder}-hosts`, quotaBytes: 4e9 }),
+    );
+    const [cold, warm] = [await hostsOf(isNew, store), await hostsOf(isNew, store)];
+    console.log(
+      `  ${where}: whom it has, for the first time ${cold.ms.toFixed(0)} ms in ` +
+        `${cold.requests} requests, again ${warm.ms.toFixed(0)} ms in ${warm.requests}`,
+    );
   }
+}
+
+/** @throws when it is not all of them */
+async function hostsOf(catalog: RegionCatalog, store: FarStore) {
+  const before = store.requests;
+  const self = { host: "web-1", region: "eu", labels: {} };
+  const archive = new ArchivedChunks({ catalog, self });
+  const startedMs = performance.now();
+  const { length } = await archive.hosts();
+  const ms = performance.now() - startedMs;
+  if (length !== HOSTS) throw new Error(`${length} hosts were found, not ${HOSTS}`);
+  return { ms, requests: store.requests - before };
 }
 
 /** @throws when other chunks are to be opened than those that have it */

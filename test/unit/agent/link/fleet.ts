@@ -8,6 +8,7 @@ import type { MqttClient } from "mqtt";
 import type { HoldingsSource } from "../../../../agent/link/link.ts";
 import { QueryClaims } from "../../../../protocol/signing/claims.ts";
 import { sha256Hex } from "../../../../protocol/sha256.ts";
+import { ArchivedHostsMessage } from "../../../../protocol/wire/archived_hosts.ts";
 import { open, seal } from "../../../../protocol/wire/envelope.ts";
 import { DayHoldings, HostHoldings } from "../../../../protocol/wire/holdings.ts";
 import { Presence, QueryAck, ResultMessage } from "../../../../protocol/wire/messages.ts";
@@ -94,6 +95,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly presences: Presence[] = [];
   readonly holdings: HostHoldings[] = [];
   readonly days: DayHoldings[] = [];
+  readonly archived: ArchivedHostsMessage[] = [];
   readonly messageBytes: number[] = [];
   /** Acknowledge results as they come. */
   acknowledging = true;
@@ -122,6 +124,7 @@ export class Orchestrator implements AsyncDisposable {
     if (received.kind === "ack") this.acks.push(QueryAck.parse(body));
     else if (received.kind === "state") this.presences.push(Presence.parse(body));
     else if (received.kind === "holdings") this.holdings.push(HostHoldings.parse(body));
+    else if (received.kind === "archived") this.archived.push(ArchivedHostsMessage.parse(body));
     else if (received.kind === "day") this.days.push(DayHoldings.parse(body));
     else if (received.kind === "result") {
       const message = ResultMessage.parse(body);

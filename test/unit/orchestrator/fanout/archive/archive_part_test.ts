@@ -63,7 +63,7 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
     const planned = { tables: [], version: PLAN_VERSION };
     await question.plan(planned);
     const part = archivePart({
-      ...{ fleet, catalog, claims: CLAIMS, kept: { question, planned } },
+      ...{ fleet, catalog, claims: CLAIMS, strangers: null, kept: { question, planned } },
       audience: { asked: [], missing: [], pruned: [] },
       read: { tables: ["logs"], since: null, until: null },
       ...{ nowMs: 0, startedMs: 0, referenceBytesMax: 10_000, chunkRoom: new ChunkRoom(10) },
@@ -95,7 +95,8 @@ Deno.test("a host that has archived all it had, and nothing of what is asked, is
     catalog.receiveHoldings("web-1", seal({ type: "holdings", body, issuedAtMs: 0 }));
     const missing = [{ host: "web-1", kind: "offline" as const, reason: "silent" }];
     const part = archivePart({
-      ...{ fleet, catalog, claims: { ...CLAIMS, source: "auto" as const }, kept: null },
+      ...{ fleet, catalog, claims: { ...CLAIMS, source: "auto" as const } },
+      ...{ strangers: null, kept: null },
       audience: { asked: [], missing, pruned: [] },
       read: { tables: ["rejects"], since: "2026-11-20T00:00:00.000Z", until },
       ...{
@@ -113,7 +114,7 @@ Deno.test("a host that has archived all it had, and nothing of what is asked, is
     });
     await part?.find(new AbortController().signal);
     const settled = part?.settle(missing);
-    return [settled?.missing, settled?.archived.whole];
+    return [settled?.missing, settled?.archived?.whole];
   };
   assert.deepEqual(await missingOf(null), [[], ["web-1"]]);
   const silent = [{ host: "web-1", kind: "offline", reason: "silent" }];
