@@ -12,21 +12,44 @@ export type Likeness = "same" | "other" | "none";
 /** Only rows without a direct predecessor have these: that differs with every sealing. */
 const POSITIONS = ["generation", "line_offset"];
 
-/** What has nothing to do with a file that is read. */
-const OF_THIS_PROCESS = /Cannot open file|Out of Memory/i;
+/** Rows are read in stretches of a row group; a file that was not made here may have larger ones. */
+const MEMORY_BYTES = 600 * 2 ** 20;
+
+/** Says nothing of the file that is read. */
+const NO_HANDLE = /Cannot open file/;
+/** Says that it cannot be told what it is: then it is not replaced. */
+const NO_MEMORY = /Out of Memory/;
 
 /**
  * A chunk's id says where its rows come from; sealed again, they may lie differently. What they are
  * may differ too: rules and formats have changed, or two machines have one name and one log.
  * @param path of the other file
  * @param own of the chunk's file, verified just now
+ * @param memoryBytes what does not fit counts as other
  */
 export async function compareChunks(
   path: string,
   own: string,
-  { id, stream, rows }: StoredFile,
+  chunk: StoredFile,
+  memoryBytes = MEMORY_BYTES,
 ): Promise<Likeness> {
-  await using engine = await Engine.open();
+  await using engine = await Engine.open({ memoryBytes });
+  try {
+    return await compare(engine, { path, own, chunk });
+  } catch (error) {
+    if (NO_MEMORY.test(messageOf(error))) return "other";
+    throw error;
+  }
+}
+
+interface Compared {
+  path: string;
+  own: string;
+  chunk: StoredFile;
+}
+
+async function compare(engine: Engine, { path, own, chunk }: Compared): Promise<Likeness> {
+  const { id, stream, rows } = chunk;
   const read = await readMetadata(engine, path);
   if (read.kind !== "whole" || read.metadata.id !== id) return "none";
   const mine = await columnsOf(engine, own);
@@ -47,7 +70,8 @@ async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();
   } catch (error) {
-    if (OF_THIS_PROCESS.test(messageOf(error))) throw error;
+    const message = messageOf(error);
+    if (NO_HANDLE.test(message) || NO_MEMORY.test(message)) throw error;
     return null;
   }
 }

@@ -51,7 +51,7 @@ Deno.test("one value that is another makes another chunk, a column without value
   await using data = await folder();
   const chunk = await make(join(data.path, "a"), 12);
   const path = join(data.path, "other.parquet");
-  await using engine = await Engine.open();
+  await using engine = await Engine.open({ memoryBytes: 2 ** 30 });
   const file = literal(chunk.absolute);
   await engine.run(
     `CREATE TABLE rows AS FROM read_parquet(${file}, hive_partitioning = false)`,
@@ -76,6 +76,10 @@ Deno.test("one value that is another makes another chunk, a column without value
     await write(select, metadata);
     assert.equal(await compareChunks(path, chunk.absolute, chunk), "none", select);
   }
+  const wrong = text.replace('"rows":12', '"rows":11');
+  await write("SELECT *, repeat(body_bytes_sent::VARCHAR, 5_000_000) AS more FROM rows", wrong);
+  assert.equal(await compareChunks(path, chunk.absolute, chunk), "none");
+  assert.equal(await compareChunks(path, chunk.absolute, chunk, 16 * 2 ** 20), "other");
   await Deno.writeTextFile(path, "no Parquet");
   assert.equal(await compareChunks(path, chunk.absolute, chunk), "none");
 });
