@@ -21,8 +21,11 @@ export async function viewsCommand(options: ViewsOptions): Promise<void> {
   const config = await readAgentConfig(options.config);
   const { name, format } = chosenStream(config, options.stream);
   const location = options.location?.replace(/\/+$/, "") ?? resolve(config.data_dir);
-  if (/['\s]/.test(location)) {
-    throw new LogvendError("usage", `--location ${location}: no blanks and no quotes`);
+  if (location === "" || /['\s]/.test(location)) {
+    throw new LogvendError(
+      "usage",
+      `--location "${location}": wanted a URL without blanks or quotes`,
+    );
   }
   const shape = readShape(config.data_dir, name) ?? shapeOfFormat(format);
   console.log(viewSql(options.engine, { stream: name, schema: streamSchema(shape), location }));

@@ -22,7 +22,7 @@ export interface Verdict {
 /**
  * Reads the footer of a chunk and what it says of itself; with `content` all of it, to compare with
  * the checksum that was kept with it.
- * @throws {ObjectStoreError} when the store cannot be asked
+ * @throws {ObjectStoreError} when the store cannot be asked; the signal's reason
  */
 export async function verifyChunk(
   { store, object, place }: ArchivedChunk,
@@ -33,13 +33,14 @@ export async function verifyChunk(
   const facts = await store.head(key, signal);
   const verdict = { key, bytes, rows: 0, problem: null, hasChecksum: facts?.sha256 !== null };
   if (facts === null) return { ...verdict, problem: "it is gone" };
-  const read = await attempt(() => readFooter({ store, object }, facts.etag, signal));
+  const read = await attempt(() => readFooter({ store, object }, facts.etag, signal), signal);
   if (typeof read === "string") return { ...verdict, problem: read };
   const problem = placeProblem(read, place);
   if (problem !== null || !content || facts.sha256 === null) {
     return { ...verdict, rows: read.rows, problem };
   }
-  const found = await attempt(() => hashObject(store, key, { ifMatch: facts.etag }, signal));
+  const hash = () => hashObject(store, key, { ifMatch: facts.etag }, signal);
+  const found = await attempt(hash, signal);
   const isSame = found === facts.sha256;
   return {
     ...verdict,
@@ -59,10 +60,11 @@ function placeProblem({ facts }: Footer, place: ChunkPlace): string | null {
 }
 
 /** What is wrong with an object, as text; what is wrong with the store is thrown. */
-async function attempt<T>(read: () => Promise<T>): Promise<T | string> {
+async function attempt<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T | string> {
   try {
     return await read();
   } catch (error) {
+    signal.throwIfAborted();
     const isOfTheObject = !(error instanceof ObjectStoreError) ||
       ["missing", "changed", "truncated", "corrupt"].includes(error.problem);
     if (!isOfTheObject) throw error;

@@ -234,7 +234,12 @@ async function forgetRead({ client, terminal }: EraseCommand, { id, record }: Er
 }
 
 function archivedText({ looked, chunks, rows, leftovers, failures }: ArchiveErased): string {
-  const more = leftovers === 0 ? "" : `, ${counted(leftovers, "leftover")} of before removed`;
+  // Hosts are often before the archives: they have put the new chunk by then, and the old one goes.
+  const more = leftovers === 0
+    ? ""
+    : `; ${
+      counted(leftovers, "leftover")
+    } removed (chunks that their hosts had replaced, old versions)`;
   const failed = failures.length === 0 ? "" : `; ${failures.length} could not be done:`;
   return `archives: ${counted(rows, "row")} erased from ${counted(chunks, "chunk")} of ` +
     `${looked}${more}${failed}`;

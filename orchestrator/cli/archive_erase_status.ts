@@ -52,32 +52,34 @@ async function writeErasures(statuses: readonly ErasureStatus[], terminal: Termi
     const { id, operator, issued_at, sql, selector } = status;
     await terminal.write(
       `${id}  ${issued_at}\n  ${sql}${selector === "" ? "" : `, on ${selector}`}\n` +
-        `  by ${operator}\n${indented(statusText(status))}\n`,
+        `  by ${operator}\n${indented(statusText(status) + lateText(status))}\n`,
     );
   }
 }
 
-/** `hosts: 2 of 3 are done, 18 rows erased from 4 chunks`, and who is not. */
-export function statusText({ id, hosts }: ErasureStatus): string {
+/** `hosts: 2 of 3 done, 18 rows erased from 4 chunks`, and who is not. */
+export function statusText({ hosts }: Pick<ErasureStatus, "hosts">): string {
   const done = hosts.filter(({ state }) => state === "done");
-  const sum = (key: "rows" | "chunks" | "archived") =>
-    hosts.reduce((total, host) => total + host[key], 0);
+  const sum = (key: "rows" | "chunks") => hosts.reduce((total, host) => total + host[key], 0);
   const others = hosts.filter(({ state }) => state !== "done");
   const named = others.slice(0, NAMED_MAX).map((host) => `  ${host.host}: ${whyNot(host)}`);
   const more = others.length > NAMED_MAX ? [`  and ${others.length - NAMED_MAX} more`] : [];
-  const late = sum("archived") === 0 ? [] : [
-    `  ${
-      counted(sum("archived"), "chunk")
-    } of these had been archived before: if their hosts came ` +
-    `later than the archives were done, logvend archive erase --resume ${id}`,
-  ];
   return [
     `hosts: ${done.length} of ${hosts.length} done, ${counted(sum("rows"), "row")} erased from ` +
     counted(sum("chunks"), "chunk"),
     ...named,
     ...more,
-    ...late,
   ].join("\n");
+}
+
+/** Of hosts that may have come after the archives were done: what they had archived has to go too. */
+function lateText({ id, hosts }: ErasureStatus): string {
+  const archived = hosts.reduce((total, host) => total + host.archived, 0);
+  if (archived === 0) return "";
+  return `\n  ${
+    counted(archived, "chunk")
+  } of these had been archived before: if their hosts came ` +
+    `later than the archives were done, logvend archive erase --resume ${id}`;
 }
 
 function whyNot({ state, online, reason }: ErasureStatus["hosts"][number]): string {

@@ -10,6 +10,14 @@ import { ApiClient } from "./client.ts";
 import { addAudienceOptions, urlOption } from "./question.ts";
 import { processTerminal } from "./terminal.ts";
 
+/** Hosts go on with an erasure that was begun: nobody can take it back. */
+const ERASE_LEFT = "Left. What was begun goes on: logvend archive erase --status";
+
+/** Of commands that ask no host. */
+function readingTerminal() {
+  return processTerminal("Cancelled");
+}
+
 /** Adds `archive` to a program. */
 export function addArchive(program: Command) {
   const archive = program.command("archive")
@@ -18,12 +26,12 @@ export function addArchive(program: Command) {
   filtered(archive.command("ls").description("chunks by stream, region and day"))
     .addOption(outputOption())
     .action(async (options: ArchiveOptions) => {
-      Deno.exitCode = await listCommand(options, processTerminal(), true);
+      Deno.exitCode = await listCommand(options, readingTerminal(), true);
     });
   filtered(archive.command("stat").description("the same in all, by stream and region"))
     .addOption(outputOption())
     .action(async (options: ArchiveOptions) => {
-      Deno.exitCode = await listCommand(options, processTerminal(), false);
+      Deno.exitCode = await listCommand(options, readingTerminal(), false);
     });
   filtered(
     archive.command("verify").description(
@@ -37,13 +45,13 @@ export function addArchive(program: Command) {
       "\nExit codes:\n  0   all right\n  75  something is wrong, listed on stdout, or one of several archives does not answer",
     )
     .action(async (options: ArchiveOptions & { content?: boolean }) => {
-      Deno.exitCode = await verifyCommand(options, processTerminal());
+      Deno.exitCode = await verifyCommand(options, readingTerminal());
     });
   filtered(archive.command("index").description("which days have a manifest in the catalog"))
     .addOption(outputOption())
     .option("--rebuild", "remove them: agents make them anew")
     .action(async (options: ArchiveOptions & { rebuild?: boolean }) =>
-      await indexCommand(options, processTerminal())
+      await indexCommand(options, readingTerminal())
     );
   addRestore(archive);
   addErase(archive);
@@ -58,7 +66,7 @@ export function addArchive(program: Command) {
       "\nExamples:\n  logvend archive policy s3://acme-logs/prod --region eu --only policy > policy.json",
     )
     .action(async (url: string, options: { region?: string; host?: string; only?: string }) =>
-      await policyCommand({ url, ...options }, processTerminal())
+      await policyCommand({ url, ...options }, readingTerminal())
     );
 }
 
@@ -80,7 +88,7 @@ function addRestore(archive: Command) {
         "\n\nExit codes:\n  0   all of it\n  75  chunks or archives were left out, as named on stderr",
     )
     .action(async (options: RestoreOptions) => {
-      Deno.exitCode = await restoreCommand(options, processTerminal());
+      Deno.exitCode = await restoreCommand(options, readingTerminal());
     });
 }
 
@@ -121,7 +129,11 @@ Exit codes:
     .action(async ({ url, ...options }: EraseOptions & { url: string }) => {
       const { eraseCommand } = await import("./archive_erase.ts"); // for it takes a DuckDB
       const client = new ApiClient(url);
-      Deno.exitCode = await eraseCommand({ options, client, terminal: processTerminal() });
+      Deno.exitCode = await eraseCommand({
+        options,
+        client,
+        terminal: processTerminal(ERASE_LEFT),
+      });
     });
 }
 

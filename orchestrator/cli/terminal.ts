@@ -24,9 +24,9 @@ export interface Terminal {
 /** A stopped command has this long for its last words, even where nobody reads them any more. */
 const LAST_WORDS_MAX_MS = 2_000;
 
-/** This process's own. Ctrl-C aborts its signal from here on. */
-export function processTerminal(): Terminal {
-  const signal = stopSignal({ signals: ["SIGINT"], cleanUpMaxMs: LAST_WORDS_MAX_MS });
+/** This process's own. Ctrl-C aborts its signal from here on; `last`: what is said then. */
+export function processTerminal(last?: string): Terminal {
+  const signal = stopSignal({ signals: ["SIGINT"], cleanUpMaxMs: LAST_WORDS_MAX_MS, last });
   return {
     stdoutIsTerminal: Deno.stdout.isTerminal(),
     progressOutput: Deno.stderr,
@@ -45,17 +45,21 @@ export interface Stopping {
   signals: readonly Deno.Signal[];
   /** A process that has not ended this long after the first of them is ended. */
   cleanUpMaxMs: number;
+  /** What the process says at its end. @default of a question */
+  last?: string | undefined;
 }
 
 /**
  * Aborts when the process is told to end. Further signals change nothing: one Ctrl-C comes twice
  * where `deno task` hands on what the terminal has sent already, and must not cut the cleaning up.
  */
-export function stopSignal({ signals, cleanUpMaxMs }: Stopping): AbortSignal {
+export function stopSignal(
+  { signals, cleanUpMaxMs, last = "Cancelled on every host" }: Stopping,
+): AbortSignal {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) return;
-    stop.abort(new LogvendError("cancelled", "Cancelled on every host"));
+    stop.abort(new LogvendError("cancelled", last));
     Deno.unrefTimer(setTimeout(() => Deno.exit(EXIT_CODES.cancelled), cleanUpMaxMs));
   };
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);

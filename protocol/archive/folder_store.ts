@@ -25,8 +25,15 @@ export class FolderStore implements ObjectStore {
   readonly url: string;
   private readonly bandwidth: Bandwidth;
 
-  /** @param bytesPerSecond undefined: as much as goes */
-  constructor(private readonly folder: string, bytesPerSecond?: number) {
+  /**
+   * @param bytesPerSecond undefined: as much as goes
+   * @param missing what to do about a folder that is not there; undefined: it is an empty one
+   */
+  constructor(
+    private readonly folder: string,
+    bytesPerSecond?: number,
+    private readonly missing?: string,
+  ) {
     this.url = `file:${folder}`;
     this.bandwidth = new Bandwidth(bytesPerSecond);
   }
@@ -34,6 +41,7 @@ export class FolderStore implements ObjectStore {
   async put(object: NewObject, signal: AbortSignal): Promise<"stored" | "exists"> {
     const path = this.pathOf(object.key);
     return await this.attempt(`store ${object.key}`, signal, async () => {
+      await this.checkThere();
       await Deno.mkdir(dirname(path), { recursive: true });
       const unique = crypto.randomUUID().slice(0, 8);
       const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${unique}-${basename(path)}`);
@@ -82,6 +90,7 @@ export class FolderStore implements ObjectStore {
   }
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<ListedObject> {
+    await this.checkThere();
     const within = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     for await (const { path, info } of this.walk(this.pathOf(within), signal)) {
       const key = relative(this.folder, path);
@@ -92,6 +101,7 @@ export class FolderStore implements ObjectStore {
 
   async folders(prefix: string, signal: AbortSignal): Promise<string[]> {
     return await this.attempt(`list ${prefix}`, signal, async () => {
+      await this.checkThere();
       try {
         const entries = await Array.fromAsync(Deno.readDir(this.pathOf(prefix)));
         return entries.flatMap((entry) => entry.isDirectory ? [`${entry.name}/`] : []).sort();
@@ -185,6 +195,15 @@ export class FolderStore implements ObjectStore {
       if (isMissing(error)) return [];
       throw this.mapped(`list ${folder}`, error);
     }
+  }
+
+  /** What is not mounted has nothing, as it seems. @throws {ObjectStoreError} where that is told apart */
+  private async checkThere() {
+    if (this.missing === undefined) return;
+    const isThere = await Deno.stat(this.folder).then(() => true, (error) => !isMissing(error));
+    if (isThere) return;
+    const text = `Cannot use ${this.url}: there is no such folder here; ${this.missing}`;
+    throw this.failure("no_bucket", text, "no folder");
   }
 
   private pathOf(key: string): string {

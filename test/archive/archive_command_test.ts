@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { ArchivedErasures } from "../../agent/archive/archived_erasures.ts";
+import { verifyChunk } from "../../orchestrator/archive/verify.ts";
+import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
 import { CEPH_IS_MISSING } from "../harness/ceph/root.ts";
-import { ourProgram, runProgram } from "../harness/program.ts";
+import { ourProgram, runProgram, startProgram } from "../harness/program.ts";
 import { makeBucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { agentOf } from "../unit/agent/archive/catalog/scene.ts";
@@ -144,6 +146,66 @@ Deno.test("an archive of several that does not answer is said, and the others ar
   assert.equal(restored.stdout.trimEnd().split("\n").length, 9);
   const alone = await folder.write("one.yaml", `data_dir: ./o\narchives: [ ${nobody} ]\n`);
   assert.equal((await logvend("ls", "-c", alone)).code, 69);
+});
+
+Deno.test("a folder that is not there is no empty archive: it may not be mounted", async () => {
+  await using folder = await TempFolder.make();
+  await scene(folder);
+  const nowhere = '{ url: "file:./nowhere" }';
+  const alone = await folder.write("one.yaml", `data_dir: ./o\narchives: [ ${nowhere} ]\n`);
+  const missing =
+    /Cannot use file:\/.*\/nowhere: there is no such folder here; mount it, make it, or correct its url/;
+  for (const command of ["ls", "verify", "index", "restore"]) {
+    const { code, stdout, stderr } = await logvend(command, "-c", alone);
+    assert.deepEqual([code, stdout], [78, ""], command);
+    assert.match(stderr, missing);
+  }
+  const config = await folder.write(
+    "two.yaml",
+    `data_dir: ./o\narchives: [ ${nowhere}, { url: "file:./archive" } ]\n`,
+  );
+  const verified = await logvend("verify", "-c", config);
+  assert.equal(verified.code, 75);
+  assert.match(verified.stderr, /^left out: Cannot use file:/);
+  assert.match(verified.stderr, /^all right: 3 chunks/m);
+});
+
+Deno.test("verify that is cancelled says nothing of the chunk that it was at", async () => {
+  await using folder = await TempFolder.make();
+  const { objects } = await scene(folder);
+  const stop = new AbortController();
+  class Ending extends FolderStore {
+    override get(...args: Parameters<FolderStore["get"]>) {
+      stop.abort(new Error("cancelled"));
+      return super.get(...args);
+    }
+  }
+  const store = new Ending(folder.join("archive"));
+  for await (const object of objects.list("stream=", signal)) {
+    const place = parseChunkPath(object.key);
+    assert.ok(place !== null);
+    const chunk = { store, object, place, isSuperseded: false };
+    await assert.rejects(verifyChunk(chunk, { content: true }, stop.signal), /^Error: cancelled$/);
+  }
+});
+
+Deno.test("Ctrl-C ends a command that waits for an archive; no host has heard of it", async () => {
+  await using folder = await TempFolder.make();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await folder.write("key", "a-key");
+  const config = await folder.write(
+    "orchestrator.yaml",
+    `data_dir: ./o\narchives: [ { url: "s3://acme/logs", path_style: true,
+      endpoint: "http://127.0.0.1:${listener.addr.port}",
+      credentials: { access_key_id: { file: ./key }, secret_access_key: { file: ./key } } } ]\n`,
+  );
+  const args = ourProgram("orchestrator/main.ts", "archive", "verify", "-c", config);
+  await using program = startProgram({ args });
+  using _silent = await listener.accept();
+  program.kill("SIGINT");
+  const { code, stdout, stderr } = await program.ended();
+  assert.deepEqual([code, stdout], [130, ""]);
+  assert.match(stderr, /^(Cancelled\n)?$/); // its last words have a limit, which counts on
 });
 
 Deno.test("without an archive in the configuration the commands say how to name one", async () => {

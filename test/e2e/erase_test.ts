@@ -158,6 +158,7 @@ streams: [ { name: logs, format: combined, files: [ ./access.log ] } ]
 
 Deno.test("nothing is erased without a range, a right, the confirmation, or with a vague condition", async () => {
   await using fleet = await makeFleet(false);
+  await Deno.mkdir(fleet.path("archive"), { recursive: true }); // nothing is archived yet
   const refused = async (options: Partial<EraseOptions>, wanted: RegExp, typed?: string) => {
     await assert.rejects(erase(fleet, options, typed ?? null), wanted);
   };
