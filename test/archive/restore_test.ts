@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
-import { combinedLine, manyLines } from "../harness/lines.ts";
+import { combinedLine, combinedLineAt, manyLines } from "../harness/lines.ts";
 import { ourProgram, runProgram } from "../harness/program.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
@@ -88,7 +88,8 @@ Deno.test("archive restore gives back every file of hosts, byte for byte, reject
 
 Deno.test("archive restore names what is no chunk of ours, and restores the others", async () => {
   await using folder = await TempFolder.make();
-  const text = manyLines(combinedLine, 0, 300);
+  const ofOneHour = (i: number) => combinedLineAt(Date.parse("2026-11-20T10:00:00Z") + i, i);
+  const text = manyLines(ofOneHour, 0, 300);
   for (const host of ["web-1", "web-2", "web-3", "web-4"]) await archiveHost(folder, host, text);
   await using objects = new FolderStore(folder.join("archive"));
   const listed = await Array.fromAsync(objects.list("stream=", new AbortController().signal));
