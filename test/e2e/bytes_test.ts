@@ -30,7 +30,7 @@ Deno.test("an aggregate costs its groups and little more at the broker, whatever
     ]
   ) {
     const { answer } = await fleet.query(sql);
-    const { bytes, valueBytes } = observer.newest;
+    const { bytes, valueBytes } = await observer.ended(answer.query_id, 2);
     const allowed = 2 * FRAME_BYTES_MAX + GROUP_BYTES_RATIO_MAX * valueBytes;
     assert.ok(bytes <= allowed, `${bytes} bytes, ${allowed} allowed: ${sql}`);
     assert.equal(answer.coverage.answered, 2);
