@@ -31,6 +31,7 @@ async function makeRegion(folder: TempFolder, host: string, region: string): Pro
 
 function configOf({ ceph, bucket }: Region, region: string): string {
   return `archive:
+  every: $QUIET
   url: s3://${bucket.name}/logs
   endpoint: ${ceph.endpoint}
   region: ${region}
