@@ -1,6 +1,6 @@
 /** Late rows while the clock jumps by hours and years: windows end up right, and no revision goes back. */
 import { TempFolder } from "../harness/temp_folder.ts";
-import { faketimeEnvironment } from "./faketime.ts";
+import { faketimeEnvironment, setClock } from "./faketime.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { startFarm } from "./sink_farm.ts";
 import { WindowScene } from "./window_scene.ts";
@@ -28,7 +28,7 @@ async function run({ random, short }: Form): Promise<Outcome> {
   await scene.counted();
   const clocks = short ? CLOCKS.slice(0, 3) : [...CLOCKS, ...CLOCKS];
   for (const time of clocks) {
-    await Deno.writeTextFile(clock, time);
+    await setClock(clock, time);
     scene.write(random.between(50, 200), 2);
     scene.write(random.between(10, 40), LATE_S);
     await scene.durable();
@@ -36,7 +36,7 @@ async function run({ random, short }: Form): Promise<Outcome> {
     await scene.agent.kill();
     await scene.agent.start();
   }
-  await Deno.writeTextFile(clock, "+0");
+  await setClock(clock, "+0");
   scene.write(1, 0);
   const counts = await scene.assertTruth();
   return { caused: `clocks ${clocks.join(", ")}`, counts };

@@ -15,7 +15,7 @@ import { TempFolder } from "../harness/temp_folder.ts";
 import { batch, HOUR_MS, START_MS } from "../unit/agent/store/scene.ts";
 import { AgentUnderTest } from "./agent_process.ts";
 import { fillUp, mountTmpfs } from "./disk.ts";
-import { faketimeEnvironment } from "./faketime.ts";
+import { faketimeEnvironment, setClock } from "./faketime.ts";
 import type { Form, Outcome, Scenario } from "./scenario.ts";
 import { PAST_MS, Scene } from "./scene.ts";
 import { assertOnce, linesOf } from "./stored_lines.ts";
@@ -80,7 +80,7 @@ async function clockOff({ random }: Form): Promise<Outcome> {
   const scene = Scene.of({ folder, agent, logs: folder.join("logs") });
   const log = scene.log("web");
   for (const [i, clock] of clocks.entries()) {
-    await Deno.writeTextFile(file, clock);
+    await setClock(file, clock);
     await agent.start();
     log.append(random.between(10, 100), PAST_MS + i * HOUR_MS);
     await scene.durable(scene.numbers.count);
@@ -125,7 +125,7 @@ function makeAgent(
   env: Record<string, string> = {},
 ): Promise<AgentUnderTest> {
   const more = [
-    "drain_timeout: 60s",
+    "drain_timeout: 10m",
     "archive:",
     `  url: s3://${bucket.name}/logs`,
     `  endpoint: ${endpoint}`,
