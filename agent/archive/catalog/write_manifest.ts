@@ -6,8 +6,10 @@ import { Engine, textsOf } from "../../../queries/duckdb/engine.ts";
 import { FILE, footerBytes, readFooter } from "../../../queries/parquet/footer.ts";
 import { structs, text } from "../../../queries/parquet/thrift.ts";
 import {
+  HASH_BITS,
   packSlice,
   sliceBits,
+  sliceOf,
   sortedPairs,
 } from "../../../protocol/archive/catalog/fingerprints.ts";
 import {
@@ -172,13 +174,13 @@ interface SlicesOf {
 /** The slices of one column; returns the table of them. */
 async function writeSlices(output: Output, { column, places, kept, added }: SlicesOf) {
   const keptTo = new Map<number, number>();
-  const sources: { hashes: Float64Array; chunk: number; at: number }[] = [];
+  const sources: { hashes: Float64Array; chunk: number }[] = [];
   const open: number[] = [];
   const table = kept?.manifest.tables.get(column);
   const wasOpen = new Set(table?.open);
   for (const [chunk, place] of places.entries()) {
     const hashes = "added" in place ? added[place.added]?.hashes.get(column) : undefined;
-    if (hashes !== undefined) sources.push({ hashes, chunk, at: 0 });
+    if (hashes !== undefined) sources.push({ hashes, chunk });
     else if ("added" in place || table === undefined || wasOpen.has(place.kept)) open.push(chunk);
     else keptTo.set(place.kept, chunk);
   }
@@ -186,16 +188,14 @@ async function writeSlices(output: Output, { column, places, kept, added }: Slic
   const addedPairs = sources.reduce((sum, { hashes }) => sum + hashes.length, 0);
   const bits = sliceBits(addedPairs + (table?.pairs ?? 0), places.length);
   const offsets = new Uint32Array(2 ** bits + 1);
+  const newer = bySlice(sources, addedPairs, bits);
   let pairs = 0;
   for (let slice = 0; slice < 2 ** bits; slice++) {
     offsets[slice] = output.at;
-    const end = (slice + 1) * 2 ** (40 - bits);
-    const [hashes, chunks] = await older.before(end);
-    for (const source of sources) {
-      for (; (source.hashes[source.at] ?? Infinity) < end; source.at++) {
-        hashes.push(source.hashes[source.at] ?? 0);
-        chunks.push(source.chunk);
-      }
+    const [hashes, chunks] = await older.before((slice + 1) * 2 ** (HASH_BITS - bits));
+    for (let at = newer.starts[slice]!; at < newer.starts[slice + 1]!; at++) {
+      hashes.push(newer.hashes[at]!);
+      chunks.push(newer.chunks[at]!);
     }
     pairs += hashes.length;
     if (hashes.length > 0) await output.write(packSlice(sortedPairs(hashes, chunks, bits)));
@@ -203,6 +203,29 @@ async function writeSlices(output: Output, { column, places, kept, added }: Slic
   offsets[2 ** bits] = output.at;
   const bytes = new Uint8Array(Uint32Array.from([...offsets, ...open]).buffer);
   return { column, bits, pairs, bytes };
+}
+
+/** Pairs slice after slice, and where each begins: chunks are gone through twice, not once a slice. */
+function bySlice(
+  sources: readonly { hashes: Float64Array; chunk: number }[],
+  count: number,
+  bits: number,
+) {
+  const starts = new Uint32Array(2 ** bits + 1);
+  for (const { hashes } of sources) {
+    for (let i = 0; i < hashes.length; i++) starts[sliceOf(hashes[i]!, bits) + 1]!++;
+  }
+  for (let slice = 0; slice < 2 ** bits; slice++) starts[slice + 1]! += starts[slice]!;
+  const [hashes, chunks, next] = [new Float64Array(count), new Uint32Array(count), starts.slice()];
+  for (const source of sources) {
+    for (let i = 0; i < source.hashes.length; i++) {
+      const hash = source.hashes[i]!;
+      const at = next[sliceOf(hash, bits)]!++;
+      hashes[at] = hash;
+      chunks[at] = source.chunk;
+    }
+  }
+  return { hashes, chunks, starts };
 }
 
 /** Those of an older manifest, in the order of hashes, a slice of its own at a time. */
@@ -221,7 +244,7 @@ class KeptPairs {
     const table = this.kept?.manifest.tables.get(this.column);
     if (this.kept === null || table === undefined) return [[], []];
     const count = 2 ** table.bits;
-    while (this.slice < count && this.slice * 2 ** (40 - table.bits) < end) {
+    while (this.slice < count && this.slice * 2 ** (HASH_BITS - table.bits) < end) {
       const read = await readSlice(table, this.slice++, this.kept.read);
       for (const [i, hash] of read.hashes.entries()) {
         const chunk = this.to.get(read.chunks[i] ?? 0);

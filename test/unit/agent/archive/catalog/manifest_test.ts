@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { clearImmediate, setImmediate } from "node:timers";
 import { hashOf } from "../../../../../protocol/archive/catalog/fingerprints.ts";
 import { Manifest } from "../../../../../protocol/archive/catalog/manifest.ts";
+import type { ManifestReader } from "../../../../../protocol/archive/catalog/manifest.ts";
 import { writeManifest } from "../../../../../agent/archive/catalog/write_manifest.ts";
+import type {
+  DescribedChunk,
+  KeptManifest,
+} from "../../../../../agent/archive/catalog/write_manifest.ts";
 import { Engine } from "../../../../../queries/duckdb/engine.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 import { Random } from "../../../../faults/random.ts";
@@ -57,6 +62,56 @@ Deno.test("a manifest says which chunks there are, which may have a text, and is
     `SELECT host, chunk, rows, user_min FROM '${folder.join("manifest.parquet")}' WHERE hour = 17`,
   );
   assert.deepEqual(rows, [["web-1", "0000000000000003", 7n, "a"]]);
+});
+
+/** Enough for slices: some 18,000 texts of chunks. */
+const MANY = { chunks: 300, texts: 5_000, ofChunk: 60 };
+
+Deno.test("texts of many slices are found in their chunks, made at once or of an older manifest and new chunks", async () => {
+  await using folder = await TempFolder.make();
+  const random = new Random(SEED);
+  const textsOf = Array.from({ length: MANY.chunks }, () => {
+    const some = Array.from({ length: MANY.ofChunk }, () => random.between(1, MANY.texts));
+    return new Set(some.map((text) => `text ${text}`));
+  });
+  const all = textsOf.map((texts, i): DescribedChunk => ({
+    entry: {
+      ...{ hour: 0, host: "web-1", chunk: String(i).padStart(16, "0"), bytes: i, etag: `"${i}"` },
+      ...{ rows: 7, firstUs: 5, lastUs: 9, sha256: null, texts: { user: null } },
+    },
+    hashes: new Map([["user", Float64Array.from(texts, hashOf).sort()]]),
+  }));
+  const write = async (name: string, added: DescribedChunk[], kept: KeptManifest | null) => {
+    const path = folder.join(name);
+    const day = { stream: "logs", region: "eu", date: "2026-11-22" };
+    const facts = { listed_ms: 3, indexed: ["user"], changes: {} };
+    await writeManifest(path, { day, facts, kept, added });
+    const bytes = await Deno.readFile(path);
+    const read: ManifestReader = ({ start, end }) => Promise.resolve(bytes.slice(start, end));
+    const manifest = await Manifest.open(bytes.length, read);
+    assert.ok((manifest.tables.get("user")?.bits ?? 0) >= 2, "there are several slices");
+    return { manifest, read };
+  };
+  const check = async ({ manifest, read }: Awaited<ReturnType<typeof write>>, chunks: number[]) => {
+    for (let text = 1; text <= MANY.texts; text += 7) {
+      const found = await manifest.chunksWith("user", [`text ${text}`], read) ?? new Set();
+      const wanted = chunks.flatMap((chunk, row) =>
+        textsOf[chunk]?.has(`text ${text}`) === true ? [row] : []
+      );
+      assert.deepEqual([...found].sort((a, b) => a - b), wanted, `text ${text}`);
+    }
+  };
+  const indexes = [...all.keys()];
+  await check(await write("whole", all, null), indexes);
+  const isOlder = (i: number) => i % 3 !== 1;
+  const isGone = (i: number) => i % 10 === 0;
+  const older = await write("older", all.filter((_, i) => isOlder(i)), null);
+  const entries = (await older.manifest.entries(older.read)).map((entry) =>
+    isGone(entry.bytes) ? null : entry
+  );
+  const added = all.filter((_, i) => !isOlder(i));
+  const left = indexes.filter((i) => !isOlder(i) || !isGone(i));
+  await check(await write("both", added, { ...older, entries }), left);
 });
 
 Deno.test("of a manifest only the chunks that are wanted are made, and others have their turn meanwhile", async () => {
