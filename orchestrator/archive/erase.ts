@@ -6,7 +6,11 @@
 import { join } from "node:path";
 import { originKey, supersededKeys } from "../../protocol/chunk/chunk_id.ts";
 import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
-import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import {
+  hashObject,
+  ObjectStoreError,
+  OF_ONE_OBJECT,
+} from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { chunkPath } from "../../protocol/chunk/chunk_path.ts";
 import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
@@ -122,7 +126,7 @@ async function eraseAll(
 /** Whether other chunks may fare better. */
 function isOfTheChunk(error: unknown): boolean {
   if (!(error instanceof ObjectStoreError)) return true;
-  return ["missing", "changed", "corrupt", "truncated"].includes(error.problem);
+  return OF_ONE_OBJECT.includes(error.problem);
 }
 
 async function putRecord(store: ObjectStore, { id, record }: Erasure, signal: AbortSignal) {

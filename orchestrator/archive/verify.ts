@@ -1,5 +1,9 @@
 /** Whether archived chunks are what was written: their footers, and on request every byte. */
-import { hashObject, ObjectStoreError } from "../../protocol/archive/object_store.ts";
+import {
+  hashObject,
+  ObjectStoreError,
+  OF_ONE_OBJECT,
+} from "../../protocol/archive/object_store.ts";
 import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { checkPlace } from "../../queries/chunk/check_place.ts";
@@ -66,7 +70,7 @@ async function attempt<T>(read: () => Promise<T>, signal: AbortSignal): Promise<
   } catch (error) {
     signal.throwIfAborted();
     const isOfTheObject = !(error instanceof ObjectStoreError) ||
-      ["missing", "changed", "truncated", "corrupt"].includes(error.problem);
+      OF_ONE_OBJECT.includes(error.problem);
     if (!isOfTheObject) throw error;
     if (error instanceof ObjectStoreError) return error.message;
     const isNewer = error instanceof ChunkError && error.advice !== ADVICE;

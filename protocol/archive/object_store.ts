@@ -102,6 +102,15 @@ export type StoreProblem =
   | "unreachable" // no answer
   | "refused"; // anything else
 
+/** What may be wrong with one object alone: an operator's work over many goes on with the others. */
+export const OF_ONE_OBJECT: readonly StoreProblem[] = [
+  "missing",
+  "changed",
+  "corrupt",
+  "truncated",
+  "refused", // of a class that must be thawed first, or on a bad sector
+];
+
 const CODES: Readonly<Record<StoreProblem, ErrorCode>> = {
   missing: "unavailable",
   changed: "unavailable",

@@ -3,6 +3,7 @@ import { ArchivedErasures } from "../../agent/archive/archived_erasures.ts";
 import { verifyChunk } from "../../orchestrator/archive/verify.ts";
 import { parseChunkPath } from "../../protocol/chunk/chunk_path.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
+import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { sha256Hex } from "../../protocol/sha256.ts";
 import { startCeph } from "../harness/ceph/cluster.ts";
@@ -186,6 +187,24 @@ Deno.test("verify that is cancelled says nothing of the chunk that it was at", a
     assert.ok(place !== null);
     const chunk = { store, object, place, isSuperseded: false };
     await assert.rejects(verifyChunk(chunk, { content: true }, stop.signal), /^Error: cancelled$/);
+  }
+});
+
+Deno.test("a chunk that has to be thawed first is named by verify, like one that is damaged", async () => {
+  await using folder = await TempFolder.make();
+  const { objects } = await scene(folder);
+  class Frozen extends FolderStore {
+    override get(): never {
+      throw new ObjectStoreError("refused", "it has to be thawed first", "S3 403");
+    }
+  }
+  const store = new Frozen(folder.join("archive"));
+  for await (const object of objects.list("stream=", signal)) {
+    const place = parseChunkPath(object.key);
+    assert.ok(place !== null);
+    const chunk = { store, object, place, isSuperseded: false };
+    const { problem } = await verifyChunk(chunk, { content: true }, signal);
+    assert.equal(problem, "it has to be thawed first");
   }
 });
 

@@ -13,7 +13,7 @@ import { listArchive } from "../../orchestrator/archive/archived_chunks.ts";
 import { verifyCommand } from "../../orchestrator/cli/archive.ts";
 import { restoreHost } from "../../orchestrator/archive/restore.ts";
 import { FolderStore } from "../../protocol/archive/folder_store.ts";
-import { readObject } from "../../protocol/archive/object_store.ts";
+import { ObjectStoreError, readObject } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import { ERASURES_PREFIX } from "../../protocol/signing/erasure.ts";
 import type { Erasure } from "../../protocol/signing/erasure.ts";
@@ -252,17 +252,27 @@ Deno.test("two erasures at once: of what is left of a chunk both have taken thei
   assert.equal((await Array.fromAsync(objects.list("stream=", signal))).length, 6);
 });
 
-Deno.test("a chunk that is none does not stop the others; it is named", async () => {
+Deno.test("a chunk that is none, or has to be thawed, does not stop the others; it is named", async () => {
   await using folder = await TempFolder.make();
   const { sign } = await eraseSigner();
   const objects = new FolderStore(folder.join("archive"));
   await using _host = await archivedHost(folder, objects);
-  const [broken] = await Array.fromAsync(objects.list("stream=logs/", signal));
+  const [broken, frozen] = await Array.fromAsync(objects.list("stream=logs/", signal));
   const path = folder.join("archive", broken?.key ?? "");
   await Deno.truncate(path, 700);
-  const done = await erase(objects, await sign());
-  assert.deepEqual(done.failures.map(({ key }) => key), [broken?.key]);
-  assert.equal(done.chunks, 3);
+  const thawing = bound(objects, {
+    get: async (key, ...asked) => {
+      if (key !== frozen?.key) return await objects.get(key, ...asked);
+      throw new ObjectStoreError("refused", "it has to be thawed first", "S3 403");
+    },
+  });
+  const erasure = await sign();
+  const done = await erase(thawing, erasure);
+  assert.deepEqual(done.failures.map(({ key }) => key), [broken?.key, frozen?.key]);
+  assert.equal(done.chunks, 2);
+  const again = await erase(objects, erasure);
+  assert.deepEqual(again.failures.map(({ key }) => key), [broken?.key]);
+  assert.equal(again.chunks, 1);
 });
 
 Deno.test({
