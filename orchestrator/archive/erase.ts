@@ -47,6 +47,8 @@ export interface ArchiveErased {
   leftovers: number;
   /** Chunks that could not be done, and why. */
   failures: { key: string; reason: string }[];
+  /** Archives that could not be worked on to their end, and why. */
+  undone: { url: string; reason: string }[];
 }
 
 export interface EraseRequest {
@@ -56,8 +58,9 @@ export interface EraseRequest {
 }
 
 /**
- * Erases from all of these archives; what cannot be done with one chunk does not stop the others.
- * @throws {LogvendError} bad_sql; {ObjectStoreError} when an archive cannot be worked on at all
+ * Erases from all of these archives; what cannot be done with one chunk does not stop the others, nor
+ * does an archive that cannot be worked on.
+ * @throws {LogvendError} bad_sql
  */
 export async function eraseArchives(
   stores: readonly ObjectStore[],
@@ -66,30 +69,50 @@ export async function eraseArchives(
 ): Promise<ArchiveErased> {
   await using planner = await Planner.open();
   const condition = conditionOf(await planner.plan(conditionRequest(erasure)), erasure);
-  const done: ArchiveErased = { looked: 0, chunks: 0, rows: 0, leftovers: 0, failures: [] };
+  const done: ArchiveErased = {
+    ...{ looked: 0, chunks: 0, rows: 0, leftovers: 0 },
+    ...{ failures: [], undone: [] },
+  };
   for (const store of stores) {
-    await putRecord(store, erasure, signal); // from here on hosts see it before they upload
-    const chunks = await chunksOf(store, erasure, signal);
-    const places = chunks.map(({ place }) => place);
-    const leftovers = new Set(
-      chunks.filter(({ isSuperseded }) => isSuperseded).map(({ object }) => object.key),
-    );
-    await whileChanged({ store, id: erasure.id, places }, async (changed) => {
-      const task = { erasure, condition, changed, leftovers };
-      await eraseAll(chunks, { task, done, onProgress }, signal);
-    }, signal);
-    done.leftovers += await purgeHidden(store, erasure, signal);
+    try {
+      await eraseArchive(store, { erasure, condition, done, onProgress }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ObjectStoreError)) throw error;
+      done.undone.push({ url: store.url, reason: error.message });
+    }
   }
   return done;
 }
 
-/** Of one archive. What does not count goes when the chunk that counts has been read. */
+interface Erasing extends EraseRequest {
+  condition: ErasedCondition;
+  done: ArchiveErased;
+}
+
+/** @throws {ObjectStoreError} */
+async function eraseArchive(
+  store: ObjectStore,
+  { erasure, condition, done, onProgress }: Erasing,
+  signal: AbortSignal,
+) {
+  await putRecord(store, erasure, signal); // from here on hosts see it before they upload
+  const chunks = await chunksOf(store, erasure, signal);
+  const places = chunks.map(({ place }) => place);
+  const leftovers = new Set(
+    chunks.filter(({ isSuperseded }) => isSuperseded).map(({ object }) => object.key),
+  );
+  await whileChanged({ store, id: erasure.id, places }, async (changed) => {
+    const task = { erasure, condition, changed, leftovers };
+    await eraseAll(chunks, { task, done, onProgress }, signal);
+  }, signal);
+  done.leftovers += await purgeHidden(store, erasure, signal);
+}
+
+/** What does not count goes when the chunk that counts has been read. */
 async function eraseAll(
   chunks: readonly ArchivedChunk[],
-  { task, done, onProgress }: Pick<EraseRequest, "onProgress"> & {
-    task: Task;
-    done: ArchiveErased;
-  },
+  { task, done, onProgress }: Pick<Erasing, "done" | "onProgress"> & { task: Task },
   signal: AbortSignal,
 ) {
   const unread = new Set<string>();

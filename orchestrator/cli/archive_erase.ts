@@ -1,4 +1,5 @@
 /** `logvend archive erase`: rows go for good, from hosts and archives, after a typed confirmation. */
+import { ObjectStoreError } from "../../protocol/archive/object_store.ts";
 import type { ObjectStore } from "../../protocol/archive/object_store.ts";
 import {
   concernsArchived,
@@ -90,13 +91,8 @@ async function eraseNew(command: EraseCommand): Promise<number> {
   checkSelector(stores.all, unsigned);
   terminal.error(`${erasureText(unsigned)}, in the fleet ${fleet}`);
   await countRows(command, asked);
-  const archives: { url: string; chunks: number }[] = [];
-  for (const store of stores.all) {
-    const chunks = (await chunksOf(store, unsigned, terminal.signal))
-      .filter(({ isSuperseded }) => !isSuperseded);
-    archives.push({ url: store.url, chunks: chunks.length });
-    terminal.error(`${store.url}: ${counted(chunks.length, "chunk")} of that time to look at`);
-  }
+  const archives: { url: string; chunks: number | null }[] = [];
+  for (const store of stores.all) archives.push(await chunksIn(store, unsigned, terminal));
   for (const line of warnings(stream, where, texts)) terminal.error(line);
   const phrase = `erase ${stream} ${range.since} ${range.until}`;
   if (options.dryRun) {
@@ -112,6 +108,22 @@ async function eraseNew(command: EraseCommand): Promise<number> {
 }
 
 const NONE = { where: "", token: "" };
+
+/** Says how many there are to look at; null: the archive is away. @throws {ObjectStoreError} */
+async function chunksIn(store: ObjectStore, erasure: Erasure, terminal: Terminal) {
+  const { url } = store;
+  try {
+    const chunks = await chunksOf(store, erasure, terminal.signal);
+    const count = chunks.filter(({ isSuperseded }) => !isSuperseded).length;
+    terminal.error(`${url}: ${counted(count, "chunk")} of that time to look at`);
+    return { url, chunks: count };
+  } catch (error) {
+    terminal.signal.throwIfAborted();
+    if (!(error instanceof ObjectStoreError) || error.code !== "unavailable") throw error;
+    terminal.error(`${url} is away: ${error.message}`);
+    return { url, chunks: null };
+  }
+}
 
 /** @throws {LogvendError} usage, of tables that are no streams */
 function checkStream(stream: string) {
@@ -203,16 +215,18 @@ async function eraseEverywhere(command: EraseCommand, erasure: Erasure): Promise
   terminal.error(statusText(status));
   if (stores.all.length > 0) terminal.error(archivedText(archived));
   for (const { key, reason } of archived.failures) terminal.error(`  ${key}: ${reason}`);
+  for (const { url, reason } of archived.undone) terminal.error(`${url} is not done: ${reason}`);
   if (stores.all.length > 0) await forgetRead(command, erasure);
   const isDone = status.hosts.every(({ state }) => state === "done");
   await writeJson(command, { ...statusRecord(status), archives: archived });
-  if (archived.failures.length > 0) {
-    terminal.error(`to try these again: logvend archive erase --resume ${erasure.id}`);
+  const isLeft = archived.failures.length > 0 || archived.undone.length > 0;
+  if (isLeft) {
+    terminal.error(`to go on with archives: logvend archive erase --resume ${erasure.id}`);
   }
   if (!isDone) {
     terminal.error(`how hosts go on: logvend archive erase --status ${erasure.id}`);
   }
-  return isDone && archived.failures.length === 0 ? 0 : EXIT_CODES.partial;
+  return isDone && !isLeft ? 0 : EXIT_CODES.partial;
 }
 
 /** With `-o json`; what people read goes to stderr in any case. */

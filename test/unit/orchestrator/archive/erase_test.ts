@@ -186,7 +186,7 @@ Deno.test("of a chunk without such rows only columns of the condition are read, 
 /** True of no row; statistics do not tell. */
 const NONE = "i::VARCHAR LIKE '%x'";
 
-const NOTHING = { looked: 1, chunks: 0, rows: 0, leftovers: 0, failures: [] };
+const NOTHING = { looked: 1, chunks: 0, rows: 0, leftovers: 0, failures: [], undone: [] };
 
 Deno.test("an object that changes before any of its reads is left as it is, named, and done again", async () => {
   await using here = await oneChunk();
