@@ -64,11 +64,12 @@ async function looked(here: ArchivedLogs, { chunk, erased, condition }: Looking)
   const chosen = await chosenGroups(chunk, { erasure: erased, condition }, signal);
   assert.ok(chosen !== null);
   if (chosen.groups.length === 0) return { unread: 1, told: 0, mayHave: false };
-  const [path, rows] = [here.folder.join("found"), here.folder.join("rows")];
+  // What DuckDB has seen of a file it may remember by its name.
+  const path = here.folder.join(crypto.randomUUID());
+  const rows = `${path}.rows`;
   const { engine } = here;
   const search = { engine, erasure: erased, condition, path, rows };
   const present = await findInColumns(chunk, chosen, search, signal);
-  await Deno.remove(`${path}.columns`).catch(() => {}); // of a chunk without such rows
   const told = present === null || present.length > 0 ? 1 : 0;
   return { unread: 0, told, mayHave: present !== null };
 }
