@@ -21,7 +21,7 @@ import { archivedLogs, chunksIn, DAY, planned, randomRange } from "./scene.ts";
 import type { ArchivedLogs } from "./scene.ts";
 
 const { signal } = new AbortController();
-const CONDITIONS = times(6);
+const CONDITIONS = times(4);
 const GROUP_ROWS = 2_048; // DuckDB writes no smaller ones
 
 /** Of three row groups; the others have one. */
