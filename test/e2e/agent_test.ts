@@ -218,7 +218,7 @@ Deno.test("kill -9 at any moment of the ingest loses no line and doubles none", 
 
 Deno.test("kill -9 while a past hour is read: it becomes one chunk when all of it has been read", async () => {
   await using folder = await TempFolder.make();
-  const yaml = await config(folder, "flush_every: 100ms\nseal_after: 1s");
+  const yaml = await config(folder, "flush_every: 100ms\nseal_after: 1h");
   const past = manyLines(combinedLine, 0, 60_000)
     .replaceAll(/\[.*\]/g, "[02/Jan/2024:10:11:12 +0000]");
   const log = await folder.write("access.log", past);
@@ -234,6 +234,7 @@ Deno.test("kill -9 while a past hour is read: it becomes one chunk when all of i
     await running.ended();
   }
   await Deno.writeTextFile(log, past, { append: true });
+  await config(folder, "flush_every: 100ms\nseal_after: 1s");
   await using _running = start();
   await eventually(async () => (await written("/parts/")).length === 0);
   assert.equal((await written("/stream=logs/")).length, 1);

@@ -43,8 +43,11 @@ Deno.test("an agent is ready when it has read its files, and its counters surviv
     await using _program = start(agent);
     const text = await total(1_001);
     assert.match(text, /^logvend_rejected_lines_total\{stream="logs",reason="no_format"\} 1$/m);
-    const ready = await look(agent, "/readyz");
-    assert.deepEqual(JSON.parse(ready.text), { ready: true, reasons: [] });
+    const ready = await eventually(async () => {
+      const { status, text } = await look(agent, "/readyz"); // a moment after the last line was read
+      return status === 200 && text;
+    });
+    assert.deepEqual(JSON.parse(ready), { ready: true, reasons: [] });
     assert.equal((await look(agent, "/healthz")).status, 200);
     assert.equal((await look(agent, "/")).status, 404);
   }

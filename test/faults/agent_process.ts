@@ -96,7 +96,7 @@ ${streams}
     this.program = null;
   }
 
-  /** SIGTERM; resolves with what it said. @throws when it ends with an error or not within 20 s */
+  /** SIGTERM; resolves with what it said. @throws when it ends with an error, or does not */
   async stop(): Promise<string> {
     const program = this.running;
     program.kill("SIGTERM");

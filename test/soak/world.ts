@@ -20,7 +20,7 @@ export const HOSTS = ["web-1", "web-2"] as const;
 export const REGION = "eu";
 
 /** A loaded machine takes a while for what a free one does at once. */
-export const SETTLE_MS = 90_000;
+export const SETTLE_MS = 300_000;
 
 /** Enough for data of a test and what queries spill; little enough to be filled at once. */
 const DISK_OPTIONS = "size=96m";
