@@ -71,13 +71,15 @@ for (const [mechanism, authenticateMax] of WAYS_IN) {
       };
       await refused({ ...account, password: "other" }, /SASL authentication failed/);
       assert.match(refusals(), /wrong (name or )?password/);
-      await refused({ ...account, username: "nobody" }, /SASL authentication failed/);
       const other = mechanism === "PLAIN" ? "SCRAM-SHA-256" : "PLAIN";
-      await refused(
-        { ...account, mechanism: other },
-        /does not support the requested SASL mechanism/,
-      );
-      await refused(null, /hangs up: does it want tls, or sasl/);
+      await Promise.all([ // side by side: what refuses them takes its time, not the CPU's
+        refused({ ...account, username: "nobody" }, /SASL authentication failed/),
+        refused(
+          { ...account, mechanism: other },
+          /does not support the requested SASL mechanism/,
+        ),
+        refused(null, /hangs up: does it want tls, or sasl/),
+      ]);
       assert.match(refusals(), /has not said who it is/);
       assert.equal(cluster.messages().length, 40);
     },
