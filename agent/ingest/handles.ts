@@ -1,4 +1,5 @@
 /** How many log files may be kept open: the process needs handles for other things too. */
+import { readKernelFile } from "../../protocol/process/kernel_file.ts";
 
 /** More open files cost the process handles; the rest is opened for each read. */
 const FILES_OPEN_MAX = 256;
@@ -13,18 +14,10 @@ export interface Handles {
 }
 
 /** Half of what is left goes to logs. Where nothing tells the limit (no /proc), it is ample. */
-export function handlesForLogs(limits = processLimits()): Handles {
+export function handlesForLogs(limits = readKernelFile("/proc/self/limits") ?? ""): Handles {
   const found = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
   if (found === undefined) return { limit: null, filesOpenMax: FILES_OPEN_MAX };
   const limit = Number(found);
   const left = Math.floor((limit - HANDLES_KEPT) / 2);
   return { limit, filesOpenMax: Math.max(1, Math.min(FILES_OPEN_MAX, left)) };
-}
-
-function processLimits(): string {
-  try {
-    return Deno.readTextFileSync("/proc/self/limits");
-  } catch {
-    return ""; // another system
-  }
 }

@@ -1,4 +1,5 @@
 /** How long a process that was told to stop is waited for: by its own CPU, for the host may be busy. */
+import { readKernelFile } from "../../protocol/process/kernel_file.ts";
 
 /** DuckDB heeds an interrupt within 21 ms, or not at all (levenshtein, list_sort, printf). */
 const HEEDED_CPU_MS = 500;
@@ -36,11 +37,8 @@ export function endUnheeded(
 
 /** Of all its threads since it started; null where that is not to be known. */
 function cpuMsOf(pid: number): number | null {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS; // utime, stime: proc_pid_stat(5)
-  } catch {
-    return null;
-  }
+  const stat = readKernelFile(`/proc/${pid}/stat`);
+  if (stat === null) return null;
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS; // utime, stime: proc_pid_stat(5)
 }

@@ -14,7 +14,7 @@ import { spareFolder } from "../store/files/spare_folder.ts";
 import { readJsonLines, writeJsonLine } from "../../protocol/wire/json_lines.ts";
 import type { Plan } from "../../queries/plan/plan.ts";
 import type { PlanRequest } from "../../queries/plan/planner.ts";
-import { libraryPath } from "../../protocol/process/confinement.ts";
+import { libraryPath } from "../../protocol/process/kernel_file.ts";
 import { endUnheeded } from "./patience.ts";
 import { makeOwnFolder, pathForWorker } from "./worker_folders.ts";
 import { WorkerReply } from "./worker_protocol.ts";

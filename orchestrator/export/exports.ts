@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { LogvendError } from "../../protocol/errors.ts";
-import { libraryPath } from "../../protocol/process/confinement.ts";
+import { libraryPath } from "../../protocol/process/kernel_file.ts";
 import { writeJsonLine } from "../../protocol/wire/json_lines.ts";
 import { WireError } from "../../protocol/wire/messages.ts";
 import {

@@ -1,5 +1,6 @@
 /** What a process gives up for good before it runs the SQL of others: memory, files, its user. */
 import { LogvendError } from "../errors.ts";
+import { readKernelFile } from "./kernel_file.ts";
 
 /** Bounds of a process that runs one query at a time. */
 export interface Confinement {
@@ -10,16 +11,6 @@ export interface Confinement {
   /** The user and group that it becomes; null: it stays who it is. */
   user: number | null;
 }
-
-/** Linux has the C library in one of these places; the process has it loaded already. */
-const LIBRARY_PATHS = [
-  "/lib/x86_64-linux-gnu/libc.so.6",
-  "/lib/aarch64-linux-gnu/libc.so.6",
-  "/lib64/libc.so.6",
-  "/usr/lib64/libc.so.6",
-  "/usr/lib/libc.so.6",
-  "/lib/libc.so.6",
-];
 
 /** setrlimit(2), on every architecture that there are executables for. */
 const RLIMIT_FSIZE = 1;
@@ -34,23 +25,9 @@ const SYMBOLS = {
   setgroups: { parameters: ["usize", "pointer"], result: "i32" },
   setgid: { parameters: ["u32"], result: "i32" },
   setuid: { parameters: ["u32"], result: "i32" },
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  close: { parameters: ["i32"], result: "i32" },
 } as const;
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
-/** The C library, absolute, for a process that confines itself; null where there is none. */
-export function libraryPath(): string | null {
-  return LIBRARY_PATHS.find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false; // not in this place
-    }
-  }) ?? null;
-}
 
 /**
  * Confines this process, for good. To be called when all code and libraries are loaded: another user
@@ -61,7 +38,7 @@ export function libraryPath(): string | null {
 export function confine(library: string | null, confinement: Confinement): string | null {
   if (library === null) return "this system has no limits that a query's process could set itself";
   const { symbols } = Deno.dlopen(library, SYMBOLS); // never closed: it is that of the process
-  const memory = dataBytes(symbols) + confinement.memoryBytes;
+  const memory = dataBytes(library) + confinement.memoryBytes;
   limit(symbols, RLIMIT_DATA, memory);
   limit(symbols, RLIMIT_FSIZE, confinement.fileBytes);
   limit(symbols, RLIMIT_CORE, 0); // a core would hold rows of logs
@@ -81,13 +58,9 @@ function limit(library: Library, resource: number, bytes: number) {
   throw new LogvendError("internal", `Cannot limit resource ${resource} to ${bytes}`);
 }
 
-/** Writable memory of this process, as RLIMIT_DATA counts it. Read past Deno, which forbids /proc. */
-function dataBytes(library: Library): number {
-  const buffer = new Uint8Array(8_192);
-  const file = library.open(new TextEncoder().encode("/proc/self/status\0"), 0);
-  const length = Number(library.read(file, buffer, BigInt(buffer.length)));
-  library.close(file);
-  const status = new TextDecoder().decode(buffer.subarray(0, Math.max(0, length)));
+/** Writable memory of this process, as RLIMIT_DATA counts it. */
+function dataBytes(library: string): number {
+  const status = readKernelFile("/proc/self/status", library) ?? "";
   const kilobytes = /VmData:\s+(\d+) kB/.exec(status)?.[1];
   if (kilobytes !== undefined) return Number(kilobytes) * 1_024;
   throw new LogvendError("internal", "Cannot read how much memory this process has");

@@ -8,7 +8,7 @@ import type { WorkerQuery, WorkerSettings } from "../../../../agent/query/worker
 import { WORKER_USER } from "../../../../agent/query/worker_folders.ts";
 import { makeSpareFolder } from "../../../../agent/store/files/spare_folder.ts";
 import { accessTables } from "../../../harness/tables.ts";
-import { libraryPath } from "../../../../protocol/process/confinement.ts";
+import { libraryPath } from "../../../../protocol/process/kernel_file.ts";
 import { selfCommand, WORKER_COMMAND } from "../../../../agent/self.ts";
 import { tableSelect } from "../../../../protocol/schema/table_sql.ts";
 import { Engine } from "../../../../queries/duckdb/engine.ts";
