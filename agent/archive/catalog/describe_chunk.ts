@@ -72,10 +72,44 @@ export function unreadChunk({ place, bytes, etag, sha256 }: {
   return { entry, hashes: new Map() };
 }
 
-/** Reads the columns. @param indexed in lower case @throws what DuckDB throws */
-export async function describeChunk(
+/** Looks at chunks, some at once: to open an engine takes longer than a small chunk. */
+export class ChunkDescriber implements AsyncDisposable {
+  private readonly idle: Engine[] = [];
+
+  /** Reads the columns. @param indexed in lower case @throws what DuckDB throws */
+  async describe(file: ChunkFile, indexed: readonly string[]): Promise<DescribedChunk> {
+    return await describeChunk(file, indexed, (look) => this.withEngine(look));
+  }
+
+  private async withEngine<T>(look: (engine: Engine) => Promise<T>): Promise<T> {
+    const engine = this.idle.pop() ?? await openEngine();
+    try {
+      const found = await look(engine);
+      this.idle.push(engine);
+      return found;
+    } catch (error) {
+      await engine[Symbol.asyncDispose](); // a damaged file may have broken it
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    for (const engine of this.idle) await engine[Symbol.asyncDispose]();
+  }
+}
+
+async function openEngine(): Promise<Engine> {
+  const engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
+  await engine.run("SET enable_external_file_cache = false"); // each file is looked at once
+  return engine;
+}
+
+type WithEngine = <T>(look: (engine: Engine) => Promise<T>) => Promise<T>;
+
+async function describeChunk(
   file: ChunkFile,
   indexed: readonly string[],
+  withEngine: WithEngine,
 ): Promise<DescribedChunk> {
   const { entry } = unreadChunk(file);
   const { path, columns, rows, firstUs, lastUs } = file;
@@ -91,7 +125,7 @@ export async function describeChunk(
   });
   const looked = path === null || named.length === 0
     ? []
-    : await lookAtAll({ ...file, path }, named);
+    : await withEngine((engine) => lookAtAll(engine, { ...file, path }, named));
   for (const { column, range, hashes: found } of looked) {
     texts[column] = range;
     if (found !== null) hashes.set(column, found);
@@ -106,12 +140,11 @@ export async function describeChunk(
   return { entry: known, hashes };
 }
 
-/** An engine is opened for it: that takes longer than a footer. */
 async function lookAtAll(
+  engine: Engine,
   { path, columns, place }: ChunkFile & { path: string },
   named: readonly { column: string; name: string }[],
 ) {
-  await using engine = await Engine.open({ memoryBytes: MEMORY_BYTES });
   const read = columnsToRead(columns, named.map(({ column }) => column));
   const expressions = LINE_PARTS.some((name) => read.has(name))
     ? await textsOf(engine, path, { columns, place })

@@ -19,7 +19,7 @@ import { hashFile } from "../../store/files/verify.ts";
 import { removeIfThere } from "../../../protocol/durable_file.ts";
 import type { ChunkCache } from "../reads/chunk_cache.ts";
 import { Slots } from "../reads/slots.ts";
-import { columnsToRead, describeChunk, unreadChunk } from "./describe_chunk.ts";
+import { ChunkDescriber, columnsToRead, unreadChunk } from "./describe_chunk.ts";
 import { listDay } from "./list_day.ts";
 import type { DayChunk } from "./list_day.ts";
 import { readSlice } from "../../../protocol/archive/catalog/manifest.ts";
@@ -197,6 +197,7 @@ async function lookAtAll(
   signal: AbortSignal,
 ): Promise<{ added: DescribedChunk[]; isAll: boolean }> {
   const slots = new Slots(CHUNKS_AT_ONCE);
+  await using describer = new ChunkDescriber();
   const added: DescribedChunk[] = [];
   let texts = 0;
   let left = 0;
@@ -206,7 +207,7 @@ async function lookAtAll(
       if (texts > TEXTS_AT_ONCE) return void left++;
       const note = notes.get(entryKey(day, chunk.place));
       const found = await takeNote(parts, { note, chunk, indexed }, signal) ??
-        await lookAt(parts, chunk, indexed, signal);
+        await lookAt(parts, { describer, chunk, indexed }, signal);
       added.push(found);
       for (const hashes of found.hashes.values()) texts += hashes.length;
     })
@@ -257,8 +258,11 @@ async function noted(
 /** Reads what is needed of the chunk itself. */
 async function lookAt(
   { store, cache }: FoldParts,
-  { place, object }: DayChunk,
-  indexed: readonly string[],
+  { describer, chunk: { place, object }, indexed }: {
+    describer: ChunkDescriber;
+    chunk: DayChunk;
+    indexed: readonly string[];
+  },
   signal: AbortSignal,
 ): Promise<DescribedChunk> {
   const { key, etag, bytes } = object;
@@ -273,7 +277,7 @@ async function lookAt(
   try {
     const lent = await cache.lend(cached, all, (columns) => columnsToRead(columns, indexed));
     try {
-      return await describeChunk({ ...lent, ...known }, indexed);
+      return await describer.describe({ ...lent, ...known }, indexed);
     } finally {
       lent.release();
     }

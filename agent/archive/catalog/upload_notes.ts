@@ -12,7 +12,7 @@ import { removeIfThere } from "../../../protocol/durable_file.ts";
 import { hashFile } from "../../store/files/verify.ts";
 import { readFooter } from "../../../queries/chunk/footer.ts";
 import type { ByteRange } from "../../../protocol/archive/ranges.ts";
-import { describeChunk } from "./describe_chunk.ts";
+import { ChunkDescriber } from "./describe_chunk.ts";
 import { writeManifest } from "./write_manifest.ts";
 
 export interface UploadNotesOptions {
@@ -80,7 +80,8 @@ export class UploadNotes {
     const footer = await footerOf(source);
     const facts = await store.head(chunk.path, signal);
     const groups = footer.rowGroups;
-    const described = await describeChunk({
+    await using describer = new ChunkDescriber();
+    const described = await describer.describe({
       place,
       path: source,
       columns: footer.columns,

@@ -1,6 +1,6 @@
 /** How manifests come about: by several agents, from notes, from listings alone, and out of step. */
 import assert from "node:assert/strict";
-import { describeChunk } from "../../../../../agent/archive/catalog/describe_chunk.ts";
+import { ChunkDescriber } from "../../../../../agent/archive/catalog/describe_chunk.ts";
 import { foldDay } from "../../../../../agent/archive/catalog/fold_day.ts";
 import { hashOf } from "../../../../../protocol/archive/catalog/fingerprints.ts";
 import { UploadNotes } from "../../../../../agent/archive/catalog/upload_notes.ts";
@@ -289,10 +289,15 @@ Deno.test("texts of a stream's own columns count as questions see them", async (
   const columns = await engine.describe(`SELECT * FROM '${path}'`);
   const place = { stream: "own", region: "eu", host: "a", hour: "2026-11-22T19", chunk: "0" };
   const facts = { rows: 3, firstUs: 0, lastUs: 0, bytes: 1, etag: "", sha256: null };
-  const described = await describeChunk(
-    { place, path, columns, ...facts },
-    ["code", "size", "none"],
+  await using describer = new ChunkDescriber();
+  const damaged = await folder.write("damaged.parquet", "no Parquet");
+  const wanted = ["code", "size", "none"];
+  await assert.rejects(describer.describe({ place, path: damaged, columns, ...facts }, wanted));
+  const [described, again] = await Promise.all(
+    [path, path].map((path) => describer.describe({ place, path, columns, ...facts }, wanted)),
   );
+  assert.ok(described);
+  assert.deepEqual(again, described);
   assert.equal(described.hashes.has("size"), false, "numbers have no texts: any may be in it");
   assert.deepEqual(described.hashes.get("none"), new Float64Array());
   const expected = [hashOf("x"), hashOf("5.10")].sort((a, b) => a - b);
