@@ -68,7 +68,7 @@ export async function findInColumns(
   const end = endOf({ footer, groups });
   const isMost = totalBytes(wanted) > object.bytes * SHARE_MAX;
   if (erasure.where === "" || isMost || end === null) return [];
-  // What DuckDB has seen of a file it may remember by its name.
+  // DuckDB remembers what it has read by a file's name, size and time: the whole one has another name.
   const path = `${search.path}.columns`;
   const ranges = requestsFor(wanted);
   await fetchRanges(store, object, { path, ranges, signal });

@@ -64,7 +64,7 @@ async function looked(here: ArchivedLogs, { chunk, erased, condition }: Looking)
   const chosen = await chosenGroups(chunk, { erasure: erased, condition }, signal);
   assert.ok(chosen !== null);
   if (chosen.groups.length === 0) return { unread: 1, told: 0, mayHave: false };
-  // What DuckDB has seen of a file it may remember by its name.
+  // DuckDB remembers what it has read by a file's name, size and time: they are often the same here.
   const path = here.folder.join(crypto.randomUUID());
   const rows = `${path}.rows`;
   const { engine } = here;
