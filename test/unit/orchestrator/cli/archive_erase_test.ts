@@ -47,7 +47,8 @@ async function scene(archives: readonly string[]) {
 
 Deno.test("another erasure than the one that is resumed is not done, though it was signed once", async () => {
   await using here = await scene(["archive"]);
-  const { asked, other, seen, resume } = here;
+  const { folder, asked, other, seen, resume } = here;
+  await Deno.mkdir(folder.join("archive"));
   await assert.rejects(resume(asked.id), new RegExp(`has another erasure \\(${other.id}\\) for`));
   assert.deepEqual(seen, ["GET"]);
   assert.equal((await resume(other.id.slice(0, 8))).code, 0);
@@ -55,17 +56,17 @@ Deno.test("another erasure than the one that is resumed is not done, though it w
 });
 
 Deno.test("an archive that cannot be worked on is named, and the others are done", async () => {
-  await using here = await scene(["no-folder/one", "two"]);
+  await using here = await scene(["one", "two"]);
   const { folder, other: { id }, resume } = here;
-  const inTheWay = await folder.write("no-folder", "");
+  await Deno.mkdir(folder.join("two"));
   const { code, said, archives } = await resume(id);
   assert.equal(code, 75);
-  const [one, two] = [folder.join("no-folder/one"), folder.join("two", erasureKey(id))];
+  const [one, two] = [folder.join("one"), folder.join("two", erasureKey(id))];
   assert.deepEqual(archives.undone.map(({ url }: { url: string }) => url), [`file:${one}`]);
-  assert.ok(said.includes(`file:${one} is not done: Cannot store erasures/`), said);
+  assert.ok(said.includes(`file:${one} is not done: Cannot `), said);
   assert.ok(said.includes(`to go on with archives: logvend archive erase --resume ${id}`), said);
   assert.ok((await Deno.stat(two)).isFile);
-  await Deno.remove(inTheWay);
+  await Deno.mkdir(one);
   const again = await resume(id);
   assert.equal(again.code, 0, again.said);
   assert.deepEqual(again.archives.undone, []);
