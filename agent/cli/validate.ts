@@ -1,6 +1,7 @@
 /** `logvend-agent validate`: is this configuration right, and what would it read? */
 import { counted, formatDurationMs } from "../../protocol/units.ts";
 import { openObjectStore } from "../../protocol/archive/open_object_store.ts";
+import { parseArchiveUrl } from "../../protocol/archive/archive_config.ts";
 import type { AgentArchive } from "../../protocol/archive/archive_config.ts";
 import { LogvendError } from "../../protocol/errors.ts";
 import { openGeo } from "../geo/open_geo.ts";
@@ -41,8 +42,17 @@ export async function validateCommand(configPath: string): Promise<void> {
 /** @throws {LogvendError} when it does not answer, or not to these credentials */
 async function tryArchive(archive: AgentArchive) {
   await using store = await openObjectStore(archive);
+  const place = parseArchiveUrl(archive.url);
+  if (place?.kind === "folder" && await isMissing(place.path)) {
+    console.log(`archive ${store.url}: no such folder yet, the first upload makes it`);
+    return;
+  }
   for await (const _ of store.list("", AbortSignal.timeout(ARCHIVE_MS))) break;
   console.log(`archive ${store.url}: can be listed`);
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound);
 }
 
 /** @throws {LogvendError} unavailable, when a sink is not where it should be */

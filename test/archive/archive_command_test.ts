@@ -171,6 +171,23 @@ Deno.test("a folder that is not there is no empty archive: it may not be mounted
   assert.match(verified.stderr, /^all right: 3 chunks/m);
 });
 
+Deno.test("validate says of an agent's archive whether its folder is there", async () => {
+  await using folder = await TempFolder.make();
+  const config = await folder.write(
+    "agent.yaml",
+    'data_dir: ./data\narchive: { url: "file:./archive" }\nstreams: [ { name: logs, files: [ a.log ] } ]\n',
+  );
+  const args = ourProgram("agent/main.ts", "validate", "-c", config);
+  const missing = await runProgram({ args });
+  assert.equal(missing.code, 0, missing.stderr);
+  assert.match(
+    missing.stdout,
+    /^archive file:\/.*: no such folder yet, the first upload makes it$/m,
+  );
+  await Deno.mkdir(folder.join("archive"));
+  assert.match((await runProgram({ args })).stdout, /^archive file:\/.*: can be listed$/m);
+});
+
 Deno.test("verify that is cancelled says nothing of the chunk that it was at", async () => {
   await using folder = await TempFolder.make();
   const { objects } = await scene(folder);

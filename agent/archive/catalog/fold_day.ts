@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../../../protocol/errors.ts";
-import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import {
+  chunkKey,
   entriesFolder,
   entryKey,
   manifestKey,
@@ -84,7 +84,7 @@ async function foldSome(
   const indexed = [...new Set([...before, ...index])].sort();
   const kept = await keptOf(older.open, listed, indexed);
   const known = new Set(
-    kept?.entries.flatMap((entry) => entry === null ? [] : [keyOf(day, entry)]),
+    kept?.entries.flatMap((entry) => entry === null ? [] : [chunkKey(day, entry)]),
   );
   const missing = chunks.filter(({ object }) => !known.has(object.key));
   const { added, isAll } = await lookAtAll(parts, { day, missing, notes, indexed }, signal);
@@ -138,23 +138,12 @@ async function keptOf(
   const { manifest, read } = open;
   const isWhole = indexed.every((column) => manifest.facts.indexed.includes(column));
   const entries = (await manifest.entries(read)).map((entry): CatalogEntry | null => {
-    const object = listed.get(keyOf(manifest.facts, entry))?.object;
+    const object = listed.get(chunkKey(manifest.facts, entry))?.object;
     const isSame = isWhole && entry.rows !== null && object?.etag === entry.etag &&
       object.bytes === entry.bytes;
     return isSame ? entry : null;
   });
   return { manifest, read, entries };
-}
-
-function keyOf(day: CatalogDay, { hour, host, chunk }: CatalogEntry): string {
-  const { stream, region, date } = day;
-  return chunkPath({
-    stream,
-    region,
-    host,
-    chunk,
-    hour: `${date}T${String(hour).padStart(2, "0")}`,
-  });
 }
 
 /** What hosts noted of a day's chunks, by key. */

@@ -3,7 +3,11 @@
  * answered by it; others are listed, and what a manifest knows of a listed chunk still counts.
  */
 import { getLogger } from "@logtape/logtape";
-import { dateOfManifest, manifestFolder } from "../../../protocol/archive/catalog/catalog_keys.ts";
+import {
+  chunkKey,
+  dateOfManifest,
+  manifestFolder,
+} from "../../../protocol/archive/catalog/catalog_keys.ts";
 import { isClosed } from "../../../protocol/archive/catalog/changed_days.ts";
 import type {
   ChangedDay,
@@ -13,7 +17,6 @@ import type {
 import { ArchivedHours, dayMsOf, touchesDay } from "../../../protocol/archive/archived_hours.ts";
 import { ObjectStoreError } from "../../../protocol/archive/object_store.ts";
 import type { ListedObject, ObjectStore } from "../../../protocol/archive/object_store.ts";
-import { chunkPath } from "../../../protocol/chunk/chunk_path.ts";
 import type { ChunkPlace } from "../../../protocol/chunk/chunk_path.ts";
 import type { ListedChunk } from "../../../protocol/archive/archive_piece.ts";
 import { ChunkRoom } from "../../../protocol/archive/chunk_room.ts";
@@ -295,10 +298,8 @@ class Day {
       });
   }
 
-  private keyOf({ host, chunk, hour }: FoundEntry): string {
-    const { stream, date } = this.day;
-    const at = `${date}T${String(hour).padStart(2, "0")}`;
-    return chunkPath({ stream, region: this.parts.self.region, host, chunk, hour: at });
+  private keyOf(entry: FoundEntry): string {
+    return chunkKey({ ...this.day, region: this.parts.self.region }, entry);
   }
 }
 

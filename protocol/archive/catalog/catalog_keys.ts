@@ -2,6 +2,7 @@
  * Where an archive's catalog lies: beside `stream=`, where no engine looks for rows. All of it can be
  * made anew from the chunks.
  */
+import { chunkPath } from "../../chunk/chunk_path.ts";
 
 /** The chunks of one stream and region whose hours are of one UTC day. */
 export interface CatalogDay {
@@ -30,6 +31,15 @@ export function manifestFolder({ stream, region }: Omit<CatalogDay, "date">): st
 /** The day of a manifest's key; null: it is none. */
 export function dateOfManifest(key: string): string | null {
   return /\/(\d{4}-\d\d-\d\d)\.parquet$/.exec(key)?.[1] ?? null;
+}
+
+/** The key of a day's chunk, as a manifest has it: by the hour of the day. */
+export function chunkKey(
+  { stream, region, date }: CatalogDay,
+  { hour, host, chunk }: { hour: number; host: string; chunk: string },
+): string {
+  const at = `${date}T${String(hour).padStart(2, "0")}`;
+  return chunkPath({ stream, region, host, chunk, hour: at });
 }
 
 /** What is noted of a day's chunks. */
