@@ -8,7 +8,7 @@ import { counted } from "../../protocol/units.ts";
 /** Why a host is missing from an answer. */
 export const MissingKind = z.enum([
   "offline", // known, and not there: not waited for
-  "unknown", // asked for by name, and never seen
+  "unknown", // never seen: asked for by name, or others that an archive may have
   "no_ack", // did not take the query in time
   "refused", // would not run it
   "failed", // could not run it, or sent what does not add up

@@ -139,7 +139,9 @@ export class ArchivedHosts implements Disposable {
   brokerLost(): void {
     this.connectedMs = null;
     for (const region of this.regions.values()) {
-      Object.assign(region, newRegion(), { hosts: region.hosts });
+      const { hosts, isTold, wasTried } = region;
+      // For what could not be said before nobody waits again.
+      Object.assign(region, newRegion(), { hosts, wasTried: wasTried && !isTold });
     }
     this.tell();
   }

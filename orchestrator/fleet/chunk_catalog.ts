@@ -1,7 +1,9 @@
 /** What every host holds, as it says itself: statements as they come, days by asking for them. */
 import { getLogger } from "@logtape/logtape";
 import type { BrokerConnection } from "../../protocol/wire/broker_connection.ts";
+import { originOf } from "../../protocol/chunk/chunk_id.ts";
 import { hourOf } from "../../protocol/chunk/chunk_path.ts";
+import type { ChunkPlace } from "../../protocol/chunk/chunk_path.ts";
 import { open, parseBody, seal } from "../../protocol/wire/envelope.ts";
 import { messageOf } from "../../protocol/errors.ts";
 import { DayHoldings, DAYS_ASKED_MAX, HostHoldings } from "../../protocol/wire/holdings.ts";
@@ -79,6 +81,8 @@ interface Day {
   digest: string;
   /** By stream: rows, bytes, first and last microsecond of one chunk after the other. */
   chunks: ReadonlyMap<string, Float64Array> | null;
+  /** Of a host that may hold chunks of others: which there are, by the ids that they were sealed under. */
+  origins: ReadonlySet<string> | null;
   marks: DayHoldings["marks"];
 }
 
@@ -111,7 +115,11 @@ export class ChunkCatalog implements Disposable {
   receiveHoldings(host: string, payload: Uint8Array): void {
     try {
       const said = parseBody(HostHoldings, open(payload).body, "statement of holdings");
-      const days: Known["days"] = this.hosts.get(host)?.days ?? new Map();
+      const before = this.hosts.get(host);
+      const days: Known["days"] = before?.days ?? new Map();
+      if (before?.said.own_rows !== said.own_rows) { // of its days more is to be known, or less
+        for (const day of days.keys()) this.forget(days, day);
+      }
       const dayNames = Object.keys(said.days).sort();
       const wanted = dayNames.filter((day) => days.get(day)?.digest !== said.days[day]);
       this.hosts.set(host, { said, dayNames, days, wanted: new Set(wanted) });
@@ -134,7 +142,7 @@ export class ChunkCatalog implements Disposable {
       if (known === undefined || !waiting?.delete(day.day)) return;
       this.forget(known.days, day.day);
       if (known.said.days[day.day] !== undefined) {
-        const kept = dayOf(day);
+        const kept = dayOf(day, known.said.own_rows);
         known.days.set(day.day, kept);
         this.chunkCount += countOf(kept);
       }
@@ -173,9 +181,28 @@ export class ChunkCatalog implements Disposable {
     return said !== undefined && said.version === version && said.own_rows;
   }
 
-  /** Whether a host may hold rows of another one: its data folder had another name, or it has not said. */
-  mayHaveOthersRows(host: string): boolean {
+  /** Whether a host may hold chunks of another one. */
+  mayHoldOfOthers(host: string): boolean {
     return this.hosts.get(host)?.said.own_rows !== true;
+  }
+
+  /**
+   * Whether a host holds an archived chunk of another one, for its data folder was that one's before;
+   * null: it has not said yet, or not all.
+   */
+  holdsOfOther(host: string, { hour, chunk }: Pick<ChunkPlace, "hour" | "chunk">): boolean | null {
+    const known = this.hosts.get(host);
+    if (known === undefined) return null;
+    const day = hour.slice(0, "2026-11-22".length);
+    const { own_rows: hasOwnRows, days, open_from: openFrom } = known.said;
+    if (hasOwnRows) return false;
+    if (days[day] === undefined) {
+      const isTold = openFrom !== null &&
+        Date.parse(`${hour}:00:00Z`) + HOUR_MS <= Date.parse(openFrom);
+      return isTold ? false : null;
+    }
+    const origins = known.wanted.has(day) ? null : known.days.get(day)?.origins ?? null;
+    return origins?.has(originOf(chunk)) ?? null;
   }
 
   /** Whether a host may have given away rows of what is read: the archive has them, if any. */
@@ -347,12 +374,14 @@ function isWithin({ sinceUs, untilUs }: BoundsUs, firstUs: number, lastUs: numbe
   return lastUs >= sinceUs && firstUs < untilUs;
 }
 
-function dayOf({ digest, chunks, marks }: DayHoldings): Day {
-  if (chunks === null) return { digest, chunks, marks };
+function dayOf({ digest, chunks, marks }: DayHoldings, hasOwnRows: boolean): Day {
+  if (chunks === null) return { digest, chunks, origins: null, marks };
+  const ids = Object.values(chunks).flatMap((list) => list.map(([id]) => originOf(id)));
   const compact = Object.entries(chunks).map(([stream, list]) =>
     [stream, Float64Array.from(list.flatMap(([, ...numbers]) => numbers))] as const
   );
-  return { digest, chunks: new Map(compact), marks };
+  const origins = hasOwnRows ? null : new Set(ids);
+  return { digest, chunks: new Map(compact), origins, marks };
 }
 
 function* eachOf(numbers: Float64Array = new Float64Array()) {

@@ -10,7 +10,7 @@ import { writeChunk } from "../unit/agent/archive/reads/objects.ts";
 /** One row a second, 19:00 to 22:00. */
 const HOUR_ROWS = 3_600;
 const HOURS = [19, 20, 21];
-const ALL = ["--since", "2026-11-22", "--until", "2026-11-22T22:00:00Z"];
+const ALL = ["--since", "2026-11-22", "--until", "2026-11-22T22:00:00Z", "--timeout", "10m"];
 
 const SQL = "SELECT host, count(*)::INTEGER AS n FROM logs GROUP BY 1 ORDER BY 1";
 

@@ -123,9 +123,6 @@ export class ArchivePart implements Disposable {
   private readonly work: ArchiveWork;
   private list: ArchiveList = { chunks: [], hours: [], looked: 0, unread: [] };
 
-  /** A host that may hold the rows of strangers as well, under their names: they are not read then. */
-  private holder: string | null = null;
-
   constructor(
     private readonly options: ArchivePartOptions,
     private readonly extent: Extent,
@@ -133,7 +130,6 @@ export class ArchivePart implements Disposable {
     this.work = new ArchiveWork({
       ...options,
       ...extent,
-      isWanted: (host) => extent.isWanted(host) && (this.holder === null || this.isKnown(host)),
       selector: options.claims.selector,
       isWaiting: options.claims.source === "archive",
       onProgress: (progress) => this.progress = progress,
@@ -147,7 +143,7 @@ export class ArchivePart implements Disposable {
   /** The chunks that are to be read. Hosts that are asked themselves have theirs. */
   async find(signal: AbortSignal): Promise<ArchiveList> {
     await this.meetStrangers(signal);
-    if (this.isAsked) this.list = await this.work.list(signal);
+    if (this.isAsked) this.list = this.withoutHeld(await this.work.list(signal));
     return this.list;
   }
 
@@ -164,19 +160,34 @@ export class ArchivePart implements Disposable {
   }
 
   private async meetStrangers(signal: AbortSignal) {
-    const { strangers, claims, audience, catalog } = this.options;
+    const { strangers, claims } = this.options;
     if (strangers === null) return;
     await strangers.settle(signal, claims.limits.timeout_ms * STRANGERS_SHARE);
-    const holder = audience.asked.find(({ presence }) => catalog.mayHaveOthersRows(presence.host));
-    this.holder = holder?.presence.host ?? null;
-    if (this.holder !== null) return;
     for (const regions of strangers.hosts.values()) {
       for (const region of regions) this.extent.regions?.add(region);
     }
   }
 
-  private isKnown(host: string): boolean {
-    return this.options.strangers?.isOne(host) !== true;
+  /** A host that has another name now answers for the chunks that it has on its disk from before. */
+  private withoutHeld(list: ArchiveList): ArchiveList {
+    const { audience, catalog, strangers } = this.options;
+    if (strangers === null) return list;
+    const asked = audience.asked.map(({ presence }) => presence.host)
+      .filter((host) => catalog.mayHoldOfOthers(host));
+    const chunks = list.chunks.filter(({ place }) => {
+      for (const host of asked) {
+        const isHeld = catalog.holdsOfOther(host, place);
+        if (isHeld === false) continue;
+        if (isHeld === null) {
+          const reason = `${host} may hold rows of it, and has not said which: ask again, ` +
+            "or with --source archive";
+          this.work.result.failed.set(place.host, reason);
+        }
+        return false;
+      }
+      return true;
+    });
+    return { ...list, chunks };
   }
 
   /** Finds them, and has them read. */
@@ -268,17 +279,14 @@ export class ArchivePart implements Disposable {
 
   /** Beside who is missing already, strangers: those that are in no list have nothing of what is asked. */
   private withStrangers(missing: readonly Missing[]): Missing[] {
-    const { list: { hours, unread }, holder, options: { strangers, nowMs } } = this;
+    const { list: { hours, unread }, options: { strangers, nowMs } } = this;
     if (strangers === null) return [...missing];
-    const isUnread = (regions: ReadonlySet<string>) =>
-      holder !== null || unread.some(({ region }) => regions.has(region));
-    const unlisted = [...strangers.hosts].filter(([, regions]) => isUnread(regions));
+    const unlisted = [...strangers.hosts].filter(([, regions]) =>
+      unread.some(({ region }) => regions.has(region))
+    );
     const listed = hours.map(({ host }) => host).filter((host) => strangers.isOne(host));
     const hosts = new Set([...unlisted.map(([host]) => host), ...listed]);
-    const mayBe = holder === null
-      ? ""
-      : `; ${holder} may have its rows, under that name: ask with --source archive`;
-    const reason = `${silence(null, nowMs)}${mayBe}`;
+    const reason = silence(null, nowMs);
     return [
       ...missing.filter(({ host, kind }) => kind !== "unknown" || !hosts.has(host)),
       ...[...hosts].map((host): Missing => ({ host, kind: "offline", reason })),

@@ -164,3 +164,14 @@ Deno.test("who lives while the broker is there is heard; after a loss of it all 
   scene.answer([["old-1", "logs", 1, 2], ["old-2", "logs", 1, 2]]);
   assert.deepEqual([scene.names, scene.reasons(since)], [["eu/old-1", "eu/old-2"], []]);
 });
+
+Deno.test("for an archive that could not be looked at nobody waits again after a loss of the broker", async () => {
+  using scene = new Scene();
+  scene.come("web-1");
+  scene.refuse("S3 503");
+  scene.known.brokerLost();
+  scene.look(1_000);
+  assert.equal(scene.asked.length, 2);
+  await scene.known.tried(["eu"], signal);
+  assert.deepEqual(scene.reasons(), ["eu: web-1 is still looking"]);
+});

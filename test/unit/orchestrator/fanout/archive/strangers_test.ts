@@ -23,13 +23,14 @@ import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
 import { messagesOf } from "../../../../../protocol/wire/archived_hosts.ts";
 import type { ArchivedHost } from "../../../../../protocol/wire/archived_hosts.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
-import type { HostHoldings } from "../../../../../protocol/wire/holdings.ts";
+import type { DayHoldings, HostHoldings } from "../../../../../protocol/wire/holdings.ts";
 import { TempFolder } from "../../../../harness/temp_folder.ts";
 
 const HOUR_MS = 3_600_000;
 const FROM_HOUR = Date.parse("2026-11-22T19:00:00Z") / HOUR_MS;
 /** The only hour that anything is archived of. */
 const RANGE = { since: "2026-11-22T19:00:00.000Z", until: "2026-11-22T20:00:00.000Z" };
+const DAY = "2026-11-22";
 const { signal } = new AbortController();
 
 interface Question {
@@ -81,9 +82,16 @@ class Scene implements AsyncDisposable {
     this.known.hostCame(host);
   }
 
-  hold(host: string, ownRows: boolean) {
-    const body: HostHoldings = { version: "v1", open_from: null, own_rows: ownRows, days: {} };
+  hold(host: string, own_rows: boolean, more: Partial<HostHoldings> = {}) {
+    const body = { version: "v1", open_from: null, own_rows, days: { [DAY]: "d1" }, ...more };
     this.catalog.receiveHoldings(host, seal({ type: "holdings", body, issuedAtMs: 0 }));
+  }
+
+  /** Which chunks it holds of the day. */
+  sayDay(host: string, ...ids: string[]) {
+    const logs = ids.map((id): [string, number, number, number, number] => [id, 1, 1, 0, 0]);
+    const body: DayHoldings = { day: DAY, digest: "d1", chunks: { logs }, marks: [] };
+    this.catalog.receiveDay(host, seal({ type: "day", body, issuedAtMs: 0 }));
   }
 
   /** Whom the archive has, of the one hour. */
@@ -199,13 +207,23 @@ Deno.test("strangers are missing by name while nobody can look at the archive", 
   assert.deepEqual(asked, { read: [], whole: [], missing });
 });
 
-Deno.test("what another host may hold under its former name is not read beside it", async () => {
+Deno.test("what another host has on its disk, which had that name before, is not read beside it", async () => {
   await using scene = await Scene.start();
-  scene.tell("web-2");
+  scene.tell("web-2", "web-3");
   scene.hold("web-1", false);
-  const mayBe = "web-1 may have its rows, under that name: ask with --source archive";
-  const missing = [{ host: "web-2", kind: "offline", reason: `${NEVER}; ${mayBe}` }];
-  assert.deepEqual(await scene.ask(), { read: [], whole: null, missing });
+  const unsaid = "web-1 may hold rows of it, and has not said which: ask again";
+  const reason = `${NEVER}  ${unsaid}, or with --source archive`;
+  const missing = ["web-2", "web-3"].map((host) => ({ host, kind: "offline", reason }));
+  assert.deepEqual(await scene.ask(), { read: [], whole: [], missing });
+  scene.sayDay("web-1", `${"0".repeat(15)}1_00000001_000000000000`, "f".repeat(16)); // some rows erased
+  const both = { whole: ["web-2", "web-3"], missing: [] };
+  assert.deepEqual(await scene.ask(), { read: ["web-2"], ...both });
+  scene.hold("web-1", false, { days: {} }); // it cannot say what it holds
+  assert.deepEqual(await scene.ask(), { read: [], whole: [], missing });
+  scene.hold("web-1", false, { days: {}, open_from: "2026-11-22T20:00:00.000Z" });
+  assert.deepEqual(await scene.ask(), { read: ["web-2", "web-3"], ...both });
+  scene.hold("web-1", true); // another folder
+  assert.deepEqual(await scene.ask(), { read: ["web-2", "web-3"], ...both });
 });
 
 Deno.test("a question waits until it is known whom the archive has, and lacks nobody who came meanwhile", async () => {
