@@ -18,12 +18,19 @@ import { makeBucket } from "../harness/s3.ts";
 import type { Bucket } from "../harness/s3.ts";
 import { TempFolder } from "../harness/temp_folder.ts";
 import { logsWith, Scene } from "../unit/orchestrator/scene.ts";
-import { silent } from "../unit/orchestrator/scripted_agent.ts";
+import type { Script } from "../unit/orchestrator/scripted_agent.ts";
 
 const { signal } = new AbortController();
 
 /** Hosts say only once that they are there: that is believed for as long as the file takes. */
 const presence = { lease_ms: 3_600_000 };
+
+/** Says so at once: nobody waits for it. */
+const failing: Script = ({ ack, send }) => {
+  ack();
+  const error = { code: "internal", message: "as told by a test" } as const;
+  send({ seq: 0, parts: [], end: { ok: false, error } });
+};
 
 /** No table: the orchestrator answers it alone. Rows that do not pack well. */
 const SQL = `SELECT i, 1::HUGEINT AS wide, hash(i)::VARCHAR || hash(-i) || hash(i * 1000003) AS text
@@ -32,7 +39,7 @@ const SQL = `SELECT i, 1::HUGEINT AS wide, hash(i)::VARCHAR || hash(-i) || hash(
 /** An orchestrator, a key to ask it with, a bucket and an orchestrator.yaml that names it. */
 async function begin(stack: AsyncDisposableStack) {
   const folder = stack.use(await TempFolder.make());
-  const [ceph, scene] = await Promise.all([startCeph(), Scene.start({ ackTimeout: "1s" })]);
+  const [ceph, scene] = await Promise.all([startCeph(), Scene.start()]);
   stack.use(ceph);
   stack.use(scene);
   const bucket = await makeBucket(ceph, folder);
@@ -45,7 +52,7 @@ async function begin(stack: AsyncDisposableStack) {
   const config = await configure();
   // What is killed leaves its answer where temporary files go.
   const env = { LOGVEND_URL: scene.orchestrator.url, LOGVEND_KEY: key, TMPDIR: folder.path };
-  await scene.agent({ host: "web-2", script: silent, presence });
+  await scene.agent({ host: "web-2", script: failing, presence });
   const args = (place: string, more: readonly string[], sql = SQL) =>
     ourProgram(
       "orchestrator/main.ts",
@@ -173,7 +180,7 @@ Deno.test({
     });
 
     const command = (terminal: CapturedTerminal): PublishCommand => {
-      const options = { timeout: "30s", maxBytes: "1GB", output: "table", replace: true } as const;
+      const options = { timeout: "3m", maxBytes: "1GB", output: "table", replace: true } as const;
       return {
         sql: SQL,
         options: { ...options, key: world.key, config: world.config },
