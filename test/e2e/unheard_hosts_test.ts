@@ -26,7 +26,7 @@ async function scene(gone: readonly { host: string; region: string }[]) {
       await writeChunk(path, { rows: HOUR_ROWS, fromSecond: (hour - 19) * HOUR_ROWS, host });
     }
   }
-  const more = `archive: { url: 'file:${archive.path}' }`;
+  const more = `archive: { url: 'file:${archive.path}', every: $QUIET }`;
   const hosts = { "web-1": "eu-west-1" };
   const fleet = stack.use(await TestFleet.start({ hosts, broker: "embedded", more }));
   const owned = stack.move();

@@ -87,6 +87,18 @@ Deno.test("a temporary folder is gone after its block", async () => {
   await assert.rejects(Deno.stat(path), Deno.errors.NotFound);
 });
 
+Deno.test("a temporary folder goes though somebody writes into it still", async () => {
+  const folder = await TempFolder.make();
+  await Deno.mkdir(folder.join("a"));
+  const write = `for (let i = 0; i < 2_000; i++) {
+    try { Deno.mkdirSync("${folder.path}/a/" + i); } catch { break; }
+  }`;
+  await using program = startProgram(script(`console.log("begun"); ${write}`));
+  await program.waitForLine(/begun/);
+  await folder[Symbol.asyncDispose]();
+  await assert.rejects(Deno.stat(folder.path), Deno.errors.NotFound);
+});
+
 Deno.test("eventually waits for a value, and says what did not come", async () => {
   let looks = 0;
   assert.equal(await eventually(() => ++looks === 3 && "there"), "there");

@@ -1,5 +1,6 @@
 /** A temporary folder that is gone when the test is over. */
 import { dirname, join } from "node:path";
+import { eventually } from "./eventually.ts";
 
 /** `await using folder = await TempFolder.make()` */
 export class TempFolder implements AsyncDisposable {
@@ -25,7 +26,8 @@ export class TempFolder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose]() {
-    await Deno.remove(this.path, { recursive: true });
+    // A killed program's own children end a moment after it, and may write until then.
+    await eventually(() => Deno.remove(this.path, { recursive: true }).then(() => true));
   }
 }
 
