@@ -35,6 +35,8 @@ export class Host {
   /** What the archive should have in the end, in any order. */
   readonly lines: string[] = [];
   private count = 0;
+  /** The same for all lines: their hours are as many, whenever this is. */
+  private readonly nowMs = Date.now();
 
   private constructor(
     readonly folder: TempFolder,
@@ -81,7 +83,7 @@ streams: [ { name: logs, files: [ "./logs/*.log*" ], ${stream} } ]
   next(count: number, { from = 9, hours = 3 } = {}): string[] {
     return Array.from({ length: count }, (_, i) => {
       const hour = i % 7 === 0 ? i % hours : Math.floor(i * hours / count);
-      return combinedLineAt(Date.now() - (from - hour) * HOUR_MS, this.count++);
+      return combinedLineAt(this.nowMs - (from - hour) * HOUR_MS, this.count++);
     });
   }
 
