@@ -64,7 +64,7 @@ Deno.test("copytruncate of less than 1 KiB is no second file, whenever somebody 
   for (let looks = 0; looks < 16; looks++) {
     await using b = await bench();
     await append(b.path, text(4));
-    await using tail = await b.start();
+    await using tail = await b.start({}, b.clock);
     const copy = `${b.path}.1`;
     const steps = [
       () => append(copy, ""),
@@ -86,7 +86,7 @@ Deno.test("copytruncate of less than 1 KiB is no second file, whenever somebody 
 Deno.test("what a small copy has beyond what was read is read, what it lacks is no second file", async () => {
   await using b = await bench();
   await append(b.path, text(3));
-  let tail = await b.start();
+  let tail = await b.start({}, b.clock);
   await append(b.path, text(2, 3));
   await Deno.copyFile(b.path, `${b.path}.2`);
   await Deno.truncate(b.path);
@@ -104,7 +104,7 @@ Deno.test("what a small copy has beyond what was read is read, what it lacks is 
   assertAll(b.sink, 13);
   b.sink.flush();
   await tail[Symbol.asyncDispose]();
-  tail = await b.start();
+  tail = await b.start({}, b.clock);
   await tail.idle();
   await tail[Symbol.asyncDispose]();
   assertAll(b.sink, 13);

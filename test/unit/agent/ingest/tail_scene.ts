@@ -1,5 +1,6 @@
 /** A folder with a log, a tail on it and the sink that it fills. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Tail } from "../../../../agent/ingest/tail.ts";
 import type { Clock, TailedStream } from "../../../../agent/ingest/stream_tail.ts";
 import { combinedLine } from "../../../harness/lines.ts";
@@ -16,7 +17,9 @@ export interface Bench extends AsyncDisposable {
   /** Starts a tail of access.log*. */
   begin(config?: Partial<TailedStream>, clock?: Clock): Tail;
   /** The same, and waits until it has read everything. */
-  start(config?: Partial<TailedStream>): Promise<Tail>;
+  start(config?: Partial<TailedStream>, clock?: Clock): Promise<Tail>;
+  /** By it no time passes after the last change of a file, however long a look takes. */
+  clock: Clock;
 }
 
 /** Makes them; nothing is followed yet. */
@@ -43,13 +46,19 @@ export async function bench(): Promise<Bench> {
     sink,
     path: folder.join("access.log"),
     begin,
-    async start(config = {}) {
-      const tail = begin(config);
+    async start(config = {}, clock) {
+      const tail = begin(config, clock);
       await tail.idle();
       return tail;
     },
+    clock: { nowMs: () => changedMs(folder.path), monotonicMs: () => performance.now() },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
+}
+
+function changedMs(folder: string): number {
+  const files = [...Deno.readDirSync(folder)].map(({ name }) => Deno.statSync(join(folder, name)));
+  return Math.max(...files.map(({ ctime }) => ctime?.getTime() ?? 0));
 }
 
 /** `count` whole lines, from number `first` on. */
