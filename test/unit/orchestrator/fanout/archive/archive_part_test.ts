@@ -2,16 +2,11 @@ import assert from "node:assert/strict";
 import { archivePart } from "../../../../../orchestrator/fanout/archive/archive_part.ts";
 import { KeptPieces } from "../../../../../orchestrator/fanout/archive/kept/kept_pieces.ts";
 import type { HostAnswer } from "../../../../../orchestrator/fanout/collector.ts";
-import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
-import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
-import { openDatabase } from "../../../../../orchestrator/state/database.ts";
-import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
 import { ChunkRoom } from "../../../../../protocol/archive/chunk_room.ts";
 import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
-import { seal } from "../../../../../protocol/wire/envelope.ts";
 import { PLAN_VERSION } from "../../../../../queries/plan/planner.ts";
-import { TempFolder } from "../../../../harness/temp_folder.ts";
+import { KnownHosts } from "./known_hosts.ts";
 
 const CLAIMS = QueryClaims.parse({
   kind: "query",
@@ -36,27 +31,14 @@ const ANSWER: HostAnswer = {
   ...{ host: "web-1", parts: [], rows: {}, coverage: COVERAGE, byteCount: 1 },
 };
 
-/** The fleet hears of a host. */
-function say(fleet: Fleet, host: string, state: "online" | "offline") {
-  const body = {
-    ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
-    ...{ commands: ["archive"], streams: ["logs"], state, boot: crypto.randomUUID() },
-    holdings: "v1",
-  };
-  fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
-}
-
 Deno.test("answers of which one does not add up are not kept for who asks again", async () => {
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await TempFolder.make());
-  const database = openDatabase(folder.path);
-  stack.defer(() => database.close());
+  const hosts = stack.use(await KnownHosts.open());
+  const { fleet, catalog, folder } = hosts;
   const pieces = stack.use(
     await KeptPieces.open({ folder: folder.join("pieces"), bytesMax: 1e6 }),
   );
-  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
-  say(fleet, "web-1", "online");
-  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+  hosts.come("web-1");
   const leave = async (isRejected: boolean) => {
     const question = await pieces.begin({ sql: "SELECT 1", operator: "a", claims: CLAIMS });
     assert.ok(question !== null);
@@ -79,20 +61,15 @@ Deno.test("answers of which one does not add up are not kept for who asks again"
 });
 
 Deno.test("a host that has archived all it had, and nothing of what is asked, is not missing", async () => {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await TempFolder.make());
-  const database = openDatabase(folder.path);
-  stack.defer(() => database.close());
-  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
-  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
-  for (const host of ["web-1", "web-2"]) say(fleet, host, "online");
-  say(fleet, "web-1", "offline");
+  await using hosts = await KnownHosts.open();
+  const { fleet, catalog, folder } = hosts;
+  for (const host of ["web-1", "web-2"]) hosts.come(host, { holdings: "v1" });
+  hosts.come("web-1", { holdings: "v1", state: "offline" });
   // It went before it was asked what its day holds: it may have rejects, as far as it has said.
-  const said = { version: "v1", own_rows: true, days: { "2026-11-20": "d1" } };
+  const said = { own_rows: true, days: { "2026-11-20": "d1" } };
   const until = "2026-11-22T00:00:00.000Z";
   const missingOf = async (unarchivedFrom: string | null) => {
-    const body = { ...said, open_from: until, unarchived_from: unarchivedFrom };
-    catalog.receiveHoldings("web-1", seal({ type: "holdings", body, issuedAtMs: 0 }));
+    hosts.hold("web-1", { ...said, open_from: until, unarchived_from: unarchivedFrom });
     const missing = [{ host: "web-1", kind: "offline" as const, reason: "silent" }];
     const part = archivePart({
       ...{ fleet, catalog, claims: { ...CLAIMS, source: "auto" as const } },

@@ -2,10 +2,6 @@
 import assert from "node:assert/strict";
 import { ArchiveWork } from "../../../../../orchestrator/fanout/archive/archive_work.ts";
 import { placed } from "../../../../../orchestrator/fanout/archive/pieces.ts";
-import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
-import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
-import { openDatabase } from "../../../../../orchestrator/state/database.ts";
-import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import {
   CHUNK_COLUMNS,
   CHUNK_LIST,
@@ -13,11 +9,9 @@ import {
 } from "../../../../../protocol/archive/archive_piece.ts";
 import { ChunkRoom } from "../../../../../protocol/archive/chunk_room.ts";
 import { chunkPath } from "../../../../../protocol/chunk/chunk_path.ts";
-import { seal } from "../../../../../protocol/wire/envelope.ts";
 import type { HostCoverage } from "../../../../../protocol/wire/messages.ts";
 import type { Plan } from "../../../../../queries/plan/plan.ts";
-import { PLAN_VERSION } from "../../../../../queries/plan/planner.ts";
-import { TempFolder } from "../../../../harness/temp_folder.ts";
+import { KnownHosts } from "./known_hosts.ts";
 
 const DAY = "2026-11-22";
 const COVERAGE: HostCoverage = {
@@ -31,35 +25,17 @@ const COVERAGE: HostCoverage = {
 };
 
 /** web-1 holds the hour 10; calc-1 is labelled for the work. */
-async function scene() {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await TempFolder.make());
-  const database = openDatabase(folder.path);
-  stack.defer(() => database.close());
-  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
-  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
-  const say = (host: string, labels: Record<string, string>, state: "online" | "offline") => {
-    const body = {
-      ...{ host, region: "eu", labels, version: "1", plan_versions: [PLAN_VERSION] },
-      ...{ commands: ["archive"], streams: ["logs"], state, lease_ms: 20_000 },
-      boot: crypto.randomUUID(),
-    };
-    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
-  };
-  say("web-1", {}, "online");
-  say("calc-1", { compute: "true" }, "online");
-  const days = { [DAY]: "d1" };
-  const said = { version: "v1", open_from: `${DAY}T20:00:00Z`, own_rows: true, days };
-  catalog.receiveHoldings("web-1", seal({ type: "holdings", body: said, issuedAtMs: 0 }));
+async function scene(): Promise<KnownHosts> {
+  const hosts = await KnownHosts.open();
+  hosts.come("web-1");
+  hosts.come("calc-1", { labels: { compute: "true" } });
+  hosts.hold("web-1", { open_from: `${DAY}T20:00:00Z`, own_rows: true, days: { [DAY]: "d1" } });
   const us = Date.parse(`${DAY}T10:00:00Z`) * 1_000;
-  const chunks = { logs: [["00000000000000aa", 7, 700, us, us]] };
-  const day = { day: DAY, digest: "d1", chunks, marks: [] };
-  catalog.receiveDay("web-1", seal({ type: "day", body: day, issuedAtMs: 0 }));
-  const owned = stack.move();
-  return { fleet, catalog, say, folder, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  hosts.holdDay("web-1", DAY, [["00000000000000aa", 7, 700, us, us]]);
+  return hosts;
 }
 
-function optionsOf(here: Awaited<ReturnType<typeof scene>>) {
+function optionsOf(here: KnownHosts) {
   return {
     ...{ fleet: here.fleet, catalog: here.catalog, selector: "", regions: null, kept: null },
     ...{ referenceBytesMax: 10_000, startedMs: 0, isWaiting: false },
@@ -84,7 +60,7 @@ function listOf(host: string, chunks: number) {
 
 Deno.test("what every agent would say of a list ends the question; else another one is asked", async () => {
   await using here = await scene();
-  here.say("calc-2", { compute: "true" }, "online");
+  here.come("calc-2", { labels: { compute: "true" } });
   const { signal } = new AbortController();
   const asked: string[] = [];
   const workOf = (code: "bad_sql" | "unavailable") =>
@@ -164,6 +140,6 @@ Deno.test("a chunk is read by the host that has it, without a label; others by w
   };
   assert.deepEqual(await asked("aggregate"), ["10 web-1", "11 calc-1"]);
   assert.deepEqual(await asked("host_complete"), ["10 web-1", "11 web-1"]); // its groups stay whole
-  here.say("web-1", {}, "offline");
+  here.come("web-1", { state: "offline" });
   assert.deepEqual(await asked("aggregate"), ["10 calc-1", "11 calc-1"]);
 });

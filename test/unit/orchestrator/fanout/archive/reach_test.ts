@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { reaches, reachOf, withArchive } from "../../../../../orchestrator/fanout/archive/reach.ts";
-import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
-import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
-import { openDatabase } from "../../../../../orchestrator/state/database.ts";
-import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import type { HourRun } from "../../../../../protocol/archive/archived_hours.ts";
 import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
-import { seal } from "../../../../../protocol/wire/envelope.ts";
-import { TempFolder } from "../../../../harness/temp_folder.ts";
+import { KnownHosts } from "./known_hosts.ts";
 
 const NOW_MS = Date.parse("2026-11-22T20:10:00Z");
 
@@ -27,32 +22,19 @@ function run(host: string, from: number, until: number): HourRun {
 }
 
 async function scene() {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await TempFolder.make());
-  const database = openDatabase(folder.path);
-  stack.defer(() => database.close());
-  const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
-  const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+  const hosts = await KnownHosts.open();
+  const { fleet, catalog } = hosts;
   /** A host that has sealed these hours, and archived them up to `unarchivedFrom`; null: all. */
   const say = (host: string, hours: readonly number[], unarchivedFrom: string | null) => {
-    const body = {
-      ...{ host, region: "eu", labels: {}, version: "1", plan_versions: [1], lease_ms: 20_000 },
-      ...{ commands: ["archive"], streams: ["logs"], state: "online", boot: crypto.randomUUID() },
-      holdings: "v1",
-    };
-    fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+    hosts.come(host, { holdings: "v1" });
     const days: Record<string, string> = hours.length === 0 ? {} : { "2026-11-22": "d1" };
-    const said = { version: "v1", own_rows: true, open_from: at(20), days };
-    const holdings = { ...said, unarchived_from: unarchivedFrom };
-    catalog.receiveHoldings(host, seal({ type: "holdings", body: holdings, issuedAtMs: 0 }));
-    const chunks = hours.map((hour) => {
+    const said = { own_rows: true, open_from: at(20), days };
+    hosts.hold(host, { ...said, unarchived_from: unarchivedFrom });
+    const chunks = hours.map((hour): [string, number, number, number, number] => {
       const us = Date.parse(at(hour)) * 1_000;
       return [`c${hour}`, 10, 100, us, us + 1];
     });
-    const day = { day: "2026-11-22", digest: "d1", chunks: { logs: chunks }, marks: [] };
-    if (hours.length > 0) {
-      catalog.receiveDay(host, seal({ type: "day", body: day, issuedAtMs: 0 }));
-    }
+    if (hours.length > 0) hosts.holdDay(host, "2026-11-22", chunks);
   };
   const ask = (hours: HourRun[], range: { since?: number; until?: number } = {}) =>
     reaches({
@@ -64,8 +46,7 @@ async function scene() {
       },
       list: { chunks: [], hours, looked: 0, unread: [] },
     });
-  const owned = stack.move();
-  return { say, ask, fleet, catalog, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { say, ask, fleet, catalog, [Symbol.asyncDispose]: () => hosts[Symbol.asyncDispose]() };
 }
 
 Deno.test("an hour that is not archived yet is told, and no range that is archived to its end", async () => {

@@ -5,10 +5,6 @@ import { Strangers } from "../../../../../orchestrator/fanout/archive/strangers.
 import type { Outcome } from "../../../../../orchestrator/fanout/collector.ts";
 import { named } from "../../scene.ts";
 import { ArchivedHosts } from "../../../../../orchestrator/fleet/archived_hosts.ts";
-import { ChunkCatalog } from "../../../../../orchestrator/fleet/chunk_catalog.ts";
-import { Fleet } from "../../../../../orchestrator/fleet/fleet.ts";
-import { openDatabase } from "../../../../../orchestrator/state/database.ts";
-import { HostTable } from "../../../../../orchestrator/state/hosts.ts";
 import {
   CHUNK_COLUMNS,
   CHUNK_LIST,
@@ -23,8 +19,8 @@ import { QueryClaims } from "../../../../../protocol/signing/claims.ts";
 import { messagesOf } from "../../../../../protocol/wire/archived_hosts.ts";
 import type { ArchivedHost } from "../../../../../protocol/wire/archived_hosts.ts";
 import { seal } from "../../../../../protocol/wire/envelope.ts";
-import type { DayHoldings, HostHoldings } from "../../../../../protocol/wire/holdings.ts";
-import { TempFolder } from "../../../../harness/temp_folder.ts";
+import type { HostHoldings } from "../../../../../protocol/wire/holdings.ts";
+import { KnownHosts } from "./known_hosts.ts";
 
 const HOUR_MS = 3_600_000;
 const FROM_HOUR = Date.parse("2026-11-22T19:00:00Z") / HOUR_MS;
@@ -50,48 +46,38 @@ class Scene implements AsyncDisposable {
 
   private constructor(
     private readonly stack: AsyncDisposableStack,
-    readonly fleet: Fleet,
-    private readonly catalog: ChunkCatalog,
+    readonly hosts: KnownHosts,
     readonly known: ArchivedHosts,
     readonly asked: { agent: string; request: string }[],
   ) {}
 
   static async start(): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
-    const folder = stack.use(await TempFolder.make());
-    const database = openDatabase(folder.path);
-    stack.defer(() => database.close());
-    const fleet = stack.use(new Fleet({ table: new HostTable(database) }));
-    const catalog = stack.use(new ChunkCatalog({ ask: () => {}, isOnline: () => true }));
+    const hosts = stack.use(await KnownHosts.open());
     const asked: Scene["asked"] = [];
     const ask = (agent: string, request: string) => void asked.push({ agent, request });
-    const known = stack.use(new ArchivedHosts({ fleet, ask, isConnected: () => true }));
-    const scene = new Scene(stack.move(), fleet, catalog, known, asked);
+    const known = stack.use(
+      new ArchivedHosts({ fleet: hosts.fleet, ask, isConnected: () => true }),
+    );
+    const scene = new Scene(stack.move(), hosts, known, asked);
     scene.come("web-1");
     scene.hold("web-1", true);
     return scene;
   }
 
   come(host: string) {
-    const body = {
-      ...{ host, region: "eu", labels: { service: "web" }, version: "1", plan_versions: [1] },
-      ...{ commands: ["archive", "archived_hosts"], streams: ["logs"], state: "online" },
-      ...{ boot: crypto.randomUUID(), lease_ms: 20_000 },
-    };
-    this.fleet.receive(host, seal({ type: "presence", body, issuedAtMs: Date.now() }), false);
+    const commands = ["archive", "archived_hosts"];
+    this.hosts.come(host, { labels: { service: "web" }, commands });
     this.known.hostCame(host);
   }
 
   hold(host: string, own_rows: boolean, more: Partial<HostHoldings> = {}) {
-    const body = { version: "v1", open_from: null, own_rows, days: { [DAY]: "d1" }, ...more };
-    this.catalog.receiveHoldings(host, seal({ type: "holdings", body, issuedAtMs: 0 }));
+    this.hosts.hold(host, { open_from: null, own_rows, days: { [DAY]: "d1" }, ...more });
   }
 
   /** Which chunks it holds of the day. */
-  sayDay(host: string, ...ids: string[]) {
-    const logs = ids.map((id): [string, number, number, number, number] => [id, 1, 1, 0, 0]);
-    const body: DayHoldings = { day: DAY, digest: "d1", chunks: { logs }, marks: [] };
-    this.catalog.receiveDay(host, seal({ type: "day", body, issuedAtMs: 0 }));
+  holdDay(host: string, ...ids: string[]) {
+    this.hosts.holdDay(host, DAY, ids.map((id) => [id, 1, 1, 0, 0]));
   }
 
   /** Whom the archive has, of the one hour. */
@@ -113,7 +99,7 @@ class Scene implements AsyncDisposable {
       limits: { timeout_ms: 1_000_000, rows_max: 10, bytes_max: 10 },
       ...{ issued_at_ms: 0, expires_at_ms: 1 },
     });
-    const { fleet, catalog, known: archivedHosts } = this;
+    const { hosts: { fleet, catalog }, known: archivedHosts } = this;
     const read = { tables: ["logs"], ...range };
     const reach = { hosts, regions: null };
     const strangers = new Strangers({ fleet, archivedHosts }, { selector, read, reach });
@@ -215,7 +201,7 @@ Deno.test("what another host has on its disk, which had that name before, is not
   const reason = `${NEVER}  ${unsaid}, or with --source archive`;
   const missing = ["web-2", "web-3"].map((host) => ({ host, kind: "offline", reason }));
   assert.deepEqual(await scene.ask(), { read: [], whole: [], missing });
-  scene.sayDay("web-1", `${"0".repeat(15)}1_00000001_000000000000`, "f".repeat(16)); // some rows erased
+  scene.holdDay("web-1", `${"0".repeat(15)}1_00000001_000000000000`, "f".repeat(16)); // some rows erased
   const both = { whole: ["web-2", "web-3"], missing: [] };
   assert.deepEqual(await scene.ask(), { read: ["web-2"], ...both });
   scene.hold("web-1", false, { days: {} }); // it cannot say what it holds
